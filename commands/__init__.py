@@ -1,0 +1,33 @@
+"""The command line: `vaswani COMMAND ...`, one file a command.
+
+A command's file has `add_arguments` and `run`, and the first line of its docstring is its line in `vaswani --help`.
+What is heavy (torch, evaluate) is imported by `run`, so that help and mistakes in typing cost no waiting.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from . import score, translate
+
+COMMANDS = {"translate": translate, "score": score}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, or 2 for what the user can mend (a line on stderr, no traceback)."""
+    parser = argparse.ArgumentParser(prog="vaswani", description="The Transformer of the paper on the command line.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        about = (module.__doc__ or "").splitlines()[0]
+        module.add_arguments(commands.add_parser(name, help=about, description=about, allow_abbrev=False))
+    args = parser.parse_args(argv)
+    try:
+        COMMANDS[args.command].run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough, as in `vaswani translate ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError) as error:
+        print(f"vaswani {args.command}: {error}", file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,116 @@
+"""Which pairs are kept. A pair is kept whole or dropped whole, never cut, and every drop is counted by its reason."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .pairs import Corpus, Pair, Unreadable
+
+REASONS = {
+    "undecodable": "not UTF-8. Find out the encoding and convert the file: iconv -f latin1 -t utf-8 OLD > NEW",
+    "malformed": "not a row of the form that the rest of the file has. Mend or delete the row",
+    "empty": "a side without text. Delete the pair, or look whether the files are still aligned there",
+    "control characters": "a lone carriage return, NUL or the like: often two sentences in one, or binary data",
+    "too long": "more characters or tokens than the limits allow. Split the pair, or raise the limit",
+    "length ratio": "one side so much longer that it can hardly be a translation. Check the alignment",
+}
+"""Every reason for a drop, with what it means for the reader of a report."""
+
+_RATIO_SLACK = 5
+_PLACES = 3
+
+# A tab is white space inside a sentence. The other control characters never are; a line break among them would put
+# two sentences into one row, and a translation has to stay on one line.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a pair may measure."""
+
+    max_tokens: int = 256
+    """Tokens a side, </s> included."""
+    max_ratio: float = 3.0
+    """How many times the shorter side the longer one may be, in tokens; five tokens more are always allowed."""
+    max_characters: int = 5_000
+    """Characters a side; looked at before tokenising, so that a line of a megabyte costs nothing."""
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 2:
+            raise ValueError(f"max_tokens is {self.max_tokens}, and a word with its </s> takes 2. Give 2 or more.")
+        if not self.max_ratio >= 1:
+            raise ValueError(f"max_ratio is {self.max_ratio}, and equal sides have a ratio of 1. Give 1 or more.")
+        if self.max_characters < 1:
+            raise ValueError(f"max_characters is {self.max_characters}, which no text keeps. Give 1 or more.")
+
+
+def text_fault(pair: Pair, limits: Limits) -> str | None:
+    """Return the reason to drop a pair that its characters give, or None."""
+    for side in pair:
+        if len(side) > limits.max_characters:
+            return "too long"
+        if not side or side.isspace():
+            return "empty"
+        if _CONTROL.search(side):
+            return "control characters"
+    return None
+
+
+def length_fault(source_tokens: int, target_tokens: int, limits: Limits) -> str | None:
+    """Return the reason to drop a pair that its numbers of tokens (</s> included) give, or None.
+
+    The ratio is a sign of misalignment in sentences, not in words: "Donaudampfschifffahrt" may well be six tokens
+    against two. So a pair is dropped only where longer > max_ratio * shorter + 5.
+    """
+    shorter, longer = sorted((source_tokens, target_tokens))
+    if longer > limits.max_tokens:
+        return "too long"
+    if longer > limits.max_ratio * shorter + _RATIO_SLACK:
+        return "length ratio"
+    return None
+
+
+@dataclass
+class Drops:
+    """How many pairs were kept, how many dropped for which reason, and where the first of these stood.
+
+    Those of several processes add up: `a + b`.
+    """
+
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    places: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, reason: str, where: str) -> None:
+        """Count one dropped pair."""
+        self.dropped[reason] += 1
+        places = self.places.setdefault(reason, [])
+        if len(places) < _PLACES:
+            places.append(where)
+
+    def __add__(self, other: "Drops") -> "Drops":
+        reasons = self.places | other.places
+        places = {reason: (self.places.get(reason, []) + other.places.get(reason, []))[:_PLACES] for reason in reasons}
+        return Drops(self.kept + other.kept, self.dropped + other.dropped, places)
+
+    def report(self) -> str:
+        """Return a line with the totals, then a line for each reason."""
+        dropped = self.dropped.total()
+        lines = [f"{self.kept:,} pairs kept, {dropped:,} dropped" + (":" if dropped else ".")]
+        for reason, count in self.dropped.most_common():
+            lines.append(f"  {count:,} {reason} ({REASONS[reason]}); first at {'; '.join(self.places[reason])}")
+        return "\n".join(lines)
+
+
+def clean_pairs(corpus: Corpus, limits: Limits, drops: Drops) -> Iterator[Pair]:
+    """Yield in order the pairs of a corpus that can be read and have no fault in their text; count all others."""
+    for group in range(corpus.groups):
+        for position, row in enumerate(corpus.read(group)):
+            if isinstance(row, Unreadable):
+                drops.add(*row)
+            elif reason := text_fault(row, limits):
+                drops.add(reason, f"{corpus.name}, group {group}, row {position + 1}")
+            else:
+                drops.kept += 1
+                yield row

@@ -1,0 +1,76 @@
+"""Where sentence pairs come from: the built-in grammar, a folder of one's own, or the Hub."""
+
+from pathlib import Path
+
+from .cleaning import REASONS
+from .folders import open_folder
+from .hub import HubCorpus
+from .pairs import Corpus, Pair, PairsCorpus, Row, Swapped, Unreadable
+from .splits import choose_split
+from .tables import JsonLinesCorpus, ParquetCorpus, TsvCorpus
+from .text_files import TextFilesCorpus
+
+__all__ = [
+    "Corpus",
+    "HubCorpus",
+    "JsonLinesCorpus",
+    "Pair",
+    "PairsCorpus",
+    "ParquetCorpus",
+    "Row",
+    "Swapped",
+    "TextFilesCorpus",
+    "TsvCorpus",
+    "Unreadable",
+    "open_corpus",
+]
+
+
+def open_corpus(
+    *,
+    dataset: str | None = None,
+    config: str | None = None,
+    data_dir: str | None = None,
+    split: str,
+    source: str,
+    target: str,
+) -> Corpus:
+    """Open one split of one source of pairs.
+
+    dataset: "grammar", the built-in corpus, or the name of a Hub data set, with its `config` if it has several
+    data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target} (also .gz), or {split}.tsv,
+        .jsonl (both also .gz) or .parquet
+    split: its name, or an unambiguous beginning of it; "validation" also finds valid, val and dev
+    source, target: language codes, which are file endings, or columns (flat, or inside a `translation` record)
+
+    Raises ValueError, naming what is there and the flag that chooses, when this does not name one corpus, or when
+    none of its first rows can be read.
+    """
+    if (dataset is None) == (data_dir is None):
+        given = "neither" if dataset is None else "both"
+        raise ValueError(f'Give --dataset ("grammar", or a name on the Hub) or --data_dir (a folder); {given} came.')
+    if source == target:
+        raise ValueError(f'Source and target are both "{source}". Give two languages.')
+    if data_dir is not None:
+        corpus = open_folder(Path(data_dir), split, source, target)
+    elif dataset == "grammar":
+        corpus = _open_grammar(split, source, target)
+    else:
+        corpus = HubCorpus(str(dataset), config, split, source, target)
+    first = corpus.read(0)
+    bad = [row for row in first if isinstance(row, Unreadable)]
+    if bad and len(bad) == len(first):
+        reason, where = bad[0]
+        raise ValueError(
+            f"{corpus.name}: the first {len(bad):,} rows are all {reason}: {REASONS[reason]}. See {where}."
+        )
+    return corpus
+
+
+def _open_grammar(split: str, source: str, target: str) -> Corpus:
+    from .grammar import SPLITS, GrammarCorpus
+
+    if {source, target} != {"en", "de"}:
+        raise ValueError(f'The built-in corpus is of "en" and "de", not "{source}" and "{target}".')
+    corpus = GrammarCorpus(choose_split(split, SPLITS, "The built-in corpus"))
+    return corpus if source == "en" else Swapped(corpus)

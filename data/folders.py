@@ -1,0 +1,63 @@
+"""A folder of the user's own: {split}.{language} pairs, or {split}.tsv, .jsonl or .parquet."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from .pairs import Corpus
+from .splits import choose_split
+from .tables import JsonLinesCorpus, ParquetCorpus, TsvCorpus
+from .text_files import TextFilesCorpus
+
+_TABLES: dict[str, Callable[[Path, str, str], Corpus]] = {
+    ".tsv": TsvCorpus,
+    ".tsv.gz": TsvCorpus,
+    ".jsonl": JsonLinesCorpus,
+    ".jsonl.gz": JsonLinesCorpus,
+    ".parquet": ParquetCorpus,
+}
+
+
+def open_folder(folder: Path, split: str, source: str, target: str) -> Corpus:
+    """Open one split of a folder.
+
+    Raises ValueError when the folder has no such split, or holds it in more than one form.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"--data_dir {folder} is not a folder. Give one that holds {_forms(source, target)}.")
+    splits = find_splits(folder, source, target)
+    if not splits:
+        files = sorted(path.name for path in folder.iterdir())
+        listed = ", ".join(files[:10]) + (f" and {len(files) - 10:,} more" if len(files) > 10 else "")
+        raise ValueError(f"--data_dir {folder} should hold {_forms(source, target)}. It holds: {listed or 'nothing'}.")
+    split = choose_split(split, splits, f"--data_dir {folder}")
+    forms = splits[split]
+    if len(forms) > 1:
+        listed = ", ".join(" + ".join(path.name for path in files) for files in forms)
+        raise ValueError(f'{folder} holds split "{split}" in {len(forms)} forms: {listed}. Keep one of them.')
+    paths = forms[0]
+    if len(paths) == 2:
+        return TextFilesCorpus(*paths)
+    return _TABLES[paths[0].name.removeprefix(split)](paths[0], source, target)
+
+
+def find_splits(folder: Path, source: str, target: str) -> dict[str, list[tuple[Path, ...]]]:
+    """Return for each split of a folder its forms: the two text files, or the one table, that hold it."""
+    splits: dict[str, list[tuple[Path, ...]]] = defaultdict(list)
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    for name in names:
+        for ending in _TABLES:
+            if name.endswith(ending):
+                splits[name.removesuffix(ending)].append((folder / name,))
+        for ending in (f".{source}", f".{source}.gz"):
+            if name.endswith(ending):
+                split = name.removesuffix(ending)
+                partners = [other for other in (f"{split}.{target}", f"{split}.{target}.gz") if other in names]
+                splits[split] += [(folder / name, folder / other) for other in partners]
+    return {split: forms for split, forms in splits.items() if split and forms}
+
+
+def _forms(source: str, target: str) -> str:
+    return (
+        f"train.{source} and train.{target} (or .gz), train.tsv, train.jsonl or train.parquet, and other splits alike"
+    )

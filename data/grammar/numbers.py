@@ -1,0 +1,145 @@
+"""Numbers, clock times and dates in words, in both languages."""
+
+from .clause import Text
+
+_EN_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_EN_TENS = ["-", "-", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_DE_ONES = [
+    "null",
+    "ein",
+    "zwei",
+    "drei",
+    "vier",
+    "fünf",
+    "sechs",
+    "sieben",
+    "acht",
+    "neun",
+    "zehn",
+    "elf",
+    "zwölf",
+    "dreizehn",
+    "vierzehn",
+    "fünfzehn",
+    "sechzehn",
+    "siebzehn",
+    "achtzehn",
+    "neunzehn",
+]
+_DE_TENS = ["-", "-", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
+_EN_ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
+                "twelve": "twelfth"}  # fmt: skip
+_DE_ORDINALS = {"ein": "erst", "drei": "dritt", "sieben": "siebt", "acht": "acht"}
+WEEKDAYS = (
+    Text("Monday", "Montag"), Text("Tuesday", "Dienstag"), Text("Wednesday", "Mittwoch"), Text("Thursday", "Donnerstag"),
+    Text("Friday", "Freitag"), Text("Saturday", "Samstag"), Text("Sunday", "Sonntag"),
+)  # fmt: skip
+MONTHS = tuple(
+    map(
+        Text,
+        [
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ],
+        [
+            "Januar",
+            "Februar",
+            "März",
+            "April",
+            "Mai",
+            "Juni",
+            "Juli",
+            "August",
+            "September",
+            "Oktober",
+            "November",
+            "Dezember",
+        ],
+    )
+)
+
+
+def english(number: int) -> str:
+    """A cardinal from 1 to 999: two hundred and thirty-five."""
+    hundreds, rest = divmod(number, 100)
+    words = (
+        _EN_ONES[rest]
+        if rest < 20
+        else "-".join(filter(None, (_EN_TENS[rest // 10], rest % 10 and _EN_ONES[rest % 10])))
+    )
+    if not hundreds:
+        return words
+    return f"{_EN_ONES[hundreds]} hundred" + (f" and {words}" if rest else "")
+
+
+def german(number: int) -> str:
+    """A cardinal from 2 to 999 as it stands before a noun: zweihundertfünfunddreißig."""
+    hundreds, rest = divmod(number, 100)
+    words = f"{_DE_ONES[hundreds]}hundert" if hundreds else ""
+    if rest >= 20:
+        return words + (f"{_DE_ONES[rest % 10]}und" if rest % 10 else "") + _DE_TENS[rest // 10]
+    return words + (_DE_ONES[rest] + "s" * (rest == 1) if rest else "")
+
+
+def cardinal(number: int) -> Text:
+    """A number from 2 to 999 in words."""
+    return Text(english(number), german(number))
+
+
+def ordinal(number: int) -> Text:
+    """The stem of an ordinal from 1 to 31: the German one still wants its ending."""
+    word = english(number)
+    head, dash, last = word.rpartition("-")
+    last = _EN_ORDINALS.get(last) or (last[:-1] + "ieth" if last.endswith("y") else last + "th")
+    stem = _DE_ORDINALS.get(_DE_ONES[number], _DE_ONES[number] + "t") if number < 20 else german(number) + "st"
+    return Text(head + dash + last, stem)
+
+
+def clock(hour: int, quarter: int) -> Text:
+    """At so many quarters past the hour (1 to 12): German counts the half towards the next hour."""
+    following = hour % 12 + 1
+    en, de = _EN_ONES[hour], _DE_ONES[hour] + "s" * (hour == 1)
+    next_en, next_de = _EN_ONES[following], _DE_ONES[following] + "s" * (following == 1)
+    return (
+        Text(f"at {en} o'clock", f"um {_DE_ONES[hour]} Uhr"),
+        Text(f"at a quarter past {en}", f"um Viertel nach {de}"),
+        Text(f"at half past {en}", f"um halb {next_de}"),
+        Text(f"at a quarter to {next_en}", f"um Viertel vor {next_de}"),
+    )[quarter]
+
+
+def date(day: int, month: int) -> Text:
+    """`on the third of May`."""
+    number = ordinal(day)
+    return Text(f"on the {number.en} of {MONTHS[month].en}", f"am {number.de}en {MONTHS[month].de}")

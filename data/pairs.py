@@ -1,0 +1,103 @@
+"""What a corpus is: sentence pairs in numbered row groups.
+
+The order of training is drawn from row groups, so that is all a source of text has to offer: how many there are, and
+any one of them on its own. What is wrong with a source as a whole (a missing column, files of unequal length) is an
+error when it is opened. What is wrong with one row comes out as `Unreadable` in that row's place: the row keeps its
+number, cleaning counts it with its reason, and no long run dies of one bad line.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+ROWS_PER_GROUP = 1_000
+"""Rows in a row group, where the format of the source has no groups of its own."""
+
+
+class Pair(NamedTuple):
+    """A sentence and its translation; both encode to UTF-8."""
+
+    source: str
+    target: str
+
+
+class Unreadable(NamedTuple):
+    """The place of a row that holds no pair of texts; `reason` is a key of `cleaning.REASONS`."""
+
+    reason: str
+    where: str  # "data/train.de, line 17, byte 5"
+
+
+Row = Pair | Unreadable
+
+
+class Corpus(Protocol):
+    """Sentence pairs in numbered row groups; each group can be read alone, in any process, and is always the same.
+
+    A corpus pickles small enough to be handed to loader workers. A row's id is (group, position in the group).
+    """
+
+    @property
+    def name(self) -> str:
+        """What messages and reports call it: "grammar:train", "data/train.{en,de}"."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal digits that change whenever the pairs change."""
+
+    @property
+    def groups(self) -> int:
+        """Number of row groups."""
+
+    def read(self, group: int) -> Sequence[Row]:
+        """Return the rows of one group, 0 <= group < groups."""
+
+
+class PairsCorpus:
+    """Pairs held in memory: tests, and sets small enough to have been read already."""
+
+    def __init__(self, name: str, pairs: Iterable[Pair]) -> None:
+        self.name = name
+        self._pairs = list(pairs)
+        self.groups = -(-len(self._pairs) // ROWS_PER_GROUP)
+        self.fingerprint = fingerprint(*(side for pair in self._pairs for side in pair))
+
+    def read(self, group: int) -> list[Pair]:
+        """Return the pairs of one group."""
+        return self._pairs[group * ROWS_PER_GROUP : (group + 1) * ROWS_PER_GROUP]
+
+
+class Swapped:
+    """A corpus read in the other direction: source and target change places."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self.name = f"{corpus.name} (swapped)"
+        self.fingerprint = fingerprint("swapped", corpus.fingerprint)
+        self.groups = corpus.groups
+
+    def read(self, group: int) -> list[Row]:
+        """Return the rows of one group with the sides swapped."""
+        return [Pair(row.target, row.source) if isinstance(row, Pair) else row for row in self._corpus.read(group)]
+
+
+def join_sides(sources: Iterable[str | Unreadable], targets: Iterable[str | Unreadable]) -> list[Row]:
+    """Return the rows of two columns; a row is `Unreadable` where either side is."""
+    rows: list[Row] = []
+    for source, target in zip(sources, targets, strict=True):
+        if isinstance(source, Unreadable):
+            rows.append(source)
+        elif isinstance(target, Unreadable):
+            rows.append(target)
+        else:
+            rows.append(Pair(source, target))
+    return rows
+
+
+def fingerprint(*parts: str) -> str:
+    """Return 32 hexadecimal digits of a list of texts; ("ab", "c") and ("a", "bc") differ."""
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part.encode("utf-8", "surrogatepass")
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()[:32]

@@ -1,0 +1,30 @@
+"""Which split of a data set a user means."""
+
+from collections.abc import Iterable
+
+_VALIDATION = ("validation", "valid", "val", "dev")
+
+
+def choose_split(wanted: str, found: Iterable[str], place: str) -> str:
+    """Return the split that `wanted` names: exactly, by another word for validation, or by how it alone begins.
+
+    So "test" finds test_2016_flickr where no other split begins with "test", and "validation" finds val or dev_2.
+    Raises ValueError, listing what `place` has and the flag that chooses, when no split or several answer to it.
+    """
+    found = sorted(found)
+    names = _VALIDATION if wanted in _VALIDATION else (wanted,)
+    matches = (
+        [name for name in found if name == wanted]
+        or [name for name in found if name in names]
+        or [name for name in found if name.startswith(names)]
+    )
+    if len(matches) == 1:
+        return matches[0]
+    problem = f'more than one split "{wanted}": {", ".join(matches)}' if matches else f'no split "{wanted}"'
+    role = "validation" if wanted in _VALIDATION else wanted
+    flag = (
+        f"--{role}_split"
+        if role in ("train", "validation", "test")
+        else "--train_split, --validation_split or --test_split"
+    )
+    raise ValueError(f"{place} has {problem}. It has: {', '.join(found) or 'nothing'}. Name one of these with {flag}.")

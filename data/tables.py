@@ -1,0 +1,191 @@
+"""Pairs of tables with named columns: TSV, JSONL and parquet.
+
+The columns are named by language code, flat (`en`, `de`) or inside a `translation` record, as WMT14 has them.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .pairs import ROWS_PER_GROUP, Pair, Row, Unreadable, fingerprint, join_sides
+from .text_files import Lines, OpenedFile, decode
+
+ColumnPath = tuple[str, ...]  # ("en",) or ("translation", "en")
+
+
+def missing_columns(name: str, source: str, target: str, found: Iterable[str]) -> ValueError:
+    """Return the error for a table that lacks one of its two columns."""
+    return ValueError(
+        f'{name} has no columns "{source}" and "{target}", flat or in a "translation" record; it has: '
+        f"{', '.join(sorted(found)) or 'none'}. Rename its columns, or give the names it has as source and target."
+    )
+
+
+class TsvCorpus:
+    """A file of lines "source<TAB>target" under a header "en<TAB>de"; further columns are allowed.
+
+    Nothing is quoted or escaped: a quotation mark is text, as in most parallel corpora. A row with more or fewer
+    columns than the header is `Unreadable`. Raises ValueError for a header without the two columns.
+    """
+
+    def __init__(self, path: Path, source: str, target: str) -> None:
+        self._lines = lines = Lines(path)
+        self._header = lines.read(0)[0].decode("utf-8", "replace").split("\t")
+        if not {source, target} <= set(self._header):
+            raise missing_columns(f"{path} (first line)", source, target, self._header)
+        if lines.count == 1:
+            raise ValueError(f"{path} has a header and no rows. Give a file with pairs, or leave it out.")
+        self._columns = (self._header.index(source), self._header.index(target))
+        self.name = str(path)
+        self.fingerprint = fingerprint(lines.digest, source, target)
+        self.groups = lines.groups
+
+    def read(self, group: int) -> list[Row]:
+        """Return the rows of one group."""
+        numbered = enumerate(self._lines.read(group), group * ROWS_PER_GROUP + 1)
+        return [self._row(line, f"{self.name}, line {number}") for number, line in numbered if number > 1]
+
+    def _row(self, line: bytes, where: str) -> Row:
+        text = decode(line, where)
+        if isinstance(text, Unreadable):
+            return text
+        cells = text.split("\t")
+        if len(cells) != len(self._header):
+            return Unreadable("malformed", f"{where}: {len(cells)} columns, not {len(self._header)}")
+        source, target = self._columns
+        return Pair(cells[source], cells[target])
+
+
+class JsonLinesCorpus:
+    """A file of JSON objects, one a line: {"en": ..., "de": ...} or {"translation": {"en": ..., "de": ...}}.
+
+    A line that is no such object is `Unreadable`; a key that is absent or null is an empty side. Raises ValueError
+    when the two keys occur nowhere among the first thousand lines.
+    """
+
+    def __init__(self, path: Path, source: str, target: str) -> None:
+        self._lines = Lines(path)
+        self._keys = (source, target)
+        self.name = str(path)
+        self.fingerprint = fingerprint(self._lines.digest, source, target)
+        self.groups = self._lines.groups
+        records = [record for record, _ in self._records(0) if not isinstance(record, Unreadable)]
+        found = {key for record in records for key in record}
+        if records and not {source, target} <= found:
+            raise missing_columns(f"{path} (first {len(records):,} objects)", source, target, found)
+
+    def read(self, group: int) -> list[Row]:
+        """Return the rows of one group."""
+        source, target = self._keys
+        return [
+            record if isinstance(record, Unreadable) else to_row(record.get(source), record.get(target), where)
+            for record, where in self._records(group)
+        ]
+
+    def _records(self, group: int) -> Iterator[tuple[dict[str, object] | Unreadable, str]]:
+        for number, line in enumerate(self._lines.read(group), group * ROWS_PER_GROUP + 1):
+            where = f"{self.name}, line {number}"
+            yield parse_record(line, where), where
+
+
+def parse_record(line: bytes, where: str) -> dict[str, object] | Unreadable:
+    """Return the JSON object of a line, or the one in its `translation`."""
+    text = decode(line, where)
+    if isinstance(text, Unreadable):
+        return text
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Unreadable("malformed", f"{where}: not JSON ({error})")
+    if isinstance(record, dict) and isinstance(record.get("translation"), dict):
+        record = record["translation"]
+    return record if isinstance(record, dict) else Unreadable("malformed", f"{where}: not a JSON object")
+
+
+def to_row(source: object, target: object, where: str) -> Row:
+    """Return the pair of two cells; null counts as no text, and half a surrogate pair (JSON allows it) as no UTF-8."""
+    sides = []
+    for cell in (source, target):
+        if cell is not None and not isinstance(cell, str):
+            return Unreadable("malformed", f"{where}: {type(cell).__name__}, not text")
+        sides.append(cell or "")
+    try:
+        "".join(sides).encode("utf-8")
+    except UnicodeEncodeError:
+        return Unreadable("undecodable", f"{where}: a lone surrogate")
+    return Pair(*sides)
+
+
+class ParquetCorpus:
+    """A parquet file in its own row groups, read one at a time.
+
+    Raises ValueError for a file that is not parquet, holds no row, has changed since it was opened, or lacks the
+    columns, and on reading a row group that is damaged.
+    """
+
+    def __init__(self, path: Path, source: str, target: str) -> None:
+        self._file = OpenedFile(path)
+        self.name = str(path)
+        with self._parquet() as file:
+            rows, self.groups = file.metadata.num_rows, file.num_row_groups
+            self._columns = find_columns(file.schema_arrow, source, target, self.name)
+        if not rows:
+            raise ValueError(f"{path} has columns and no rows. Give a file with pairs, or leave it out.")
+        with self._file.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        self.fingerprint = fingerprint(digest, source, target)
+
+    def read(self, group: int) -> list[Row]:
+        """Return the rows of one row group."""
+        with self._parquet(f", row group {group}") as file:
+            table = file.read_row_group(group, columns=[".".join(path) for path in self._columns])
+        return table_rows(table, self._columns, f"{self.name}, row group {group}")
+
+    @contextmanager
+    def _parquet(self, place: str = "") -> Iterator[pq.ParquetFile]:
+        try:
+            with pq.ParquetFile(self._file.unchanged()) as file:
+                yield file
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(
+                f"{self.name}{place} cannot be read as parquet ({error}). Fetch or write the file again."
+            ) from error
+
+
+def find_columns(schema: pa.Schema, source: str, target: str, name: str) -> list[ColumnPath]:
+    """Return where the two sides stand, flat or inside `translation`. Raises ValueError when absent or not text."""
+    types: dict[ColumnPath, pa.DataType] = {(column.name,): column.type for column in schema}
+    if (record := types.get(("translation",))) is not None and pa.types.is_struct(record):
+        types |= {("translation", column.name): column.type for column in record.fields}
+    for prefix in ((), ("translation",)):
+        columns = [(*prefix, source), (*prefix, target)]
+        if all(column in types for column in columns):
+            break
+    else:
+        raise missing_columns(name, source, target, map(".".join, types))
+    for column in columns:
+        kind = types[column]
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+            raise ValueError(f'{name}: column "{".".join(column)}" holds {kind}, not text. Name a column of strings.')
+    return columns
+
+
+def table_rows(table: pa.Table, columns: list[ColumnPath], where: str, first: int = 1) -> list[Row]:
+    """Return the rows of an Arrow table, numbered from `first` in messages.
+
+    Arrow does not look whether its strings are UTF-8, so they are taken as bytes and decoded one by one.
+    """
+    sides = []
+    for name, *inner in columns:
+        cells = table.column(name)
+        cells = pc.struct_field(cells, inner) if inner else cells
+        content = cells.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
+        sides.append([decode(cell or b"", f"{where}, row {number}") for number, cell in enumerate(content, first)])
+    return join_sides(*sides)

@@ -1,0 +1,139 @@
+r"""Pairs of plain text files, one sentence a line; also the line reader under TSV and JSONL.
+
+A line ends at "\n" and nowhere else: the other characters that `str.splitlines` breaks at (a lone carriage return, NEL,
+U+2028) occur inside sentences of real corpora, and splitting there would shift every following pair. The carriage
+return of a Windows line end and a byte order mark at the start of the file are not text and are taken off.
+"""
+
+import gzip
+import hashlib
+import io
+import zlib
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from .pairs import ROWS_PER_GROUP, Row, Unreadable, fingerprint, join_sides
+
+
+class LineIndex(NamedTuple):
+    """Where the groups of lines of a file stand."""
+
+    lines: int
+    starts: list[int]  # byte offset of each group's first line, then the end of the file
+    digest: str  # of the whole content
+
+
+def index_lines(stream: BinaryIO) -> LineIndex:
+    """Read a stream to its end once (about a second a gigabyte) and note every 1,000th line start."""
+    starts, lines, offset, last = [0], 0, 0, b"\n"
+    digest = hashlib.sha256()
+    while chunk := stream.read(1 << 22):
+        digest.update(chunk)
+        ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n"))
+        starts += (offset + 1 + ends[-(lines + 1) % ROWS_PER_GROUP :: ROWS_PER_GROUP]).tolist()
+        lines, offset, last = lines + len(ends), offset + len(chunk), chunk[-1:]
+    if starts[-1] < offset:
+        starts.append(offset)
+    return LineIndex(lines + (last != b"\n"), starts, digest.hexdigest())
+
+
+class OpenedFile:
+    """A file that must stay as it was: its pairs are known by their place in it, here and in other processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self._state = self._stat()
+
+    def unchanged(self) -> Path:
+        """Return the path. Raises ValueError when size or time of change are no longer those of the opening."""
+        if self._stat() != self._state:
+            raise ValueError(f"{self.path} has changed since it was opened. Start again on the file as it is now.")
+        return self.path
+
+    def _stat(self) -> tuple[int, int]:
+        stat = self.path.stat()
+        return stat.st_size, stat.st_mtime_ns
+
+
+class Lines:
+    """The lines of one file, plain or .gz, in groups of 1,000.
+
+    A plain file is read group by group and takes no memory; a .gz cannot be entered in the middle, so its whole
+    content is kept, once in each process that reads it. Raises ValueError for a file that is empty, a damaged .gz,
+    or one that has changed since it was opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._file = OpenedFile(path)
+        self._content: bytes | None = None
+        with self._stream() as stream:
+            self.count, self._starts, self.digest = index_lines(stream)
+        if not self.count:
+            raise ValueError(f"{path} is empty. Give a file with one sentence a line, or leave it out.")
+        self.groups = len(self._starts) - 1
+
+    def read(self, group: int) -> list[bytes]:
+        """Return the lines of one group without their line ends."""
+        start, end = self._starts[group : group + 2]
+        with self._stream() as stream:
+            stream.seek(start)
+            block = stream.read(end - start)
+        if start == 0:
+            block = block.removeprefix(b"\xef\xbb\xbf")
+        return [line.removesuffix(b"\r") for line in block.removesuffix(b"\n").split(b"\n")]
+
+    def _stream(self) -> BinaryIO:
+        path = self._file.unchanged()
+        if path.suffix != ".gz":
+            return path.open("rb")
+        if self._content is None:
+            try:
+                self._content = gzip.decompress(path.read_bytes())
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise ValueError(
+                    f"{self.name} is not a whole .gz file ({error}). Fetch or compress it again; gzip -t tests it."
+                ) from error
+        return io.BytesIO(self._content)
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_content": None}
+
+
+def decode(line: bytes, where: str) -> str | Unreadable:
+    """Return the text of a line, or the place of the first byte (from 1) that is not UTF-8."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Unreadable("undecodable", f"{where}, byte {error.start + 1}")
+
+
+class TextFilesCorpus:
+    """Two files of which line n of one translates line n of the other.
+
+    Raises ValueError when the files differ in length.
+    """
+
+    def __init__(self, source: Path, target: Path) -> None:
+        self._sides = sides = (Lines(source), Lines(target))
+        if sides[0].count != sides[1].count:
+            longer, shorter = sorted(sides, key=lambda side: -side.count)
+            raise ValueError(
+                f"{longer.name} has {longer.count:,} lines and {shorter.name} {shorter.count:,}: line "
+                f"{shorter.count + 1:,} of {longer.name} has no partner. Line n of one file must translate line n of "
+                "the other: look for the place where they part, or fetch both files again."
+            )
+        self.name = f"{source} + {target}"
+        self.fingerprint = fingerprint(*(side.digest for side in sides))
+        self.groups = sides[0].groups
+
+    def read(self, group: int) -> list[Row]:
+        """Return the rows of one group; a line that is not UTF-8 makes its row `Unreadable`."""
+        first = group * ROWS_PER_GROUP + 1
+        source, target = (
+            [decode(line, f"{side.name}, line {number}") for number, line in enumerate(side.read(group), first)]
+            for side in self._sides
+        )
+        return join_sides(source, target)

@@ -1,0 +1,77 @@
+"""The joint vocabulary of section 5.1: byte-level BPE, learned from the text of both languages.
+
+Bytes are the alphabet, so any text can be written and comes back exactly, character by character: nothing is
+normalised, no character is unknown. A space belongs to the word after it, and one more is put before the text and
+taken off again, so that a word has the same pieces at the start of a sentence as inside it.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+SPECIAL_TOKENS = ("<unk>", "<pad>", "<s>", "</s>")
+"""Ids 0 to 3. Decoding starts with <s>, a sentence ends with </s>, and nothing is ever <unk>."""
+
+SMALLEST_VOCABULARY = len(SPECIAL_TOKENS) + 256
+
+_log = logging.getLogger(__name__)
+
+
+def learn_tokenizer(texts: Iterable[str], vocab_size: int, show_progress: bool = True) -> PreTrainedTokenizerFast:
+    """Learn a vocabulary of `vocab_size` entries: 4 special tokens, 256 bytes, and as many merges as fit.
+
+    `texts` (sentences of both languages) is read once and not kept: memory grows with the number of distinct words,
+    not with the length of the text. The same texts give the same vocabulary, whatever the number of threads. Text
+    too small for so many merges gives a smaller vocabulary, and a warning that says how large it became.
+
+    Encoding appends </s>; "</s>" and the like inside a text are ordinary characters. Raises ValueError for a
+    `vocab_size` below 260 and for no text at all.
+    """
+    if vocab_size < SMALLEST_VOCABULARY:
+        raise ValueError(
+            f"vocab_size is {vocab_size}, and the smallest is {SMALLEST_VOCABULARY}: {len(SPECIAL_TOKENS)} special "
+            f"tokens and 256 bytes. Give at least {SMALLEST_VOCABULARY}; several thousand are usual."
+        )
+    bpe = Tokenizer(models.BPE(unk_token="<unk>"))
+    bpe.normalizer = normalizers.Prepend(" ")
+    # The split into words also keeps a merge from ever spelling a special token: "<" and "s" are never in one word.
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", left=1, right=0)])
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=show_progress,
+    )
+    bpe.train_from_iterator(texts, trainer)
+    if bpe.get_vocab_size() == SMALLEST_VOCABULARY < vocab_size:
+        raise ValueError("There was nothing to learn a vocabulary from: give at least one text of two characters.")
+    if bpe.get_vocab_size() < vocab_size:
+        _log.warning("The text allows a vocabulary of %d entries only, not %d.", bpe.get_vocab_size(), vocab_size)
+    end = ("</s>", SPECIAL_TOKENS.index("</s>"))
+    bpe.post_processor = processors.TemplateProcessing(
+        single="$A </s>", pair="$A </s> $B:1 </s>:1", special_tokens=[end]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        unk_token="<unk>",
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        padding_side="right",
+        clean_up_tokenization_spaces=False,
+        split_special_tokens=True,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
+    """Return 32 hexadecimal digits that change whenever any text would be encoded differently."""
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    # Padding and truncation are traces of the latest call, not of the vocabulary.
+    meaning = {key: value for key, value in state.items() if key not in ("padding", "truncation")}
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""BLEU and its kin, each score with its name and signature."""

@@ -1,0 +1,1 @@
+"""BLEU, chrF and TER by the sacrebleu library."""

@@ -1,0 +1,1 @@
+"""The paper's tokenised, compound-split BLEU."""

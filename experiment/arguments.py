@@ -1,0 +1,112 @@
+"""From a recipe's configuration and the command line to checked arguments: every field is a flag of its name."""
+
+import difflib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import Any, NamedTuple
+
+from transformers import HfArgumentParser
+
+from vaswani.modeling import VaswaniConfig
+from vaswani.training import VaswaniTrainingArguments
+
+_NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
+MODEL_FIELDS = tuple(
+    name for name in VaswaniConfig.__annotations__ if name not in _NOT_A_DIMENSION and not name.endswith("_token_id")
+)
+
+
+@dataclass
+class DataArguments:
+    """Where the pairs come from, which are kept, and how they become batches."""
+
+    dataset: str | None = field(
+        default=None, metadata={"help": '"grammar", the built-in corpus, or a name on the Hub.'}
+    )
+    dataset_config: str | None = field(default=None, metadata={"help": "Its configuration, e.g. de-en for wmt/wmt14."})
+    data_dir: str | None = field(
+        default=None,
+        metadata={"help": "In place of --dataset, a folder of files: train.en and train.de (also .gz), or train.tsv, "
+                          "train.jsonl, train.parquet; the other splits likewise."},
+    )  # fmt: skip
+    source: str = field(default="en", metadata={"help": "Language translated from: a column, or a file's ending."})
+    target: str = field(default="de", metadata={"help": "Language translated to."})
+    train_split: str = "train"
+    validation_split: str = "validation"
+    test_splits: list[str] = field(default_factory=lambda: ["test"], metadata={"help": "One or several."})
+    max_tokens: int = field(default=256, metadata={"help": "Longer pairs are dropped and counted, never cut."})
+    max_ratio: float = field(default=3.0, metadata={"help": "Pairs more uneven than this are dropped and counted."})
+    tokens_per_batch: int = field(
+        default=4096, metadata={"help": "Token budget of a micro-batch, on each side, padding included."}
+    )
+    streams: int = field(default=1, metadata={"help": "Independent streams; 64 for large corpora and many processes."})
+    window_groups: int = field(default=64, metadata={"help": "Row groups (of 1,000 pairs) mixed at a time."})
+
+
+class Arguments(NamedTuple):
+    """What one run is told."""
+
+    model: dict[str, Any]
+    """Fields of `VaswaniConfig`."""
+    data: DataArguments
+    training: VaswaniTrainingArguments
+
+
+def parse(
+    description: str,
+    *,
+    model: dict[str, Any],
+    data: dict[str, Any],
+    training: dict[str, Any],
+    argv: Sequence[str] | None = None,
+) -> Arguments:
+    """Lay the command line over a recipe's configuration, and that over the paper's defaults.
+
+    Args:
+        description: the recipe's docstring, shown by --help.
+        model: fields of `VaswaniConfig` that differ from the paper's base model.
+        data: fields of `DataArguments`.
+        training: fields of `VaswaniTrainingArguments`.
+        argv: the command line, by default that of this process.
+
+    Raises:
+        SystemExit: a flag is unknown or a value does not fit; the message on stderr says which, and what is near.
+        TypeError: the recipe itself names a field that does not exist.
+
+    """
+    by_default = VaswaniConfig()
+    derived = {"d_k", "d_v"}  # from d_model and num_heads, unless given
+    model_arguments = make_dataclass(
+        "ModelArguments",
+        [
+            (name, VaswaniConfig.__annotations__[name],
+             field(default=None if name in derived else getattr(by_default, name)))
+            for name in MODEL_FIELDS
+        ],
+    )  # fmt: skip
+    sections = ((model_arguments, model), (DataArguments, data), (VaswaniTrainingArguments, training))
+    parser = HfArgumentParser(
+        [section for section, _ in sections], description=description, usage="%(prog)s [--flag value ...]",
+        allow_abbrev=False,
+    )  # fmt: skip
+    for section, values in sections:
+        if unknown := values.keys() - {each.name for each in fields(section)}:
+            raise TypeError(f"{section.__name__} has no field {', '.join(sorted(unknown))}")
+        parser.set_defaults(**values)
+    flags = list(sys.argv[1:] if argv is None else argv)
+    try:
+        *parsed, remaining = parser.parse_args_into_dataclasses(flags, return_remaining_strings=True)
+        if remaining:
+            parser.error(f"unknown: {' '.join(remaining)}{_nearest(remaining[0], parser)}")
+        dimensions = vars(parsed[0])
+        VaswaniConfig(**dimensions)  # checked before anything is built or read
+    except ValueError as error:
+        parser.error(str(error))
+    return Arguments(dimensions, parsed[1], parsed[2])
+
+
+def _nearest(flag: str, parser: HfArgumentParser) -> str:
+    known = [option for action in parser._actions for option in action.option_strings]
+    near = difflib.get_close_matches(flag.split("=")[0], known, n=3)
+    return f"; near it are {', '.join(near)}" if near else "; --help lists every flag"

@@ -1,0 +1,55 @@
+"""The folder that a run leaves behind, and what has to be in it for others to repeat the run."""
+
+import importlib.metadata
+import json
+import platform
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .arguments import Arguments
+
+RUN = "run.json"
+METRICS = "metrics.json"
+PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "datasets", "evaluate", "sacrebleu", "numpy")
+
+
+class RunFolderError(ValueError):
+    """The output folder cannot be used as was asked."""
+
+
+def claim(folder: Path, resume: bool) -> None:
+    """Take a folder for a run.
+
+    Raises:
+        RunFolderError: it holds a run and `resume` was not asked for, it holds something else, or it is a file.
+
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"--output_dir {folder} is a file; name a folder")
+    if folder.exists() and (folder / RUN).exists() and not resume:
+        raise RunFolderError(f"{folder} holds a run already; go on with it by --resume, or name another --output_dir")
+    if folder.exists() and any(folder.iterdir()) and not (folder / RUN).exists():
+        raise RunFolderError(f"{folder} holds files that are not of a run; name another --output_dir")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def describe(arguments: Arguments) -> dict[str, Any]:
+    """Return everything that a run was told, with the versions it ran on."""
+    versions = {name: importlib.metadata.version(name) for name in ("vaswani", *PACKAGES)}
+    return {
+        "command": shlex.join([Path(sys.executable).name, *sys.argv]),
+        "model": arguments.model,
+        "data": asdict(arguments.data),
+        "training": arguments.training.to_dict(),
+        "versions": {"python": platform.python_version(), **versions},
+    }
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write readable JSON, whole or not at all."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.rename(path)

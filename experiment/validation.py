@@ -1,0 +1,85 @@
+"""How good a model is on a set of pairs: perplexity for sure, BLEU by translating."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from sacrebleu.metrics.bleu import BLEU
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from vaswani.data import Pair
+from vaswani.data.batching import cut_batches, model_inputs
+from vaswani.data.stream import encode
+from vaswani.evaluation.scores import Scores, score
+from vaswani.serving.translate import translate
+
+
+class PairSet:
+    """Pairs to evaluate on, encoded once and cut into batches of `tokens_per_batch` a side."""
+
+    def __init__(self, pairs: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, tokens_per_batch: int) -> None:
+        self.sources = [pair.source for pair in pairs]
+        self.references = [pair.target for pair in pairs]
+        self.tokenizer = tokenizer
+        self.tokens_per_batch = tokens_per_batch
+        padding = tokenizer.pad_token_id
+        assert isinstance(padding, int)
+        sources, targets = encode(tokenizer, self.sources), encode(tokenizer, self.references)
+        lengths = np.array([[len(s), len(t)] for s, t in zip(sources, targets, strict=True)])
+        budget = max(tokens_per_batch, int(lengths.max()))  # nothing is dropped from a set that is scored
+        self.batches = [
+            model_inputs([sources[i] for i in cut.tolist()], [targets[i] for i in cut.tolist()], padding)
+            for cut in cut_batches(lengths[:, 0], lengths[:, 1], budget)
+        ]
+
+
+def cross_entropy(model: PreTrainedModel, pairs: PairSet) -> float:
+    """Return nats a target token, </s> included, without label smoothing; the processes share the batches."""
+    state = PartialState()
+    total, tokens = 0.0, 0
+    with torch.inference_mode():
+        for batch in pairs.batches[state.process_index :: state.num_processes]:
+            inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            total += float(model(**inputs, num_items_in_batch=1).loss)
+            tokens += int((batch["labels"] != -100).sum())
+    sums: list[Any] = gather_object([(total, tokens)])
+    return sum(each[0] for each in sums) / sum(each[1] for each in sums)
+
+
+def translate_all(
+    model: PreTrainedModel, pairs: PairSet, *, num_beams: int, length_penalty: float, progress: bool = False
+) -> list[str]:
+    """Translate the sources, in order; the processes share the work and all get the whole."""
+    state = PartialState()
+    share = pairs.sources[state.process_index :: state.num_processes]
+    mine = translate(
+        model,
+        pairs.tokenizer,
+        share,
+        num_beams=num_beams,
+        length_penalty=length_penalty,
+        tokens_per_batch=pairs.tokens_per_batch,
+        progress=progress and state.is_main_process,
+    )
+    shares: list[list[str]] = gather_object([mine])
+    translations = [""] * len(pairs.sources)
+    for process, lines in enumerate(shares):
+        translations[process :: state.num_processes] = lines
+    return translations
+
+
+def validate(model: PreTrainedModel, pairs: PairSet, *, num_beams: int, length_penalty: float) -> dict[str, float]:
+    """Return loss (nats a token), perplexity (a token of this vocabulary) and sacreBLEU."""
+    loss = cross_entropy(model, pairs)
+    translations = translate_all(model, pairs, num_beams=num_beams, length_penalty=length_penalty)
+    bleu = BLEU().corpus_score(translations, [pairs.references]).score  # the other scores wait for the end
+    return {"loss": loss, "perplexity": math.exp(loss), "bleu": bleu}
+
+
+def score_all(translations: Sequence[str], pairs: PairSet) -> Scores:
+    """Score translations of a pair set against its references."""
+    return score(translations, pairs.references)

@@ -1,0 +1,87 @@
+"""The dimensions of the network, each by its symbol in table 3 of "Attention Is All You Need"."""
+
+from typing import Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers.configuration_utils import PreTrainedConfig
+
+
+@strict
+class VaswaniConfig(PreTrainedConfig):
+    """Configuration of the Transformer; the defaults are the paper's base model.
+
+    Raises:
+        ValueError: a dimension is not positive, a probability is outside [0, 1), `d_model` is odd under sinusoidal
+            positions, or `d_k` / `d_v` is left out while `num_heads` does not divide `d_model`.
+
+    """
+
+    model_type = "vaswani"
+    keys_to_ignore_at_inference = ("past_key_values",)
+    attribute_map = {  # noqa: RUF012  (PreTrainedConfig declares it without ClassVar)
+        "hidden_size": "d_model",
+        "num_attention_heads": "num_heads",
+        "num_hidden_layers": "encoder_layers",
+        "head_dim": "d_k",
+        "max_position_embeddings": "max_positions",
+    }
+
+    vocab_size: int = 37000
+    """Symbols in the one vocabulary that source and target share (section 5.1)."""
+    d_model: int = 512
+    """Width of every embedding and sub-layer output (section 3.1)."""
+    d_ff: int = 2048
+    """Width inside the feed-forward network (section 3.3)."""
+    num_heads: int = 8
+    """h, the attention heads of each layer (section 3.2.2)."""
+    d_k: int | None = None
+    """Width of a head's queries and keys; d_model / h if left out (rows B vary it alone)."""
+    d_v: int | None = None
+    """Width of a head's values; d_model / h if left out."""
+    encoder_layers: int = 6
+    """N, the layers of the encoder (section 3.1)."""
+    decoder_layers: int = 6
+    """N, the layers of the decoder (section 3.1)."""
+    dropout: float = 0.1
+    """P_drop on each sub-layer's output and on the embeddings plus positions (section 5.4)."""
+    label_smoothing: float = 0.1
+    """epsilon_ls, the share of probability spread evenly over the vocabulary (section 5.4)."""
+    positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    """Positional encoding: section 3.5, or row E."""
+    norm: Literal["post", "pre"] = "post"
+    """LayerNorm(x + Sublayer(x)) as in section 3.1, or x + Sublayer(LayerNorm(x)) as in later work."""
+    attention_dropout: float = 0.0
+    """Dropout on attention weights; none in the paper."""
+    activation_dropout: float = 0.0
+    """Dropout on the feed-forward network's hidden layer; none in the paper."""
+    max_positions: int = 1024
+    """Rows of the learned position table. Sinusoids are computed and know no limit."""
+
+    is_encoder_decoder: bool = True
+    tie_word_embeddings: bool = True
+    use_cache: bool = True
+    pad_token_id: int | None = 1
+    bos_token_id: int | None = 2
+    eos_token_id: int | list[int] | None = 3
+    decoder_start_token_id: int | None = 2
+
+    def __post_init__(self, **kwargs: object) -> None:
+        for name in ("vocab_size", "d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers", "max_positions"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("dropout", "label_smoothing", "attention_dropout", "activation_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; a probability in [0, 1) is needed")
+        if self.positions == "sinusoidal" and self.d_model % 2:
+            raise ValueError(f"d_model is {self.d_model}; sinusoids come in pairs, so give an even one")
+        if (self.d_k is None or self.d_v is None) and self.d_model % self.num_heads:
+            raise ValueError(
+                f"num_heads={self.num_heads} does not divide d_model={self.d_model}; "
+                "choose another number of heads, or give both d_k and d_v"
+            )
+        self.d_k = self.d_k or self.d_model // self.num_heads
+        self.d_v = self.d_v or self.d_model // self.num_heads
+        super().__post_init__(**kwargs)
+
+
+__all__ = ["VaswaniConfig"]

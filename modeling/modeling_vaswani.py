@@ -1,0 +1,517 @@
+"""The Transformer of "Attention Is All You Need" (Vaswani et al. 2017), in the order of its section 3.
+
+This file and `configuration_vaswani.py` travel with every saved model, so they import nothing but torch and
+transformers. Nothing here knows of data or training.
+
+Shapes: B sentences in a batch, S source and T target positions, Q query and K key positions, H heads, D = d_model,
+V = vocab_size.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import initialization as init
+from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
+from transformers.generation.utils import GenerationMixin
+from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import (
+    BaseModelOutput,
+    BaseModelOutputWithPastAndCrossAttentions,
+    Seq2SeqLMOutput,
+    Seq2SeqModelOutput,
+)
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
+from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
+from transformers.utils.output_capturing import OutputRecorder, capture_outputs
+
+from .configuration_vaswani import VaswaniConfig
+
+# --- 3.4 Embeddings, 3.5 Positional encoding --------------------------------------------------------------------------
+
+
+def sinusoidal_positions(positions: Tensor, d_model: int) -> Tensor:
+    """Positional encoding of section 3.5: sin(pos / 10000^(2i/D)) at dimension 2i, cos of the same at 2i + 1.
+
+    Computed rather than looked up, so that there is no longest sentence and nothing to save.
+
+    Args:
+        positions: `[T]`, counted from 0.
+        d_model: D, even.
+
+    Returns:
+        `[T, D]`, float32.
+
+    """
+    frequencies = torch.exp(torch.arange(0, d_model, 2, device=positions.device) * (-math.log(10000.0) / d_model))
+    angles = positions[:, None] * frequencies  # [T, D/2]
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+
+
+class PositionalEmbedding(nn.Module):
+    """Token embeddings times sqrt(D) (section 3.4) plus positions (section 3.5, or row E), then dropout (5.4)."""
+
+    def __init__(self, config: VaswaniConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.learned = nn.Embedding(config.max_positions, config.d_model) if config.positions == "learned" else None
+
+    def forward(self, embeddings: Tensor, first_position: int | Tensor = 0) -> Tensor:
+        """Turn `[B, T, D]` rows of the embedding table, the first at `first_position`, into a stack's input."""
+        positions = torch.arange(embeddings.shape[1], device=embeddings.device) + first_position
+        if self.learned is None:
+            encoding = sinusoidal_positions(positions, self.config.d_model).to(embeddings.dtype)
+        else:
+            if isinstance(first_position, int) and first_position + len(positions) > self.config.max_positions:
+                raise ValueError(
+                    f"position {first_position + len(positions) - 1} is beyond the {self.config.max_positions} learned "
+                    "ones; shorten the input, or train with a larger max_positions or positions='sinusoidal'"
+                )
+            encoding = self.learned(positions)
+        hidden = embeddings * math.sqrt(self.config.d_model) + encoding
+        return F.dropout(hidden, self.config.dropout, self.training)
+
+
+# --- 3.2 Attention ----------------------------------------------------------------------------------------------------
+
+
+def scaled_dot_product_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[Tensor, Tensor]:
+    """Equation 1, softmax(QK^T / sqrt(d_k)) V, written out; the "eager" one among the attention functions.
+
+    Args:
+        module: the layer that asks; its `training` flag rules dropout.
+        query: `[B, H, Q, d_k]`.
+        key: `[B, H, K, d_k]`.
+        value: `[B, H, K, d_v]`.
+        attention_mask: `[B, 1, Q, K]`, added to the scores: 0 where attention is allowed, very negative elsewhere.
+        scaling: 1 / sqrt(d_k).
+        dropout: share of attention weights dropped.
+
+    Returns:
+        The values' weighted sums `[B, Q, H, d_v]`, and the weights `[B, H, Q, K]`.
+
+    """
+    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = F.dropout(scores.softmax(dim=-1), dropout, module.training)
+    return torch.matmul(weights, value).transpose(1, 2), weights
+
+
+class MultiHeadAttention(nn.Module):
+    """Section 3.2.2: Concat(head_1 .. head_h) W^O, where head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)."""
+
+    def __init__(self, config: VaswaniConfig, layer_idx: int, is_causal: bool = False) -> None:
+        super().__init__()
+        assert config.d_k is not None
+        assert config.d_v is not None
+        self.config = config
+        self.layer_idx = layer_idx
+        self.is_causal = is_causal
+        self.scaling = config.d_k**-0.5
+        self.w_q = nn.Linear(config.d_model, config.num_heads * config.d_k, bias=False)
+        self.w_k = nn.Linear(config.d_model, config.num_heads * config.d_k, bias=False)
+        self.w_v = nn.Linear(config.d_model, config.num_heads * config.d_v, bias=False)
+        self.w_o = nn.Linear(config.num_heads * config.d_v, config.d_model, bias=False)
+
+    def split_heads(self, hidden: Tensor) -> Tensor:
+        """Split `[B, T, H * d]` into `[B, H, T, d]`."""
+        return hidden.unflatten(-1, (self.config.num_heads, -1)).transpose(1, 2)
+
+    def keys_and_values(self, memory: Tensor | None, hidden: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor]:
+        """Keys and values `[B, H, K, d]` of what is attended to, by way of the cache if there is one."""
+        attended = hidden if memory is None else memory
+        if isinstance(cache, EncoderDecoderCache):
+            if memory is not None and cache.is_updated.get(self.layer_idx):  # the source's stay as they are
+                layer: Any = cache.cross_attention_cache.layers[self.layer_idx]
+                return layer.keys, layer.values
+            if memory is not None:
+                cache.is_updated[self.layer_idx] = True
+            cache = cache.self_attention_cache if memory is None else cache.cross_attention_cache
+        key, value = self.split_heads(self.w_k(attended)), self.split_heads(self.w_v(attended))
+        return cache.update(key, value, self.layer_idx) if cache is not None else (key, value)
+
+    def forward(
+        self,
+        hidden: Tensor,
+        mask: Any,
+        memory: Tensor | None = None,
+        cache: Cache | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attend from `hidden` `[B, Q, D]` to itself, or to `memory` `[B, S, D]`.
+
+        Returns:
+            `[B, Q, D]`, and the weights `[B, H, Q, K]` where the attention function gives them.
+
+        """
+        query = self.split_heads(self.w_q(hidden))
+        key, value = self.keys_and_values(memory, hidden, cache)
+        attention: Callable[..., tuple[Tensor, Tensor | None]] = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, scaled_dot_product_attention
+        )
+        dropout = self.config.attention_dropout if self.training else 0.0
+        heads, weights = attention(self, query, key, value, mask, scaling=self.scaling, dropout=dropout, **kwargs)
+        return self.w_o(heads.flatten(2)), weights
+
+
+# --- 3.3 Position-wise feed-forward networks --------------------------------------------------------------------------
+
+
+class FeedForward(nn.Module):
+    """Equation 2: max(0, x W_1 + b_1) W_2 + b_2."""
+
+    def __init__(self, config: VaswaniConfig) -> None:
+        super().__init__()
+        self.w_1 = nn.Linear(config.d_model, config.d_ff)
+        self.w_2 = nn.Linear(config.d_ff, config.d_model)
+        self.dropout = config.activation_dropout
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map `[B, T, D]` to `[B, T, D]`, each position alone."""
+        return self.w_2(F.dropout(F.relu(self.w_1(hidden)), self.dropout, self.training))
+
+
+# --- 3.1 Encoder and decoder stacks -----------------------------------------------------------------------------------
+
+
+class Residual(nn.Module):
+    """The frame around a sub-layer: LayerNorm(x + Dropout(Sublayer(x))), or its pre-norm form."""
+
+    def __init__(self, config: VaswaniConfig) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(config.d_model)
+        self.is_post_norm = config.norm == "post"
+        self.dropout = config.dropout
+
+    def forward(self, hidden: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+        """Apply `sublayer` to `[B, T, D]`, add, and normalise."""
+        if self.is_post_norm:
+            return self.norm(hidden + F.dropout(sublayer(hidden), self.dropout, self.training))
+        return hidden + F.dropout(sublayer(self.norm(hidden)), self.dropout, self.training)
+
+
+class EncoderLayer(GradientCheckpointingLayer):
+    """Self-attention, then feed-forward."""
+
+    def __init__(self, config: VaswaniConfig, layer_idx: int) -> None:
+        super().__init__()
+        self.self_attention = MultiHeadAttention(config, layer_idx)
+        self.self_attention_residual = Residual(config)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_residual = Residual(config)
+
+    def forward(self, hidden: Tensor, mask: Any, **kwargs: Any) -> Tensor:
+        """Map `[B, S, D]` to `[B, S, D]`; `mask` hides padding."""
+        hidden = self.self_attention_residual(hidden, lambda x: self.self_attention(x, mask, **kwargs)[0])
+        return self.feed_forward_residual(hidden, self.feed_forward)
+
+
+class DecoderLayer(GradientCheckpointingLayer):
+    """Masked self-attention, attention to the encoder's output, then feed-forward."""
+
+    def __init__(self, config: VaswaniConfig, layer_idx: int) -> None:
+        super().__init__()
+        self.self_attention = MultiHeadAttention(config, layer_idx, is_causal=True)
+        self.self_attention_residual = Residual(config)
+        self.cross_attention = MultiHeadAttention(config, layer_idx)
+        self.cross_attention_residual = Residual(config)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_residual = Residual(config)
+
+    def forward(
+        self, hidden: Tensor, mask: Any, memory: Tensor, memory_mask: Any, past_key_values: Cache | None, **kwargs: Any
+    ) -> Tensor:
+        """Map `[B, T, D]` to `[B, T, D]`; `memory` is `[B, S, D]`, and the masks hide the future and padding."""
+        hidden = self.self_attention_residual(
+            hidden, lambda x: self.self_attention(x, mask, cache=past_key_values, **kwargs)[0]
+        )
+        hidden = self.cross_attention_residual(
+            hidden, lambda x: self.cross_attention(x, memory_mask, memory, past_key_values, **kwargs)[0]
+        )
+        return self.feed_forward_residual(hidden, self.feed_forward)
+
+
+class VaswaniPreTrainedModel(PreTrainedModel):
+    """What both public models and both stacks share: configuration, initialisation, abilities."""
+
+    config: VaswaniConfig
+    base_model_prefix = "model"
+    input_modalities = ["text"]  # noqa: RUF012
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["EncoderLayer", "DecoderLayer"]  # noqa: RUF012
+    _supports_sdpa = True
+    _supports_flex_attn = True
+    _can_compile_fullgraph = True
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Glorot-uniform projections and embeddings of variance 1/D, so that sqrt(D) times them has variance 1."""
+        if isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            init.normal_(module.weight, mean=0.0, std=self.config.d_model**-0.5)
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+
+
+def embed(tokens: nn.Embedding, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+    """Look up `[B, T]` ids, or take the `[B, T, D]` embeddings that were given in their place."""
+    if (input_ids is None) == (inputs_embeds is None):
+        raise ValueError("give exactly one of input_ids and inputs_embeds (for the decoder, decoder_*)")
+    return tokens(input_ids) if inputs_embeds is None else inputs_embeds
+
+
+class VaswaniEncoder(VaswaniPreTrainedModel):
+    """The encoder: N layers over embedded source tokens. Pre-norm adds one last LayerNorm."""
+
+    _can_record_outputs = {"hidden_states": EncoderLayer, "attentions": MultiHeadAttention}  # noqa: RUF012
+
+    def __init__(self, config: VaswaniConfig, tokens: nn.Embedding) -> None:
+        super().__init__(config)
+        self.tokens = tokens
+        self.positions = PositionalEmbedding(config)
+        self.layers = nn.ModuleList([EncoderLayer(config, i) for i in range(config.encoder_layers)])
+        self.final_norm = nn.LayerNorm(config.d_model) if config.norm == "pre" else nn.Identity()
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutput:
+        """Encode `[B, S]` ids (or `[B, S, D]` embeddings); `attention_mask` `[B, S]` is 1 at tokens, 0 at padding."""
+        embeddings = embed(self.tokens, input_ids, inputs_embeds)
+        mask = create_bidirectional_mask(self.config, embeddings, attention_mask)
+        hidden = self.positions(embeddings)
+        for layer in self.layers:
+            hidden = layer(hidden, mask, **kwargs)
+        return BaseModelOutput(last_hidden_state=self.final_norm(hidden))
+
+
+class VaswaniDecoder(VaswaniPreTrainedModel):
+    """The decoder: N layers over embedded target tokens and the encoder's output. Pre-norm adds one last LayerNorm."""
+
+    _can_record_outputs = {  # noqa: RUF012
+        "hidden_states": DecoderLayer,
+        "attentions": OutputRecorder(MultiHeadAttention, index=1, layer_name="self_attention"),
+        "cross_attentions": OutputRecorder(MultiHeadAttention, index=1, layer_name="cross_attention"),
+    }
+
+    def __init__(self, config: VaswaniConfig, tokens: nn.Embedding) -> None:
+        super().__init__(config)
+        self.tokens = tokens
+        self.positions = PositionalEmbedding(config)
+        self.layers = nn.ModuleList([DecoderLayer(config, i) for i in range(config.decoder_layers)])
+        self.final_norm = nn.LayerNorm(config.d_model) if config.norm == "pre" else nn.Identity()
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPastAndCrossAttentions:
+        """Decode `[B, T]` ids (or `[B, T, D]` embeddings) against the encoder's `[B, S, D]`."""
+        embeddings = embed(self.tokens, input_ids, inputs_embeds)
+        if use_cache and past_key_values is None:
+            past_key_values = EncoderDecoderCache(DynamicCache(config=self.config), DynamicCache(config=self.config))
+        self_cache = past_key_values
+        if isinstance(past_key_values, EncoderDecoderCache):
+            self_cache = past_key_values.self_attention_cache
+        mask = create_causal_mask(self.config, embeddings, attention_mask, past_key_values=self_cache)
+        memory_mask = create_bidirectional_mask(
+            self.config, embeddings, encoder_attention_mask, encoder_hidden_states=encoder_hidden_states
+        )
+        hidden = self.positions(embeddings, self_cache.get_seq_length() if self_cache is not None else 0)
+        for layer in self.layers:
+            hidden = layer(hidden, mask, encoder_hidden_states, memory_mask, past_key_values=past_key_values, **kwargs)
+        return BaseModelOutputWithPastAndCrossAttentions(
+            last_hidden_state=self.final_norm(hidden), past_key_values=past_key_values
+        )
+
+
+class VaswaniModel(VaswaniPreTrainedModel):
+    """Encoder and decoder around one embedding table (section 3.4)."""
+
+    _tied_weights_keys = {"encoder.tokens.weight": "tokens.weight", "decoder.tokens.weight": "tokens.weight"}  # noqa: RUF012
+
+    def __init__(self, config: VaswaniConfig) -> None:
+        super().__init__(config)
+        self.tokens = nn.Embedding(config.vocab_size, config.d_model)
+        self.encoder = VaswaniEncoder(config, self.tokens)
+        self.decoder = VaswaniDecoder(config, self.tokens)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the one table, `[V, D]`."""
+        return self.tokens
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Put another table in all of its places."""
+        assert isinstance(value, nn.Embedding)
+        self.tokens = self.encoder.tokens = self.decoder.tokens = value
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
+        encoder_outputs: BaseModelOutput | tuple[Tensor, ...] | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        decoder_inputs_embeds: Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> Seq2SeqModelOutput:
+        """Encode `[B, S]` ids, or take `encoder_outputs`, and decode `[B, T]` ids; returns `[B, T, D]` and the rest."""
+        if encoder_outputs is None:
+            encoded: BaseModelOutput = self.encoder(input_ids, attention_mask, inputs_embeds, **kwargs)
+        elif isinstance(encoder_outputs, BaseModelOutput):
+            encoded = encoder_outputs
+        else:
+            encoded = BaseModelOutput(*encoder_outputs)  # type: ignore[arg-type]  # older callers pass the bare tuple
+        decoded = self.decoder(
+            input_ids=decoder_input_ids,
+            attention_mask=decoder_attention_mask,
+            encoder_hidden_states=encoded.last_hidden_state,
+            encoder_attention_mask=attention_mask,
+            past_key_values=past_key_values,
+            inputs_embeds=decoder_inputs_embeds,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        return Seq2SeqModelOutput(
+            last_hidden_state=decoded.last_hidden_state,
+            past_key_values=decoded.past_key_values,
+            decoder_hidden_states=decoded.hidden_states,
+            decoder_attentions=decoded.attentions,
+            cross_attentions=decoded.cross_attentions,
+            encoder_last_hidden_state=encoded.last_hidden_state,
+            encoder_hidden_states=encoded.hidden_states,
+            encoder_attentions=encoded.attentions,
+        )
+
+
+# --- Training and translation -----------------------------------------------------------------------------------------
+
+
+def shift_right(labels: Tensor, start: int, padding: int) -> Tensor:
+    """Decoder input for `[B, T]` labels: the start symbol, then all labels but the last; -100 becomes padding."""
+    shifted = labels.roll(1, dims=-1)
+    shifted[:, 0] = start
+    return shifted.masked_fill(shifted == -100, padding)
+
+
+class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
+    """The Transformer with the pre-softmax projection, which is the embedding table again (section 3.4)."""
+
+    _tied_weights_keys = {  # noqa: RUF012
+        "model.encoder.tokens.weight": "model.tokens.weight",
+        "model.decoder.tokens.weight": "model.tokens.weight",
+    }
+
+    def __init__(self, config: VaswaniConfig) -> None:
+        super().__init__(config)
+        self.model = VaswaniModel(config)
+        self.post_init()
+
+    def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
+        """Shift `[B, T]` labels right, as the loss does."""
+        start, padding = self.config.decoder_start_token_id, self.config.pad_token_id
+        assert start is not None
+        assert padding is not None
+        return shift_right(labels, start, padding)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
+        encoder_outputs: BaseModelOutput | tuple[Tensor, ...] | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        decoder_inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs: Any,
+    ) -> Seq2SeqLMOutput:
+        """Logits `[B, T, V]`, and with `labels` `[B, T]` (-100 is ignored) the smoothed loss.
+
+        The loss is summed over target tokens and divided once by `num_items_in_batch`, the tokens of the whole step
+        on all processes, so that no split of a step changes it; alone, by the tokens that are here. Logits are
+        those of `labels` position by position: nothing is shifted twice. In evaluation mode the loss is plain cross
+        entropy, so that its exponential is the perplexity of table 3.
+        """
+        if labels is not None:
+            use_cache = False
+            if decoder_input_ids is None and decoder_inputs_embeds is None:
+                decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            decoder_input_ids=decoder_input_ids,
+            decoder_attention_mask=decoder_attention_mask,
+            encoder_outputs=encoder_outputs,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            decoder_inputs_embeds=decoder_inputs_embeds,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        logits = F.linear(outputs.last_hidden_state, self.model.tokens.weight)
+        loss = None
+        if labels is not None:
+            smoothing = self.config.label_smoothing if self.training else 0.0
+            total = F.cross_entropy(
+                logits.flatten(0, 1).float(), labels.flatten(), reduction="sum", label_smoothing=smoothing
+            )
+            loss = total / (num_items_in_batch if num_items_in_batch is not None else (labels != -100).sum())
+        return Seq2SeqLMOutput(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            decoder_hidden_states=outputs.decoder_hidden_states,
+            decoder_attentions=outputs.decoder_attentions,
+            cross_attentions=outputs.cross_attentions,
+            encoder_last_hidden_state=outputs.encoder_last_hidden_state,
+            encoder_hidden_states=outputs.encoder_hidden_states,
+            encoder_attentions=outputs.encoder_attentions,
+        )
+
+
+__all__ = ["VaswaniForConditionalGeneration", "VaswaniModel", "VaswaniPreTrainedModel"]

@@ -1,0 +1,48 @@
+"""Packaging. What each dependency is for stands in docs/dependencies.md; constraints.txt pins what the tests ran on."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="vaswani",
+    version="0.1.0",
+    description='The Transformer of "Attention Is All You Need" on the Hugging Face stack, from laptop to cluster',
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    package_dir={"": "src"},
+    packages=find_packages("src"),
+    package_data={"vaswani": ["py.typed"]},
+    install_requires=[
+        "torch>=2.11",
+        "transformers>=5.17,<6",
+        "accelerate>=1.12,<2",
+        "tokenizers>=0.22",
+        "datasets>=5,<6",
+        "evaluate>=0.4.6",
+        "sacrebleu>=2.5",
+        "safetensors>=0.6",
+        "numpy>=2",
+        "pyarrow>=20",
+        "matplotlib>=3.9",
+        "tensorboard>=2.18",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "deepspeed": ["deepspeed>=0.18"],
+        "ctranslate2": ["ctranslate2>=4.6"],
+        "onnx": ["onnx>=1.18", "onnxruntime>=1.22"],
+        "dev": [
+            "hypothesis>=6.130",
+            "import-linter>=2.3",
+            "mypy>=1.18",
+            "pytest>=8.4",
+            "pytest-timeout>=2.4",
+            "pytest-xdist>=3.8",
+            "ruff>=0.13",
+        ],
+    },
+    entry_points={"console_scripts": ["vaswani = vaswani.commands:main"]},
+)

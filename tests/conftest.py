@@ -1,0 +1,80 @@
+"""Small networks and batches that several test files share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> Callable[..., VaswaniConfig]:
+    """Return `tiny_config(**changes)`: small, without dropout, and with unlike stacks so that none passes for the other."""
+
+    def build(**changes: Any) -> VaswaniConfig:
+        tiny = {"vocab_size": 29, "d_model": 16, "d_ff": 24, "num_heads": 2, "encoder_layers": 2, "decoder_layers": 3}
+        return VaswaniConfig(**{**tiny, "dropout": 0.0, **changes})
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def randomise() -> Callable[[nn.Module], None]:
+    """Return `randomise(module)`, which draws all that is learned: no bias is left at 0 and no norm at 1 to hide a mistake."""
+
+    def draw(module: nn.Module) -> None:
+        with torch.no_grad():
+            for parameter in filter(lambda p: p.requires_grad, module.parameters()):
+                noise = torch.randn_like(parameter)
+                if parameter.dim() == 1:
+                    parameter.add_(0.3 * noise)
+                else:
+                    parameter.copy_(noise * 1.5 * parameter.shape[1] ** -0.5)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def tiny_model(
+    tiny_config: Callable[..., VaswaniConfig], randomise: Callable[[nn.Module], None]
+) -> Callable[..., VaswaniForConditionalGeneration]:
+    """Return `tiny_model(seed, attention, **config)`: a network with drawn parameters, in float64, in evaluation mode."""
+
+    def build(seed: int = 0, attention: str = "eager", **changes: Any) -> VaswaniForConditionalGeneration:
+        torch.manual_seed(seed)
+        model = VaswaniForConditionalGeneration(tiny_config(**changes)).double().eval()
+        randomise(model)
+        model.set_attn_implementation(attention)
+        return model
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def padded_batch() -> Callable[..., dict[str, Tensor]]:
+    """Return `padded_batch(seed, ...)`: random sentences of unequal lengths on both sides, as keyword arguments."""
+
+    def build(
+        seed: int = 0, rows: int = 3, source_length: int = 7, target_length: int = 6, vocab_size: int = 29
+    ) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+
+        def side(longest: int) -> tuple[Tensor, Tensor]:
+            lengths = torch.randint(1, longest, (rows, 1), generator=generator)
+            lengths[0] = longest
+            ids = torch.randint(4, vocab_size, (rows, longest), generator=generator)
+            places = torch.arange(longest).expand(rows, -1)
+            return ids.masked_fill(places == lengths - 1, 3), places < lengths  # each sentence ends in </s>
+
+        source, source_real = side(source_length)
+        target, target_real = side(target_length)
+        return {
+            "input_ids": source.masked_fill(~source_real, 1),
+            "attention_mask": source_real.long(),
+            "labels": target.masked_fill(~target_real, -100),
+        }
+
+    return build

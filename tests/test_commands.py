@@ -1,0 +1,173 @@
+"""The command line in real processes: lines in, lines out, and errors that say what to do."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from vaswani.commands import main
+from vaswani.commands.lines import write_lines
+from vaswani.commands.translate import find_device
+from vaswani.data.tokenizer import learn_tokenizer
+from vaswani.evaluation.scores import score
+from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.serving.translate import translate
+
+VASWANI = str(Path(sys.executable).with_name("vaswani"))
+
+
+def run(*args: str | Path, given: bytes = b"", code: int = 0) -> tuple[bytes, str]:
+    """Run `vaswani`, check its exit code and that it shows no traceback; return stdout and stderr."""
+    done = subprocess.run([VASWANI, *map(str, args)], input=given, capture_output=True, timeout=300, check=False)
+    error = done.stderr.decode()
+    assert done.returncode == code, error
+    assert "Traceback" not in error
+    return done.stdout, error
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return learn_tokenizer(["the cat sat on the mat and the dog sat by the door"] * 3, 280, show_progress=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model that knows 64 positions."""
+    torch.manual_seed(0)
+    config = VaswaniConfig(
+        vocab_size=len(tokenizer),
+        d_model=16,
+        d_ff=32,
+        num_heads=2,
+        encoder_layers=1,
+        decoder_layers=1,
+        positions="learned",
+        max_positions=64,
+    )
+    model = VaswaniForConditionalGeneration(config)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.mul_(6)
+    path = tmp_path_factory.mktemp("model")
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+def test_help_lists_the_commands_without_importing_torch() -> None:
+    lines = run("--help")[0].decode().splitlines()
+    assert {line.split()[0] for line in lines if line.startswith("    ")} >= {"translate", "score"}
+    script = "import sys, vaswani.commands; sys.exit('torch' in sys.modules or 'evaluate' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_translate_stdin_to_stdout(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    # A byte order mark, Windows line ends, blank lines, separators inside a line, and no "\n" at the end.
+    given = "\ufeffthe cat\r\n\r\n  \na\u2028b\x85c\rd\n\nüber 12".encode()
+    lines = ["the cat", "", "  ", "a\u2028b\x85c\rd", "", "über 12"]
+    output, error = run("translate", folder, "--beams", "2", given=given)
+    expected = translate(VaswaniForConditionalGeneration.from_pretrained(folder), tokenizer, lines, num_beams=2)
+    assert len(set(expected)) == 4
+    assert output.decode() == "".join(f"{line}\n" for line in expected)
+    assert error == ""
+
+
+def test_translate_file_to_file(folder: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_text("the dog\n\nthe door\n")
+    target.write_text("old\n")
+    output, _ = run("translate", folder, "--input", source, "--output", target, "--beams", "1", "--batch_tokens", "1")
+    assert output == b""
+    lines = target.read_text().split("\n")
+    assert len(lines) == 4
+    assert lines[0]
+    assert lines[1] == lines[3] == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out.txt"]
+
+
+def test_a_failed_translation_leaves_the_old_file(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.txt"
+    target.write_text("old\n")
+    _, error = run("translate", folder, "--output", target, given=b"the cat\n" + b"cat " * 90, code=2)
+    assert "64" in error  # the positions that this model knows
+    assert target.read_text() == "old\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_no_input_gives_no_output(folder: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.touch()
+    assert main(["translate", str(folder), "--input", str(source), "--output", str(target)]) == 0
+    assert target.read_bytes() == b""
+
+
+def test_a_folder_without_a_model_is_told_what_it_lacks(folder: Path, tmp_path: Path) -> None:
+    _, error = run("translate", tmp_path / "nowhere", code=2)
+    for part in ("nowhere is not a folder", "config.json", "model.safetensors", "tokenizer.json"):
+        assert part in error
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    _, error = run("translate", tmp_path, code=2)
+    assert "lacks the weights (model.safetensors" in error
+    assert "config.json" not in error.split("tokenizer_config.json")[0]
+
+
+def test_what_is_not_utf8_is_named_by_line_and_byte(folder: Path, tmp_path: Path) -> None:
+    bad = b"fine\n\xc3\xbcber \xff\n"
+    assert "stdin, line 2, byte 7: 0xff is not UTF-8" in run("translate", folder, given=bad, code=2)[1]
+    path = tmp_path / "references.txt"
+    path.write_bytes(bad)
+    assert f"{path}, line 2, byte 7" in run("score", "--references", path, code=2)[1]
+
+
+def test_places_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "no" / "out.txt"
+    assert "folder is missing" in run("translate", folder, "--output", missing, code=2)[1]
+    assert "it is a folder" in run("translate", folder, "--output", tmp_path, code=2)[1]
+    assert "missing.txt" in run("translate", folder, "--input", tmp_path / "missing.txt", code=2)[1]
+    assert "missing.txt" in run("score", "--references", tmp_path / "missing.txt", code=2)[1]
+    assert "unrecognized arguments: --beam" in run("translate", folder, "--beam", "3", code=2)[1]
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "gpu", "cpu:x"])
+def test_a_device_that_is_not_here(name: str) -> None:
+    with pytest.raises(ValueError, match=f"--device {name} is not on this machine"):
+        find_device(name)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_an_error_and_a_device_is_never_replaced() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        write_lines(Path("/dev/full"), ["a"])
+    assert Path("/dev/full").is_char_device()
+
+
+def test_score_prints_each_figure_with_its_signature(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    references, hypotheses = tmp_path / "references.txt", tmp_path / "hypotheses.txt"
+    references.write_text("Ein Nord-Ost-Dialog beginnt heute.\nDas Haus ist alt.\n")
+    hypotheses.write_bytes("Ein Nord-Süd-Dialog beginnt heute.\r\nDas Haus ist alt.\r\n".encode())
+    expected = score(
+        ["Ein Nord-Süd-Dialog beginnt heute.", "Das Haus ist alt."],
+        ["Ein Nord-Ost-Dialog beginnt heute.", "Das Haus ist alt."],
+    )
+    table = run("score", "--references", references, "--hypotheses", hypotheses)[0].decode().splitlines()
+    assert [tuple(line.split(maxsplit=2)) for line in table] == [
+        (s.name, f"{s.value:.2f}", s.signature) for s in expected
+    ]
+    assert len({line.index(".") for line in table}) == 1  # decimal points stand in one column
+    assert main(["score", "--references", str(references), "--hypotheses", str(hypotheses), "--json"]) == 0
+    assert json.loads(capsysbinary.readouterr().out) == {
+        key: part._asdict() for key, part in expected._asdict().items()
+    }
+
+
+def test_score_refuses_unequal_counts(tmp_path: Path) -> None:
+    (tmp_path / "references.txt").write_text("a\nb\n")
+    error = run("score", "--references", tmp_path / "references.txt", given=b"a\n", code=2)[1]
+    assert "1 hypotheses against 2 references" in error

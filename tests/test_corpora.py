@@ -1,0 +1,514 @@
+"""Corpora: every form of the same text gives the same pairs, and bad input is named, not swallowed."""
+
+import gzip
+import io
+import json
+import os
+import pickle
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vaswani.data.corpora import (
+    Corpus,
+    HubCorpus,
+    JsonLinesCorpus,
+    Pair,
+    PairsCorpus,
+    ParquetCorpus,
+    Row,
+    Swapped,
+    TextFilesCorpus,
+    TsvCorpus,
+    Unreadable,
+    open_corpus,
+)
+from vaswani.data.splits import choose_split
+from vaswani.data.text_files import Lines, index_lines
+
+PAIRS = [Pair(f"sentence {i}\x85\u2028, “one”", f"Satz {i}: größer\tals") for i in range(2_345)]
+SPLITTERS = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"  # where str.splitlines also breaks
+
+
+def rows_of(corpus: Corpus) -> list[Row]:
+    return [row for group in range(corpus.groups) for row in corpus.read(group)]
+
+
+def write_text(folder: Path, pairs: list[Pair], split: str = "train") -> None:
+    for code, side in zip(("en", "de"), zip(*pairs, strict=True), strict=True):
+        (folder / f"{split}.{code}").write_bytes("".join(f"{text}\n" for text in side).encode())
+
+
+def write_gzip(folder: Path, pairs: list[Pair]) -> None:
+    write_text(folder, pairs)
+    for code in ("en", "de"):
+        (folder / f"train.{code}.gz").write_bytes(gzip.compress((folder / f"train.{code}").read_bytes()))
+        (folder / f"train.{code}").unlink()
+
+
+def write_tsv(folder: Path, pairs: list[Pair]) -> None:
+    lines = ["number\tde\ten", *(f"{i}\t{pair.target}\t{pair.source}" for i, pair in enumerate(pairs))]
+    (folder / "train.tsv").write_bytes("\n".join(lines).encode())
+
+
+def write_jsonl(folder: Path, pairs: list[Pair]) -> None:
+    lines = [json.dumps({"en": pair.source, "de": pair.target, "other": 1}) for pair in pairs]
+    (folder / "train.jsonl").write_text("\n".join(lines))
+
+
+def write_nested_jsonl(folder: Path, pairs: list[Pair]) -> None:
+    lines = [json.dumps({"translation": {"en": pair.source, "de": pair.target}}) for pair in pairs]
+    (folder / "train.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+
+
+def write_parquet(folder: Path, pairs: list[Pair]) -> None:
+    table = pa.table({"en": [pair.source for pair in pairs], "n": range(len(pairs)), "de": [p.target for p in pairs]})
+    pq.write_table(table, folder / "train.parquet", row_group_size=400)
+
+
+def write_nested_parquet(folder: Path, pairs: list[Pair], name: str = "train.parquet") -> None:
+    table = pa.table({"translation": [{"de": pair.target, "en": pair.source} for pair in pairs]})
+    pq.write_table(table, folder / name, row_group_size=400)
+
+
+WRITERS = [write_text, write_gzip, write_tsv, write_jsonl, write_nested_jsonl, write_parquet, write_nested_parquet]
+
+
+def write_hub(folder: Path, pairs: list[Pair]) -> None:
+    write_nested_parquet(folder, pairs[:1_000], "train-00000-of-00002.parquet")
+    write_nested_parquet(folder, pairs[1_000:], "train-00001-of-00002.parquet")
+    write_nested_parquet(folder, pairs[:7], "validation-00000-of-00001.parquet")
+
+
+# One text, many forms
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize(("source", "target"), [("en", "de"), ("de", "en")])
+def test_every_form_of_a_text_gives_its_pairs_in_either_direction(
+    tmp_path: Path, write: Callable[[Path, list[Pair]], None], source: str, target: str
+) -> None:
+    pairs = [Pair(*(side.replace("\t", " ") for side in pair)) for pair in PAIRS] if write is write_tsv else PAIRS
+    write(tmp_path, pairs)
+    corpus = open_corpus(data_dir=str(tmp_path), split="train", source=source, target=target)
+    assert rows_of(corpus) == (pairs if source == "en" else [Pair(*pair[::-1]) for pair in pairs])
+
+
+@pytest.mark.parametrize(("source", "target"), [("en", "de"), ("de", "en")])
+def test_a_streamed_dataset_gives_its_pairs_row_group_by_row_group(tmp_path: Path, source: str, target: str) -> None:
+    write_hub(tmp_path, PAIRS)
+    corpus = open_corpus(dataset=str(tmp_path), split="train", source=source, target=target)
+    assert [len(corpus.read(group)) for group in range(corpus.groups)] == [400, 400, 200, 400, 400, 400, 145]
+    assert rows_of(corpus) == (PAIRS if source == "en" else [Pair(*pair[::-1]) for pair in PAIRS])
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_streamed_dataset_of_another_format_is_one_group_a_file(tmp_path: Path, ending: str) -> None:
+    content = {"csv": "en,de\na,b\nc,d\n", "jsonl": '{"en": "a", "de": "b"}\n{"en": "c", "de": "d"}\n'}[ending]
+    (tmp_path / f"train.{ending}").write_text(content)
+    corpus = open_corpus(dataset=str(tmp_path), split="train", source="de", target="en")
+    assert corpus.groups == 1
+    assert corpus.read(0) == [("b", "a"), ("d", "c")]
+
+
+def test_a_streamed_row_group_is_read_without_the_files_of_the_others(tmp_path: Path) -> None:
+    write_hub(tmp_path, PAIRS)
+    corpus = HubCorpus(str(tmp_path), None, "train", "en", "de")
+    (tmp_path / "train-00001-of-00002.parquet").unlink()
+    assert corpus.read(2) == PAIRS[800:1_000]
+    with pytest.raises(FileNotFoundError) as caught:
+        corpus.read(3)
+    assert "train, group 3" in caught.value.__notes__[0]
+
+
+def test_every_corpus_gives_the_same_rows_in_a_spawned_process(tmp_path: Path) -> None:
+    corpora: list[Corpus] = [PairsCorpus("memory", PAIRS)]
+    for write in [*WRITERS, write_hub]:
+        folder = tmp_path / write.__name__
+        folder.mkdir()
+        write(folder, [Pair(*(side.replace("\t", " ") for side in pair)) for pair in PAIRS])
+        where = {"dataset": str(folder)} if write is write_hub else {"data_dir": str(folder)}
+        corpora.append(open_corpus(**where, split="train", source="en", target="de"))
+    corpora.append(Swapped(corpora[-1]))
+    script = (
+        "import pickle, sys\n"
+        "corpora = pickle.load(sys.stdin.buffer)\n"
+        "backwards = [[corpus.read(group) for group in reversed(range(corpus.groups))] for corpus in corpora]\n"
+        "pickle.dump(backwards, sys.stdout.buffer)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=pickle.dumps(corpora), stdout=subprocess.PIPE, check=True
+    )
+    for corpus, backwards in zip(corpora, pickle.loads(done.stdout), strict=True):
+        assert backwards[::-1] == [corpus.read(group) for group in range(corpus.groups)], corpus.name
+
+
+def test_what_travels_to_a_worker_is_the_index_not_the_text(tmp_path: Path) -> None:
+    write_gzip(tmp_path, PAIRS * 20)
+    corpus = open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de")
+    text_size = sum(len(side.encode()) for pair in PAIRS * 20 for side in pair)
+    assert len(pickle.dumps(corpus)) < text_size / 1_000
+
+
+# Lines
+
+
+@given(
+    st.lists(st.text(st.sampled_from("aé€😀 \t" + SPLITTERS)), min_size=1),
+    st.booleans(),
+    st.sampled_from([b"\n", b"\r\n"]),
+)
+def test_a_line_ends_at_a_newline_and_nowhere_else(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], final: bool, end: bytes
+) -> None:
+    lines = [text.rstrip("\r").encode() for text in texts]
+    content = end.join(lines) + (end if final or not lines[-1] else b"")
+    path = tmp_path_factory.getbasetemp() / "lines.txt"
+    for prefix in (b"", b"\xef\xbb\xbf"):
+        path.write_bytes(prefix + content)
+        assert Lines(path).read(0) == lines
+
+
+@pytest.mark.parametrize("count", [1, 999, 1_000, 1_001, 2_000, 2_500])
+@pytest.mark.parametrize("final", ["", "\n"])
+def test_groups_hold_a_thousand_lines_each(tmp_path: Path, count: int, final: str) -> None:
+    texts = [f"{i} {'x' * (i % 7)}" for i in range(count)]
+    (tmp_path / "a").write_text("\n".join(texts) + final)
+    (tmp_path / "b").write_text("\n".join(reversed(texts)) + final)
+    corpus = TextFilesCorpus(tmp_path / "a", tmp_path / "b")
+    assert rows_of(corpus) == list(zip(texts, reversed(texts), strict=True))
+    assert [len(corpus.read(group)) for group in range(corpus.groups)][:-1] == [1_000] * ((count - 1) // 1_000)
+
+
+def test_an_index_made_over_many_reads_equals_one_made_by_counting() -> None:
+    draw = random.Random(0)
+    content = b"".join(draw.randbytes(draw.randrange(4_000)).replace(b"\n", b"") + b"\n" for _ in range(5_000))
+    ends = [place + 1 for place, byte in enumerate(content) if byte == ord("\n")]
+    index = index_lines(io.BytesIO(content))
+    assert len(content) > 2 * (1 << 22)
+    assert index.lines == len(ends)
+    assert index.starts == [0, *ends[999::1_000]]
+
+
+# Fingerprints
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_fingerprint_follows_the_content_and_not_the_place(
+    tmp_path: Path, write: Callable[[Path, list[Pair]], None]
+) -> None:
+    pairs = [Pair(*(side.replace("\t", " ") for side in pair)) for pair in PAIRS]
+    changed = [*pairs[:1_500], Pair(pairs[1_500].source, pairs[1_500].target.replace("ß", "s")), *pairs[1_501:]]
+    found: list[str] = []
+    for place, content in (("here", pairs), ("there", pairs), ("changed", changed)):
+        (tmp_path / place).mkdir()
+        write(tmp_path / place, content)
+        found.append(open_corpus(data_dir=str(tmp_path / place), split="train", source="en", target="de").fingerprint)
+        found.append(open_corpus(data_dir=str(tmp_path / place), split="train", source="de", target="en").fingerprint)
+    assert found[:2] == found[2:4]
+    assert len(set(found)) == 4
+
+
+def test_compressing_a_text_leaves_its_fingerprint(tmp_path: Path) -> None:
+    write_text(tmp_path, PAIRS)
+    plain = TextFilesCorpus(tmp_path / "train.en", tmp_path / "train.de")
+    write_gzip(tmp_path, PAIRS)
+    assert TextFilesCorpus(tmp_path / "train.en.gz", tmp_path / "train.de.gz").fingerprint == plain.fingerprint
+
+
+def test_fingerprints_in_memory_and_swapped_differ() -> None:
+    corpora: list[Corpus] = [
+        PairsCorpus("a", [Pair("ab", "c")]),
+        PairsCorpus("a", [Pair("a", "bc")]),
+        Swapped(PairsCorpus("a", [Pair("ab", "c")])),
+        PairsCorpus("a", [Pair("ab", "c")] * 2),
+    ]
+    assert len({corpus.fingerprint for corpus in corpora}) == 4
+
+
+def test_the_fingerprint_of_a_streamed_dataset_follows_its_files_split_and_direction(tmp_path: Path) -> None:
+    write_hub(tmp_path, PAIRS)
+
+    def found(split: str, source: str, target: str) -> str:
+        return HubCorpus(str(tmp_path), None, split, source, target).fingerprint
+
+    before = [found("train", "en", "de"), found("train", "de", "en"), found("validation", "en", "de")]
+    assert before == [found("train", "en", "de"), found("train", "de", "en"), found("validation", "en", "de")]
+    os.utime(tmp_path / "train-00000-of-00002.parquet", (1, 1))
+    assert len({*before, found("train", "en", "de")}) == 4
+
+
+# Bad input
+
+
+def test_files_of_unequal_length_are_refused_with_both_counts_and_the_first_odd_line(tmp_path: Path) -> None:
+    write_text(tmp_path, PAIRS)
+    with (tmp_path / "train.de").open("a") as stream:
+        stream.write("one more\nand another")
+    with pytest.raises(
+        ValueError, match=r"train\.de has 2,347 lines and .*train\.en 2,345: line 2,346 of .*train\.de "
+    ):
+        TextFilesCorpus(tmp_path / "train.en", tmp_path / "train.de")
+
+
+def test_bad_rows_keep_their_place_and_name_file_line_and_byte(tmp_path: Path) -> None:
+    write_text(tmp_path, PAIRS)
+    lines = (tmp_path / "train.de").read_bytes().split(b"\n")
+    lines[1_234] = "schön größer".encode("latin1")
+    (tmp_path / "train.de").write_bytes(b"\n".join(lines))
+    corpus = TextFilesCorpus(tmp_path / "train.en", tmp_path / "train.de")
+    rows = rows_of(corpus)
+    assert rows[1_234] == Unreadable("undecodable", f"{tmp_path}/train.de, line 1235, byte 4")
+    assert [row for row in rows if isinstance(row, Pair)] == PAIRS[:1_234] + PAIRS[1_235:]
+    assert rows_of(Swapped(corpus))[1_233:1_235] == [Pair(*PAIRS[1_233][::-1]), rows[1_234]]
+
+
+def test_lone_carriage_return_nul_and_a_megabyte_stay_in_their_row(tmp_path: Path) -> None:
+    pairs = [Pair("one\rtwo", "a"), Pair("nul\0", "b"), Pair("x" * 1_000_000, "c"), Pair("", "d"), Pair("last", "e")]
+    write_text(tmp_path, pairs)
+    assert rows_of(TextFilesCorpus(tmp_path / "train.en", tmp_path / "train.de")) == pairs
+
+
+def test_bad_rows_of_a_tsv_are_named(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_bytes(b'en\tde\r\na\tb\r\nonly one\n"\t"\nto\to\tmany\n\xff\tx\n')
+    rows = rows_of(TsvCorpus(tmp_path / "t.tsv", "en", "de"))
+    name = f"{tmp_path}/t.tsv"
+    assert rows == [
+        Pair("a", "b"),
+        Unreadable("malformed", f"{name}, line 3: 1 columns, not 2"),
+        Pair('"', '"'),
+        Unreadable("malformed", f"{name}, line 5: 3 columns, not 2"),
+        Unreadable("undecodable", f"{name}, line 6, byte 1"),
+    ]
+
+
+def test_bad_rows_of_a_jsonl_are_named(tmp_path: Path) -> None:
+    lines = [
+        b'{"en": "a", "de": "b"}',
+        b'{"en": "a", "de": ',
+        b"[1, 2]",
+        b'{"en": 1, "de": "b"}',
+        b'{"en": "\\ud83d", "de": "b"}',
+        b'{"en": "\\ud83d\\ude00", "de": null}',
+        b'{"en": "a"}',
+        b'{"en": "\xff"}',
+        b"[" * 100_000,
+        b"",
+    ]
+    (tmp_path / "t.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    rows = rows_of(JsonLinesCorpus(tmp_path / "t.jsonl", "en", "de"))
+    assert [row if isinstance(row, Pair) else row.reason for row in rows] == [
+        Pair("a", "b"),
+        "malformed",
+        "malformed",
+        "malformed",
+        "undecodable",
+        Pair("😀", ""),
+        Pair("a", ""),
+        "undecodable",
+        "malformed",
+        "malformed",
+    ]
+    assert str(rows[1][1]).startswith(f"{tmp_path}/t.jsonl, line 2: not JSON (Expecting value")
+
+
+@pytest.mark.parametrize("hub", [False, True])
+def test_bad_utf8_and_nulls_in_parquet_are_named(tmp_path: Path, hub: bool) -> None:
+    english = pa.array([b"a", b"b\xff", None, b"d"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"en": english, "de": list("wxyz")}), tmp_path / "train.parquet", row_group_size=2)
+    path = tmp_path / "train.parquet"
+    corpus = HubCorpus(str(tmp_path), None, "train", "en", "de") if hub else ParquetCorpus(path, "en", "de")
+    where = f"{tmp_path}:train, group 0" if hub else f"{path}, row group 0"
+    bad = Unreadable("undecodable", f"{where}, row 2, byte 2")
+    assert rows_of(corpus) == [Pair("a", "w"), bad, Pair("", "y"), Pair("d", "z")]
+
+
+def test_a_damaged_row_group_is_named_and_the_others_can_be_read(tmp_path: Path) -> None:
+    write_parquet(tmp_path, PAIRS)
+    path = tmp_path / "train.parquet"
+    with pq.ParquetFile(path) as file:
+        start = file.metadata.row_group(1).column(0).data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start : start + 400] = b"\xff" * 400
+    path.write_bytes(content)
+    corpus = ParquetCorpus(path, "en", "de")
+    with pytest.raises(ValueError, match=r"train\.parquet, row group 1 cannot be read"):
+        corpus.read(1)
+    assert corpus.read(2) == PAIRS[800:1_200]
+    hub = HubCorpus(str(tmp_path), None, "train", "en", "de")
+    with pytest.raises((pa.ArrowException, OSError)) as caught:
+        hub.read(1)
+    assert "train, group 1" in caught.value.__notes__[0]
+    assert hub.read(2) == PAIRS[800:1_200]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("train.tsv", b"", r"train\.tsv is empty"),
+        ("train.tsv", b"english\tde\n", r'no columns "en" and "de".*it has: de, english'),
+        ("train.tsv", b"en\tde\n", "has a header and no rows"),
+        ("train.tsv", b"en\tde\n\xff\t\n", r"the first 1 rows are all undecodable: .*iconv.*line 2, byte 1"),
+        ("train.jsonl", b"", r"train\.jsonl is empty"),
+        ("train.jsonl", b'{"source": "a"}\n', r'no columns "en" and "de".*it has: source'),
+        ("train.jsonl", b'{"translation": {"en": "a"}}\n', r"it has: en\."),
+        ("train.jsonl", b"oops\n", "the first 1 rows are all malformed.*line 1: not JSON"),
+        ("train.jsonl.gz", b'{"en": "a"}\n', r"train\.jsonl\.gz is not a whole \.gz file"),
+        ("train.jsonl.gz", gzip.compress(b'{"en": "a"}\n')[:-9], r"train\.jsonl\.gz is not a whole \.gz file"),
+        ("train.parquet", b"", r"train\.parquet cannot be read as parquet"),
+        ("train.parquet", b"oops" * 99, r"train\.parquet cannot be read as parquet"),
+    ],
+)
+def test_a_bad_file_is_refused_when_it_is_opened(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de")
+
+
+def test_an_empty_text_file_is_refused(tmp_path: Path) -> None:
+    write_text(tmp_path, PAIRS)
+    (tmp_path / "train.en").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"train\.en is empty"):
+        open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"en": ["a"], "fr": ["b"]}, r'no columns "en" and "de".*it has: en, fr'),
+        ({"translation": [{"en": "a", "fr": "b"}]}, r"it has: translation, translation\.en, translation\.fr"),
+        ({"en": [1], "de": ["b"]}, r'column "en" holds int64, not text'),
+    ],
+)
+@pytest.mark.parametrize("hub", [False, True])
+def test_a_parquet_file_without_the_columns_is_refused(
+    tmp_path: Path, columns: dict[str, object], message: str, hub: bool
+) -> None:
+    pq.write_table(pa.table(columns), tmp_path / "train.parquet")
+    where = {"dataset" if hub else "data_dir": str(tmp_path)}
+    with pytest.raises(ValueError, match=message):
+        open_corpus(**where, split="train", source="en", target="de")
+
+
+def test_a_parquet_file_without_rows_is_refused(tmp_path: Path) -> None:
+    write_parquet(tmp_path, PAIRS)
+    path = tmp_path / "train.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    with pytest.raises(ValueError, match=r"train\.parquet has columns and no rows"):
+        ParquetCorpus(path, "en", "de")
+
+
+@pytest.mark.parametrize("write", [write_text, write_gzip, write_parquet])
+def test_a_file_that_changes_under_a_run_is_noticed(tmp_path: Path, write: Callable[..., None]) -> None:
+    write(tmp_path, PAIRS)
+    corpus = pickle.loads(pickle.dumps(open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de")))
+    write(tmp_path, [*PAIRS[1:], Pair("longer than before", "was vorher da war")])
+    with pytest.raises(ValueError, match="has changed since it was opened"):
+        corpus.read(1)
+
+
+# What a user asks for
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "chosen"),
+    [
+        ("test", ["test", "test_2016"], "test"),
+        ("test", ["train", "test_2016_flickr"], "test_2016_flickr"),
+        ("validation", ["train", "val"], "val"),
+        ("validation", ["train", "dev", "dev_2"], "dev"),
+        ("validation", ["train", "valid_2014"], "valid_2014"),
+        ("val", ["train", "validation"], "validation"),
+        ("dev", ["val"], "val"),
+        ("mine", ["mine.1", "train"], "mine.1"),
+    ],
+)
+def test_a_split_is_found_by_what_its_name_begins_with(wanted: str, found: list[str], chosen: str) -> None:
+    assert choose_split(wanted, found, "here") == chosen
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "message"),
+    [
+        ("test", ["train", "test_2", "test_1"], r"here has more than one split \"test\": test_1, test_2.*--test_split"),
+        ("validation", ["val", "dev"], r"more than one split.*dev, val.*--validation_split"),
+        ("val", ["train"], r"here has no split \"val\"\. It has: train\..*--validation_split"),
+        ("mine", [], r"It has: nothing"),
+    ],
+)
+def test_an_unknown_or_ambiguous_split_lists_what_is_there(wanted: str, found: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        choose_split(wanted, found, "here")
+
+
+def test_splits_of_a_folder_are_found_among_other_files(tmp_path: Path) -> None:
+    write_text(tmp_path, PAIRS[:3])
+    write_text(tmp_path, PAIRS[:2], "test_2016_flickr")
+    write_nested_parquet(tmp_path, PAIRS[:1], "val.parquet")
+    (tmp_path / "README.md").write_text("read me")
+    (tmp_path / "test_2020.en").write_text("without a partner")
+    sizes = [
+        len(rows_of(open_corpus(data_dir=str(tmp_path), split=split, source="de", target="en")))
+        for split in ("train", "test", "validation")
+    ]
+    assert sizes == [3, 2, 1]
+
+
+def test_a_split_in_two_forms_is_refused(tmp_path: Path) -> None:
+    write_text(tmp_path, PAIRS[:3])
+    write_jsonl(tmp_path, PAIRS[:3])
+    with pytest.raises(ValueError, match=r"\"train\" in 2 forms: train\.en \+ train\.de, train\.jsonl\. Keep one"):
+        open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [([], "It holds: nothing"), (["train.en", "x"], r"train\.en and train\.de.*holds: train\.en, x")],
+)
+def test_a_folder_without_a_split_is_refused(tmp_path: Path, files: list[str], message: str) -> None:
+    for name in files:
+        (tmp_path / name).write_text("x")
+    with pytest.raises(ValueError, match=message):
+        open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, r"--dataset .* or --data_dir .*; neither came"),
+        ({"dataset": "grammar", "data_dir": "x"}, r"--dataset .* or --data_dir .*; both came"),
+        ({"dataset": "grammar", "target": "en"}, 'both "en"'),
+        ({"dataset": "grammar", "target": "fr"}, 'of "en" and "de", not "en" and "fr"'),
+        ({"dataset": "grammar", "split": "tset"}, r'no split "tset"\. It has: test, train, unseen, validation'),
+        ({"data_dir": "/no/such/folder"}, "--data_dir /no/such/folder is not a folder"),
+    ],
+)
+def test_a_source_that_is_none_is_refused(arguments: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        open_corpus(**({"split": "train", "source": "en", "target": "de"} | arguments))
+
+
+def test_the_built_in_corpus_opens_by_name_in_both_directions() -> None:
+    there = open_corpus(dataset="grammar", split="test", source="en", target="de")
+    back = open_corpus(dataset="grammar", split="test", source="de", target="en")
+    assert there.read(0)[0] == back.read(0)[0][::-1]
+    assert there.fingerprint != back.fingerprint
+
+
+@pytest.mark.parametrize(("split", "pairs"), [("train", 29_000), ("validation", 1_014), ("test", 1_000)])
+def test_multi30k_opens_by_the_usual_names(split: str, pairs: int) -> None:
+    folder = Path(__file__).parents[2] / "shared/data/multi30k"
+    if not folder.is_dir():
+        pytest.skip("needs Multi30k as text files in ../shared/data/multi30k")
+    corpus = open_corpus(data_dir=str(folder), split=split, source="de", target="en")
+    rows = rows_of(corpus)
+    assert len(rows) == pairs
+    assert all(isinstance(row, Pair) for row in rows)

@@ -1,0 +1,208 @@
+"""The house stands as drawn: links, packages, dependencies and launch configurations are as the documents say."""
+
+import ast
+import importlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from accelerate.commands.config.config_args import load_config_from_file
+
+import vaswani
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = sorted(init.parent.name for init in ROOT.glob("*/__init__.py"))
+DISTRIBUTIONS = packages_distributions()
+CONFIGS = sorted((ROOT / "accelerate_configs").glob("*.yaml"))
+
+COUNT_PROCESSES = """
+import sys
+from pathlib import Path
+import torch
+from accelerate.utils import reduce
+from transformers import TrainingArguments
+
+process = TrainingArguments(report_to=[])  # it decides for every recipe
+met = reduce(torch.ones(1), "sum").item()
+Path(sys.argv[1], f"process {process.process_index}").write_text(f"{process.world_size} counted, {met:g} met")
+if torch.distributed.is_initialized():
+    torch.distributed.destroy_process_group()
+"""
+
+
+def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
+    """Run a command to its end; its output is the message if it fails."""
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, f"{shlex.join(map(str, command))}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@cache
+def cloned_files() -> list[Path]:
+    """What a clone holds, relative to its root: tracked files, and new ones that git does not ignore."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("needs a git checkout")
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    return [Path(name) for name in sorted(set(listed) - {""}) if os.path.lexists(ROOT / name)]
+
+
+@cache
+def declared() -> set[tuple[str, str]]:
+    """The dependencies of setup.py as (plain name, extra); the extra of those always installed is '-'."""
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    [call] = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "setup"]
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    groups = ast.literal_eval(given["extras_require"]) | {"-": ast.literal_eval(given["install_requires"])}
+    return {(plain_name(each), extra) for extra, requirements in groups.items() for each in requirements}
+
+
+def plain_name(requirement: str) -> str:
+    """The normal form of a distribution's name: 'Import_Linter[x]>=2' is 'import-linter'."""
+    name = re.match(r"[\w.-]+", requirement)
+    assert name, requirement
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
+
+
+def imported(file: Path) -> set[str]:
+    """The distributions, by plain name, whose modules a source file imports."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            modules.add(str(node.module).split(".")[0])
+    modules -= sys.stdlib_module_names | {"vaswani"}
+    return {plain_name(DISTRIBUTIONS.get(module, [module])[0]) for module in modules}
+
+
+def launch_command(config: Path) -> list[str]:
+    """The words of the one command that stands in the head of a launch configuration."""
+    [line] = re.findall(r"^# +(.*accelerate launch .*)$", config.read_text().replace("\\\n#", ""), re.MULTILINE)
+    return shlex.split(line)
+
+
+# Links
+
+
+def test_links_point_home() -> None:
+    links = {path.name: path.readlink() for path in (ROOT / "src/vaswani").iterdir() if path.is_symlink()}
+    assert links == {folder: Path("../..", folder) for folder in FOLDERS}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_imports_come_from_this_repository(folder: str) -> None:
+    module = importlib.import_module(f"vaswani.{folder}")
+    assert Path(str(module.__file__)).resolve() == ROOT / folder / "__init__.py"
+
+
+def test_folders_of_the_same_name_where_one_works_shadow_nothing(tmp_path: Path) -> None:
+    for folder in FOLDERS:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").touch()
+    ask = f"from importlib.util import find_spec\nfor x in {FOLDERS}: print(find_spec('vaswani.' + x).origin)"
+    found = run(sys.executable, "-c", ask, cwd=tmp_path).splitlines()
+    assert [Path(line).resolve() for line in found] == [ROOT / folder / "__init__.py" for folder in FOLDERS]
+
+
+# Packages
+
+
+def test_one_version() -> None:
+    said = {
+        name: re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+        for name, pattern in {"setup.py": r'version="(.*)"', "CITATION.cff": r"^version: (.*)$"}.items()
+    }
+    assert said == {name: [vaswani.__version__] for name in said}
+
+
+def test_source_archive_and_wheel_hold_every_package(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    for file in cloned_files():
+        (clone / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / file, clone / file, follow_symlinks=False)
+    run(sys.executable, "-c", "from setuptools import build_meta; build_meta.build_sdist('dist')", cwd=clone)
+    [archive] = (clone / "dist").iterdir()
+    pip_wheel = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index")
+    run(*pip_wheel, "--wheel-dir", tmp_path, archive)
+    [wheel] = tmp_path.glob("*.whl")
+    held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    own = {str(Path("vaswani", file)) for file in cloned_files() if file.parts[0] in FOLDERS}
+    assert held == own | {"vaswani/__init__.py", "vaswani/py.typed"}
+
+
+# Dependencies
+
+
+def test_every_dependency_has_its_purpose_written_down() -> None:
+    table = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([\w-]+)` \| (\S+) \| .+ \|$", table, re.MULTILINE)) == declared()
+
+
+def test_every_dependency_is_pinned() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {plain_name(line) for line in lines if re.match(r"[\w.-]+==[\w.+!-]+\s*(;|#|$)", line)}
+    assert {name for name, _ in declared()} - pinned == set()
+
+
+def test_everything_imported_is_a_dependency() -> None:
+    for_users = {name for name, extra in declared() if extra != "dev"}
+    for_us = {name for name, _ in declared()}
+    undeclared = {}
+    for file in cloned_files():
+        if file.suffix == ".py" and file.name != "setup.py":
+            allowed = for_users if file.parts[0] in {*FOLDERS, "recipes"} else for_us
+            if missing := imported(ROOT / file) - allowed:
+                undeclared[str(file)] = missing
+    assert undeclared == {}
+
+
+# Launch configurations
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+def test_launch_configuration_loads_and_says_how_to_use_it(config: Path) -> None:
+    load_config_from_file(str(config))
+    assert config.read_text(encoding="utf-8").startswith("# ")
+    words = launch_command(config)
+    assert ROOT / words[words.index("--config_file") + 1] == config
+    [recipe] = [word for word in words if word.endswith(".py")]
+    assert (ROOT / recipe).is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "processes"), [("cpu", 1), ("cpu_2_processes", 2)])
+def test_the_written_command_starts_that_many_processes(name: str, processes: int, tmp_path: Path) -> None:
+    words = launch_command(ROOT / f"accelerate_configs/{name}.yaml")
+    before_recipe = words[: next(at for at, word in enumerate(words) if word.endswith(".py"))]
+    script, seen = tmp_path / "count.py", tmp_path / "seen"
+    script.write_text(COUNT_PROCESSES)
+    seen.mkdir()
+    env = {key: value for key, value in os.environ.items() if not key.startswith("ACCELERATE_")}
+    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]])
+    run("env", *before_recipe, script, seen, env=env)
+    assert {file.name: file.read_text() for file in seen.iterdir()} == {
+        f"process {each}": f"{processes} counted, {processes} met" for each in range(processes)
+    }
+
+
+# What is written
+
+
+def test_the_map_shows_every_folder() -> None:
+    table = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    folders = {file.parts[0] for file in cloned_files() if len(file.parts) > 1 and not file.parts[0].startswith(".")}
+    assert set(re.findall(r"^\| `(\w+)/` \|", table, re.MULTILINE)) == folders
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    private = re.compile(rb"(?<![\w.~}-])/(?:work|home|root|Users)/[\w.-]+")
+    files = [ROOT / file for file in cloned_files() if (ROOT / file).is_file()]
+    assert {str(file): found for file in files if (found := private.findall(file.read_bytes()))} == {}

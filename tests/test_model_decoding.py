@@ -1,0 +1,141 @@
+"""Decoding: a cache changes the speed and nothing else, and neither does the company a sentence is translated in."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import DynamicCache, StaticCache
+from transformers.cache_utils import EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
+
+from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.modeling.modeling_vaswani import shift_right
+
+Batch = dict[str, Tensor]
+MakeModel = Callable[..., VaswaniForConditionalGeneration]
+MakeBatch = Callable[..., Batch]
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "d_k and d_v apart": {"d_k": 6, "d_v": 10},
+    "learned positions, pre-norm": {"positions": "learned", "norm": "pre"},
+    "deeper encoder": {"encoder_layers": 4, "decoder_layers": 1},
+}
+
+
+def caches(kind: str, model: VaswaniForConditionalGeneration, source_length: int) -> EncoderDecoderCache:
+    if kind == "dynamic":
+        return EncoderDecoderCache(DynamicCache(config=model.config), DynamicCache(config=model.config))
+    return EncoderDecoderCache(
+        StaticCache(config=model.config, max_cache_len=9),  # more than the target needs
+        StaticCache(config=model.config, max_cache_len=source_length),
+    )
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile", "ignore:_compile flag")
+@pytest.mark.parametrize("attention", ["eager", "sdpa", "flex_attention"])
+@pytest.mark.parametrize("cache", ["dynamic", "static"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_step_by_step_equals_all_at_once(
+    tiny_model: MakeModel, padded_batch: MakeBatch, variant: str, cache: str, attention: str
+) -> None:
+    model, batch = tiny_model(**VARIANTS[variant]), padded_batch()
+    target = shift_right(batch["labels"], start=2, padding=1)
+    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        expected = model(batch["input_ids"], batch["attention_mask"], target).logits
+        model.set_attn_implementation(attention)
+        memory = model.get_encoder()(batch["input_ids"], batch["attention_mask"])
+        past, steps = caches(cache, model, batch["input_ids"].shape[1]), []
+        for part in target.split([2, 1, 1, 2], dim=1):
+            output = model(
+                attention_mask=batch["attention_mask"],
+                decoder_input_ids=part,
+                encoder_outputs=memory,
+                past_key_values=past,
+            )
+            steps.append(output.logits)
+            # From here on the source must come from the cache: what stands in its place would spoil every logit.
+            memory = BaseModelOutput(last_hidden_state=torch.full_like(memory.last_hidden_state, torch.nan))
+    torch.testing.assert_close(torch.cat(steps, dim=1), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_generation_is_the_same_with_any_cache(
+    tiny_model: MakeModel, padded_batch: MakeBatch, variant: str, beams: int
+) -> None:
+    model, batch = tiny_model(attention="sdpa", **VARIANTS[variant]), padded_batch()
+    source = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    outcomes = [
+        model.generate(**source, num_beams=beams, min_new_tokens=6, max_new_tokens=10, **cache)
+        for cache in ({"use_cache": False}, {"use_cache": True}, {"cache_implementation": "static"})
+    ]
+    assert len(set(outcomes[0][:, 1:].flatten().tolist())) > 5  # a network that repeats itself would prove little
+    assert torch.equal(outcomes[1], outcomes[0])
+    assert torch.equal(outcomes[2], outcomes[0])
+
+
+def test_a_used_static_cache_can_be_reset_for_the_next_batch(tiny_model: MakeModel, padded_batch: MakeBatch) -> None:
+    model = tiny_model()
+    past = caches("static", model, source_length=7)
+    for seed in (1, 2):
+        past.reset()
+        batch = {**padded_batch(seed), "labels": None, "decoder_input_ids": torch.full((3, 4), 5)}
+        with torch.no_grad():
+            expected = model(**batch, use_cache=False).logits
+            torch.testing.assert_close(model(**batch, past_key_values=past).logits, expected, rtol=1e-10, atol=1e-10)
+
+
+def alone(batch: Batch, row: int) -> Batch:
+    """One row of a batch without its padding, as a batch."""
+    source_length = int(batch["attention_mask"][row].sum())
+    target_length = int((batch["labels"][row] != -100).sum())
+    return {
+        "input_ids": batch["input_ids"][row : row + 1, :source_length],
+        "attention_mask": batch["attention_mask"][row : row + 1, :source_length],
+        "labels": batch["labels"][row : row + 1, :target_length],
+    }
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_logits_of_a_padded_batch_are_those_of_its_rows_alone(
+    tiny_model: MakeModel, padded_batch: MakeBatch, variant: str, attention: str
+) -> None:
+    model, batch = tiny_model(attention=attention, **VARIANTS[variant]), padded_batch(rows=5)
+    together = model(**batch).logits
+    for row in range(5):
+        by_itself = model(**alone(batch, row)).logits[0]
+        torch.testing.assert_close(together[row, : len(by_itself)], by_itself, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_translations_of_a_padded_batch_are_those_of_its_rows_alone(
+    tiny_model: MakeModel, padded_batch: MakeBatch, beams: int
+) -> None:
+    model, batch = tiny_model(attention="sdpa"), padded_batch(rows=5)
+
+    def translate(batch: Batch) -> list[list[int]]:
+        source = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        return model.generate(**source, num_beams=beams, max_new_tokens=12).tolist()
+
+    def trimmed(ids: list[int]) -> list[int]:
+        return ids[: ids.index(3) + 1] if 3 in ids else ids
+
+    together = [trimmed(ids) for ids in translate(batch)]
+    assert together == [trimmed(translate(alone(batch, row))[0]) for row in range(5)]
+    assert len({tuple(ids) for ids in together}) > 1
+
+
+def test_a_target_beyond_the_learned_positions_is_refused(tiny_model: MakeModel, padded_batch: MakeBatch) -> None:
+    model, source = tiny_model(positions="learned", max_positions=8), padded_batch()["input_ids"]
+    for settings in ({}, {"use_cache": False}, {"cache_implementation": "static"}):
+        with pytest.raises(ValueError, match="position 8 is beyond the 8 learned ones; shorten .* or train with"):
+            model.generate(source, min_new_tokens=12, max_new_tokens=12, **settings)
+
+
+def test_sinusoids_decode_beyond_max_positions(tiny_model: MakeModel, padded_batch: MakeBatch) -> None:
+    model = tiny_model(max_positions=8)
+    assert model.generate(padded_batch()["input_ids"], min_new_tokens=12, max_new_tokens=12).shape == (3, 13)

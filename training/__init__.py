@@ -1,0 +1,9 @@
+"""What surrounds one training step: arguments, schedule, checkpoints, averages, pictures."""
+
+from .arguments import VaswaniTrainingArguments
+from .averaging import average_weights
+from .curve import draw_curve
+from .schedule import peak_rate
+from .trainer import VaswaniTrainer
+
+__all__ = ["VaswaniTrainer", "VaswaniTrainingArguments", "average_weights", "draw_curve", "peak_rate"]

@@ -1,0 +1,82 @@
+"""The Trainer's arguments with the paper's defaults, and the few fields that this project adds."""
+
+from dataclasses import dataclass, field
+
+import torch
+from transformers import TrainingArguments
+
+
+@dataclass
+class VaswaniTrainingArguments(TrainingArguments):
+    """Section 5.3 as defaults: Adam with betas 0.9 and 0.98 and eps 1e-9, eq. 3, no clipping, no weight decay."""
+
+    batches_per_step: int = field(
+        default=1,
+        metadata={"help": "Micro-batches of --tokens_per_batch in a step, over all processes together; the number of "
+                          "processes must divide it. Gradient accumulation follows from it."},
+    )  # fmt: skip
+    peak_learning_rate: float | None = field(
+        default=None,
+        metadata={"help": "The rate at --warmup_steps, from where it falls with the square root of the step. Left out, "
+                          "it is that of eq. 3: (d_model * warmup_steps)^-0.5."},
+    )  # fmt: skip
+    warmup_steps: float = 4000
+    max_steps: int = 100_000
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.98
+    adam_epsilon: float = 1e-9
+    max_grad_norm: float = 0.0
+    weight_decay: float = 0.0
+
+    resume: bool = field(default=False, metadata={"help": "Go on from the newest complete checkpoint in --output_dir."})
+    average_checkpoints: int = field(
+        default=5,
+        metadata={"help": "Average the weights of so many last checkpoints (section 6.1); kept only where it is "
+                          "better on the validation set. 1 is no average."},
+    )  # fmt: skip
+    patience: int | None = field(
+        default=None, metadata={"help": "Stop after so many evaluations without a better --metric_for_best_model."}
+    )
+    validation_beams: int = field(
+        default=1, metadata={"help": "Beam size for the BLEU measured while training; 1 is fast and close."}
+    )
+    test_beams: int = field(default=4, metadata={"help": "Beam size for the test set and for the saved model."})
+    length_penalty: float = field(default=0.6, metadata={"help": "alpha of section 6.1, for beams."})
+
+    # What the present stack would otherwise do by itself; docs/training.md gives the reasons.
+    eval_strategy: str = "steps"
+    save_strategy: str = "steps"
+    logging_strategy: str = "steps"
+    eval_steps: float | None = 1000
+    save_steps: float = 1000
+    logging_steps: float = 100
+    save_total_limit: int | None = 10
+    metric_for_best_model: str | None = "bleu"
+    greater_is_better: bool | None = True
+    logging_nan_inf_filter: bool = False
+    remove_unused_columns: bool = False
+    ignore_data_skip: bool = True
+    dataloader_num_workers: int = 1
+    report_to: None | str | list[str] = field(default="tensorboard")  # noqa: RUF036  (the order that its parser knows)
+
+    def __post_init__(self) -> None:
+        if not torch.accelerator.is_available():
+            self.use_cpu = True  # what would run anyway; unsaid, bf16 is refused on a processor
+        super().__post_init__()
+        if self.batches_per_step % self.world_size:
+            raise ValueError(
+                f"{self.world_size} processes cannot share {self.batches_per_step} micro-batches a step evenly; "
+                f"set --batches_per_step to a multiple of {self.world_size}, and --tokens_per_batch so that their "
+                "product is the batch you want"
+            )
+        if self.per_device_train_batch_size != TrainingArguments.per_device_train_batch_size:
+            raise ValueError(
+                "batches are counted in tokens here; use --tokens_per_batch, not --per_device_train_batch_size"
+            )
+        if self.gradient_accumulation_steps != 1:
+            raise ValueError("accumulation follows from the number of processes; use --batches_per_step instead")
+        if self.learning_rate != TrainingArguments.learning_rate:
+            raise ValueError("use --peak_learning_rate, the rate at the end of the warm-up, not --learning_rate")
+        if self.warmup_steps < 1:
+            raise ValueError(f"warmup_steps is {self.warmup_steps}; eq. 3 needs at least 1 (a number of steps)")
+        self.gradient_accumulation_steps = self.batches_per_step // self.world_size

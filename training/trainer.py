@@ -1,0 +1,176 @@
+"""The Hugging Face Trainer with the paper's order of batches, schedule and checkpoints: a thin subclass."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate.utils import gather_object
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from .arguments import VaswaniTrainingArguments
+from .checkpoints import prune, seal
+from .progress import Progress
+from .schedule import inverse_square_root
+
+POSITION = "stream.json"
+
+
+class BatchSource(Protocol):
+    """Where training batches come from: an endless stream that can say where it is and go back there."""
+
+    def loader(self, process: int, processes: int, workers: int, pin_memory: bool) -> DataLoader[dict[str, Any]]:
+        """Return one process's share of the micro-batches, each with its "place"."""
+
+    def note(self, place: Any) -> None:
+        """Take down that this process consumed a micro-batch."""
+
+    def notes(self) -> dict[str, Any]:
+        """Return what this process took down."""
+
+    def state(self, consumed: int, notes: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the position after so many micro-batches, given the notes of all processes."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go to a position, or refuse with the reason."""
+
+    def epoch(self, notes: list[dict[str, Any]]) -> int:
+        """Return the epoch that training is in, from 0."""
+
+
+class VaswaniTrainer(Trainer):
+    """Trains a model whose loss is a sum over tokens divided once by their number in the whole step.
+
+    What differs from the Trainer: batches come from a stream that keeps its own position, so a resume repeats and
+    loses nothing; eq. 3 holds from step 1; evaluation is a function that the caller gives; a checkpoint is sealed
+    with checksums, and only then may older ones go.
+
+    Args:
+        evaluate_model: returns the validation figures, "loss", "perplexity" and "bleu" among them; called on every
+            process, in evaluation mode.
+
+    """
+
+    args: VaswaniTrainingArguments
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: VaswaniTrainingArguments,
+        stream: BatchSource,
+        evaluate_model: Callable[[PreTrainedModel], dict[str, float]],
+        tokenizer: PreTrainedTokenizerBase,
+    ) -> None:
+        self.stream = stream
+        self.evaluate_model = evaluate_model
+        callbacks = [EarlyStoppingCallback(args.patience)] if args.patience else []
+        # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
+        super().__init__(
+            model, args, train_dataset=_Unread(), eval_dataset=_Unread(), processing_class=tokenizer,
+            callbacks=callbacks,  # type: ignore[arg-type]
+        )  # fmt: skip
+        for callback in (PrinterCallback, ProgressCallback):
+            self.remove_callback(callback)
+        if not args.disable_tqdm:
+            self.add_callback(Progress)
+        self._tokens: torch.Tensor | int = 0
+        self._counted_since = time.monotonic()
+
+    # --- batches ---
+
+    def get_train_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Return this process's share of the stream; Accelerate must not split it a second time."""
+        args = self.args
+        pin_memory = args.dataloader_pin_memory and args.device.type != "cpu"
+        return self.stream.loader(args.process_index, args.world_size, args.dataloader_num_workers, pin_memory)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Any]], Any]:
+        """Take a step's micro-batches, note their places, and count the target tokens of all processes."""
+        batches, tokens = super().get_batch_samples(epoch_iterator, num_batches, device)
+        for batch in batches:
+            self.stream.note(batch.pop("place"))
+        assert isinstance(tokens, torch.Tensor)
+        self._tokens += tokens
+        return batches, tokens
+
+    # --- schedule ---
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:  # noqa: ARG002  (its signature)
+        """Create eq. 3; PyTorch counts steps from 0 and the paper from 1."""
+        if self.lr_scheduler is None:
+            warmup = round(self.args.warmup_steps)
+            optimizer = optimizer or self.optimizer
+            assert optimizer is not None
+            self.lr_scheduler = LambdaLR(optimizer, lambda done: inverse_square_root(done + 1, warmup))
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    # --- evaluation and logging ---
+
+    def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
+        """Evaluate by the caller's function, log the figures and return them."""
+        started = time.monotonic()
+        model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        model.eval()
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.evaluate_model(model).items()}
+        model.train()
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self._counted_since += time.monotonic() - started  # speed is that of training alone
+        return metrics
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, with target tokens a second over all processes and the epoch of the data."""
+        if "loss" in logs:
+            now = time.monotonic()
+            logs["tokens_per_second"] = round(float(self._tokens) / (now - self._counted_since), 1)
+            logs["data_epoch"] = self.stream.epoch([self.stream.notes()])
+            self._tokens, self._counted_since = 0, now
+            if not math.isfinite(logs["loss"]):
+                raise FloatingPointError(
+                    f"the loss is {logs['loss']} at step {self.state.global_step}; lower --peak_learning_rate or "
+                    "lengthen --warmup_steps. The checkpoints before it are good"
+                )
+        super().log(logs, start_time)
+
+    # --- checkpoints ---
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Save as the Trainer does, add the position in the data, seal, and only then prune."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = limit
+        notes = gather_object([self.stream.notes()])
+        if self.args.should_save:
+            run = Path(str(self.args.output_dir))
+            folder = run / f"checkpoint-{self.state.global_step}"
+            position = self.stream.state(self.state.global_step * self.args.batches_per_step, notes)
+            (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
+            seal(folder)
+            if limit is not None:
+                prune(run, limit, self.state.best_model_checkpoint)
+        self.accelerator.wait_for_everyone()
+
+    def train_from(self, checkpoint: Path | None) -> None:
+        """Train to `max_steps`, from a checkpoint if one is given; a checkpoint of the last step trains no more."""
+        if checkpoint is not None:
+            self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
+        self._counted_since = time.monotonic()
+        self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+
+
+class _Unread(torch.utils.data.IterableDataset[Any]):
+    """Stands where the Trainer insists on a data set."""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise AssertionError("the Trainer was to read from the stream")
