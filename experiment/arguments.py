@@ -30,8 +30,9 @@ class DataArguments:
         metadata={"help": "In place of --dataset, a folder of files: train.en and train.de (also .gz), or train.tsv, "
                           "train.jsonl, train.parquet; the other splits likewise."},
     )  # fmt: skip
-    source: str = field(default="en", metadata={"help": "Language translated from: a column, or a file's ending."})
-    target: str = field(default="de", metadata={"help": "Language translated to."})
+    direction: str = field(
+        default="en-de", metadata={"help": "SOURCE-TARGET: two languages, named as the columns or file endings are."}
+    )
     train_split: str = "train"
     validation_split: str = "validation"
     test_splits: list[str] = field(default_factory=lambda: ["test"], metadata={"help": "One or several."})
@@ -42,6 +43,20 @@ class DataArguments:
     )
     streams: int = field(default=1, metadata={"help": "Independent streams; 64 for large corpora and many processes."})
     window_groups: int = field(default=64, metadata={"help": "Row groups (of 1,000 pairs) mixed at a time."})
+
+    def __post_init__(self) -> None:
+        if len(self.direction.split("-")) != 2 or "" in self.direction.split("-"):
+            raise ValueError(f"direction is {self.direction!r}; two languages joined by a hyphen are needed, as en-de")
+
+    @property
+    def source(self) -> str:
+        """The language translated from."""
+        return self.direction.split("-")[0]
+
+    @property
+    def target(self) -> str:
+        """The language translated to."""
+        return self.direction.split("-")[1]
 
 
 class Arguments(NamedTuple):
@@ -77,7 +92,7 @@ def parse(
     """
     by_default = VaswaniConfig()
     derived = {"d_k", "d_v"}  # from d_model and num_heads, unless given
-    model_arguments = make_dataclass(
+    model_arguments: Any = make_dataclass(
         "ModelArguments",
         [
             (name, VaswaniConfig.__annotations__[name],
@@ -85,7 +100,11 @@ def parse(
             for name in MODEL_FIELDS
         ],
     )  # fmt: skip
-    sections = ((model_arguments, model), (DataArguments, data), (VaswaniTrainingArguments, training))
+    sections: list[tuple[Any, dict[str, Any]]] = [
+        (model_arguments, model),
+        (DataArguments, data),
+        (VaswaniTrainingArguments, training),
+    ]
     parser = HfArgumentParser(
         [section for section, _ in sections], description=description, usage="%(prog)s [--flag value ...]",
         allow_abbrev=False,
@@ -99,11 +118,14 @@ def parse(
         *parsed, remaining = parser.parse_args_into_dataclasses(flags, return_remaining_strings=True)
         if remaining:
             parser.error(f"unknown: {' '.join(remaining)}{_nearest(remaining[0], parser)}")
-        dimensions = vars(parsed[0])
+        dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
+        if chosen.data_dir is not None and chosen.dataset == data.get("dataset"):
+            chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
+        trained.output_dir = str(trained.output_dir).replace("{direction}", chosen.direction)
         VaswaniConfig(**dimensions)  # checked before anything is built or read
     except ValueError as error:
         parser.error(str(error))
-    return Arguments(dimensions, parsed[1], parsed[2])
+    return Arguments(dimensions, chosen, trained)
 
 
 def _nearest(flag: str, parser: HfArgumentParser) -> str:

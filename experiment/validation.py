@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from vaswani.data import Pair
 from vaswani.data.batching import cut_batches, model_inputs
 from vaswani.data.stream import encode
-from vaswani.evaluation.scores import Scores, score
 from vaswani.serving.translate import translate
+
+
+@dataclass(frozen=True)
+class Search:
+    """How sentences are decoded (section 6.1)."""
+
+    num_beams: int
+    length_penalty: float
 
 
 class PairSet:
@@ -50,9 +58,7 @@ def cross_entropy(model: PreTrainedModel, pairs: PairSet) -> float:
     return sum(each[0] for each in sums) / sum(each[1] for each in sums)
 
 
-def translate_all(
-    model: PreTrainedModel, pairs: PairSet, *, num_beams: int, length_penalty: float, progress: bool = False
-) -> list[str]:
+def translate_all(model: PreTrainedModel, pairs: PairSet, search: Search, progress: bool = False) -> list[str]:
     """Translate the sources, in order; the processes share the work and all get the whole."""
     state = PartialState()
     share = pairs.sources[state.process_index :: state.num_processes]
@@ -60,8 +66,8 @@ def translate_all(
         model,
         pairs.tokenizer,
         share,
-        num_beams=num_beams,
-        length_penalty=length_penalty,
+        num_beams=search.num_beams,
+        length_penalty=search.length_penalty,
         tokens_per_batch=pairs.tokens_per_batch,
         progress=progress and state.is_main_process,
     )
@@ -72,14 +78,9 @@ def translate_all(
     return translations
 
 
-def validate(model: PreTrainedModel, pairs: PairSet, *, num_beams: int, length_penalty: float) -> dict[str, float]:
+def validate(model: PreTrainedModel, pairs: PairSet, search: Search) -> dict[str, float]:
     """Return loss (nats a token), perplexity (a token of this vocabulary) and sacreBLEU."""
     loss = cross_entropy(model, pairs)
-    translations = translate_all(model, pairs, num_beams=num_beams, length_penalty=length_penalty)
+    translations = translate_all(model, pairs, search)
     bleu = BLEU().corpus_score(translations, [pairs.references]).score  # the other scores wait for the end
     return {"loss": loss, "perplexity": math.exp(loss), "bleu": bleu}
-
-
-def score_all(translations: Sequence[str], pairs: PairSet) -> Scores:
-    """Score translations of a pair set against its references."""
-    return score(translations, pairs.references)

@@ -1,24 +1,15 @@
-"""Multi30k, German to English as in the article "Grokking Transformers", or the other way.
+"""Multi30k with a small Transformer: German to English as in the article "Grokking Transformers", or the other way.
 
 accelerate launch recipes/multi30k.py
 accelerate launch recipes/multi30k.py --direction en-de
-accelerate launch recipes/multi30k.py --data_dir FOLDER   (train.de, train.en, val.de, ... also .gz)
+accelerate launch recipes/multi30k.py --data_dir FOLDER    (train.de, train.en, val.de, test_2016_flickr.de ..., or .gz)
 """
 
-import sys
-
 from vaswani.experiment import parse, run
+from vaswani.training import has_bf16
 
 
 def main() -> None:
-    argv = sys.argv[1:]
-    source, target = "de", "en"
-    if "--direction" in argv:
-        at = argv.index("--direction")
-        source, target = argv[at + 1].split("-")
-        del argv[at : at + 2]
-    if not any(flag.startswith("--data_dir") for flag in argv):
-        argv += ["--dataset", "bentrevett/multi30k"]
     run(
         parse(
             __doc__ or "",
@@ -31,17 +22,17 @@ def main() -> None:
                 "decoder_layers": 3,
                 "dropout": 0.3,
             },
-            data={"source": source, "target": target, "tokens_per_batch": 2048},
+            data={"dataset": "bentrevett/multi30k", "direction": "de-en", "tokens_per_batch": 2048},
             training={
-                "output_dir": f"runs/multi30k-{source}-{target}",
+                "output_dir": "runs/multi30k-{direction}",
                 "max_steps": 6000,
                 "warmup_steps": 1000,
                 "peak_learning_rate": 1e-3,
                 "eval_steps": 500,
                 "save_steps": 250,
                 "logging_steps": 50,
+                "bf16": has_bf16(),
             },
-            argv=argv,
         )
     )
 

@@ -5,7 +5,7 @@ from functools import reduce
 from operator import add
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaswani.data.cleaning import REASONS, Drops, Limits, clean_pairs, length_fault, text_fault
@@ -65,6 +65,7 @@ def test_lengths_are_judged_at_the_limits(source: int, target: int, reason: str 
 
 
 @given(TOKENS, TOKENS, st.floats(1, 10))
+@settings(deadline=None)
 def test_length_is_judged_alike_in_both_directions_and_more_is_allowed_by_wider_limits(
     a: int, b: int, ratio: float
 ) -> None:
@@ -76,6 +77,7 @@ def test_length_is_judged_alike_in_both_directions_and_more_is_allowed_by_wider_
 
 
 @given(st.integers(1, 5), st.integers(1, 5))
+@settings(deadline=None)
 def test_a_few_words_are_never_dropped_by_ratio(a: int, b: int) -> None:
     assert length_fault(a, b, Limits(max_ratio=1)) is None
 
@@ -95,6 +97,7 @@ def test_limits_that_keep_nothing_are_refused(arguments: dict[str, float], messa
 
 
 @given(st.lists(st.builds(Pair, st.text(max_size=6), st.text(max_size=6))))
+@settings(deadline=None)
 def test_every_row_is_yielded_in_order_or_counted(pairs: list[Pair]) -> None:
     corpus: Corpus = WithBadRows("rows", pairs)
     drops, limits = Drops(), Limits(max_characters=5)
@@ -106,6 +109,7 @@ def test_every_row_is_yielded_in_order_or_counted(pairs: list[Pair]) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(sorted(REASONS)))))
+@settings(deadline=None)
 def test_counts_of_processes_add_up_to_the_count_of_one(events: list[tuple[int, str]]) -> None:
     whole, parts = Drops(), [Drops() for _ in range(4)]
     for number, (process, reason) in enumerate(sorted(events, key=lambda event: event[0])):

@@ -2,10 +2,10 @@
 
 import gzip
 import io
+import itertools
 import json
 import os
 import pickle
-import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaswani.data.corpora import (
@@ -166,6 +166,7 @@ def test_what_travels_to_a_worker_is_the_index_not_the_text(tmp_path: Path) -> N
     st.booleans(),
     st.sampled_from([b"\n", b"\r\n"]),
 )
+@settings(deadline=None)
 def test_a_line_ends_at_a_newline_and_nowhere_else(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], final: bool, end: bytes
 ) -> None:
@@ -188,14 +189,19 @@ def test_groups_hold_a_thousand_lines_each(tmp_path: Path, count: int, final: st
     assert [len(corpus.read(group)) for group in range(corpus.groups)][:-1] == [1_000] * ((count - 1) // 1_000)
 
 
-def test_an_index_made_over_many_reads_equals_one_made_by_counting() -> None:
-    draw = random.Random(0)
-    content = b"".join(draw.randbytes(draw.randrange(4_000)).replace(b"\n", b"") + b"\n" for _ in range(5_000))
-    ends = [place + 1 for place, byte in enumerate(content) if byte == ord("\n")]
-    index = index_lines(io.BytesIO(content))
-    assert len(content) > 2 * (1 << 22)
-    assert index.lines == len(ends)
-    assert index.starts == [0, *ends[999::1_000]]
+@given(st.lists(st.integers(0, 5), min_size=2_500, max_size=2_500), st.integers(1, 4_000))
+@settings(deadline=None, max_examples=20)
+def test_an_index_made_over_many_reads_equals_one_made_by_counting(lengths: list[int], step: int) -> None:
+    class InSteps(io.BytesIO):
+        def read(self, _: int | None = -1) -> bytes:
+            return super().read(step)
+
+    content = b"".join(b"x" * length + b"\n" for length in lengths)
+    index = index_lines(InSteps(content))
+    ends = [0, *itertools.accumulate(length + 1 for length in lengths)]
+    assert index.lines == len(lengths)
+    assert index.starts == [ends[0], ends[1_000], ends[2_000], ends[2_500]]
+    assert index == index_lines(io.BytesIO(content))
 
 
 # Fingerprints

@@ -203,7 +203,9 @@ def test_logits_loss_and_gradients_equal_the_reference(
                 for our_name, part in zip(names[name], parameter.chunk(len(names[name])), strict=True):
                     our_parameters[our_name].copy_(part)
 
-    batch = padded_batch(seed, rows=4, source_length=LONGEST - seed, target_length=8 + seed, vocab_size=config.vocab_size)
+    batch = padded_batch(
+        seed, rows=4, source_length=LONGEST - seed, target_length=8 + seed, vocab_size=config.vocab_size
+    )
     output = ours(**batch)
     target = shift_right(batch["labels"], start=2, padding=1)
     logits = theirs(batch["input_ids"], batch["attention_mask"], target)
@@ -215,7 +217,9 @@ def test_logits_loss_and_gradients_equal_the_reference(
     loss.backward()
     for name, group in names.items():
         gradient = torch.cat([our_parameters[x].grad for x in group])
-        torch.testing.assert_close(gradient, their_parameters[name].grad, rtol=1e-9, atol=1e-9, msg=lambda m: f"{name}: {m}")
+        torch.testing.assert_close(
+            gradient, their_parameters[name].grad, rtol=1e-9, atol=1e-9, msg=lambda m: f"{name}: {m}"
+        )
 
 
 def test_marian_shifts_the_same_labels_and_reports_the_same_plain_loss(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -48,6 +48,7 @@ def loaded(learned: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFa
 @example("👩‍👩‍👧 e\u0301 é ﬁ ①")
 @example("\0\r\n\t\x7f\x85\u2028\ufeff")
 @example("word , word . ' s n't")
+@settings(deadline=None)
 def test_any_text_comes_back_exactly(
     learned: PreTrainedTokenizerFast, loaded: PreTrainedTokenizerFast, text: str
 ) -> None:
@@ -60,6 +61,7 @@ def test_any_text_comes_back_exactly(
 
 
 @given(st.lists(ANY_TEXT, min_size=1, max_size=5))
+@settings(deadline=None)
 def test_padded_batches_come_back_exactly(loaded: PreTrainedTokenizerFast, texts: list[str]) -> None:
     batch = loaded(texts, text_target=texts[::-1], padding=True)
     assert set(batch) == {"input_ids", "attention_mask", "labels"}

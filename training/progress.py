@@ -8,7 +8,14 @@ from transformers.trainer_callback import ProgressCallback
 class Progress(ProgressCallback):
     """The Trainer's bar, with what matters in its tail instead of a dictionary a line."""
 
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self,
+        args: Any,  # noqa: ARG002  (callbacks are called by these names)
+        state: Any,
+        control: Any,  # noqa: ARG002
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
         """Show the loss and the target tokens a second in the bar, and evaluations as lines above it."""
         if self.training_bar is None or logs is None:
             return

@@ -7,7 +7,8 @@ and a construction, that is kept out of all others.
 
 from zlib import crc32
 
-from ..pairs import Pair
+from vaswani.data.pairs import Pair
+
 from .phrases import Draw
 from .sentences import sentence
 

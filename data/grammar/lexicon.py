@@ -1,8 +1,8 @@
 """The words of the built-in corpus: facts only, no rules.
 
-Every table is read once, at import. A line is one lexeme, with columns between bars. `kinds` says what a noun is, so that
-verbs and adjectives can ask for what makes sense: persons eat food, and only a suitcase is heavy. An English word means
-one thing here (in its company: one *misses* a bus, verpassen, or a person, vermissen), or no model could know the German.
+Every table is read once, at import. A line is one lexeme, with columns between bars. `kinds` says what a noun is, so
+that verbs and adjectives can ask for what makes sense: persons eat food, and only a suitcase is heavy. An English word
+means one thing in its company (one misses a bus, verpassen, or a person, vermissen), so that its German can be known.
 """
 
 from typing import NamedTuple
@@ -55,11 +55,11 @@ class Adjective(NamedTuple):
 # English | irregular plural | German with article | genitive | plural | kinds
 _NOUNS = """
 man | men | der Mann | Mannes | Männer | person
-father | | der Vater | Vaters | Väter | person kin
+father | | der Vater | Vaters | Väter | person kin single
 brother | | der Bruder | Bruders | Brüder | person kin
 son | | der Sohn | Sohnes | Söhne | person kin
 uncle | | der Onkel | Onkels | Onkel | person kin
-grandfather | | der Großvater | Großvaters | Großväter | person kin
+grandfather | | der Großvater | Großvaters | Großväter | person kin single
 friend | | der Freund | Freundes | Freunde | person close
 boy | | der Junge | Jungen | Jungen | person
 teacher | | der Lehrer | Lehrers | Lehrer | person job
@@ -75,11 +75,11 @@ police officer | | der Polizist | Polizisten | Polizisten | person job
 tourist | | der Tourist | Touristen | Touristen | person
 baker | | der Bäcker | Bäckers | Bäcker | person job
 woman | women | die Frau | Frau | Frauen | person
-mother | | die Mutter | Mutter | Mütter | person kin
+mother | | die Mutter | Mutter | Mütter | person kin single
 sister | | die Schwester | Schwester | Schwestern | person kin
 daughter | | die Tochter | Tochter | Töchter | person kin
 aunt | | die Tante | Tante | Tanten | person kin
-grandmother | | die Großmutter | Großmutter | Großmütter | person kin
+grandmother | | die Großmutter | Großmutter | Großmütter | person kin single
 nurse | | die Krankenschwester | Krankenschwester | Krankenschwestern | person job
 actress | | die Schauspielerin | Schauspielerin | Schauspielerinnen | person job
 child | children | das Kind | Kindes | Kinder | person close
@@ -89,7 +89,7 @@ bird | | der Vogel | Vogels | Vögel | animal
 bear | | der Bär | Bären | Bären | animal
 cat | | die Katze | Katze | Katzen | animal pet
 cow | | die Kuh | Kuh | Kühe | animal
-mouse | mice | die Maus | Maus | Mäuse | animal pet
+mouse | mice | die Maus | Maus | Mäuse | animal
 horse | | das Pferd | Pferdes | Pferde | animal pet
 apple | | der Apfel | Apfels | Äpfel | food fruit
 cake | | der Kuchen | Kuchens | Kuchen | food baked
@@ -100,20 +100,20 @@ tomato | tomatoes | die Tomate | Tomate | Tomaten | food fruit
 soup | | die Suppe | Suppe | Suppen | food cooked
 bread roll | | das Brötchen | Brötchens | Brötchen | food baked
 bread | | das Brot | Brotes | - | food baked
-cheese | | der Käse | Käses | - | food
-meat | | das Fleisch | Fleisches | - | food cooked
-coffee | | der Kaffee | Kaffees | - | drink hot
+cheese | | der Käse | Käses | - | food priced
+meat | | das Fleisch | Fleisches | - | food cooked priced
+coffee | | der Kaffee | Kaffees | - | drink hot priced
 tea | | der Tee | Tees | - | drink hot
-wine | | der Wein | Weins | - | drink
+wine | | der Wein | Weins | - | drink priced
 milk | | die Milch | Milch | - | drink
 water | | das Wasser | Wassers | - | drink
 beer | | das Bier | Biers | - | drink
-letter | | der Brief | Briefes | Briefe | thing text written flat
+letter | | der Brief | Briefes | Briefe | mail text written flat
 novel | | der Roman | Romans | Romane | thing text written flat
-report | | der Bericht | Berichts | Berichte | thing text written flat
-newspaper | | die Zeitung | Zeitung | Zeitungen | thing text flat
-postcard | | die Postkarte | Postkarte | Postkarten | thing text written flat
-book | | das Buch | Buches | Bücher | thing text written flat
+report | | der Bericht | Berichts | Berichte | mail text written flat
+newspaper | | die Zeitung | Zeitung | Zeitungen | thing text flat priced
+postcard | | die Postkarte | Postkarte | Postkarten | thing text written flat coloured
+book | | das Buch | Buches | Bücher | thing text written flat coloured priced
 poem | | das Gedicht | Gedichts | Gedichte | text written sung
 story | stories | die Geschichte | Geschichte | Geschichten | text written told
 song | | das Lied | Liedes | Lieder | sung
@@ -138,22 +138,22 @@ lamp | | die Lampe | Lampe | Lampen | furniture upright device
 bed | | das Bett | Bettes | Betten | furniture top
 sofa | | das Sofa | Sofas | Sofas | furniture top
 key | | der Schlüssel | Schlüssels | Schlüssel | thing flat small
-spoon | | der Löffel | Löffels | Löffel | thing flat small
-ball | | der Ball | Balls | Bälle | thing flat
-suitcase | | der Koffer | Koffers | Koffer | thing upright heavy opening
-pen | | der Stift | Stifts | Stifte | thing flat small
-bag | | die Tasche | Tasche | Taschen | thing heavy opening upright
-bottle | | die Flasche | Flasche | Flaschen | thing upright opening
-cup | | die Tasse | Tasse | Tassen | thing upright
-vase | | die Vase | Vase | Vasen | thing upright
-watch | | die Uhr | Uhr | Uhren | thing flat small device
-blanket | | die Decke | Decke | Decken | thing flat
-glass | | das Glas | Glases | Gläser | thing upright
-knife | knives | das Messer | Messers | Messer | thing flat small
-picture | | das Bild | Bildes | Bilder | thing drawn
-present | | das Geschenk | Geschenks | Geschenke | thing heavy opening
-radio | radios | das Radio | Radios | Radios | thing device upright
-computer | | der Computer | Computers | Computer | thing device
+spoon | | der Löffel | Löffels | Löffel | thing flat small used
+ball | | der Ball | Balls | Bälle | thing flat coloured used
+suitcase | | der Koffer | Koffers | Koffer | thing upright heavy opening coloured priced used
+pen | | der Stift | Stifts | Stifte | thing flat small coloured
+bag | | die Tasche | Tasche | Taschen | thing heavy opening upright coloured priced used
+bottle | | die Flasche | Flasche | Flaschen | thing upright opening coloured used
+cup | | die Tasse | Tasse | Tassen | thing upright coloured used
+vase | | die Vase | Vase | Vasen | thing upright coloured priced
+watch | | die Uhr | Uhr | Uhren | thing flat small device priced
+blanket | | die Decke | Decke | Decken | thing flat coloured used
+glass | | das Glas | Glases | Gläser | thing upright used
+knife | knives | das Messer | Messers | Messer | thing flat small used
+picture | | das Bild | Bildes | Bilder | thing drawn priced
+present | | das Geschenk | Geschenks | Geschenke | thing heavy opening coloured
+radio | radios | das Radio | Radios | Radios | thing device upright priced
+computer | | der Computer | Computers | Computer | thing device priced
 door | | die Tür | Tür | Türen | opening part
 window | | das Fenster | Fensters | Fenster | opening part
 garden | | der Garten | Gartens | Gärten | place home
@@ -167,8 +167,8 @@ city | cities | die Stadt | Stadt | Städte | place
 house | | das Haus | Hauses | Häuser | place building home
 room | | das Zimmer | Zimmers | Zimmer | place room home
 museum | | das Museum | Museums | Museen | place building town
-restaurant | | das Restaurant | Restaurants | Restaurants | place building town
-hotel | | das Hotel | Hotels | Hotels | place building town
+restaurant | | das Restaurant | Restaurants | Restaurants | place building town priced
+hotel | | das Hotel | Hotels | Hotels | place building town priced
 village | | das Dorf | Dorfes | Dörfer | place
 office | | das Büro | Büros | Büros | place room
 question | | die Frage | Frage | Fragen | abstract told
@@ -182,16 +182,16 @@ plan | | der Plan | Plans | Pläne | abstract told
 concert | | das Konzert | Konzerts | Konzerte | event
 film | | der Film | Films | Filme | event
 lecture | | der Vortrag | Vortrags | Vorträge | event
-journey | | die Reise | Reise | Reisen | event
+journey | | die Reise | Reise | Reisen | event priced
 exam | | die Prüfung | Prüfung | Prüfungen | event
 wedding | | die Hochzeit | Hochzeit | Hochzeiten | event
 party | parties | das Fest | Festes | Feste | event
 """
 
 # English past participle, particle | German third participle auxiliary | frame | subjects | objects | notes
-# Forms left out are regular. A hyphen marks a separable prefix. Notes: a preposition and its case; reflexive; active (no
-# passive); stative (present only); (no progressive, no modal); sense (no progressive, no modal but can); once (not a
-# habit); somewhere (one may add where or with whom); for (one may add for whom).
+# Forms left out are regular. A hyphen marks a separable prefix. Notes: a preposition and its case; reflexive; active
+# (no passive); stative (present only); simple (no progressive, no modal); sense (no progressive, no modal but can);
+# once (not a habit); somewhere (one may add where or with whom); for (one may add for whom).
 _VERBS = """
 buy bought bought | kaufen | acc | person | vehicle clothing furniture food thing drink | for
 sell sold sold | verkaufen verkauft verkauft | acc | person | vehicle clothing furniture food thing |
@@ -204,8 +204,8 @@ bake | backen backt gebacken | acc | person | baked | somewhere for
 see saw seen | sehen sieht gesehen | acc | person animal | person animal vehicle building thing | sense
 hear heard heard | hören | acc | person animal | person animal sung public | sense
 look, for | suchen | acc | person | person pet thing clothing town | somewhere
-find found found | finden findet gefunden | acc | person | thing clothing pet mistake answer word town | sense
-lose lost lost | verlieren verliert verloren | acc | person | small clothing bag suitcase ball | once simple
+find found found | finden findet gefunden | acc | person | thing mail clothing pet mistake answer word town | sense
+lose lost lost | verlieren verliert verloren | acc | person | small mail clothing bag suitcase ball | once simple
 repair | reparieren repariert repariert | acc | person | vehicle device furniture part | somewhere
 wash | waschen wäscht gewaschen | acc | person | clothing car bicycle fruit cup glass | somewhere
 clean | putzen | acc | person | room part bicycle shoe mirror | somewhere
@@ -218,7 +218,7 @@ meet met met | treffen trifft getroffen | acc | person | person | active somewhe
 love | lieben | acc | person | person animal sung | stative
 need | brauchen | acc | person | thing clothing vehicle furniture | stative
 understand understood understood | verstehen versteht verstanden | acc | person | abstract text person film | stative
-forget forgot forgotten | vergessen vergisst vergessen | acc | person | thing abstract event | simple once
+forget forgot forgotten | vergessen vergisst vergessen | acc | person | thing mail abstract event | simple once
 learn | lernen | acc | person | sung word rule | somewhere
 order | bestellen bestellt bestellt | acc | person | food drink furniture | for
 build built built | bauen | acc | person | building boat ship cupboard table | once for
@@ -228,7 +228,7 @@ ask | fragen | acc | person | person |
 miss | vermissen vermisst vermisst | acc | person | person pet | stative
 miss | verpassen verpasst verpasst | acc | person | public | active once simple
 steal stole stolen | stehlen stiehlt gestohlen | acc | person | thing own | once
-hide hid hidden | verstecken versteckt versteckt | acc | person | thing clothing |
+hide hid hidden | verstecken versteckt versteckt | acc | person | thing mail clothing |
 describe | beschreiben beschreibt beschrieben | acc | person | person building picture plan idea problem |
 translate | übersetzen übersetzt übersetzt | acc | person | text word | somewhere
 sing sang sung | singen singt gesungen | acc | person | song | somewhere for
@@ -243,7 +243,7 @@ tidy, up | auf-räumen | acc | person | room garden cupboard house | for
 bring brought brought, along | mit-bringen bringt mitgebracht | acc | person | food drink thing pet |
 switch, on | ein-schalten schaltet eingeschaltet | acc | person | computer radio lamp |
 switch, off | aus-schalten schaltet ausgeschaltet | acc | person | computer radio lamp |
-throw threw thrown, away | weg-werfen wirft weggeworfen | acc | person | thing clothing food |
+throw threw thrown, away | weg-werfen wirft weggeworfen | acc | person | thing mail clothing food |
 try, on | an-probieren probiert anprobiert | acc | person | clothing | active
 write wrote written, down | auf-schreiben schreibt aufgeschrieben | acc | person | abstract story |
 bring brought brought, back | zurück-bringen bringt zurückgebracht | acc | person | thing own |
@@ -281,7 +281,7 @@ belong, to | gehören gehört gehört | dat | vehicle clothing furniture thing p
 give gave given | geben gibt gegeben | dat+acc | person | thing food drink clothing |
 show showed shown | zeigen | dat+acc | person | thing building room vehicle text |
 send sent sent | schicken | dat+acc | person | text present picture watch dress |
-bring brought brought | bringen bringt gebracht | dat+acc | person | thing food drink |
+bring brought brought | bringen bringt gebracht | dat+acc | person | thing mail food drink |
 lend lent lent | leihen leiht geliehen | dat+acc | person | own device book novel pen blanket suitcase |
 tell told told | erzählen erzählt erzählt | dat+acc | person | story idea plan problem |
 give gave given, back | zurück-geben gibt zurückgegeben | dat+acc | person | thing own clothing |
@@ -292,7 +292,7 @@ dream, of | träumen | prep | person | person own event | von dat
 laugh, at | lachen | prep | person | person mistake story idea | über acc
 remember | erinnern erinnert erinnert | prep | person | person building event text | an acc reflexive stative
 look, forward to | freuen | prep | person | event | auf acc reflexive
-complain, about | beschweren beschwert beschwert | prep | person | person event soup meat coffee hotel restaurant room | über acc reflexive
+complain, about | beschweren beschwert beschwert | prep | person | person event soup hotel room | über acc reflexive
 take took taken, part in | teil-nehmen nimmt teilgenommen | prep | person | event | an dat
 """
 
@@ -304,16 +304,16 @@ beautiful | schön | schöner | clothing furniture place sung animal vase drawn 
 nice nicer | nett | netter | person | 0
 friendly friendlier | freundlich | freundlicher | person | 0
 clever cleverer | klug | klüger | person pet | 0
-famous | berühmt | berühmter | person building sung | 0
+famous | berühmt | berühmter | person church museum hotel restaurant library song | 0
 strange stranger | seltsam | seltsamer | person abstract text event | 0
 funny funnier | lustig | lustiger | person text sung event | 0
 interesting | interessant | interessanter | text abstract event town | 0
 boring | langweilig | langweiliger | text event | 0
 important | wichtig | wichtiger | text abstract event | 0
 difficult | schwierig | schwieriger | abstract exam | 0
-expensive | teuer teur | teurer | vehicle clothing furniture thing drink hotel restaurant | 0
-cheap cheaper | billig | billiger | vehicle clothing furniture thing drink | 0
-big bigger | groß | größer | place furniture vehicle thing animal abstract food | 1
+expensive | teuer teur | teurer | vehicle clothing furniture priced | 0
+cheap cheaper | billig | billiger | vehicle clothing furniture priced | 0
+big bigger | groß | größer | place furniture vehicle thing animal problem mistake plan fruit cake potato egg | 1
 small smaller | klein | kleiner | place furniture vehicle thing animal child girl boy | 1
 tall taller | groß | größer | person | 1
 long longer | lang | länger | text clothing event | 1
@@ -326,8 +326,8 @@ poor poorer | arm | ärmer | person | 2
 happy happier | glücklich | glücklicher | person | 2
 sad sadder | traurig | trauriger | person | 2
 hungry hungrier | hungrig | hungriger | person animal | 2
-dirty dirtier | schmutzig | schmutziger | clothing room own thing | 2
-clean cleaner | sauber | sauberer | clothing room own thing | 2
+dirty dirtier | schmutzig | schmutziger | clothing room own used | 2
+clean cleaner | sauber | sauberer | clothing room own used | 2
 broken | kaputt | | vehicle device furniture part | 2
 empty | leer | | place bottle cup glass vase | 2
 quiet quieter | ruhig | ruhiger | place | 2
@@ -335,18 +335,18 @@ warm warmer | warm | wärmer | clothing food room hot | 2
 cold colder | kalt | kälter | drink room cooked | 2
 fresh fresher | frisch | frischer | food milk water | 2
 sweet sweeter | süß | süßer | fruit baked hot wine | 2
-fast faster | schnell | schneller | vehicle animal | 2
-dangerous | gefährlich | gefährlicher | animal journey idea plan | 2
+fast faster | schnell | schneller | vehicle horse dog | 2
+dangerous | gefährlich | gefährlicher | bear dog horse journey idea plan | 2
 dark darker | dunkel dunkl | dunkler | room forest | 2
 old older | alt | älter | person animal building vehicle clothing furniture thing town city | 3
 young younger | jung | jünger | person animal | 3
 new newer | neu | neuer | vehicle clothing furniture thing building | 3
 modern | modern | moderner | building device | 3
-red | rot | | vehicle clothing furniture thing | 4
-green | grün | | vehicle clothing furniture thing part | 4
-blue | blau | | vehicle clothing furniture thing | 4
-black | schwarz | | vehicle clothing pet thing | 4
-white | weiß | | vehicle clothing furniture pet house | 4
+red | rot | | vehicle clothing furniture coloured | 4
+green | grün | | vehicle clothing furniture coloured part | 4
+blue | blau | | vehicle clothing furniture coloured | 4
+black | schwarz | | vehicle clothing pet coloured | 4
+white | weiß | | vehicle clothing furniture pet house coloured | 4
 brown | braun | | pet furniture clothing heavy | 4
 """
 

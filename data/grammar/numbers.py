@@ -2,102 +2,36 @@
 
 from .clause import Text
 
-_EN_ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_EN_TENS = ["-", "-", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_DE_ONES = [
-    "null",
-    "ein",
-    "zwei",
-    "drei",
-    "vier",
-    "fünf",
-    "sechs",
-    "sieben",
-    "acht",
-    "neun",
-    "zehn",
-    "elf",
-    "zwölf",
-    "dreizehn",
-    "vierzehn",
-    "fünfzehn",
-    "sechzehn",
-    "siebzehn",
-    "achtzehn",
-    "neunzehn",
-]
-_DE_TENS = ["-", "-", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
+_EN_ONES = (
+    "", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_EN_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_DE_ONES = (
+    "", "ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf", "dreizehn",
+    "vierzehn", "fünfzehn", "sechzehn", "siebzehn", "achtzehn", "neunzehn",
+)  # fmt: skip
+_DE_TENS = ("", "", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig")
 _EN_ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
                 "twelve": "twelfth"}  # fmt: skip
 _DE_ORDINALS = {"ein": "erst", "drei": "dritt", "sieben": "siebt", "acht": "acht"}
 WEEKDAYS = (
-    Text("Monday", "Montag"), Text("Tuesday", "Dienstag"), Text("Wednesday", "Mittwoch"), Text("Thursday", "Donnerstag"),
-    Text("Friday", "Freitag"), Text("Saturday", "Samstag"), Text("Sunday", "Sonntag"),
+    Text("Monday", "Montag"), Text("Tuesday", "Dienstag"), Text("Wednesday", "Mittwoch"),
+    Text("Thursday", "Donnerstag"), Text("Friday", "Freitag"), Text("Saturday", "Samstag"), Text("Sunday", "Sonntag"),
 )  # fmt: skip
-MONTHS = tuple(
-    map(
-        Text,
-        [
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ],
-        [
-            "Januar",
-            "Februar",
-            "März",
-            "April",
-            "Mai",
-            "Juni",
-            "Juli",
-            "August",
-            "September",
-            "Oktober",
-            "November",
-            "Dezember",
-        ],
-    )
-)
+MONTHS = (
+    Text("January", "Januar"), Text("February", "Februar"), Text("March", "März"), Text("April", "April"),
+    Text("May", "Mai"), Text("June", "Juni"), Text("July", "Juli"), Text("August", "August"),
+    Text("September", "September"), Text("October", "Oktober"), Text("November", "November"),
+    Text("December", "Dezember"),
+)  # fmt: skip
 
 
 def english(number: int) -> str:
     """A cardinal from 1 to 999: two hundred and thirty-five."""
     hundreds, rest = divmod(number, 100)
-    words = (
-        _EN_ONES[rest]
-        if rest < 20
-        else "-".join(filter(None, (_EN_TENS[rest // 10], rest % 10 and _EN_ONES[rest % 10])))
-    )
+    ones = _EN_ONES[rest % 10]
+    words = _EN_ONES[rest] if rest < 20 else _EN_TENS[rest // 10] + (f"-{ones}" if ones else "")
     if not hundreds:
         return words
     return f"{_EN_ONES[hundreds]} hundred" + (f" and {words}" if rest else "")

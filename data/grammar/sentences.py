@@ -4,14 +4,16 @@ from collections.abc import Callable, Sequence
 
 from . import english, german, numbers
 from .clause import Clause, Phrase, Text
-from .lexicon import ADJECTIVES, CITIES, MODALS, NOUNS, VERBS, Noun, Verb
+from .lexicon import ADJECTIVES, MODALS, NOUNS, VERBS, Verb
 from .phrases import (
     ADJECTIVES_OF,
-    DONE,
+    ALREADY,
+    AT_THE_MOMENT,
     HELD_OUT_CONSTRUCTIONS,
     IT,
+    JUST,
     MANY,
-    NOW,
+    NEVER_YET,
     NUMBERS,
     OBJECTS_OF,
     OFTEN,
@@ -35,7 +37,6 @@ from .phrases import (
     noun_phrase,
     of_kind,
     place,
-    pronoun,
     someone,
     stand_in,
     time,
@@ -69,7 +70,7 @@ def _suits(verb: Verb, tense: str, habit: bool) -> bool:
 def _allowed(d: Draw, verb: Verb, tense: str, last: bool) -> bool:
     """Whether the split may have a separable verb in a construction."""
     construction = "perfect" if tense == "past" else "present" if tense == "progressive" else tense
-    if not verb.prefix or HELD_OUT_CONSTRUCTIONS[verb.prefix + verb.de] != (construction, last):
+    if not verb.prefix or HELD_OUT_CONSTRUCTIONS[verb.prefix + verb.de] != (construction, "last" if last else "main"):
         return True
     if d.unseen:
         d.novel = True
@@ -113,7 +114,7 @@ def event(
     if not gap:
         clause = _with_objects(d, clause)
     if not timed or "stative" in verb.notes:
-        return clause._replace(adverb=d.pick(DONE[:2])) if tense == "perfect" else clause
+        return clause._replace(adverb=d.pick((ALREADY, JUST))) if tense == "perfect" else clause
     return _with_time(d, clause, known)
 
 
@@ -158,10 +159,10 @@ def _with_time(d: Draw, clause: Clause, asked: bool) -> Clause:
     tense, verb = clause.tense, clause.verb
     assert verb
     if tense == "perfect":
-        return clause._replace(adverb=d.pick(DONE[:1] if asked else DONE))
+        return clause._replace(adverb=d.pick((ALREADY,) if asked else (ALREADY, JUST, NEVER_YET)))
     when = "future" if clause.modal and tense == "present" else tense
     if when == "present" and not clause.negated and d.chance(0.45):
-        clause = clause._replace(adverb=d.pick(OFTEN[:3] if asked else OFTEN))
+        clause = clause._replace(adverb=d.pick(OFTEN[:4] if asked else OFTEN))
     elif when == "present" or d.chance(0.75):
         clause = clause._replace(time=time(d, when, clause.negated))
     if clause.negated or clause.place:
@@ -190,7 +191,7 @@ def _passive(d: Draw, timed: bool = True) -> Clause:
         modal, tense = _CAN if "sense" in verb.notes else d.pick((_CAN, _MUST, _SHOULD)), "present"
     clause = Clause(subject, verb, tense, modal, passive=True, negated=no)
     if tense == "perfect":
-        return clause._replace(adverb=DONE[0])
+        return clause._replace(adverb=ALREADY)
     if not no and d.chance(0.35):
         agent = someone(d, PERSONS, "dat", known=True, other_than=subject.person)
         clause = clause._replace(place=Text(f"by {agent.en}", german.contracted("von", agent.de)))
@@ -230,7 +231,7 @@ def _say(clause: Clause, verb: str = "second", *, inverted: bool = False) -> Tex
 
 def _fronted(d: Draw, clause: Clause) -> Text:
     """Nearly half of the time, what says when comes first."""
-    if clause.time and clause.time is not NOW[0] and d.chance(0.45):
+    if clause.time and clause.time is not AT_THE_MOMENT and d.chance(0.45):
         clause = clause._replace(opening=clause.time, time=None)
     return _say(clause)
 
@@ -246,12 +247,12 @@ def passive(d: Draw) -> Text:
 
 
 def question(d: Draw) -> Text:
-    """Yes or no?"""
+    """A question to be answered by yes or no."""
     return _say(event(d, known=True), "first", inverted=True)
 
 
 def wh_question(d: Draw) -> Text:
-    """Who, what, which, how many, where, when, why?"""
+    """A question for who, what, which, how many, where, when or why."""
     clause, inverted = _asking(d, False)
     return _say(clause, inverted=inverted)
 
@@ -283,16 +284,12 @@ def _asking(d: Draw, last: bool) -> tuple[Clause, bool]:
     noun = d.partner(OBJECTS_OF[key(clause.verb)])
     assert noun
     many = bool(noun.plural) and (asked == "many" or d.chance(0.3))
-    determiner = ("how many", "wie viele") if many and asked == "many" else ("which", "welch")
-    return clause._replace(opening=Text(*compose(determiner, adjectives(d, noun, 0.3), noun, many, "acc"))), True
+    determiner = Text("how many", "wie viele") if many and asked == "many" else Text("which", "welch")
+    return clause._replace(opening=compose(determiner, adjectives(d, noun, 0.3), noun, many, "acc")), True
 
 
 _OBJECTED = ("acc",) * 6 + ("dat", "dat+acc", "prep")
-_TAKING_PERSONS = [
-    verb
-    for verb in _BY_FRAME["acc"] + _BY_FRAME["dat"]
-    if {"person"} <= verb.objects & verb.subjects | {kind for kind in verb.objects if kind == "person"}
-]
+_TAKING_PERSONS = [verb for frame in ("acc", "dat") for verb in _BY_FRAME[frame] if "person" in verb.objects]
 _TAKING_THINGS = [verb for verb in _BY_FRAME["acc"] if not verb.objects & {"person", "animal", "pet"}]
 
 
@@ -302,7 +299,7 @@ def reported(d: Draw) -> Text:
     unknown = d.chance(0.4)
     matrix = Clause(subject, _KNOW if unknown else d.pick(_SAYING), "present", negated=unknown)
     if unknown and d.chance(0.4):
-        clause, inverted = _asking(d, True)
+        clause, _ = _asking(d, True)
         inner = Text(english.order(clause), german.order(clause, "last"))
     else:
         clause = event(d, last=True, known=True) if unknown else any_clause(d)
@@ -364,21 +361,28 @@ def relative_sentence(d: Draw) -> Text:
     """A relative clause on the subject or on the object."""
     clause = event(d, frames=("acc", "acc", "dat"), timed=False, negated=0.05)
     thing = clause.accusative or clause.dative
-    assert thing and clause.verb
-    if d.chance(0.5) and clause.subject.noun and clause.subject.weight != "pronoun":
-        tail = relative(d, clause.subject.noun, clause.subject.person == 4)
+    assert thing
+    if d.chance(0.5) and _open(clause.subject):
         subject = clause.subject
+        tail = relative(d, subject)
         subject = subject._replace(en=f"{subject.en} {tail.en}", de=f"{subject.de}, {tail.de},")
         return _say(clause._replace(subject=subject))
-    if thing.noun is None or thing.weight in ("pronoun", "negative"):
+    if not _open(thing):
         return _say(clause)
-    tail = relative(d, thing.noun, thing.person == 4)
+    tail = relative(d, thing)
     thing = thing._replace(after=Text(f" {tail.en}", f", {tail.de}"))
     return _say(clause._replace(accusative=thing) if clause.accusative else clause._replace(dative=thing))
 
 
-def relative(d: Draw, noun: Noun, many: bool) -> Text:
-    """`who lives in Berlin`, `that the woman bought`, `whom the boy helped`, `that is very old`."""
+def _open(phrase: Phrase) -> bool:
+    """Whether a relative clause may tell which one is meant."""
+    return phrase.noun is not None and phrase.weight in ("definite", "indefinite") and "kin" not in phrase.noun.kinds
+
+
+def relative(d: Draw, phrase: Phrase) -> Text:
+    """`who lives in Berlin`, `that the woman bought`, `whom the boy helped`, `that is old`."""
+    noun, many = phrase.noun, phrase.person == 4
+    assert noun
     pronouns = german.RELATIVE["p" if many else noun.gender]
     human = "person" in noun.kinds
     subject = Phrase("who" if human else "that", pronouns["nom"], 4 if many else 2, "pronoun")
@@ -397,7 +401,7 @@ def relative(d: Draw, noun: Noun, many: bool) -> Text:
     if not _allowed(d, verb, tense, True):
         tense = "future"
     agent = someone(d, SUBJECTS_OF[key(verb)], "nom", known=True)
-    clause = Clause(agent, verb, tense, adverb=d.pick(DONE[:2]) if tense == "perfect" else None)
+    clause = Clause(agent, verb, tense, adverb=d.pick((ALREADY, JUST)) if tense == "perfect" else None)
     if tense == "past" and d.chance(0.4):
         clause = clause._replace(time=time(d, "past"))
     return _linked(Text("whom" if human else "that", pronouns["acc"]), clause)
@@ -425,14 +429,14 @@ def infinitive_sentence(d: Draw) -> Text:
     else:
         verb = d.pick((_TRY, _TRY, _PROMISE, _DECIDE))
         tense = d.pick(("past", "past", "progressive" if verb is _TRY else "perfect"))
-        matrix = Clause(subject, verb, tense, adverb=DONE[0] if tense == "perfect" else None)
+        matrix = Clause(subject, verb, tense, adverb=ALREADY if tense == "perfect" else None)
     inner = Text(english.infinitive_clause(clause), german.infinitive_clause(clause))
     return _joined(_say(matrix), inner._replace(de=f"um {inner.de}") if aim else inner)
 
 
 def request(d: Draw) -> Text:
     """Please do, please do not."""
-    clause = event(d, "future", verbs=_WILLED, subject=pronoun(YOU, "nom"), timed=False)
+    clause = event(d, "future", verbs=_WILLED, subject=YOU, timed=False)
     assert clause.verb
     en = english.infinitive_clause(clause).removeprefix("to ")
     words = [german.imperative(clause.verb), "bitte", *german.middle(clause), clause.verb.prefix]
@@ -465,31 +469,19 @@ def description(d: Draw) -> Text:
     assert clause.goal
     word = next(word for word in ADJECTIVES if clause.goal.en == word.en)
     others = _ALIKE[word.en, noun.en]
-    if others and d.chance(0.6):
+    if others and word.comparative and d.chance(0.6):
         other = noun_phrase(d, d.pick(others), "nom", known=True, odds=0)
         goal = Text(f"as {word.en} as {other.en}", f"so {word.de} wie {other.de}")
-        if word.comparative and d.chance(0.7):
+        if d.chance(0.7):
             goal = Text(f"{word.en_comparative} than {other.en}", f"{word.comparative} als {other.de}")
         return _say(clause._replace(goal=goal))
     return _say(clause._replace(negated=True)) if d.chance(0.3) else _say(clause)
 
 
-_BROAD = frozenset(
-    [
-        "person",
-        "animal",
-        "food",
-        "drink",
-        "text",
-        "vehicle",
-        "clothing",
-        "furniture",
-        "thing",
-        "place",
-        "abstract",
-        "event",
-    ]
-)
+_BROAD = frozenset((
+    "person", "animal", "food", "drink", "text", "vehicle", "clothing", "furniture", "thing", "place", "abstract",
+    "event",
+))  # fmt: skip
 _ALIKE = {
     (word.en, noun.en): [
         other
@@ -517,7 +509,7 @@ def price(d: Draw) -> Text:
 
 
 _COST = _plain("cost", "cost", "kosten", "kostet", "gekostet")
-_PRICED = of_kind("vehicle", "clothing", "furniture", "thing")
+_PRICED = of_kind("vehicle", "clothing", "furniture", "device", "bag", "suitcase", "vase", "book", "picture")
 _WHERE = (Text("on", "auf"), Text("on", "auf"), Text("under", "unter"), Text("next to", "neben"))
 _SUPPORTS = of_kind("top")
 _FLAT, _UPRIGHT = of_kind("flat"), of_kind("upright")
@@ -566,12 +558,7 @@ def existence(d: Draw) -> Text:
     number = numbers.cardinal(2 + d.pick(range(98)))
     determiner = d.pick((MANY, SOME, number, number)) if many else A
     en, de = compose(determiner, adjectives(d, noun, 0.6), noun, many, "acc")
-    if d.chance(0.4):
-        city = d.pick(CITIES)
-        where = Text(f"in {city[0]}", f"in {city[1]}")
-    else:
-        phrase = noun_phrase(d, d.pick(_SETTLEMENTS), "dat", known=True, plural=False, owner=False)
-        where = Text(f"in {phrase.en}", german.contracted("in", phrase.de))
+    where = place(d, _SETTLEMENTS, 0.4)
     past = d.chance(0.3)
     be = ("were" if many else "was") if past else ("are" if many else "is")
     gives = "gab" if past else "gibt"

@@ -1,0 +1,41 @@
+"""How a run ends when the user can mend the cause: one message, no stack, exit code 2."""
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """End the process with the message alone where input, flags or folders are at fault.
+
+    Only for the steps that read what the user gave: a ValueError from the network or the training loop keeps its stack.
+    """
+    try:
+        yield
+    except (ValueError, FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+@contextmanager
+def told_when_full(folder: str) -> Iterator[None]:
+    """Name the folder and the way on when the disk is full, whatever layer came upon it."""
+    try:
+        yield
+    except Exception as error:
+        if is_disk_full(error):
+            print(
+                f"error: no space is left on the disk of {folder}; free some, or lower --save_total_limit, then go on "
+                "with --resume: the last complete checkpoint is kept",
+                file=sys.stderr,
+            )
+            raise SystemExit(2) from error
+        raise
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell a full disk from other errors; safetensors and torch.save report it in words of their own."""
+    codes = (errno.ENOSPC, errno.EDQUOT)
+    return (isinstance(error, OSError) and error.errno in codes) or "No space left on device" in str(error)

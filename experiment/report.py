@@ -1,0 +1,41 @@
+"""What a run says on the screen and leaves for people to look at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from vaswani.data import Drops
+
+SAMPLES = 10
+
+
+def say(text: str) -> None:
+    """Print once, however many processes there are."""
+    if PartialState().is_main_process:
+        print(text, flush=True)
+
+
+def samples(sources: Sequence[str], references: Sequence[str], translations: Sequence[str]) -> str:
+    """Return ten translations, evenly spread over the set, beneath their sources and references."""
+    chosen = [i * len(sources) // SAMPLES for i in range(SAMPLES)] if len(sources) > SAMPLES else range(len(sources))
+    return "\n".join(
+        f"  source     {sources[i]}\n  reference  {references[i]}\n  ours       {translations[i]}\n" for i in chosen
+    )
+
+
+def summary(metrics: dict[str, Any], drops: Drops, folder: Path) -> str:
+    """Return the figures of a run and where everything lies."""
+    lines = [
+        f"Training: {drops.report()}",
+        f"Trained {metrics['steps']:,} steps in {metrics['training_seconds'] / 60:.1f} minutes; "
+        f"chosen by validation: {metrics['chosen']}",
+    ]
+    for split, scores in metrics["test"].items():
+        lines.append(f"{split}:")
+        lines += [f"  {each['name']:<11} {each['value']:6.2f}  {each['signature']}" for each in scores.values()]
+    lines.append(
+        f"In {folder}: model, tokenizer, metrics.json, curve.png, samples.txt, and translations of each test set"
+    )
+    return "\n".join(lines)

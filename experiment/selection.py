@@ -1,0 +1,48 @@
+"""Which of the weights that training left are the run's: the validation set decides, never the test set."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from vaswani.training import VaswaniTrainer, average_weights
+from vaswani.training.checkpoints import checkpoints
+
+from .report import say
+from .validation import PairSet, Search, validate
+
+
+def load_best(trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, search: Search) -> dict[str, Any]:
+    """Load the best, the last, or the average of the last checkpoints, whichever has the highest validation BLEU.
+
+    An average of checkpoints that are still far apart can be far worse than any of them, so it has to prove itself.
+
+    Returns:
+        "chosen", the figures of it under "validation", and those of every candidate under "candidates".
+
+    """
+    last = checkpoints(Path(str(trainer.args.output_dir)))
+    candidates = {"last checkpoint": last[-1:]}
+    if trainer.state.best_model_checkpoint:
+        candidates["best checkpoint while training"] = [Path(trainer.state.best_model_checkpoint)]
+    number = min(trainer.args.average_checkpoints, len(last))
+    if number > 1:
+        candidates[f"average of the last {number} checkpoints"] = last[-number:]
+    scores: dict[str, dict[str, float]] = {}
+    for name, paths in candidates.items():
+        load_average(model, paths)
+        scores[name] = validate(model, pairs, search)
+        say(f"{name}: validation perplexity {scores[name]['perplexity']:.3f}, BLEU {scores[name]['bleu']:.2f}")
+    best = max(scores, key=lambda name: scores[name]["bleu"])
+    load_average(model, candidates[best])
+    return {"chosen": best, "validation": scores[best], "candidates": scores}
+
+
+def load_average(model: PreTrainedModel, paths: list[Path]) -> None:
+    """Load the mean of checkpoints; the tied copies follow the one tensor that is stored."""
+    missing, unexpected = model.load_state_dict(average_weights(paths), strict=False)
+    tied = set(model.all_tied_weights_keys)
+    if unexpected or set(missing) - tied:
+        raise ValueError(f"{paths[0]} does not fit the model: {', '.join([*unexpected, *missing][:3])}")
+    model.tie_weights()
+    model.eval()
