@@ -7,7 +7,8 @@ BIN := .venv/bin
 
 .PHONY: train test check format clean
 train: .venv/ready
-	$(BIN)/accelerate launch recipes/quickstart.py
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$($(BIN)/python -c 'import os; print(os.cpu_count())')} \
+		$(BIN)/accelerate launch recipes/quickstart.py
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal

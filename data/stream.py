@@ -167,7 +167,10 @@ class StreamReader:
             before += len(self._window.batches)
             is_last = window + 1 == self._windows_an_epoch
             if is_last and before == 0:
-                raise ValueError(f"no pair of {self._source[0].name} is left to train on. {barren.report()}")
+                raise ValueError(
+                    f"no pair of {self._source[0].name} is left to train on in stream {self._source[4]} of "
+                    f"{self._source[3].streams}; mend the data, or lower --streams. {barren.report()}"
+                )
             self._anchor = Anchor(epoch + 1, 0, before) if is_last else Anchor(epoch, window + 1, before)
             self._window = None
 

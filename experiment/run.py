@@ -1,11 +1,13 @@
 """One run from the first flag to the last picture, in the order of its steps."""
 
 import json
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState
 from transformers import GenerationConfig, PreTrainedTokenizerFast, set_seed
 from transformers.utils import logging as transformers_logging
@@ -65,6 +67,10 @@ def run(arguments: Arguments) -> dict[str, Any]:
         f"{training.batches_per_step} x {data.tokens_per_batch:,} tokens a side; {state.num_processes} process(es) on "
         f"{training.device.type} in {'bf16' if training.bf16 else 'fp16' if training.fp16 else 'fp32'}"
     )
+    if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
+        say(
+            f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; set OMP_NUM_THREADS for more"
+        )
     started = time.monotonic()
     with told_when_full(str(folder)):
         trainer.train_from(checkpoint)

@@ -1,5 +1,6 @@
 """The Trainer's arguments with the paper's defaults, and the few fields that this project adds."""
 
+import os
 from dataclasses import dataclass, field
 
 import torch
@@ -63,6 +64,11 @@ class VaswaniTrainingArguments(TrainingArguments):
         if not torch.accelerator.is_available():
             self.use_cpu = True  # what would run anyway; unsaid, bf16 is refused on a processor
         super().__post_init__()
+        if int(os.environ.get("WORLD_SIZE", 1)) != self.world_size:
+            raise ValueError(
+                f"the launcher started {os.environ['WORLD_SIZE']} processes, but each would train alone; on processors "
+                "set ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml"
+            )
         if self.batches_per_step % self.world_size:
             raise ValueError(
                 f"{self.world_size} processes cannot share {self.batches_per_step} micro-batches a step evenly; "

@@ -1,7 +1,7 @@
 """English: do-support, the order subject-verb-object, and time at the end."""
 
 from .clause import Clause
-from .lexicon import Adjective, Verb, regular_plural
+from .lexicon import Verb, regular_plural
 
 _BE = ("am", "are", "is", "are", "are"), ("was", "were", "was", "were", "were")
 _PARTICLES = {"up", "on", "off", "away", "along", "down", "back"}  # after a pronoun: picks him up
@@ -9,7 +9,7 @@ _PARTICLES = {"up", "on", "off", "away", "along", "down", "back"}  # after a pro
 
 def article(phrase: str) -> str:
     """A or an."""
-    return f"an {phrase}" if phrase[0] in "aeiou" and not phrase.startswith("use") else f"a {phrase}"
+    return f"an {phrase}" if phrase[0] in "aeiou" else f"a {phrase}"
 
 
 def _third(verb: str) -> str:
@@ -67,23 +67,17 @@ def _agree(verb: str, person: int) -> str:
 
 
 def complements(clause: Clause) -> list[str]:
-    """What follows the verb."""
+    """What follows the verb: picks up the ball, picks it up; gives her the ball, gives it to her."""
     particle = clause.verb.en_particle if clause.verb else ""
-    accusative, dative = clause.accusative, clause.dative
+    accusative, dative, adverbial = clause.accusative, clause.dative, particle in _PARTICLES
     direct = accusative.en + accusative.after.en if accusative else ""
     indirect = dative.en + dative.after.en if dative else ""
-    goal = clause.goal.en if clause.goal else ""
-    if accusative and accusative.weight == "pronoun":
-        late = particle in _PARTICLES
-        words = ["" if late else particle, direct, particle if late else "", f"to {indirect}" if indirect else ""]
-    elif accusative and particle in _PARTICLES and indirect:
-        words = [direct, particle, f"to {indirect}"]
-    elif particle in _PARTICLES and dative and dative.weight == "pronoun":
-        words = [indirect, particle]
+    if accusative and (accusative.weight == "pronoun" or (adverbial and dative)):
+        before, after = ("", particle) if adverbial else (particle, "")
+        words = [before, direct, after, f"to {indirect}" if dative else ""]
     else:
         words = [particle, indirect, direct]
-    place, time = (clause.place.en if clause.place else ""), (clause.time.en if clause.time else "")
-    return [*words, goal, place, time]
+    return words + [text.en for text in (clause.goal, clause.place, clause.time) if text]
 
 
 def order(clause: Clause, inverted: bool = False) -> str:
@@ -103,8 +97,3 @@ def infinitive_clause(clause: Clause) -> str:
     """`to open the window`."""
     assert clause.verb
     return " ".join(filter(None, ["to", clause.verb.en, *complements(clause)]))
-
-
-def comparative(word: Adjective) -> str:
-    """`older`, `more beautiful`."""
-    return word.en_comparative

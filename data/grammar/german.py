@@ -110,9 +110,24 @@ def verb_group(clause: Clause) -> tuple[str, str]:
     return _present(verb)[person], verb.prefix
 
 
+def request(clause: Clause) -> str:
+    """`Mach bitte das Fenster auf`, `Gib es ihm bitte`: bitte follows the pronouns."""
+    assert clause.verb
+    words = [word for word in middle(clause) if word]
+    pronouns = sum(word in _PRONOUNS for word in words)
+    words = [imperative(clause.verb), *words[:pronouns], "bitte", *words[pronouns:], clause.verb.prefix]
+    return " ".join(filter(None, words))
+
+
 def zu_infinitive(verb: Verb) -> str:
     """`zu kaufen`, `aufzumachen`."""
     return f"{verb.prefix}zu{verb.de}" if verb.prefix else f"zu {verb.de}"
+
+
+_LATE = {"schon", "nie", "noch nie"}  # these stand where nicht does
+# Pronouns that go before a subject which is a noun; sie, es and ihr could be mistaken for it
+_SHORT = {"mich", "dich", "sich", "ihn", "mir", "dir", "ihm", "ihnen", "uns"}
+_PRONOUNS = _SHORT | {"sie", "es", "ihr"}
 
 
 def middle(clause: Clause) -> list[str]:
@@ -148,13 +163,6 @@ def middle(clause: Clause) -> list[str]:
     ]
 
 
-_LATE = {"schon", "nie", "noch nie", "nicht mehr", "noch nicht"}  # these stand where nicht does
-
-
-_SHORT = {"mich", "dich", "sich", "ihn", "mir", "dir", "ihm", "ihnen", "uns"}  # not sie and es: they could be subjects
-_PRONOUNS = _SHORT | {"sie", "es", "ihr"}
-
-
 def order(clause: Clause, verb: str) -> str:
     """The clause with its finite verb "second", "first" or "last"."""
     finite, closing = verb_group(clause)
@@ -164,9 +172,7 @@ def order(clause: Clause, verb: str) -> str:
         inner = f"{fields[0]} {subject}"
         if clause.opening or verb != "second":
             fields = fields[1:]
-    tail = [
-        phrase.after.de for phrase in (clause.dative, clause.accusative) if phrase
-    ]  # a relative clause waits for the end of its sentence
+    tail = [phrase.after.de for phrase in (clause.dative, clause.accusative) if phrase]  # relative clauses wait
     if verb == "last":
         separable = clause.verb and closing and closing == clause.verb.prefix
         opening = clause.opening.de if clause.opening else ""
@@ -187,12 +193,8 @@ def infinitive_clause(clause: Clause) -> str:
 
 
 def imperative(verb: Verb) -> str:
-    """`nimm`, `warte`, `mach`: said to a friend."""
-    stem = verb.third[:-1]
-    if stem.endswith(("e", "i")):  # arbeitet
+    """`nimm`, `lade`, `mach`: said to a friend."""
+    stem, plain = verb.third[:-1], verb.de.removesuffix("n").removesuffix("e")
+    if stem != plain and "ä" not in stem:  # e turns to i, but a does not turn to ä
         return stem
-    plain = verb.de.removesuffix("n").removesuffix("e")
-    changed = any(x in stem and y in plain for x, y in (("i", "e"), ("ie", "e"))) and stem != plain and "i" in stem
-    if changed:
-        return stem
-    return plain + "e" if plain.endswith(("d", "t", "er", "chn")) else plain
+    return plain + "e" if plain.endswith(("d", "t", "er")) else plain

@@ -191,16 +191,16 @@ party | parties | das Fest | Festes | Feste | event
 # English past participle, particle | German third participle auxiliary | frame | subjects | objects | notes
 # Forms left out are regular. A hyphen marks a separable prefix. Notes: a preposition and its case; reflexive; active
 # (no passive); stative (present only); simple (no progressive, no modal); sense (no progressive, no modal but can);
-# once (not a habit); somewhere (one may add where or with whom); for (one may add for whom).
+# once (not a habit); somewhere (one may add where or with whom); for (one may add for whom); dish (with what).
 _VERBS = """
 buy bought bought | kaufen | acc | person | vehicle clothing furniture food thing drink | for
 sell sold sold | verkaufen verkauft verkauft | acc | person | vehicle clothing furniture food thing |
 read read read | lesen liest gelesen | acc | person | text | somewhere
 write wrote written | schreiben schreibt geschrieben | acc | person | written | somewhere for
-eat ate eaten | essen isst gegessen | acc | person animal | food | somewhere
-drink drank drunk | trinken trinkt getrunken | acc | person | drink | somewhere
-cook | kochen | acc | person | cooked |
-bake | backen backt gebacken | acc | person | baked | somewhere for
+eat ate eaten | essen isst gegessen | acc | person animal | food | somewhere dish
+drink drank drunk | trinken trinkt getrunken | acc | person | drink | somewhere dish
+cook | kochen | acc | person | cooked | dish
+bake | backen backt gebacken | acc | person | baked | somewhere for dish
 see saw seen | sehen sieht gesehen | acc | person animal | person animal vehicle building thing | sense
 hear heard heard | hören | acc | person animal | person animal sung public | sense
 look, for | suchen | acc | person | person pet thing clothing town | somewhere
@@ -220,7 +220,7 @@ need | brauchen | acc | person | thing clothing vehicle furniture | stative
 understand understood understood | verstehen versteht verstanden | acc | person | abstract text person film | stative
 forget forgot forgotten | vergessen vergisst vergessen | acc | person | thing mail abstract event | simple once
 learn | lernen | acc | person | sung word rule | somewhere
-order | bestellen bestellt bestellt | acc | person | food drink furniture | for
+order | bestellen bestellt bestellt | acc | person | food drink furniture | for dish
 build built built | bauen | acc | person | building boat ship cupboard table | once for
 feed fed fed | füttern | acc | person | animal |
 photograph | fotografieren fotografiert fotografiert | acc | person | person animal building | somewhere

@@ -70,7 +70,7 @@ def _objects_of(verb: Verb) -> Partners[Noun]:
 
 
 def _verbs_of(noun: Noun) -> Partners[Verb]:
-    taking = [verb for verb in VERBS if verb.frame == "acc" and noun.kinds & verb.objects]
+    taking = [verb for verb in VERBS if verb.frame in ("acc", "dat") and noun.kinds & verb.objects]
     return _partners(taking, lambda verb: held_out(verb.prefix + verb.de, noun.de))
 
 
@@ -83,7 +83,7 @@ PERSONS, PLACES, TOWN = of_kind("person"), of_kind("place"), of_kind("town")
 _DWELLINGS, _HOSTS = of_kind("city", "village", "house", "hotel"), of_kind("kin", "close", "doctor", "baker")
 ADJECTIVES_OF = {noun.en: _adjectives_of(noun) for noun in NOUNS}
 OBJECTS_OF = {key(verb): _objects_of(verb) for verb in VERBS}
-VERBS_OF = {noun.en: _verbs_of(noun) for noun in NOUNS}  # whose direct object a noun can be
+VERBS_OF = {noun.en: _verbs_of(noun) for noun in NOUNS}  # whose object, accusative or dative, a noun can be
 SUBJECTS_OF = {key(verb): _subjects_of(verb) for verb in VERBS}
 
 _CONSTRUCTIONS = (("modal", "main"), ("perfect", "last"), ("present", "last"), ("modal", "last"))
@@ -275,6 +275,16 @@ def company(d: Draw, other_than: int) -> Text:
     """`with my brother`."""
     phrase = someone(d, PERSONS, "dat", known=True, other_than=other_than)
     return Text(f"with {phrase.en}", f"mit {phrase.de}")
+
+
+def side_dish(d: Draw) -> Text:
+    """`with fresh milk`."""
+    noun = d.pick(_SIDES)
+    text = compose(_BARE, adjectives(d, noun, 0.7), noun, False, "dat")
+    return Text(f"with {text.en}", f"mit {text.de}")
+
+
+_SIDES = of_kind("bread", "cheese", "meat", "milk", "water")
 
 
 def vehicle(d: Draw) -> Text:

@@ -37,6 +37,7 @@ from .phrases import (
     noun_phrase,
     of_kind,
     place,
+    side_dish,
     someone,
     stand_in,
     time,
@@ -170,6 +171,8 @@ def _with_time(d: Draw, clause: Clause, asked: bool) -> Clause:
     if "for" in verb.notes and d.chance(0.2):
         person = someone(d, PERSONS, "acc", known=True, other_than=clause.subject.person)
         return clause._replace(place=Text(f"for {person.en}", f"für {person.de}"))
+    if "dish" in verb.notes and d.chance(0.25):
+        return clause._replace(goal=side_dish(d))
     if "somewhere" in verb.notes and d.chance(0.3):
         return clause._replace(place=company(d, clause.subject.person) if d.chance(0.4) else place(d))
     return clause
@@ -389,9 +392,6 @@ def relative(d: Draw, phrase: Phrase) -> Text:
     if human and d.chance(0.5):
         clause = event(d, subject=subject, last=True, negated=0.05)
         return Text(english.order(clause), german.order(clause, "last"))
-    if human and d.chance(0.4):
-        clause = event(d, frames=("dat",), verbs=_HELPING, last=True, timed=False, known=True, gap=True)
-        return _linked(Text("whom", pronouns["dat"]), clause)
     if not human and (d.chance(0.3) or not VERBS_OF[noun.en][0]):
         clause = copular(d, subject._replace(noun=noun), d.chance(0.5))
         return Text(english.order(clause), german.order(clause, "last"))
@@ -404,15 +404,14 @@ def relative(d: Draw, phrase: Phrase) -> Text:
     clause = Clause(agent, verb, tense, adverb=d.pick((ALREADY, JUST)) if tense == "perfect" else None)
     if tense == "past" and d.chance(0.4):
         clause = clause._replace(time=time(d, "past"))
-    return _linked(Text("whom" if human else "that", pronouns["acc"]), clause)
+    return _linked(Text("whom" if human else "that", pronouns[verb.frame]), clause)
 
 
-_HELPING = [verb for verb in _BY_FRAME["dat"] if "person" in verb.subjects]
 _TRY = _plain("try", "tried", "versuchen", "versucht", "versucht")
 _PROMISE = _plain("promise", "promised", "versprechen", "verspricht", "versprochen")
 _DECIDE = _plain("decide", "decided", "beschließen", "beschließt", "beschlossen")
 _WILLED = [verb for frame in ("acc", "dat", "dat+acc") for verb in _BY_FRAME[frame] if "person" in verb.subjects
-           and not verb.notes & {"stative", "simple", "sense"}]  # fmt: skip
+           and not verb.notes & {"stative", "simple", "sense", "once"}]  # fmt: skip
 
 
 def infinitive_sentence(d: Draw) -> Text:
@@ -439,8 +438,7 @@ def request(d: Draw) -> Text:
     clause = event(d, "future", verbs=_WILLED, subject=YOU, timed=False)
     assert clause.verb
     en = english.infinitive_clause(clause).removeprefix("to ")
-    words = [german.imperative(clause.verb), "bitte", *german.middle(clause), clause.verb.prefix]
-    return Text(f"please {'do not ' if clause.negated else ''}{en}", " ".join(filter(None, words)))
+    return Text(f"please {'do not ' if clause.negated else ''}{en}", german.request(clause))
 
 
 def pair_of_clauses(d: Draw) -> Text:

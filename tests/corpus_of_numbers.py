@@ -1,0 +1,59 @@
+"""A corpus whose rows say who they are: any number of groups of any size, for tests of the order of training."""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerFast
+
+from vaswani.data import Pair, TrainingStream, fingerprint, learn_tokenizer
+from vaswani.data.cleaning import Limits
+from vaswani.data.stream import Order
+
+
+@dataclass(frozen=True)
+class NumberedCorpus:
+    """`sizes[g]` rows in group g; lengths differ from row to row, and some rows are there only to be dropped."""
+
+    sizes: tuple[int, ...]
+    bad_every: int = 0
+    name: str = "numbers"
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.sizes} {self.bad_every}"
+
+    @property
+    def groups(self) -> int:
+        return len(self.sizes)
+
+    def read(self, group: int) -> list[Pair]:
+        rows = []
+        for row in range(self.sizes[group]):
+            words = (group * 31 + row * 17) % 9 + 1
+            is_bad = self.bad_every and row % self.bad_every == 0
+            rows.append(
+                Pair("" if is_bad else "one " * words + str(row), "two " * ((words + row) % 7 + 1) + str(group))
+            )
+        return rows
+
+    def rows(self) -> set[tuple[int, int]]:
+        """The ids of all rows that a run must see once an epoch."""
+        return {
+            (group, row)
+            for group, size in enumerate(self.sizes)
+            for row in range(size)
+            if not (self.bad_every and row % self.bad_every == 0)
+        }
+
+
+def number_tokenizer() -> PreTrainedTokenizerFast:
+    """A vocabulary for the corpus of numbers."""
+    return learn_tokenizer(["one two 0 1 2 3 4 5 6 7 8 9 10 20 30"] * 3, 280, show_progress=False)
+
+
+def numbered_stream(
+    corpus: NumberedCorpus, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0, budget: int = 64, streams: int = 1,
+    window_groups: int = 2,
+) -> TrainingStream:  # fmt: skip
+    """A training stream over numbers."""
+    order = Order(seed=seed, tokens_per_batch=budget, streams=streams, window_groups=window_groups)
+    return TrainingStream(corpus, tokenizer, fingerprint(tokenizer), Limits(max_tokens=40, max_ratio=20), order)

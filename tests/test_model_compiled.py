@@ -1,0 +1,44 @@
+"""torch.compile changes nothing but the time: the whole forward pass, and flex attention's fused kernel."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch._dynamo.utils import counters
+
+from vaswani.modeling import VaswaniForConditionalGeneration
+
+MakeModel = Callable[..., VaswaniForConditionalGeneration]
+MakeBatch = Callable[..., dict[str, Tensor]]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_compiler() -> None:
+    torch._dynamo.reset()
+    counters.clear()
+
+
+@pytest.mark.slow
+def test_the_compiled_forward_pass_gives_the_same_loss_and_logits(
+    tiny_model: MakeModel, padded_batch: MakeBatch
+) -> None:
+    model, batch = tiny_model(attention="sdpa").float(), padded_batch()
+    compiled = torch.compile(model, fullgraph=True)
+    with torch.no_grad():
+        expected, output = model(**batch), compiled(**batch)
+    assert counters["stats"]["unique_graphs"] == 1
+    torch.testing.assert_close(output.logits, expected.logits, rtol=2e-5, atol=2e-5)
+    torch.testing.assert_close(output.loss, expected.loss, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error:flex_attention called without torch.compile")
+def test_the_fused_kernel_of_flex_attention_equals_equation_1(tiny_model: MakeModel, padded_batch: MakeBatch) -> None:
+    model, batch = tiny_model(d_k=6, d_v=10).float(), padded_batch()
+    with torch.no_grad():  # on CPU it has neither gradients nor float64
+        expected = model(**batch).logits
+        model.set_attn_implementation("flex_attention")
+        output = model(**batch).logits
+    assert counters["stats"]["unique_graphs"] > 0
+    torch.testing.assert_close(output, expected, rtol=2e-5, atol=2e-5)
