@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
@@ -234,7 +235,11 @@ class TrainingStream:
         # Tokenizers' own threads and forked workers do not go together, and the workers already run side by side.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         return DataLoader(
-            MicroBatches(self, process, processes), batch_size=None, num_workers=workers, pin_memory=pin_memory
+            MicroBatches(self, process, processes),
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=pin_memory,
+            generator=torch.Generator(),  # a loader draws a seed when it starts; dropout's generator must not feel it
         )
 
     # --- position ---

@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 from vaswani.data import Corpus, Order, TrainingStream, fingerprint
 from vaswani.evaluation.scores import score
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, draw_curve, peak_rate
+from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, draw_curve
 from vaswani.training.checkpoints import newest_whole
 
 from .arguments import Arguments
@@ -68,9 +68,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
         f"{training.device.type} in {'bf16' if training.bf16 else 'fp16' if training.fp16 else 'fp32'}"
     )
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
-        say(
-            f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; set OMP_NUM_THREADS for more"
-        )
+        say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
     with told_when_full(str(folder)):
         trainer.train_from(checkpoint)
@@ -119,7 +117,7 @@ def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments
 
 
 def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> VaswaniForConditionalGeneration:
-    """Return the network, freshly drawn from the seed, and settle the rate that follows from its width."""
+    """Return the network, freshly drawn from the seed."""
     set_seed(training.seed)
     model = VaswaniForConditionalGeneration(VaswaniConfig(**fields))
     # On a processor attention written out is the faster one, by far in bfloat16.
@@ -129,8 +127,6 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
     model.generation_config.update(
         num_beams=training.test_beams, length_penalty=training.length_penalty, max_new_tokens=256
     )
-    warmup = round(training.warmup_steps)
-    training.learning_rate = training.peak_learning_rate or peak_rate(model.config.d_model, warmup)
     return model
 
 

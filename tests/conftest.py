@@ -12,7 +12,7 @@ from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 
 @pytest.fixture(scope="session")
 def tiny_config() -> Callable[..., VaswaniConfig]:
-    """Return `tiny_config(**changes)`: small, without dropout, and with unlike stacks so that none passes for the other."""
+    """Return `tiny_config(**changes)`: without dropout, and with unlike stacks so that none passes for the other."""
 
     def build(**changes: Any) -> VaswaniConfig:
         tiny = {"vocab_size": 29, "d_model": 16, "d_ff": 24, "num_heads": 2, "encoder_layers": 2, "decoder_layers": 3}
@@ -23,7 +23,7 @@ def tiny_config() -> Callable[..., VaswaniConfig]:
 
 @pytest.fixture(scope="session")
 def randomise() -> Callable[[nn.Module], None]:
-    """Return `randomise(module)`, which draws all that is learned: no bias is left at 0 and no norm at 1 to hide a mistake."""
+    """Return `randomise(module)`: it draws all that is learned, so that no bias of 0 or norm of 1 hides a mistake."""
 
     def draw(module: nn.Module) -> None:
         with torch.no_grad():
@@ -41,7 +41,7 @@ def randomise() -> Callable[[nn.Module], None]:
 def tiny_model(
     tiny_config: Callable[..., VaswaniConfig], randomise: Callable[[nn.Module], None]
 ) -> Callable[..., VaswaniForConditionalGeneration]:
-    """Return `tiny_model(seed, attention, **config)`: a network with drawn parameters, in float64, in evaluation mode."""
+    """Return `tiny_model(seed, attention, **changes)`: all parameters drawn, in float64, in evaluation mode."""
 
     def build(seed: int = 0, attention: str = "eager", **changes: Any) -> VaswaniForConditionalGeneration:
         torch.manual_seed(seed)

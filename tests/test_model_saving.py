@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration, VaswaniModel
 
 Batch = dict[str, Tensor]
-MakeModel = Callable[..., VaswaniForConditionalGeneration]
+MakeModel = Callable[..., Any]  # VaswaniForConditionalGeneration, less the types that transformers gives its methods
 MakeBatch = Callable[..., Batch]
+
+# Not to the bit, as the weights are: equal numbers elsewhere in memory may be added up in another order.
+assert_close = partial(torch.testing.assert_close, rtol=1e-12, atol=1e-12)
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "paper": {},
@@ -30,7 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def _poisoned_memory() -> Iterator[None]:
     """Fill what torch allocates uninitialised with not-a-number, so that nothing can pass by a lucky zero."""
     torch.use_deterministic_algorithms(True)
-    assert torch.utils.deterministic.fill_uninitialized_memory
+    assert torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     yield
     torch.use_deterministic_algorithms(False)
 
@@ -50,9 +54,9 @@ def test_every_auto_class_loads_it_to_the_bit(
     assert not loaded.training
     for name, tensor in [*loaded.named_parameters(), *loaded.named_buffers()]:
         assert torch.equal(tensor, model.get_parameter(name)), name
-    assert torch.equal(loaded(**batch).logits, model(**batch).logits)
+    assert_close(loaded(**batch).logits, model(**batch).logits)
     ids = {"input_ids": batch["input_ids"], "decoder_input_ids": batch["input_ids"]}
-    assert torch.equal(bare(**ids).last_hidden_state, model.model(**ids).last_hidden_state)
+    assert_close(bare(**ids).last_hidden_state, model.model(**ids).last_hidden_state)
 
 
 def test_the_bare_model_and_the_whole_one_load_each_other(
@@ -61,7 +65,7 @@ def test_the_bare_model_and_the_whole_one_load_each_other(
     model = tiny_model()
     model.model.save_pretrained(tmp_path)
     whole = AutoModelForSeq2SeqLM.from_pretrained(tmp_path, attn_implementation="eager")
-    assert torch.equal(whole(**padded_batch()).logits, model(**padded_batch()).logits)
+    assert_close(whole(**padded_batch()).logits, model(**padded_batch()).logits)
 
 
 def test_the_tie_is_stored_once_and_holds_after_loading(tiny_model: MakeModel, tmp_path: Path) -> None:
@@ -82,7 +86,7 @@ def test_a_resized_network_is_saved_with_its_new_vocabulary(
     model.resize_token_embeddings(40, mean_resizing=False)
     model.save_pretrained(tmp_path)
     loaded = AutoModelForSeq2SeqLM.from_pretrained(tmp_path, attn_implementation="eager")
-    assert torch.equal(loaded(**padded_batch()).logits, model(**padded_batch()).logits)
+    assert_close(loaded(**padded_batch()).logits, model(**padded_batch()).logits)
 
 
 def test_a_missing_weight_is_named_and_drawn_like_a_fresh_one(tiny_model: MakeModel, tmp_path: Path) -> None:
@@ -91,7 +95,7 @@ def test_a_missing_weight_is_named_and_drawn_like_a_fresh_one(tiny_model: MakeMo
     name = "model.decoder.layers.1.cross_attention.w_v.weight"
     kept = {key: tensor for key, tensor in weights.items() if key != name}
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    loaded, report = VaswaniForConditionalGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    loaded, report = AutoModelForSeq2SeqLM.from_pretrained(tmp_path, output_loading_info=True)
     assert report["missing_keys"] == {name}
     assert 0 < loaded.get_parameter(name).abs().max() <= (6 / (16 + 16)) ** 0.5
     for key, tensor in kept.items():
@@ -109,7 +113,9 @@ bare = AutoModel.from_pretrained(folder, trust_remote_code=True)
 assert config.model_type == "vaswani" and type(bare).__name__ == "VaswaniModel"
 assert not any(name.split(".")[0] == "vaswani" for name in sys.modules)
 with torch.no_grad():
-    torch.save((whole(ids, decoder_input_ids=ids).logits, bare(ids, decoder_input_ids=ids).last_hidden_state), sys.argv[2])
+    logits = whole(ids, decoder_input_ids=ids).logits
+    states = bare(ids, decoder_input_ids=ids).last_hidden_state
+torch.save((logits, states), sys.argv[2])
 """
 
 
@@ -126,5 +132,6 @@ def test_the_folder_carries_its_code_to_where_this_package_is_not(tiny_model: Ma
     )
     logits, states = torch.load(tmp_path / "out.pt")
     with torch.no_grad():
-        assert torch.equal(logits, model(ids, decoder_input_ids=ids).logits)
-        assert torch.equal(states, model.model(ids, decoder_input_ids=ids).last_hidden_state)
+        assert_close(logits, model(ids, decoder_input_ids=ids).logits)
+        expected = model.model(ids, decoder_input_ids=ids).last_hidden_state
+        assert_close(states, expected)

@@ -1,4 +1,4 @@
-"""What training asks of the network: one loss however a step is split, dropout in its places, activation checkpointing."""
+"""What training asks of the network: one loss however a step is split, dropout in its places, checkpointing."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.modeling.modeling_vaswani import FeedForward, shift_right
+from vaswani.modeling.modeling_vaswani import FeedForward
 
 Batch = dict[str, Tensor]
-MakeModel = Callable[..., VaswaniForConditionalGeneration]
+MakeModel = Callable[..., Any]  # VaswaniForConditionalGeneration, less the types that transformers gives its methods
 MakeBatch = Callable[..., Batch]
 
 

@@ -55,7 +55,7 @@ MAX_POSITIONS = 1024
 
 
 def formula(row: Row, vocab_size: int) -> int:
-    """Sections 3.1-3.5: projections without biases (3.2.2), two biases in eq. 2, two vectors in a norm, one table (3.4)."""
+    """Sections 3.1 to 3.4: projections without biases, eq. 2 with two, two vectors in a norm, and one table."""
     attention = row.d_model * row.h * (2 * row.d_k + 2 * row.d_v)
     feed_forward = 2 * row.d_model * row.d_ff + row.d_ff + row.d_model
     norm = 2 * row.d_model

@@ -4,7 +4,6 @@ from .arguments import VaswaniTrainingArguments
 from .averaging import average_weights
 from .curve import draw_curve
 from .precision import has_bf16
-from .schedule import peak_rate
 from .trainer import VaswaniTrainer
 
-__all__ = ["VaswaniTrainer", "VaswaniTrainingArguments", "average_weights", "draw_curve", "has_bf16", "peak_rate"]
+__all__ = ["VaswaniTrainer", "VaswaniTrainingArguments", "average_weights", "draw_curve", "has_bf16"]

@@ -17,7 +17,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from .arguments import VaswaniTrainingArguments
 from .checkpoints import prune, seal
 from .progress import Progress
-from .schedule import inverse_square_root
+from .schedule import inverse_square_root, peak_rate
 
 POSITION = "stream.json"
 
@@ -69,6 +69,9 @@ class VaswaniTrainer(Trainer):
     ) -> None:
         self.stream = stream
         self.evaluate_model = evaluate_model
+        args.learning_rate = args.peak_learning_rate or peak_rate(model.config.d_model, round(args.warmup_steps))
+        # The Trainer would delete older checkpoints before the new one is known to be whole.
+        self.keep, args.save_total_limit = args.save_total_limit, None
         callbacks = [EarlyStoppingCallback(args.patience)] if args.patience else []
         # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
         super().__init__(
@@ -145,11 +148,7 @@ class VaswaniTrainer(Trainer):
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Save as the Trainer does, add the position in the data, seal, and only then prune."""
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
-        try:
-            super()._save_checkpoint(model, trial)
-        finally:
-            self.args.save_total_limit = limit
+        super()._save_checkpoint(model, trial)
         notes = gather_object([self.stream.notes()])
         if self.args.should_save:
             run = Path(str(self.args.output_dir))
@@ -157,8 +156,8 @@ class VaswaniTrainer(Trainer):
             position = self.stream.state(self.state.global_step * self.args.batches_per_step, notes)
             (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
             seal(folder)
-            if limit is not None:
-                prune(run, limit, self.state.best_model_checkpoint)
+            if self.keep is not None:
+                prune(run, self.keep, self.state.best_model_checkpoint)
         self.accelerator.wait_for_everyone()
 
     def train_from(self, checkpoint: Path | None) -> None:

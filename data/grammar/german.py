@@ -79,6 +79,8 @@ def contracted(preposition: str, phrase: str) -> str:
 
 
 def _present(verb: Verb) -> tuple[str, str, str, str, str]:
+    if verb.de == "wissen":
+        return "weiß", "weißt", "weiß", "wissen", "wissen"
     third = verb.third
     second = third if third[-2] in "sßzx" else third[:-1] + "st"
     return verb.de.removesuffix("n").removesuffix("e") + "e", second, third, verb.de, verb.de

@@ -340,6 +340,7 @@ _HOURLY = {  # what an hour may follow
 }  # fmt: skip
 AT_THE_MOMENT, _TODAY = Text("at the moment", "gerade"), Text("today", "heute")
 UNITS = (Text("days", "Tagen"), Text("weeks", "Wochen"), Text("months", "Monaten"), Text("years", "Jahren"))
+_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _EVENTS = of_kind("event")
 # Beside the verb
 OFTEN = (
@@ -369,7 +370,8 @@ def time(d: Draw, tense: str, negated: bool = False) -> Text:
             phrase = noun_phrase(d, d.pick(_EVENTS), "gen", known=True, plural=False)
             return Text(f"during {phrase.en}", f"während {phrase.de}")
         case "date":
-            return numbers.date(1 + d.pick(range(31)), d.pick(range(12)))
+            month = d.pick(range(12))
+            return numbers.date(1 + d.pick(range(_LENGTHS[month])), month)
         case "day":
             return _perhaps_at(d, d.pick(_ON_DAY))
     return _perhaps_at(d, d.pick(_PASTS if past else _FUTURES))

@@ -119,16 +119,20 @@ def event(
     return _with_time(d, clause, known)
 
 
-def _object(d: Draw, clause: Clause, case: str, known: bool) -> Phrase:
-    verb, other = clause.verb, clause.subject.person
-    assert verb
+def _partaker(d: Draw, verb: Verb, case: str, known: bool, other_than: int = -1) -> Phrase:
+    """What a verb is done to."""
     noun = d.partner(OBJECTS_OF[key(verb)])
-    assert noun
-    if clause.negated and case == "acc" and verb.frame != "prep" and "person" not in noun.kinds and d.chance(0.5):
-        return noun_phrase(d, noun, case, denied=True)
-    if "person" in noun.kinds:
-        return someone(d, (noun,), case, known=known, other_than=other)
+    if "person" in noun.kinds and noun not in OBJECTS_OF[key(verb)][1]:  # a held-out noun must be said
+        return someone(d, (noun,), case, known=known, other_than=other_than)
     return noun_phrase(d, noun, case, known=known)
+
+
+def _object(d: Draw, clause: Clause, case: str, known: bool) -> Phrase:
+    verb = clause.verb
+    assert verb
+    if clause.negated and verb.frame in ("acc", "dat+acc") and "person" not in verb.objects and d.chance(0.5):
+        return noun_phrase(d, d.partner(OBJECTS_OF[key(verb)]), case, denied=True)
+    return _partaker(d, verb, case, known, clause.subject.person)
 
 
 def _with_objects(d: Draw, clause: Clause) -> Clause:
@@ -156,6 +160,11 @@ def _with_objects(d: Draw, clause: Clause) -> Clause:
     return clause
 
 
+def _moment(d: Draw, verb: Verb, tense: str, negated: bool = False) -> Text | None:
+    text = time(d, tense, negated)
+    return None if verb.en_particle == "on" and text.en.startswith("on ") else text  # not: was switched on on Monday
+
+
 def _with_time(d: Draw, clause: Clause, asked: bool) -> Clause:
     tense, verb = clause.tense, clause.verb
     assert verb
@@ -165,7 +174,7 @@ def _with_time(d: Draw, clause: Clause, asked: bool) -> Clause:
     if when == "present" and not clause.negated and d.chance(0.45):
         clause = clause._replace(adverb=d.pick(OFTEN[:4] if asked else OFTEN))
     elif when == "present" or d.chance(0.75):
-        clause = clause._replace(time=time(d, when, clause.negated))
+        clause = clause._replace(time=_moment(d, verb, when, clause.negated))
     if clause.negated or clause.place:
         return clause
     if "for" in verb.notes and d.chance(0.2):
@@ -178,17 +187,15 @@ def _with_time(d: Draw, clause: Clause, asked: bool) -> Clause:
     return clause
 
 
-def _passive(d: Draw, timed: bool = True) -> Clause:
+def _passive(d: Draw) -> Clause:
     """Something that is done, perhaps by someone."""
     tense = d.pick(("present", "past", "past", "past", "perfect", "modal", "modal", "future"))
     while True:
         verb = d.pick(_PASSIVE)
         if _suits(verb, tense, True):
             break
-    noun = d.partner(OBJECTS_OF[key(verb)])
-    assert noun
     no = tense in ("past", "future", "modal") and d.chance(0.12)
-    subject = someone(d, (noun,), "nom", known=no)
+    subject = _partaker(d, verb, "nom", no)
     modal = None
     if tense == "modal":
         modal, tense = _CAN if "sense" in verb.notes else d.pick((_CAN, _MUST, _SHOULD)), "present"
@@ -199,17 +206,19 @@ def _passive(d: Draw, timed: bool = True) -> Clause:
         agent = someone(d, PERSONS, "dat", known=True, other_than=subject.person)
         clause = clause._replace(place=Text(f"by {agent.en}", german.contracted("von", agent.de)))
     when = "future" if modal else tense
-    return clause._replace(time=time(d, when)) if timed and (when == "present" or d.chance(0.7)) else clause
+    return clause._replace(time=_moment(d, verb, when)) if when == "present" or d.chance(0.7) else clause
 
 
 _PASSIVE = [verb for verb in _BY_FRAME["acc"] if not verb.notes & {"active", "stative"} and verb.en_particle != "for"]
 
 
 def copular(d: Draw, subject: Phrase, past: bool) -> Clause:
-    """Someone or something is old."""
+    """Someone or something is old (and is not called so already)."""
     assert subject.noun
-    word = d.partner(ADJECTIVES_OF[subject.noun.en])
-    assert word
+    partners = ADJECTIVES_OF[subject.noun.en]
+    word = d.partner(partners)
+    while word.en in subject.en.split():
+        word = d.pick(partners[0])
     return Clause(subject, None, "past" if past else "present", goal=Text(word.en, word.de))
 
 
@@ -265,7 +274,7 @@ def _asking(d: Draw, last: bool) -> tuple[Clause, bool]:
     asked = d.pick(("who", "who", "whom", "whom", "what", "what", "which", "which", "many", "where", "when", "why"))
     match asked:
         case "who":
-            return event(d, frames=_OBJECTED, subject=Phrase("who", "wer"), last=last, known=True), False
+            return event(d, frames=_OBJECTED, subject=Phrase("who", "wer", 2, "pronoun"), last=last, known=True), False
         case "whom":
             clause = event(d, verbs=_TAKING_PERSONS, last=last, known=True, gap=True)
             assert clause.verb
@@ -346,7 +355,7 @@ def complex_sentence(d: Draw) -> Text:
     subject = main.subject
     same = stand_in(subject) if subject.gender or subject.weight == "pronoun" else None
     if (reason or link is _ONCE) and same and same.noun and d.chance(0.6):
-        clause = copular(d, same, past)
+        clause = copular(d, subject, past)._replace(subject=same)
     else:
         inner = "pluperfect" if link is _AFTER else "past" if past else "present" if link is _IF else "progressive"
         shared = same if same and (not same.noun or "person" in same.noun.kinds) and d.chance(0.4) else None

@@ -1,0 +1,239 @@
+"""Training by the Trainer equals the paper's recipe written as a plain loop, however it is split or interrupted."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from corpus_of_numbers import NumberedCorpus, number_tokenizer, numbered_stream
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedTokenizerFast, set_seed
+
+from vaswani.data import TrainingStream
+from vaswani.data.stream import MicroBatches
+from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, average_weights
+from vaswani.training.checkpoints import checkpoints, fault, newest_whole, prune, seal
+
+STEPS = 6
+WARMUP = 3
+CORPUS = NumberedCorpus((30, 25, 35, 20))
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return number_tokenizer()
+
+
+def network(dropout: float) -> VaswaniForConditionalGeneration:
+    set_seed(7)
+    return VaswaniForConditionalGeneration(
+        VaswaniConfig(
+            vocab_size=280, d_model=16, d_ff=32, num_heads=2, encoder_layers=1, decoder_layers=1, dropout=dropout
+        )
+    )
+
+
+def train(
+    folder: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    dropout: float = 0.0,
+    checkpoint: Path | None = None,
+    evaluate: Callable[..., dict[str, float]] | None = None,
+    **changes: Any,
+) -> tuple[VaswaniForConditionalGeneration, VaswaniTrainer, TrainingStream]:
+    settings: dict[str, Any] = {
+        "max_steps": STEPS,
+        "warmup_steps": WARMUP,
+        "eval_strategy": "no",
+        "save_steps": 3,
+        "logging_steps": 1,
+        "dataloader_num_workers": 0,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": 7,
+    }
+    model = network(dropout)
+    stream = numbered_stream(CORPUS, tokenizer, streams=2)
+    arguments = VaswaniTrainingArguments(output_dir=str(folder), **(settings | changes))
+    nothing = evaluate or (lambda _: {"loss": 0.0, "perplexity": 1.0, "bleu": 0.0})
+    trainer = VaswaniTrainer(model, arguments, stream, nothing, tokenizer)
+    trainer.train_from(checkpoint)
+    return model, trainer, stream
+
+
+def plain_loop(tokenizer: PreTrainedTokenizerFast, batches_per_step: int) -> VaswaniForConditionalGeneration:
+    """Section 5.3 from its text: Adam, eq. 3 from step 1, the loss of a step divided once by its target tokens."""
+    model = network(0.0).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)
+    batches = iter(MicroBatches(numbered_stream(CORPUS, tokenizer, streams=2), 0, 1))
+    for step in range(1, STEPS + 1):
+        taken = list(islice(batches, batches_per_step))
+        tokens = sum(int((batch["labels"] != -100).sum()) for batch in taken)
+        for batch in taken:
+            logits = model(**{name: batch[name] for name in ("input_ids", "attention_mask", "labels")}).logits
+            log_p = logits.log_softmax(-1)
+            real = batch["labels"] != -100
+            true = log_p.gather(-1, batch["labels"].clamp(min=0)[..., None])[..., 0]
+            smoothed = -(0.9 * true + 0.1 * log_p.mean(-1))[real].sum()
+            (smoothed / tokens).backward()
+        optimizer.param_groups[0]["lr"] = 16**-0.5 * min(step**-0.5, step * WARMUP**-1.5)
+        optimizer.step()
+        optimizer.zero_grad()
+    return model
+
+
+def assert_same_weights(one: torch.nn.Module, other: torch.nn.Module, rtol: float) -> None:
+    for (name, a), b in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=rtol, atol=rtol, msg=lambda m, name=name: f"{name}: {m}")
+
+
+@pytest.mark.parametrize("batches_per_step", [1, 3])
+def test_the_trainer_equals_a_plain_loop(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast, batches_per_step: int
+) -> None:
+    model, _, _ = train(tmp_path, tokenizer, batches_per_step=batches_per_step)
+    assert_same_weights(model, plain_loop(tokenizer, batches_per_step), rtol=2e-5)
+
+
+def test_two_processes_equal_one_that_accumulates(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Real processes on the gloo back end; the loss is divided once by the tokens of both."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_training import train, number_tokenizer\n"
+        "model, trainer, _ = train(Path(sys.argv[1]), number_tokenizer(), batches_per_step=2)\n"
+        "assert trainer.args.world_size == 2, trainer.args.world_size\n"
+        "torch.distributed.destroy_process_group()\n"
+    )
+    command = [
+        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+        str(script),
+    ]  # fmt: skip
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, str(tmp_path / "two")], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    alone, _, _ = train(tmp_path / "one", tokenizer, batches_per_step=2)
+    together = network(0.0)
+    together.load_state_dict(load_file(tmp_path / "two" / f"checkpoint-{STEPS}" / "model.safetensors"), strict=False)
+    together.tie_weights()
+    assert_same_weights(alone, together, rtol=2e-5)
+    one, two = (json.loads((tmp_path / d / f"checkpoint-{STEPS}" / "stream.json").read_text()) for d in ("one", "two"))
+    assert one == two
+
+
+def test_eq_3_holds_from_the_first_step(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    _, trainer, _ = train(tmp_path, tokenizer)
+    logged = {line["step"]: line["learning_rate"] for line in trainer.state.log_history if "learning_rate" in line}
+    for step in range(1, STEPS + 1):
+        assert logged[step] == pytest.approx(16**-0.5 * min(step**-0.5, step * WARMUP**-1.5), rel=1e-6)
+
+
+def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    whole, _, whole_stream = train(tmp_path / "whole", tokenizer, dropout=0.3)
+    train(tmp_path / "stopped", tokenizer, dropout=0.3, max_steps=3)
+    checkpoint = tmp_path / "stopped" / "checkpoint-3"
+    resumed, trainer, stream = train(tmp_path / "stopped", tokenizer, dropout=0.3, checkpoint=checkpoint)
+    assert trainer.state.global_step == STEPS
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+    assert stream.state(STEPS, [stream.notes()]) == whole_stream.state(STEPS, [whole_stream.notes()])
+
+
+def test_early_stopping_and_the_best_checkpoint(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    bleus = iter([10.0, 30.0, 20.0, 25.0, 29.0])
+    _, trainer, _ = train(
+        tmp_path, tokenizer, max_steps=100, eval_strategy="steps", eval_steps=2, save_steps=2, save_total_limit=1,
+        patience=2, evaluate=lambda _: {"loss": 1.0, "perplexity": math.e, "bleu": next(bleus)},
+    )  # fmt: skip
+    assert trainer.state.global_step == 8
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-4", "checkpoint-8"]
+    assert str(trainer.state.best_model_checkpoint).endswith("checkpoint-4")
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(FloatingPointError, match=r"the loss is nan at step \d.*peak_learning_rate"):
+        train(tmp_path, tokenizer, peak_learning_rate=1e38)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"per_device_train_batch_size": 32}, "use --tokens_per_batch"),
+        ({"gradient_accumulation_steps": 2}, "use --batches_per_step"),
+        ({"learning_rate": 1e-3}, "use --peak_learning_rate"),
+        ({"warmup_steps": 0}, "eq. 3 needs at least 1"),
+    ],
+)
+def test_flags_that_would_do_nothing_are_refused(tmp_path: Path, flags: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        VaswaniTrainingArguments(output_dir=str(tmp_path), **flags)
+
+
+# --- checkpoints ---
+
+
+def fake_checkpoint(run: Path, step: int) -> Path:
+    folder = run / f"checkpoint-{step}"
+    folder.mkdir(parents=True)
+    save_file({"w": torch.full((3,), float(step))}, folder / "model.safetensors")
+    (folder / "optimizer.pt").write_bytes(b"moments" * 100)
+    seal(folder)
+    return folder
+
+
+def test_a_damaged_checkpoint_is_passed_over_with_its_reason(tmp_path: Path) -> None:
+    for step in (10, 20, 30, 40, 100):
+        fake_checkpoint(tmp_path, step)
+    (tmp_path / "checkpoint-100" / "manifest.json").unlink()  # killed while saving
+    (tmp_path / "checkpoint-40" / "optimizer.pt").unlink()
+    weights = tmp_path / "checkpoint-30" / "model.safetensors"
+    damaged = bytearray(weights.read_bytes())
+    damaged[-2] ^= 1
+    weights.write_bytes(damaged)
+    newest, skipped = newest_whole(tmp_path)
+    assert newest == tmp_path / "checkpoint-20"
+    assert skipped == {
+        "checkpoint-100": "it was not saved to the end",
+        "checkpoint-40": "optimizer.pt is missing",
+        "checkpoint-30": "model.safetensors was changed after it was saved",
+    }
+
+
+def test_pruning_keeps_the_last_and_the_best(tmp_path: Path) -> None:
+    for step in (10, 20, 30, 40):
+        fake_checkpoint(tmp_path, step)
+    (tmp_path / "checkpoint-50").mkdir()  # begun, not sealed: it protects nothing and is not counted
+    prune(tmp_path, keep=2, best=str(tmp_path / "checkpoint-10"))
+    assert [path.name for path in checkpoints(tmp_path)] == [f"checkpoint-{n}" for n in (10, 30, 40, 50)]
+    assert fault(tmp_path / "checkpoint-40") is None
+
+
+def test_an_average_is_the_mean_in_double_precision(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    folders = []
+    for step in range(5):
+        folders.append(tmp_path / str(step))
+        folders[-1].mkdir()
+        save_file({"w": torch.randn(50, 7), "half": torch.randn(9).bfloat16()}, folders[-1] / "model.safetensors")
+    mean = average_weights(folders)
+    for name, dtype, tolerance in (("w", torch.float32, 1e-6), ("half", torch.bfloat16, 1e-2)):
+        expected = torch.stack([load_file(f / "model.safetensors")[name].double() for f in folders]).mean(0)
+        assert mean[name].dtype == dtype
+        torch.testing.assert_close(mean[name].double(), expected, rtol=tolerance, atol=tolerance)
+    save_file({"other": torch.zeros(1)}, folders[0] / "model.safetensors")
+    with pytest.raises(ValueError, match="not of the same model"):
+        average_weights(folders)
