@@ -22,9 +22,9 @@ def main() -> None:
             data={"dataset": "grammar", "test_splits": ["test", "unseen"], "tokens_per_batch": 2048},
             training={
                 "output_dir": "runs/quickstart",
-                "max_steps": 1500,
-                "warmup_steps": 400,
-                "peak_learning_rate": 1.5e-3,
+                "max_steps": 1800,
+                "warmup_steps": 250,
+                "peak_learning_rate": 2e-3,
                 "eval_steps": 300,
                 "save_steps": 100,
                 "logging_steps": 25,

@@ -430,6 +430,7 @@ def test_a_file_that_changes_under_a_run_is_noticed(tmp_path: Path, write: Calla
     [
         ("test", ["test", "test_2016"], "test"),
         ("test", ["train", "test_2016_flickr"], "test_2016_flickr"),
+        ("validation", ["validation", "val"], "validation"),
         ("validation", ["train", "val"], "val"),
         ("validation", ["train", "dev", "dev_2"], "dev"),
         ("validation", ["train", "valid_2014"], "valid_2014"),

@@ -1,7 +1,7 @@
 """The built-in corpus: a checker of its own parses its German, and its splits are held to what they promise.
 
-The checker is a small acceptor of German. It takes from the lexicon only raw facts (gender, principal forms, what a verb
-governs); articles, endings, pronouns, finite forms and word order are its own tables, written from a textbook.
+The checker is a small acceptor of German. It takes from the lexicon only raw facts (gender, principal forms, frames of
+verbs); articles, endings, pronouns, finite forms and word order are its own tables, written from a textbook.
 """
 
 import hashlib
@@ -128,7 +128,8 @@ MUST_CONTRACT = set(CONTRACTED.values())
 
 DAYS = ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"]
 MONTHS = [
-    "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember",
+    "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+    "Dezember",
 ]  # fmt: skip
 HOURS = ["eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf"]
 ONES = ["ein", *HOURS[1:9]]
@@ -344,7 +345,7 @@ def chunks_at(words: list[str], start: int) -> Iterator[tuple[int, Chunk]]:
     if word == "bitte":
         yield start + 1, Chunk("please")
     if word in ("wo", "wohin", "wann", "warum"):
-        yield start + 1, Chunk("where" if word in ("wo", "wohin") else "why", words=(word,))
+        yield start + 1, Chunk("where" if word in ("wo", "wohin") else "why", words=(word,), asking=True)
     if word == "sich":
         yield start + 1, Chunk("pronoun", frozenset({("3s", "R"), ("3p", "R")}), words=(word,))
     asking = bool(ASKING.match(word))
@@ -384,7 +385,8 @@ def verb_groups(words: list[str], main: bool) -> Iterator[tuple[list[str], Group
     *before, finite = words
     one, two = (before[-1] if before else ""), (before[-2] if len(before) > 1 else "")
     for forms, auxiliary, construction in (
-        (SEIN, "sein", "perfect"), (HABEN, "haben", "perfect"), (WAR, "sein", "pluperfect"), (HATTE, "haben", "pluperfect"),
+        (SEIN, "sein", "perfect"), (HABEN, "haben", "perfect"),
+        (WAR, "sein", "pluperfect"), (HATTE, "haben", "pluperfect"),
     ):  # fmt: skip
         if finite in forms:
             for entry in PARTICIPLES[one]:
@@ -504,7 +506,7 @@ def _assigned(front: list[Chunk], inner: list[Chunk], group: Group, order: str) 
         roles += WANTED.get(entry.wants, "") + ("R" if entry.name in REFLEXIVE_VERBS else "")
     elif entry.wants != "acc":
         return
-    if len(nominal) != len(roles):
+    if len(nominal) != len(roles) or any(chunk.asking for chunk in inner):
         return
     ranks: list[float | None] = [
         rank_of_preposition(chunk, group) if chunk.kind == "preposition" else RANK.get(chunk.kind, 0)
@@ -777,7 +779,7 @@ WRONG = (  # a right sentence, and ways to spoil it
         "Peter ist nach Rom mit dem Zug letztes Jahr gereist.",
         "Peter ist letztes Jahr mit den Zug nach Rom gereist.",
     )),
-    ("Gib es bitte dem Kind!".replace("!", "."), ("Gib bitte dem Kind es.", "Gibst es bitte dem Kind.", "Gib es bitte das Kind.")),
+    ("Gib es bitte dem Kind.", ("Gib bitte dem Kind es.", "Gibst es bitte dem Kind.", "Gib es bitte das Kind.")),
     ("Die Tasse steht auf dem Tisch.", ("Die Tasse steht auf den Tisch.", "Die Tasse stellt auf dem Tisch.")),
 )  # fmt: skip
 
@@ -812,27 +814,20 @@ def test_the_checker_rejects_nearly_every_changed_ending() -> None:
     assert survived / changed < 0.03
 
 
-def test_the_checker_rejects_moved_words_and_lost_commas() -> None:
-    moved = survived = 0
-    for pair in GrammarCorpus("train").read(6)[:200]:
-        body = pair.target[:-1]
-        words = (body[0].lower() + body[1:]).split()
-        verb = next(
-            i
-            for i, word in enumerate(words)
-            if word in {**SEIN, **HABEN, **WERDEN, **WURDE, **MODALS} or word in PRESENT
-        )
-        spoilt = [pair.target.replace(",", "", 1)] if "," in body else []
-        if verb + 2 < len(words) and "," not in body and "und" not in words:
-            later = [*words[:verb], words[verb + 1], words[verb], *words[verb + 2 :]]
-            spoilt += [" ".join(later).capitalize() + pair.target[-1]] if " ".join(later).islower() else []
-            text = " ".join(later) + pair.target[-1]
-            spoilt.append(text[0].upper() + text[1:])
-        for sentence in spoilt:
-            moved += 1
-            survived += accepted(sentence)
-    assert moved > 150
-    assert survived / moved < 0.05
+def test_the_checker_rejects_moved_words_lost_commas_and_wrong_auxiliaries() -> None:
+    swap = {"hat": "ist", "ist": "hat", "haben": "sind", "sind": "haben", "habe": "bin", "bin": "habe"}
+    spoilt = survived = 0
+    for pair in GrammarCorpus("train").read(6)[:60]:
+        words = (pair.target[0].lower() + pair.target[1:]).split()
+        texts = [" ".join([*words[:i], words[i + 1], words[i], *words[i + 2 :]]) for i in range(len(words) - 2)]
+        texts += [" ".join([*words[:i], word[:-1], *words[i + 1 :]]) for i, word in enumerate(words) if word[-1] == ","]
+        texts += [" ".join([*words[:i], swap[w], *words[i + 1 :]]) for i, w in enumerate(words) if w in swap]
+        for text in texts:
+            spoilt += 1
+            survived += accepted(text[0].upper() + text[1:])
+    # What survives is another right sentence: Er sieht sie, Sie sieht er (with two pronouns or names)
+    assert spoilt > 400
+    assert survived / spoilt < 0.03
 
 
 # ---- the corpus
@@ -855,7 +850,9 @@ def test_any_german_sentence_is_grammatical(group: int, start: int) -> None:
 def test_english_looks_like_english(split: str) -> None:
     for pair in GrammarCorpus(split).read(0):
         assert re.fullmatch(r"[A-Z][A-Za-z',-]*( [A-Za-z'-]+,?)*[.?]", pair.source), pair
-        assert not re.search(r"\ba [aeiou]|\ban [^aeiou]|\b(\w+) \1\b", pair.source.lower()), pair
+        assert not re.search(
+            r"\ba [aeiou]|\ban [^aeiou]|\b(the|an?|to|on|in|for|of|not|my) \1\b", pair.source.lower()
+        ), pair
         assert pair.source.endswith("?") == pair.target.endswith("?")
         assert 2 <= len(pair.source.split()) <= 30
 
@@ -949,14 +946,16 @@ def test_held_out_combinations_occur_in_unseen_alone(
 def test_what_unseen_combines_is_trained_on(
     train: list[tuple[str, str]], held: dict[str, list[tuple[str, str]]]
 ) -> None:
-    def words(pairs: list[tuple[str, str]], side: int) -> set[str]:
-        return {word.lower() for pair in pairs for word in re.findall(r"[\w'-]+", pair[side])}
-
     joined = {entry.prefix + form for form, uses in PRESENT.items() for entry, _ in uses if entry.prefix}
-    prices = re.compile(r"\w*hundert\w*")  # too many to be all there
+    adjective = re.compile(f"{either(list(STEMS))}e[nmrs]?")
+
+    def is_rule(word: str) -> bool:  # aufmacht, a rare ending of an adjective, one price of many
+        return word in joined or bool(adjective.fullmatch(word)) or "hundert" in word
+
     for side in (0, 1):
-        new = words(held["unseen"], side) - words(train, side)
-        assert {word for word in new if word not in joined and not prices.fullmatch(word)} == set()
+        known = {word.lower() for pair in train for word in re.findall(r"[\w'-]+", pair[side])}
+        words = {word.lower() for pair in held["unseen"] for word in re.findall(r"[\w'-]+", pair[side])}
+        assert {word for word in words - known if not is_rule(word)} == set()
 
 
 def test_every_lexeme_is_trained_on(train: list[tuple[str, str]]) -> None:

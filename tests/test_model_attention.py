@@ -23,6 +23,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+def test_heads_follow_section_3_2_2(tiny_model: MakeModel) -> None:
+    """Concat(head_1 .. head_h) W^O, each head with its own rows of the projections, scaled by d_k."""
+    attention = tiny_model(num_heads=3, d_k=4, d_v=7).model.decoder.layers[0].cross_attention
+    x, memory = torch.randn(5, 16, dtype=torch.float64), torch.randn(6, 16, dtype=torch.float64)
+    w_q, w_k = attention.w_q.weight.split(4), attention.w_k.weight.split(4)
+    heads = [
+        torch.softmax((x @ q.T) @ (memory @ k.T).T / 4**0.5, dim=-1) @ (memory @ v.T)
+        for q, k, v in zip(w_q, w_k, attention.w_v.weight.split(7), strict=True)
+    ]
+    output, _ = attention(x[None], mask=None, memory=memory[None])
+    torch.testing.assert_close(output[0], torch.cat(heads, dim=-1) @ attention.w_o.weight.T)
+
+
 @pytest.fixture
 def _unfused_flex() -> Any:
     """Let flex attention run as written, since a compilation for every shape takes minutes; see test_model_compiled."""

@@ -23,7 +23,7 @@ def gerund(verb: Verb) -> str:
         return word[:-2] + "ying"
     if word.endswith("e") and not word.endswith("ee"):
         return word[:-1] + "ing"
-    if word in ("get", "swim", "begin", "forget", "travel"):
+    if word in ("get", "swim", "begin", "forget", "travel", "put"):
         return word + word[-1] + "ing"
     return word + "ing"
 

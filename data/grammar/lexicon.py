@@ -337,7 +337,7 @@ fresh fresher | frisch | frischer | food milk water | 2
 sweet sweeter | süß | süßer | fruit baked hot wine | 2
 fast faster | schnell | schneller | vehicle horse dog | 2
 dangerous | gefährlich | gefährlicher | bear dog horse journey idea plan | 2
-dark darker | dunkel dunkl | dunkler | room forest | 2
+dark darker | dunkel dunkl | dunkler | room forest church restaurant beer bread | 2
 old older | alt | älter | person animal building vehicle clothing furniture thing town city | 3
 young younger | jung | jünger | person animal | 3
 new newer | neu | neuer | vehicle clothing furniture thing building | 3

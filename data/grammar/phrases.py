@@ -28,6 +28,7 @@ class Draw:
         self._random = random.Random(seed).random
         self.unseen = unseen
         self.novel = False  # the present sentence holds a held-out combination
+        self.last_name = ""
 
     def pick(self, items: Sequence[T]) -> T:
         """One of the items; an item that is listed twice is twice as likely."""
@@ -235,19 +236,20 @@ def stand_in(phrase: Phrase) -> Phrase:
 
 
 def name(d: Draw) -> Phrase:
-    """A first name."""
+    """A first name, not the one before."""
     gender = d.pick("mf")
-    word = d.pick(NAMES[gender])
+    word = d.pick([word for word in NAMES[gender] if word != d.last_name])
+    d.last_name = word
     return Phrase(word, word, 2, "definite", gender)
 
 
 def someone(d: Draw, nouns: Sequence[Noun], case: str, *, known: bool = False, other_than: int = -1) -> Phrase:
-    """One of the nouns; a person may be a pronoun (not of the person `other_than`, if I, you or we) or a name."""
+    """One of the nouns; a person may be a name or a pronoun, but not I or we, or you, if that is `other_than`."""
     noun = d.pick(nouns)
     if "person" in noun.kinds:
         if d.chance(0.3):
             row = d.pick(_PRONOUNS)
-            if row.person != other_than or row.gender:
+            if row.gender or row.person % 3 != other_than % 3:
                 return _pronoun(row, case)
         if d.chance(0.17):
             return name(d)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from . import english, german, numbers
 from .clause import Clause, Phrase, Text
-from .lexicon import ADJECTIVES, MODALS, NOUNS, VERBS, Verb
+from .lexicon import ADJECTIVES, MODALS, NOUNS, VERBS, Adjective, Verb
 from .phrases import (
     ADJECTIVES_OF,
     ALREADY,
@@ -68,10 +68,19 @@ def _suits(verb: Verb, tense: str, habit: bool) -> bool:
     return not (habit and tense == "present" and "once" in verb.notes)
 
 
+def _construction(tense: str, last: bool) -> tuple[str, str]:
+    return {"past": "perfect", "progressive": "present"}.get(tense, tense), "last" if last else "main"
+
+
+_HIDDEN: dict[tuple[str, str], list[Verb]] = {
+    construction: [verb for verb in VERBS if HELD_OUT_CONSTRUCTIONS.get(verb.prefix + verb.de) == construction]
+    for construction in HELD_OUT_CONSTRUCTIONS.values()
+}
+
+
 def _allowed(d: Draw, verb: Verb, tense: str, last: bool) -> bool:
     """Whether the split may have a separable verb in a construction."""
-    construction = "perfect" if tense == "past" else "present" if tense == "progressive" else tense
-    if not verb.prefix or HELD_OUT_CONSTRUCTIONS[verb.prefix + verb.de] != (construction, "last" if last else "main"):
+    if not verb.prefix or HELD_OUT_CONSTRUCTIONS[verb.prefix + verb.de] != _construction(tense, last):
         return True
     if d.unseen:
         d.novel = True
@@ -97,6 +106,8 @@ def event(
     when. `known`: the subject is no news, and nothing is denied (as in a question). `gap`: leaves out the object.
     """
     tense = tense or d.pick(_TENSES)
+    if d.unseen and frames is _FRAMES and not verbs and subject is None and d.chance(0.2):
+        verbs = _HIDDEN.get(_construction(tense, last), ())
     while True:
         verb = d.pick(verbs or _BY_FRAME[d.pick(frames)])
         acts = subject is None or not verb.subjects.isdisjoint(subject.noun.kinds if subject.noun else ("person",))
@@ -212,14 +223,20 @@ def _passive(d: Draw) -> Clause:
 _PASSIVE = [verb for verb in _BY_FRAME["acc"] if not verb.notes & {"active", "stative"} and verb.en_particle != "for"]
 
 
-def copular(d: Draw, subject: Phrase, past: bool) -> Clause:
-    """Someone or something is old (and is not called so already)."""
+def copular(d: Draw, subject: Phrase, past: bool, passing: bool = False) -> Clause:
+    """Someone or something is old (and is not called so already). `passing`: with what one is for a time only."""
     assert subject.noun
-    partners = ADJECTIVES_OF[subject.noun.en]
-    word = d.partner(partners)
+    seen, unseen = ADJECTIVES_OF[subject.noun.en]
+    if passing:
+        seen, unseen = tuple(filter(_is_passing, seen)), tuple(filter(_is_passing, unseen))
+    word = d.partner((seen, unseen))
     while word.en in subject.en.split():
-        word = d.pick(partners[0])
+        word = d.pick(seen)
     return Clause(subject, None, "past" if past else "present", goal=Text(word.en, word.de))
+
+
+def _is_passing(word: Adjective) -> bool:
+    return word.rank == 2 or word.en == "young"
 
 
 def any_clause(d: Draw) -> Clause:
@@ -354,12 +371,13 @@ def complex_sentence(d: Draw) -> Text:
     main = event(d, tense, timed=False)
     subject = main.subject
     same = stand_in(subject) if subject.gender or subject.weight == "pronoun" else None
-    if (reason or link is _ONCE) and same and same.noun and d.chance(0.6):
-        clause = copular(d, subject, past)._replace(subject=same)
+    a_while = link is _ONCE and same and same.noun and "person" in same.noun.kinds
+    if same and same.noun and (reason or a_while) and d.chance(0.6):
+        clause = copular(d, subject, past, passing=not reason)._replace(subject=same)
     else:
         inner = "pluperfect" if link is _AFTER else "past" if past else "present" if link is _IF else "progressive"
         shared = same if same and (not same.noun or "person" in same.noun.kinds) and d.chance(0.4) else None
-        clause = event(d, inner, last=True, timed=False, subject=shared)
+        clause = event(d, inner, last=True, timed=False, subject=shared, negated=0.1 if reason else 0)
     first = d.chance(0.5)
     if first and clause.subject is same and same is not subject and same:
         clause, main = clause._replace(subject=subject), main._replace(subject=same)  # the noun before its pronoun

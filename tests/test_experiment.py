@@ -1,0 +1,235 @@
+"""Whole runs by their own commands: text in, a scored model that the Auto classes load out, and every refusal."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import evaluate
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer
+
+import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from vaswani.serving.translate import translate
+
+ROOT = Path(__file__).resolve().parents[1]
+ADJECTIVES = {"red": "rot", "big": "grop", "old": "alt", "new": "neu"}
+NOUNS = {"cat": "kat", "dog": "hund", "house": "hus", "tree": "bom", "ship": "schip", "child": "kind"}
+VERBS = {"sees": "süht", "likes": "mag", "finds": "findt", "knows": "kennt"}
+FLAGS = {
+    "vocab_size": 300, "d_model": 48, "d_ff": 96, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1,
+    "dropout": 0, "label_smoothing": 0, "tokens_per_batch": 512, "warmup_steps": 60, "peak_learning_rate": 8e-3,
+    "bf16": False, "report_to": "none", "dataloader_num_workers": 0,
+}  # fmt: skip
+TINY = [word for name, value in FLAGS.items() for word in (f"--{name}", str(value))]
+
+
+def sentence(draw: random.Random) -> tuple[str, str]:
+    """A sentence of a toy language, and its translation with the adjective after the noun and the verb last."""
+    (a, ta), (b, tb) = draw.choice(list(ADJECTIVES.items())), draw.choice(list(ADJECTIVES.items()))
+    (n, tn), (m, tm) = draw.choice(list(NOUNS.items())), draw.choice(list(NOUNS.items()))
+    v, tv = draw.choice(list(VERBS.items()))
+    return f"the {a} {n} {v} the {b} {m}.", f"de {tn} {ta} de {tm} {tb} {tv}."
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of text files: 3,000 pairs to train on, and 60 each to validate and to test."""
+    folder = tmp_path_factory.mktemp("text")
+    draw = random.Random(1)
+    for split, size in (("train", 3000), ("val", 60), ("test_toy", 60)):
+        pairs = [sentence(draw) for _ in range(size)]
+        for side, language in enumerate(("en", "nds")):
+            lines = "".join(pair[side] + "\n" for pair in pairs)
+            (folder / f"{split}.{language}").write_text(lines, encoding="utf-8")
+    return folder
+
+
+def recipe(*flags: str | Path) -> list[str]:
+    return [sys.executable, str(ROOT / "recipes" / "multi30k.py"), *map(str, flags)]
+
+
+def run(*flags: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(recipe(*flags), env=environment, capture_output=True, text=True, check=False)
+    assert not check or done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def trained(text: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished run, and what it printed."""
+    folder = tmp_path_factory.mktemp("runs") / "toy"
+    schedule = ["--max_steps", "300", "--eval_steps", "150", "--save_steps", "50", "--average_checkpoints", "3"]
+    done = run("--data_dir", text, "--direction", "en-nds", "--output_dir", folder, *TINY, *schedule)
+    return folder, done.stdout
+
+
+@pytest.mark.slow
+def test_a_tiny_model_learns_to_translate_and_evaluate_says_so(trained: tuple[Path, str], text: Path) -> None:
+    """The gate: BLEU by `evaluate` on sentences that the model has to have understood to get right."""
+    folder, _ = trained
+    model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    lines = (text / "test_toy.en").read_text(encoding="utf-8").splitlines()
+    references = (text / "test_toy.nds").read_text(encoding="utf-8").splitlines()
+    translations = translate(model, tokenizer, lines)
+    metric = evaluate.load(str(ROOT / "evaluation" / "metrics" / "sacrebleu"))
+    bleu = metric.compute(predictions=translations, references=references)["bleu"]
+    assert bleu > 90
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["test"]["test"]["sacrebleu"]["value"] == pytest.approx(bleu)
+    assert (folder / "test.translations.txt").read_text(encoding="utf-8").splitlines() == translations
+
+
+@pytest.mark.slow
+def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str]) -> None:
+    folder, output = trained
+    for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "run.json",
+                 "metrics.json", "history.json", "curve.png", "curve.svg", "test.samples.txt"):  # fmt: skip
+        assert (folder / name).stat().st_size > 0, name
+    description = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert description["model"]["d_model"] == 48
+    assert description["data"]["direction"] == "en-nds"
+    assert description["versions"]["torch"] == torch.__version__
+    assert output.count("  reference  ") == 10
+    assert "sacreBLEU" in output
+    assert "nrefs:1|case:mixed" in output
+    config = AutoConfig.from_pretrained(folder)
+    assert config.auto_map.keys() == {"AutoConfig", "AutoModel", "AutoModelForSeq2SeqLM"}
+    assert type(AutoModel.from_pretrained(folder)).__name__ == "VaswaniModel"
+    assert AutoModelForSeq2SeqLM.from_pretrained(folder).generation_config.num_beams == 4
+
+
+@pytest.mark.slow
+def test_the_model_loads_where_this_package_is_not_installed(trained: tuple[Path, str], tmp_path: Path) -> None:
+    """Its code lies beside it; the process cannot see this package, and translates all the same."""
+    folder, _ = trained
+    script = tmp_path / "load.py"
+    script.write_text(
+        "import sys\n"
+        "sys.modules['vaswani'] = None  # importing it fails from here on\n"
+        "from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer\n"
+        "tokenizer = AutoTokenizer.from_pretrained(sys.argv[1], trust_remote_code=True)\n"  # it reads the config too
+        "AutoModel.from_pretrained(sys.argv[1], trust_remote_code=True)\n"
+        "model = AutoModelForSeq2SeqLM.from_pretrained(sys.argv[1], trust_remote_code=True)\n"
+        "ids = model.generate(**tokenizer('the red cat sees the old dog.', return_tensors='pt'))\n"
+        "print(tokenizer.decode(ids[0], skip_special_tokens=True))\n"
+    )
+    environment = os.environ | {"HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder)], env=environment, cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() == "de kat rot de hund alt süht."
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_ends_as_if_nothing_had_happened(text: Path, tmp_path: Path) -> None:
+    """kill -9 once the second checkpoint is whole, then --resume: the weights are those of the run left alone."""
+    flags = ["--data_dir", text, "--direction", "en-nds", *TINY, "--dropout", "0.2", "--max_steps", "90",
+             "--eval_steps", "90", "--save_steps", "30", "--average_checkpoints", "1"]  # fmt: skip
+    run(*flags, "--output_dir", tmp_path / "alone")
+    folder = tmp_path / "killed"
+    process = subprocess.Popen(
+        recipe(*flags, "--output_dir", folder), env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    for _ in polling(120):
+        if (folder / "checkpoint-60" / "manifest.json").exists() or process.poll() is not None:
+            break
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    (folder / "checkpoint-60" / "manifest.json").unlink()  # and the last save was cut off
+    done = run(*flags, "--output_dir", folder, "--resume")
+    assert "Skipping checkpoint-60: it was not saved to the end" in done.stdout
+    assert "Going on from checkpoint-30" in done.stdout
+    expected, found = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "killed"))
+    for name, tensor in expected.items():
+        assert torch.equal(tensor, found[name]), name
+    again = run(*flags, "--output_dir", folder, "--resume")
+    assert "holds a run that has ended; there is nothing to do" in again.stdout
+
+
+def polling(seconds: float) -> Iterator[None]:
+    """Come round until the time is up; the caller leaves when it has seen what it waits for."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield
+        time.sleep(0.05)
+    pytest.fail(f"waited {seconds} s in vain")
+
+
+# --- what is refused, and how ---
+
+
+def refusal(*flags: str | Path) -> str:
+    done = run(*flags, check=False)
+    assert done.returncode == 2, (done.returncode, done.stdout[-500:], done.stderr[-2000:])
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_an_unknown_flag_is_an_error_that_names_the_nearest() -> None:
+    message = refusal("--drop_out", "0.1")
+    assert "unknown: --drop_out 0.1; near it are --dropout" in message
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--num_heads", "3"], "num_heads=3 does not divide d_model=256"),
+        (["--dropout", "1.5"], "dropout is 1.5; a probability in [0, 1) is needed"),
+        (["--direction", "german"], "two languages joined by a hyphen are needed"),
+        (["--learning_rate", "0.1"], "use --peak_learning_rate"),
+    ],
+)
+def test_values_that_do_not_fit_are_named_with_the_way_out(flags: list[str], words: str) -> None:
+    assert words in refusal(*flags)
+
+
+def test_a_folder_that_holds_another_run_or_other_files_is_left_alone(text: Path, tmp_path: Path) -> None:
+    flags = ["--data_dir", text, "--direction", "en-nds", *TINY, "--output_dir", tmp_path]
+    (tmp_path / "thesis.tex").write_text("years of work")
+    assert "holds files that are not of a run; name another --output_dir" in refusal(*flags)
+    (tmp_path / "run.json").write_text("{}")
+    assert "holds a run already; go on with it by --resume, or name another --output_dir" in refusal(*flags)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_files_of_unequal_length_end_the_run_before_it_begins(text: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(text, tmp_path / "text")
+    with (folder / "train.nds").open("a", encoding="utf-8") as file:
+        file.write("one line too many\n")
+    message = refusal("--data_dir", folder, "--direction", "en-nds", *TINY, "--output_dir", tmp_path / "run")
+    assert "3,000" in message
+    assert "3,001" in message
+
+
+def test_a_full_disk_is_named_and_the_last_checkpoint_survives(text: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small disk")
+    flags = ["--data_dir", text, "--direction", "en-nds", *TINY, "--max_steps", "100", "--eval_steps", "100"]
+    try:
+        message = refusal(*flags, "--save_steps", "5", "--output_dir", disk / "run")
+        assert "no space is left on the disk" in message
+        assert "--resume" in message
+        done = run(*flags, "--save_steps", "100", "--save_total_limit", "1", "--output_dir", disk / "run", "--resume",
+                   "--max_steps", "10", check=False)  # fmt: skip
+        assert "Going on from checkpoint-" in done.stdout
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
