@@ -1,9 +1,13 @@
 """How a run ends when the user can mend the cause: one message, no stack, exit code 2."""
 
 import errno
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+NOTHING = 1 << 20
+"""Free bytes below which a disk counts as full: no checkpoint is smaller."""
 
 
 @contextmanager
@@ -25,7 +29,7 @@ def told_when_full(folder: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if is_disk_full(error):
+        if is_disk_full(error, folder):
             print(
                 f"error: no space is left on the disk of {folder}; free some, or lower --save_total_limit, then go on "
                 "with --resume: the last complete checkpoint is kept",
@@ -35,7 +39,8 @@ def told_when_full(folder: str) -> Iterator[None]:
         raise
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Tell a full disk from other errors; safetensors and torch.save report it in words of their own."""
-    codes = (errno.ENOSPC, errno.EDQUOT)
-    return (isinstance(error, OSError) and error.errno in codes) or "No space left on device" in str(error)
+def is_disk_full(error: Exception, folder: str) -> bool:
+    """Tell a full disk from other errors; torch.save reports it in words that do not say so, hence the look at it."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "No space left on device" in str(error) or shutil.disk_usage(folder).free < NOTHING

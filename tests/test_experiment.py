@@ -135,8 +135,8 @@ def test_the_model_loads_where_this_package_is_not_installed(trained: tuple[Path
 @pytest.mark.slow
 def test_a_run_that_was_killed_ends_as_if_nothing_had_happened(text: Path, tmp_path: Path) -> None:
     """kill -9 once the second checkpoint is whole, then --resume: the weights are those of the run left alone."""
-    flags = ["--data_dir", text, "--direction", "en-nds", *TINY, "--dropout", "0.2", "--max_steps", "90",
-             "--eval_steps", "90", "--save_steps", "30", "--average_checkpoints", "1"]  # fmt: skip
+    flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--dropout", "0.2"]
+    flags += ["--max_steps", "90", "--eval_steps", "90", "--save_steps", "30", "--average_checkpoints", "1"]
     run(*flags, "--output_dir", tmp_path / "alone")
     folder = tmp_path / "killed"
     process = subprocess.Popen(
@@ -198,7 +198,7 @@ def test_values_that_do_not_fit_are_named_with_the_way_out(flags: list[str], wor
 
 
 def test_a_folder_that_holds_another_run_or_other_files_is_left_alone(text: Path, tmp_path: Path) -> None:
-    flags = ["--data_dir", text, "--direction", "en-nds", *TINY, "--output_dir", tmp_path]
+    flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--output_dir", tmp_path]
     (tmp_path / "thesis.tex").write_text("years of work")
     assert "holds files that are not of a run; name another --output_dir" in refusal(*flags)
     (tmp_path / "run.json").write_text("{}")
@@ -219,17 +219,19 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_survives(text: Path, tmp_p
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(disk)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("needs the right to mount a small disk")
-    flags = ["--data_dir", text, "--direction", "en-nds", *TINY, "--max_steps", "100", "--eval_steps", "100"]
+    flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--output_dir", disk / "run"]
+    flags += ["--max_steps", "100", "--eval_steps", "100", "--save_steps", "5"]
+    (disk / "ballast").write_bytes(bytes(1 << 20))
     try:
-        message = refusal(*flags, "--save_steps", "5", "--output_dir", disk / "run")
+        message = refusal(*flags)
         assert "no space is left on the disk" in message
         assert "--resume" in message
-        done = run(*flags, "--save_steps", "100", "--save_total_limit", "1", "--output_dir", disk / "run", "--resume",
-                   "--max_steps", "10", check=False)  # fmt: skip
+        (disk / "ballast").unlink()
+        done = run(*flags, "--save_total_limit", "1", "--max_steps", "40", "--resume")
         assert "Going on from checkpoint-" in done.stdout
     finally:
         subprocess.run(["umount", str(disk)], check=True)

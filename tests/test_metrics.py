@@ -178,7 +178,7 @@ def start(folder: Path, *args: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> list[Any]:
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate()
     assert process.returncode == 0
     return [json.loads(line) for line in output.splitlines()]
 

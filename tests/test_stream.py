@@ -175,4 +175,4 @@ def test_the_first_thousand_batches_are_what_they_always_were(tokenizer: PreTrai
     assert digest.hexdigest()[:16] == FIRST_THOUSAND
 
 
-FIRST_THOUSAND = "0"
+FIRST_THOUSAND = "8ad7d16165dcecb5"
