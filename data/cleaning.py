@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .pairs import Corpus, Pair, Unreadable
@@ -103,14 +103,27 @@ class Drops:
         return "\n".join(lines)
 
 
-def clean_pairs(corpus: Corpus, limits: Limits, drops: Drops) -> Iterator[Pair]:
-    """Yield in order the pairs of a corpus that can be read and have no fault in their text; count all others."""
-    for group in range(corpus.groups):
+def readable_rows(
+    corpus: Corpus, groups: Iterable[int], limits: Limits, drops: Drops
+) -> Iterator[tuple[int, int, Pair]]:
+    """Yield group, position and pair of every row that can be read and has no fault in its text; count the others."""
+    for group in groups:
         for position, row in enumerate(corpus.read(group)):
             if isinstance(row, Unreadable):
                 drops.add(*row)
             elif reason := text_fault(row, limits):
-                drops.add(reason, f"{corpus.name}, group {group}, row {position + 1}")
+                drops.add(reason, row_name(corpus, group, position))
             else:
-                drops.kept += 1
-                yield row
+                yield group, position, row
+
+
+def clean_pairs(corpus: Corpus, limits: Limits, drops: Drops) -> Iterator[Pair]:
+    """Yield in order the pairs of a corpus that can be read and have no fault in their text; count kept and dropped."""
+    for _, _, pair in readable_rows(corpus, range(corpus.groups), limits, drops):
+        drops.kept += 1
+        yield pair
+
+
+def row_name(corpus: Corpus, group: int, position: int) -> str:
+    """Return how messages name a row of a corpus."""
+    return f"{corpus.name}, group {group}, row {position + 1}"

@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
 from .batching import Indices, Tokens, cut_batches, model_inputs, permutation
-from .cleaning import Drops, Limits, length_fault, text_fault
-from .pairs import Corpus, Pair, Unreadable
+from .cleaning import Drops, Limits, length_fault, readable_rows, row_name
+from .pairs import Corpus
 
 
 @dataclass(frozen=True)
@@ -93,25 +93,15 @@ def build_window(
     first = anchor.window * order.window_groups
     groups = groups_of_stream(order, corpus.groups, anchor.epoch, stream)[first : first + order.window_groups]
     drops = Drops()
-    pairs: list[Pair] = []
-    rows: list[tuple[int, int]] = []
-    for group in groups.tolist():
-        for position, row in enumerate(corpus.read(group)):
-            if isinstance(row, Unreadable):
-                drops.add(*row)
-            elif reason := text_fault(row, limits):
-                drops.add(reason, place_of(corpus, group, position))
-            else:
-                pairs.append(row)
-                rows.append((group, position))
-    if not pairs:
+    rows = list(readable_rows(corpus, groups.tolist(), limits, drops))
+    if not rows:
         return Window([], drops)
-    sources = encode(tokenizer, [pair.source for pair in pairs])
-    targets = encode(tokenizer, [pair.target for pair in pairs])
+    sources = encode(tokenizer, [pair.source for _, _, pair in rows])
+    targets = encode(tokenizer, [pair.target for _, _, pair in rows])
     kept: list[int] = []
     for number, (source, target) in enumerate(zip(sources, targets, strict=True)):
         if reason := length_fault(len(source), len(target), limits):
-            drops.add(reason, place_of(corpus, *rows[number]))
+            drops.add(reason, row_name(corpus, *rows[number][:2]))
         else:
             drops.kept += 1
             kept.append(number)
@@ -122,14 +112,9 @@ def build_window(
     batches = []
     for number in permutation(len(cuts), *key, 1).tolist():
         chosen = mixed[cuts[number]].tolist()
-        ids = np.array([rows[i] for i in chosen], dtype=np.int64)
+        ids = np.array([rows[i][:2] for i in chosen], dtype=np.int64)
         batches.append(Batch([sources[i] for i in chosen], [targets[i] for i in chosen], ids))
     return Window(batches, drops)
-
-
-def place_of(corpus: Corpus, group: int, position: int) -> str:
-    """Return how messages name a row."""
-    return f"{corpus.name}, group {group}, row {position + 1}"
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[Tokens]:
