@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import gather_object
 from transformers import GenerationConfig, PreTrainedTokenizerFast, set_seed
 from transformers.utils import logging as transformers_logging
 
@@ -75,7 +76,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
     seconds = time.monotonic() - started
 
     search = Search(training.test_beams, training.length_penalty)
-    drops = stream.drops([stream.notes()])
+    drops = stream.drops(gather_object([stream.notes()]))
     metrics: dict[str, Any] = {
         "parameters": model.num_parameters(),
         "steps": trainer.state.global_step,
