@@ -45,7 +45,7 @@ def noun(word: Noun, gender: str, case: str) -> str:
     """The form of a noun; `gender` is "p" for the plural."""
     if gender == "p":
         return word.plural + "n" if case == "dat" and word.plural[-1] not in "ns" else word.plural
-    if case == "gen" or (False and word.genitive[-1] != "s"):
+    if case == "gen" or (case != "nom" and gender == "m" and word.genitive[-1] != "s"):
         return word.genitive
     return word.de
 

@@ -311,7 +311,6 @@ def _asking(d: Draw, last: bool) -> tuple[Clause, bool]:
     clause = event(d, verbs=_TAKING_THINGS, last=last, known=True, gap=True)
     assert clause.verb
     noun = d.partner(OBJECTS_OF[key(clause.verb)])
-    assert noun
     many = bool(noun.plural) and (asked == "many" or d.chance(0.3))
     determiner = Text("how many", "wie viele") if many and asked == "many" else Text("which", "welch")
     return clause._replace(opening=compose(determiner, adjectives(d, noun, 0.3), noun, many, "acc")), True
