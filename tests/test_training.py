@@ -153,6 +153,15 @@ def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(tmp_path: Path, toke
     assert stream.state(STEPS, [stream.notes()]) == whole_stream.state(STEPS, [whole_stream.notes()])
 
 
+def test_resuming_at_the_last_step_trains_no_more(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    train(tmp_path, tokenizer)
+    checkpoint = tmp_path / f"checkpoint-{STEPS}"
+    model, trainer, _ = train(tmp_path, tokenizer, checkpoint=checkpoint)
+    assert trainer.state.global_step == STEPS
+    for name, tensor in load_file(checkpoint / "model.safetensors").items():
+        assert torch.equal(tensor, model.state_dict()[name]), name
+
+
 def test_early_stopping_and_the_best_checkpoint(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     bleus = iter([10.0, 30.0, 20.0, 25.0, 29.0])
     _, trainer, _ = train(

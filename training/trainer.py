@@ -12,7 +12,7 @@ from accelerate.utils import gather_object
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase, Trainer
-from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
 from .arguments import VaswaniTrainingArguments
 from .checkpoints import prune, seal
@@ -164,6 +164,11 @@ class VaswaniTrainer(Trainer):
         """Train to `max_steps`, from a checkpoint if one is given; a checkpoint of the last step trains no more."""
         if checkpoint is not None:
             self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
+            reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+            if reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
+                self.state = reached
+                self._load_from_checkpoint(str(checkpoint))
+                return
         self._counted_since = time.monotonic()
         self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 
