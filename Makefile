@@ -11,7 +11,7 @@ train: .venv/ready
 		$(BIN)/accelerate launch recipes/quickstart.py
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

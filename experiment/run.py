@@ -90,9 +90,10 @@ def run(arguments: Arguments) -> dict[str, Any]:
     for split, pairs in tests.items():
         pair_set = PairSet(pairs, tokenizer, data.tokens_per_batch)
         translations = translate_all(model, pair_set, search, progress=True)
-        metrics["test"][split] = {
-            name: each._asdict() for name, each in score(translations, pair_set.references)._asdict().items()
-        }
+        scores = score(translations, pair_set.references)._asdict()
+        if data.target != "de":
+            del scores["wmt14_bleu"]  # tokenises by German rules
+        metrics["test"][split] = {name: each._asdict() for name, each in scores.items()}
         if state.is_main_process:
             text = samples(pair_set.sources, pair_set.references, translations)
             (folder / f"{split}.translations.txt").write_text("".join(f"{t}\n" for t in translations), encoding="utf-8")

@@ -21,6 +21,20 @@ def tiny_config() -> Callable[..., VaswaniConfig]:
     return build
 
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "d_k and d_v apart": {"d_k": 6, "d_v": 10},
+    "three heads, deeper encoder": {"num_heads": 3, "d_k": 8, "d_v": 4, "encoder_layers": 4, "decoder_layers": 1},
+    "learned positions, pre-norm": {"positions": "learned", "norm": "pre"},
+}
+
+
+@pytest.fixture(params=VARIANTS.values(), ids=list(VARIANTS))
+def variant(request: pytest.FixtureRequest) -> Any:
+    """Be, in turn, the changes to `tiny_config` that take another path through the network."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def randomise() -> Callable[[nn.Module], None]:
     """Return `randomise(module)`: it draws all that is learned, so that no bias of 0 or norm of 1 hides a mistake."""

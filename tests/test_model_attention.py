@@ -15,13 +15,6 @@ Batch = dict[str, Tensor]
 MakeModel = Callable[..., Any]  # VaswaniForConditionalGeneration, less the types that transformers gives its methods
 MakeBatch = Callable[..., Batch]
 
-VARIANTS: dict[str, dict[str, Any]] = {
-    "paper": {},
-    "d_k and d_v apart": {"d_k": 6, "d_v": 10},
-    "d_v below d_k, three heads": {"num_heads": 3, "d_k": 8, "d_v": 4},
-    "learned positions, pre-norm": {"positions": "learned", "norm": "pre"},
-}
-
 
 def test_heads_follow_section_3_2_2(tiny_model: MakeModel) -> None:
     """Concat(head_1 .. head_h) W^O, each head with its own rows of the projections, scaled by d_k."""
@@ -46,12 +39,16 @@ def _unfused_flex() -> Any:
 @pytest.mark.usefixtures("_unfused_flex")
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile", "ignore:_compile flag")
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
-@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("attention", ["sdpa", "flex_attention"])
 def test_every_path_equals_equation_1(
-    tiny_model: MakeModel, padded_batch: MakeBatch, attention: str, variant: str, dtype: torch.dtype, tolerance: float
+    tiny_model: MakeModel,
+    padded_batch: MakeBatch,
+    attention: str,
+    variant: dict[str, Any],
+    dtype: torch.dtype,
+    tolerance: float,
 ) -> None:
-    model = tiny_model(**VARIANTS[variant]).to(dtype)
+    model = tiny_model(**variant).to(dtype)
     for batch in (padded_batch(), {**padded_batch(), "attention_mask": None}):
         with torch.no_grad():  # flex attention has no backward pass on CPU
             model.set_attn_implementation("eager")
@@ -60,11 +57,12 @@ def test_every_path_equals_equation_1(
             torch.testing.assert_close(model(**batch).logits, expected, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_sdpa_has_the_gradients_of_equation_1(tiny_model: MakeModel, padded_batch: MakeBatch, variant: str) -> None:
+def test_sdpa_has_the_gradients_of_equation_1(
+    tiny_model: MakeModel, padded_batch: MakeBatch, variant: dict[str, Any]
+) -> None:
     gradients = []
     for attention in ("eager", "sdpa"):
-        model = tiny_model(attention=attention, **VARIANTS[variant])
+        model = tiny_model(attention=attention, **variant)
         model(**padded_batch()).loss.backward()
         gradients.append({name: parameter.grad for name, parameter in model.named_parameters()})
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-9, atol=1e-9)
@@ -89,12 +87,11 @@ def test_the_chosen_path_is_the_one_that_runs(
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-@pytest.mark.parametrize("variant", VARIANTS)
 def test_nothing_looks_at_padding_the_future_or_another_sentence(
-    tiny_model: MakeModel, padded_batch: MakeBatch, attention: str, variant: str
+    tiny_model: MakeModel, padded_batch: MakeBatch, attention: str, variant: dict[str, Any]
 ) -> None:
     """The gradient of one position's logits is zero at each input that it must not see, and only there."""
-    model, batch = tiny_model(attention=attention, **VARIANTS[variant]), padded_batch()
+    model, batch = tiny_model(attention=attention, **variant), padded_batch()
     source_mask = batch["attention_mask"].bool()
     source_mask[0, 2] = False  # a hole, and not only an end, is padding too
     target_ids = shift_right(batch["labels"], start=2, padding=1)
