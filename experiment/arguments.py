@@ -95,7 +95,7 @@ def parse(
     model_arguments: Any = make_dataclass(
         "ModelArguments",
         [
-            (name, VaswaniConfig.__annotations__[name],
+            (name, float if isinstance(getattr(by_default, name), float) else VaswaniConfig.__annotations__[name],
              field(default=None if name in derived else getattr(by_default, name)))
             for name in MODEL_FIELDS
         ],

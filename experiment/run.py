@@ -124,7 +124,6 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
     model = VaswaniForConditionalGeneration(VaswaniConfig(**fields))
     # On a processor attention written out is the faster one, by far in bfloat16.
     model.set_attn_implementation("eager" if training.device.type == "cpu" else "sdpa")
-    model.config.auto_map = {"AutoModel": "modeling_vaswani.VaswaniModel"}  # saving adds the other two classes
     model.generation_config = GenerationConfig.from_model_config(model.config)
     model.generation_config.update(
         num_beams=training.test_beams, length_penalty=training.length_penalty, max_new_tokens=256

@@ -12,7 +12,8 @@ class VaswaniConfig(PreTrainedConfig):
 
     Raises:
         ValueError: a dimension is not positive, a probability is outside [0, 1), `d_model` is odd under sinusoidal
-            positions, or `d_k` / `d_v` is left out while `num_heads` does not divide `d_model`.
+            positions, `d_k` or `d_v` is left out while `num_heads` does not divide `d_model`, or the embeddings are
+            to be untied.
 
     """
 
@@ -42,17 +43,17 @@ class VaswaniConfig(PreTrainedConfig):
     """N, the layers of the encoder (section 3.1)."""
     decoder_layers: int = 6
     """N, the layers of the decoder (section 3.1)."""
-    dropout: float = 0.1
+    dropout: float | int = 0.1
     """P_drop on each sub-layer's output and on the embeddings plus positions (section 5.4)."""
-    label_smoothing: float = 0.1
+    label_smoothing: float | int = 0.1
     """epsilon_ls, the share of probability spread evenly over the vocabulary (section 5.4)."""
     positions: Literal["sinusoidal", "learned"] = "sinusoidal"
     """Positional encoding: section 3.5, or row E."""
     norm: Literal["post", "pre"] = "post"
     """LayerNorm(x + Sublayer(x)) as in section 3.1, or x + Sublayer(LayerNorm(x)) as in later work."""
-    attention_dropout: float = 0.0
+    attention_dropout: float | int = 0.0
     """Dropout on attention weights; none in the paper."""
-    activation_dropout: float = 0.0
+    activation_dropout: float | int = 0.0
     """Dropout on the feed-forward network's hidden layer; none in the paper."""
     max_positions: int = 1024
     """Rows of the learned position table. Sinusoids are computed and know no limit."""
@@ -66,6 +67,7 @@ class VaswaniConfig(PreTrainedConfig):
     decoder_start_token_id: int | None = 2
 
     def __post_init__(self, **kwargs: object) -> None:
+        super().__post_init__(**kwargs)  # fields under their usual names, such as hidden_size, arrive here
         for name in ("vocab_size", "d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers", "max_positions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
@@ -79,9 +81,15 @@ class VaswaniConfig(PreTrainedConfig):
                 f"num_heads={self.num_heads} does not divide d_model={self.d_model}; "
                 "choose another number of heads, or give both d_k and d_v"
             )
-        self.d_k = self.d_k or self.d_model // self.num_heads
-        self.d_v = self.d_v or self.d_model // self.num_heads
-        super().__post_init__(**kwargs)
+        if not self.tie_word_embeddings:
+            raise ValueError("tie_word_embeddings is False; the embeddings and the projection are one matrix here")
+        for name in ("d_k", "d_v"):
+            if getattr(self, name) is None:
+                setattr(self, name, self.d_model // self.num_heads)
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not getattr(self, "auto_map", None):  # saving names the other classes, but leaves this one out
+            self.auto_map = {"AutoModel": "modeling_vaswani.VaswaniModel"}
 
 
 __all__ = ["VaswaniConfig"]

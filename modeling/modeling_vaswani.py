@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import initialization as init
-from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
+from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache, StaticCache
 from transformers.generation.utils import GenerationMixin
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -66,10 +66,10 @@ class PositionalEmbedding(nn.Module):
         if self.learned is None:
             encoding = sinusoidal_positions(positions, self.config.d_model).to(embeddings.dtype)
         else:
-            if isinstance(first_position, int) and first_position + len(positions) > self.config.max_positions:
+            if not torch.compiler.is_compiling() and positions[-1] >= self.config.max_positions:
                 raise ValueError(
-                    f"position {first_position + len(positions) - 1} is beyond the {self.config.max_positions} learned "
-                    "ones; shorten the input, or train with a larger max_positions or positions='sinusoidal'"
+                    f"position {int(positions[-1])} is beyond the {self.config.max_positions} learned ones; shorten "
+                    "the input, or train with a larger max_positions or positions='sinusoidal'"
                 )
             encoding = self.learned(positions)
         hidden = embeddings * math.sqrt(self.config.d_model) + encoding
@@ -131,25 +131,28 @@ class MultiHeadAttention(nn.Module):
         """Split `[B, T, H * d]` into `[B, H, T, d]`."""
         return hidden.unflatten(-1, (self.config.num_heads, -1)).transpose(1, 2)
 
-    def keys_and_values(self, memory: Tensor | None, hidden: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor]:
+    def keys_and_values(
+        self, memory: Tensor | None, hidden: Tensor, cache: EncoderDecoderCache | None
+    ) -> tuple[Tensor, Tensor]:
         """Keys and values `[B, H, K, d]` of what is attended to, by way of the cache if there is one."""
         attended = hidden if memory is None else memory
-        if isinstance(cache, EncoderDecoderCache):
-            if memory is not None and cache.is_updated.get(self.layer_idx):  # the source's stay as they are
-                layer: Any = cache.cross_attention_cache.layers[self.layer_idx]
-                return layer.keys, layer.values
-            if memory is not None:
-                cache.is_updated[self.layer_idx] = True
-            cache = cache.self_attention_cache if memory is None else cache.cross_attention_cache
+        if cache is not None and memory is not None and cache.is_updated.get(self.layer_idx):
+            layer: Any = cache.cross_attention_cache.layers[self.layer_idx]  # the source's stay as they are
+            return layer.keys, layer.values
         key, value = self.split_heads(self.w_k(attended)), self.split_heads(self.w_v(attended))
-        return cache.update(key, value, self.layer_idx) if cache is not None else (key, value)
+        if cache is None:
+            return key, value
+        if memory is None:
+            return cache.self_attention_cache.update(key, value, self.layer_idx)
+        cache.is_updated[self.layer_idx] = True
+        return cache.cross_attention_cache.update(key, value, self.layer_idx)
 
     def forward(
         self,
         hidden: Tensor,
         mask: Any,
         memory: Tensor | None = None,
-        cache: Cache | None = None,
+        cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
         """Attend from `hidden` `[B, Q, D]` to itself, or to `memory` `[B, S, D]`.
@@ -233,7 +236,7 @@ class DecoderLayer(GradientCheckpointingLayer):
         self.feed_forward_residual = Residual(config)
 
     def forward(
-        self, hidden: Tensor, mask: Any, memory: Tensor, memory_mask: Any, past_key_values: Cache | None, **kwargs: Any
+        self, hidden: Tensor, mask: Any, memory: Tensor, memory_mask: Any, past_key_values: Any, **kwargs: Any
     ) -> Tensor:
         """Map `[B, T, D]` to `[B, T, D]`; `memory` is `[B, S, D]`, and the masks hide the future and padding."""
         hidden = self.self_attention_residual(
@@ -345,9 +348,14 @@ class VaswaniDecoder(VaswaniPreTrainedModel):
         embeddings = embed(self.tokens, input_ids, inputs_embeds)
         if use_cache and past_key_values is None:
             past_key_values = EncoderDecoderCache(DynamicCache(config=self.config), DynamicCache(config=self.config))
-        self_cache = past_key_values
-        if isinstance(past_key_values, EncoderDecoderCache):
-            self_cache = past_key_values.self_attention_cache
+        if past_key_values is not None and not isinstance(past_key_values, EncoderDecoderCache):
+            raise ValueError(
+                f"past_key_values is a {type(past_key_values).__name__}; give an EncoderDecoderCache, which keeps the "
+                "source's keys and values apart from the target's"
+            )
+        self_cache = past_key_values.self_attention_cache if past_key_values is not None else None
+        if isinstance(self_cache, StaticCache) and self.config._attn_implementation == "flex_attention":
+            raise ValueError("flex_attention goes wrong with a static cache; choose sdpa, or a dynamic cache")
         mask = create_causal_mask(self.config, embeddings, attention_mask, past_key_values=self_cache)
         memory_mask = create_bidirectional_mask(
             self.config, embeddings, encoder_attention_mask, encoder_hidden_states=encoder_hidden_states
@@ -497,8 +505,9 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
         loss = None
         if labels is not None:
             smoothing = self.config.label_smoothing if self.training else 0.0
+            at_least_float32 = torch.promote_types(logits.dtype, torch.float32)
             total = F.cross_entropy(
-                logits.flatten(0, 1).float(), labels.flatten(), reduction="sum", label_smoothing=smoothing
+                logits.flatten(0, 1).to(at_least_float32), labels.flatten(), reduction="sum", label_smoothing=smoothing
             )
             loss = total / (num_items_in_batch if num_items_in_batch is not None else (labels != -100).sum())
         return Seq2SeqLMOutput(
