@@ -118,4 +118,4 @@ def test_differences_from_base_are_those_of_the_column(row: Row) -> None:
 @pytest.mark.parametrize("row", PRINTED, ids=[row.name for row in PRINTED])
 def test_totals_are_those_of_the_column_at_a_vocabulary_near_41_000(row: Row) -> None:
     """Big is left out: its 213 fits 36,000 symbols (218 at 41,000), which no other row does."""
-    assert counted(row, vocab_size=41000) / 1e6 == pytest.approx(row.printed, abs=1.0)
+    assert counted(row, vocab_size=41000) / 1e6 == pytest.approx(row.printed, abs=0.6)
