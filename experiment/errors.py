@@ -18,7 +18,7 @@ def told_plainly() -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, FileNotFoundError, PermissionError, NotADirectoryError) as error:
+    except (ValueError, FileNotFoundError, PermissionError, NotADirectoryError, ConnectionError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from error
 

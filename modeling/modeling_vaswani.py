@@ -66,9 +66,10 @@ class PositionalEmbedding(nn.Module):
         if self.learned is None:
             encoding = sinusoidal_positions(positions, self.config.d_model).to(embeddings.dtype)
         else:
-            if not torch.compiler.is_compiling() and positions[-1] >= self.config.max_positions:
+            last = first_position + embeddings.shape[1] - 1  # a tensor with a static cache alone: no wait in training
+            if (isinstance(last, int) or not torch.compiler.is_compiling()) and last >= self.config.max_positions:
                 raise ValueError(
-                    f"position {int(positions[-1])} is beyond the {self.config.max_positions} learned ones; shorten "
+                    f"position {int(last)} is beyond the {self.config.max_positions} learned ones; shorten "
                     "the input, or train with a larger max_positions or positions='sinusoidal'"
                 )
             encoding = self.learned(positions)
@@ -346,6 +347,8 @@ class VaswaniDecoder(VaswaniPreTrainedModel):
     ) -> BaseModelOutputWithPastAndCrossAttentions:
         """Decode `[B, T]` ids (or `[B, T, D]` embeddings) against the encoder's `[B, S, D]`."""
         embeddings = embed(self.tokens, input_ids, inputs_embeds)
+        if encoder_hidden_states is None:
+            raise ValueError("the decoder attends to the encoder's output: give encoder_hidden_states")
         if use_cache and past_key_values is None:
             past_key_values = EncoderDecoderCache(DynamicCache(config=self.config), DynamicCache(config=self.config))
         if past_key_values is not None and not isinstance(past_key_values, EncoderDecoderCache):

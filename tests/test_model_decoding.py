@@ -152,3 +152,8 @@ def test_a_target_beyond_the_learned_positions_is_refused(tiny_model: MakeModel,
 def test_sinusoids_decode_beyond_max_positions(tiny_model: MakeModel, padded_batch: MakeBatch) -> None:
     model = tiny_model(max_positions=8)
     assert model.generate(padded_batch()["input_ids"], min_new_tokens=12, max_new_tokens=12).shape == (3, 13)
+
+
+def test_a_decoder_without_a_source_is_refused(tiny_model: MakeModel) -> None:
+    with pytest.raises(ValueError, match="give encoder_hidden_states"):
+        tiny_model().get_decoder()(torch.tensor([[2]]))
