@@ -22,9 +22,6 @@ def choose_split(wanted: str, found: Iterable[str], place: str) -> str:
         return matches[0]
     problem = f'more than one split "{wanted}": {", ".join(matches)}' if matches else f'no split "{wanted}"'
     role = "validation" if wanted in _VALIDATION else wanted
-    flag = (
-        f"--{role}_split"
-        if role in ("train", "validation", "test")
-        else "--train_split, --validation_split or --test_split"
-    )
+    flags = {"train": "--train_split", "validation": "--validation_split", "test": "--test_splits"}
+    flag = flags.get(role, "--train_split, --validation_split or --test_splits")
     raise ValueError(f"{place} has {problem}. It has: {', '.join(found) or 'nothing'}. Name one of these with {flag}.")

@@ -142,20 +142,20 @@ class StreamReader:
 
     def batch(self, number: int) -> tuple[Batch, Anchor, Drops]:
         """Return the stream's batch `number`, counted over all epochs, the window it is in, and its drops."""
-        barren = Drops()
+        passed = Drops()
         while True:
             if self._window is None:
                 self._window = build_window(*self._source, self._anchor)
             epoch, window, before = self._anchor
             if number < before + len(self._window.batches):
                 return self._window.batches[number - before], self._anchor, self._window.drops
-            barren = Drops() if self._window.batches else barren + self._window.drops
+            passed += self._window.drops
             before += len(self._window.batches)
             is_last = window + 1 == self._windows_an_epoch
             if is_last and before == 0:
                 raise ValueError(
                     f"no pair of {self._source[0].name} is left to train on in stream {self._source[4]} of "
-                    f"{self._source[3].streams}; mend the data, or lower --streams. {barren.report()}"
+                    f"{self._source[3].streams}; mend the data, or lower --streams. {passed.report()}"
                 )
             self._anchor = Anchor(epoch + 1, 0, before) if is_last else Anchor(epoch, window + 1, before)
             self._window = None
@@ -241,14 +241,12 @@ class TrainingStream:
 
     def state(self, consumed: int, notes: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the position after `consumed` micro-batches, from the notes of all processes, as plain JSON."""
-        first_epoch = {key: drops for note in notes for key, drops in note["first_epoch"].items()}
-        anchors = [max(note["anchors"][s] for note in notes) for s in sorted(self._anchors)]
         return {
             "identity": self._identity,
             "consumed": consumed,
-            "anchors": [list(anchor) for anchor in anchors],
+            "anchors": [list(anchor) for anchor in furthest_anchors(notes)],
             "first_epoch": [[*key, drops.kept, dict(drops.dropped), drops.places]
-                            for key, drops in sorted(first_epoch.items())],
+                            for key, drops in first_epoch_windows(notes)],
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -278,9 +276,21 @@ class TrainingStream:
 
     def drops(self, notes: list[dict[str, Any]]) -> Drops:
         """Return what the first epoch, as far as it was consumed, kept and dropped."""
-        windows = {key: drops for note in notes for key, drops in note["first_epoch"].items()}
-        return sum((drops for _, drops in sorted(windows.items())), Drops())
+        return sum((drops for _, drops in first_epoch_windows(notes)), Drops())
 
     def epoch(self, notes: list[dict[str, Any]]) -> int:
         """Return the epoch, from 0, that the slowest stream is in."""
-        return min(max(note["anchors"][s] for note in notes).epoch for s in self._anchors)
+        return min(anchor.epoch for anchor in furthest_anchors(notes))
+
+
+def furthest_anchors(notes: list[dict[str, Any]]) -> list[Anchor]:
+    """Return for each stream the latest window that any process was in."""
+    return [max(note["anchors"][stream] for note in notes) for stream in sorted(notes[0]["anchors"])]
+
+
+def first_epoch_windows(notes: list[dict[str, Any]]) -> list[tuple[tuple[int, int], Drops]]:
+    """Return (stream, window) and drops of every window of the first epoch that any process was in, each once."""
+    windows: dict[tuple[int, int], Drops] = {}
+    for note in notes:
+        windows |= note["first_epoch"]
+    return sorted(windows.items(), key=lambda item: item[0])

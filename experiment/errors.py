@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 NOTHING = 1 << 20
-"""Free bytes below which a disk counts as full: no checkpoint is smaller."""
+"""Free bytes below which a disk counts as full, where the error itself does not say so."""
 
 
 @contextmanager

@@ -29,13 +29,13 @@ def summary(metrics: dict[str, Any], drops: Drops, folder: Path) -> str:
     """Return the figures of a run and where everything lies."""
     lines = [
         f"Training: {drops.report()}",
-        f"Trained {metrics['steps']:,} steps in {metrics['training_seconds'] / 60:.1f} minutes; "
+        f"Trained to step {metrics['steps']:,}; {metrics['training_seconds'] / 60:.1f} minutes since this start; "
         f"chosen by validation: {metrics['chosen']}",
     ]
     for split, scores in metrics["test"].items():
         lines.append(f"{split}:")
         lines += [f"  {each['name']:<11} {each['value']:6.2f}  {each['signature']}" for each in scores.values()]
     lines.append(
-        f"In {folder}: model, tokenizer, metrics.json, curve.png, samples.txt, and translations of each test set"
+        f"In {folder}: model, tokenizer, metrics.json, curve.png, and samples and translations of each test set"
     )
     return "\n".join(lines)

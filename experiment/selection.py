@@ -6,7 +6,7 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from vaswani.training import VaswaniTrainer, average_weights
-from vaswani.training.checkpoints import checkpoints
+from vaswani.training.checkpoints import sealed
 
 from .report import say
 from .validation import PairSet, Search, validate
@@ -21,10 +21,11 @@ def load_best(trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, s
         "chosen", the figures of it under "validation", and those of every candidate under "candidates".
 
     """
-    last = checkpoints(Path(str(trainer.args.output_dir)))
+    last = sealed(Path(str(trainer.args.output_dir)))
     candidates = {"last checkpoint": last[-1:]}
-    if trainer.state.best_model_checkpoint:
-        candidates["best checkpoint while training"] = [Path(trainer.state.best_model_checkpoint)]
+    best_path = trainer.state.best_model_checkpoint
+    if best_path and Path(best_path).name != last[-1].name:  # the same weights need no second look
+        candidates["best checkpoint while training"] = [Path(best_path)]
     number = min(trainer.args.average_checkpoints, len(last))
     if number > 1:
         candidates[f"average of the last {number} checkpoints"] = last[-number:]

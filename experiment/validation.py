@@ -13,7 +13,7 @@ from sacrebleu.metrics.bleu import BLEU
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.data import Pair
-from vaswani.data.batching import cut_batches, model_inputs
+from vaswani.data.batching import IGNORED, cut_batches, model_inputs
 from vaswani.data.stream import encode
 from vaswani.serving.translate import translate
 
@@ -53,7 +53,7 @@ def cross_entropy(model: PreTrainedModel, pairs: PairSet) -> float:
         for batch in pairs.batches[state.process_index :: state.num_processes]:
             inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
             total += float(model(**inputs, num_items_in_batch=1).loss)
-            tokens += int((batch["labels"] != -100).sum())
+            tokens += int((batch["labels"] != IGNORED).sum())
     sums: list[Any] = gather_object([(total, tokens)])
     return sum(each[0] for each in sums) / sum(each[1] for each in sums)
 

@@ -446,7 +446,11 @@ def test_a_split_is_found_by_what_its_name_begins_with(wanted: str, found: list[
 @pytest.mark.parametrize(
     ("wanted", "found", "message"),
     [
-        ("test", ["train", "test_2", "test_1"], r"here has more than one split \"test\": test_1, test_2.*--test_split"),
+        (
+            "test",
+            ["train", "test_2", "test_1"],
+            r"here has more than one split \"test\": test_1, test_2.*--test_splits",
+        ),
         ("validation", ["val", "dev"], r"more than one split.*dev, val.*--validation_split"),
         ("val", ["train"], r"here has no split \"val\"\. It has: train\..*--validation_split"),
         ("mine", [], r"It has: nothing"),

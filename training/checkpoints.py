@@ -52,6 +52,11 @@ def checkpoints(run: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
+def sealed(run: Path) -> list[Path]:
+    """Return the checkpoints that were saved to the end, oldest first."""
+    return [folder for folder in checkpoints(run) if (folder / MANIFEST).is_file()]
+
+
 def newest_whole(run: Path) -> tuple[Path | None, dict[str, str]]:
     """Return the newest checkpoint that is whole, and the newer ones that are not with what is wrong with them."""
     skipped: dict[str, str] = {}
@@ -65,8 +70,7 @@ def newest_whole(run: Path) -> tuple[Path | None, dict[str, str]]:
 
 def prune(run: Path, keep: int, best: str | None) -> None:
     """Delete checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed."""
-    sealed = [folder for folder in checkpoints(run) if (folder / MANIFEST).is_file()]
-    for folder in sealed[: -max(keep, 1)]:
+    for folder in sealed(run)[: -max(keep, 1)]:
         if best is None or folder.name != Path(best).name:
             (folder / MANIFEST).unlink()  # so that a deletion that is cut off leaves nothing that looks whole
             shutil.rmtree(folder)
