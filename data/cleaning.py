@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from .pairs import Corpus, Pair, Unreadable
+from .pairs import Corpus, NoPair, Pair
 
 REASONS = {
     "undecodable": "not UTF-8. Find out the encoding and convert the file: iconv -f latin1 -t utf-8 OLD > NEW",
@@ -109,7 +109,7 @@ def readable_rows(
     """Yield group, position and pair of every row that can be read and has no fault in its text; count the others."""
     for group in groups:
         for position, row in enumerate(corpus.read(group)):
-            if isinstance(row, Unreadable):
+            if isinstance(row, NoPair):
                 drops.add(*row)
             elif reason := text_fault(row, limits):
                 drops.add(reason, row_name(corpus, group, position))

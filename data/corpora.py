@@ -5,7 +5,7 @@ from pathlib import Path
 from .cleaning import REASONS
 from .folders import open_folder
 from .hub import HubCorpus
-from .pairs import Corpus, Pair, PairsCorpus, Row, Swapped, Unreadable
+from .pairs import Corpus, NoPair, Pair, PairsCorpus, Row, Swapped
 from .splits import choose_split
 from .tables import JsonLinesCorpus, ParquetCorpus, TsvCorpus
 from .text_files import TextFilesCorpus
@@ -14,6 +14,7 @@ __all__ = [
     "Corpus",
     "HubCorpus",
     "JsonLinesCorpus",
+    "NoPair",
     "Pair",
     "PairsCorpus",
     "ParquetCorpus",
@@ -21,7 +22,6 @@ __all__ = [
     "Swapped",
     "TextFilesCorpus",
     "TsvCorpus",
-    "Unreadable",
     "open_corpus",
 ]
 
@@ -58,7 +58,7 @@ def open_corpus(
     else:
         corpus = HubCorpus(str(dataset), config, split, source, target)
     first = corpus.read(0)
-    bad = [row for row in first if isinstance(row, Unreadable)]
+    bad = [row for row in first if isinstance(row, NoPair)]
     if bad and len(bad) == len(first):
         reason, where = bad[0]
         raise ValueError(

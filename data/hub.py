@@ -30,6 +30,8 @@ class HubCorpus:
         self._stream: Any = builder.as_streaming_dataset(split=split).reshard().with_format("arrow")
         self._columns = find_columns(self._schema(), source, target, self.name)
         self.groups = self._stream.num_shards
+        told = (builder.info.splits or {}).get(split)
+        self.rows = told.num_examples if told and told.num_examples else self.groups * len(self.read(0))
         # Of each file its address, which names the revision, and its ETag (on this machine: the time of its change).
         data = files.get(split)
         origin = str((list(data), data.origin_metadata)) if data else str(builder.hash)

@@ -2,7 +2,7 @@
 
 The order of training is drawn from row groups, so that is all a source of text has to offer: how many there are, and
 any one of them on its own. What is wrong with a source as a whole (a missing column, files of unequal length) is an
-error when it is opened. What is wrong with one row comes out as `Unreadable` in that row's place: the row keeps its
+error when it is opened. What is wrong with one row comes out as `NoPair` in that row's place: the row keeps its
 number, cleaning counts it with its reason, and no long run dies of one bad line.
 """
 
@@ -21,14 +21,14 @@ class Pair(NamedTuple):
     target: str
 
 
-class Unreadable(NamedTuple):
-    """The place of a row that holds no pair of texts; `reason` is a key of `cleaning.REASONS`."""
+class NoPair(NamedTuple):
+    """What stands in the place of a row that gives no pair; `reason` is a key of `cleaning.REASONS`."""
 
     reason: str
     where: str  # "data/train.de, line 17, byte 5"
 
 
-Row = Pair | Unreadable
+Row = Pair | NoPair
 
 
 class Corpus(Protocol):
@@ -49,6 +49,10 @@ class Corpus(Protocol):
     def groups(self) -> int:
         """Number of row groups."""
 
+    @property
+    def rows(self) -> int:
+        """Number of rows; where a format does not tell, a guess from its first group."""
+
     def read(self, group: int) -> Sequence[Row]:
         """Return the rows of one group, 0 <= group < groups."""
 
@@ -59,7 +63,8 @@ class PairsCorpus:
     def __init__(self, name: str, pairs: Iterable[Pair]) -> None:
         self.name = name
         self._pairs = list(pairs)
-        self.groups = -(-len(self._pairs) // ROWS_PER_GROUP)
+        self.rows = len(self._pairs)
+        self.groups = -(-self.rows // ROWS_PER_GROUP)
         self.fingerprint = fingerprint(*(side for pair in self._pairs for side in pair))
 
     def read(self, group: int) -> list[Pair]:
@@ -75,19 +80,20 @@ class Swapped:
         self.name = f"{corpus.name} (swapped)"
         self.fingerprint = fingerprint("swapped", corpus.fingerprint)
         self.groups = corpus.groups
+        self.rows = corpus.rows
 
     def read(self, group: int) -> list[Row]:
         """Return the rows of one group with the sides swapped."""
         return [Pair(row.target, row.source) if isinstance(row, Pair) else row for row in self._corpus.read(group)]
 
 
-def join_sides(sources: Iterable[str | Unreadable], targets: Iterable[str | Unreadable]) -> list[Row]:
-    """Return the rows of two columns; a row is `Unreadable` where either side is."""
+def join_sides(sources: Iterable[str | NoPair], targets: Iterable[str | NoPair]) -> list[Row]:
+    """Return the rows of two columns; a row is `NoPair` where either side is."""
     rows: list[Row] = []
     for source, target in zip(sources, targets, strict=True):
-        if isinstance(source, Unreadable):
+        if isinstance(source, NoPair):
             rows.append(source)
-        elif isinstance(target, Unreadable):
+        elif isinstance(target, NoPair):
             rows.append(target)
         else:
             rows.append(Pair(source, target))

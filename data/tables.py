@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .pairs import ROWS_PER_GROUP, Pair, Row, Unreadable, fingerprint, join_sides
+from .pairs import ROWS_PER_GROUP, NoPair, Pair, Row, fingerprint, join_sides
 from .text_files import Lines, OpenedFile, decode
 
 ColumnPath = tuple[str, ...]  # ("en",) or ("translation", "en")
@@ -31,7 +31,7 @@ class TsvCorpus:
     """A file of lines "source<TAB>target" under a header "en<TAB>de"; further columns are allowed.
 
     Nothing is quoted or escaped: a quotation mark is text, as in most parallel corpora. A row with more or fewer
-    columns than the header is `Unreadable`. Raises ValueError for a header without the two columns.
+    columns than the header is `NoPair`. Raises ValueError for a header without the two columns.
     """
 
     def __init__(self, path: Path, source: str, target: str) -> None:
@@ -45,6 +45,7 @@ class TsvCorpus:
         self.name = str(path)
         self.fingerprint = fingerprint(lines.digest, source, target)
         self.groups = lines.groups
+        self.rows = lines.count - 1
 
     def read(self, group: int) -> list[Row]:
         """Return the rows of one group."""
@@ -53,11 +54,11 @@ class TsvCorpus:
 
     def _row(self, line: bytes, where: str) -> Row:
         text = decode(line, where)
-        if isinstance(text, Unreadable):
+        if isinstance(text, NoPair):
             return text
         cells = text.split("\t")
         if len(cells) != len(self._header):
-            return Unreadable("malformed", f"{where}: {len(cells)} columns, not {len(self._header)}")
+            return NoPair("malformed", f"{where}: {len(cells)} columns, not {len(self._header)}")
         source, target = self._columns
         return Pair(cells[source], cells[target])
 
@@ -65,7 +66,7 @@ class TsvCorpus:
 class JsonLinesCorpus:
     """A file of JSON objects, one a line: {"en": ..., "de": ...} or {"translation": {"en": ..., "de": ...}}.
 
-    A line that is no such object is `Unreadable`; a key that is absent or null is an empty side. Raises ValueError
+    A line that is no such object is `NoPair`; a key that is absent or null is an empty side. Raises ValueError
     when the two keys occur nowhere among the first thousand lines.
     """
 
@@ -75,7 +76,8 @@ class JsonLinesCorpus:
         self.name = str(path)
         self.fingerprint = fingerprint(self._lines.digest, source, target)
         self.groups = self._lines.groups
-        records = [record for record, _ in self._records(0) if not isinstance(record, Unreadable)]
+        self.rows = self._lines.count
+        records = [record for record, _ in self._records(0) if not isinstance(record, NoPair)]
         found = {key for record in records for key in record}
         if records and not {source, target} <= found:
             raise missing_columns(f"{path} (first {len(records):,} objects)", source, target, found)
@@ -84,28 +86,28 @@ class JsonLinesCorpus:
         """Return the rows of one group."""
         source, target = self._keys
         return [
-            record if isinstance(record, Unreadable) else to_row(record.get(source), record.get(target), where)
+            record if isinstance(record, NoPair) else to_row(record.get(source), record.get(target), where)
             for record, where in self._records(group)
         ]
 
-    def _records(self, group: int) -> Iterator[tuple[dict[str, object] | Unreadable, str]]:
+    def _records(self, group: int) -> Iterator[tuple[dict[str, object] | NoPair, str]]:
         for number, line in enumerate(self._lines.read(group), group * ROWS_PER_GROUP + 1):
             where = f"{self.name}, line {number}"
             yield parse_record(line, where), where
 
 
-def parse_record(line: bytes, where: str) -> dict[str, object] | Unreadable:
+def parse_record(line: bytes, where: str) -> dict[str, object] | NoPair:
     """Return the JSON object of a line, or the one in its `translation`."""
     text = decode(line, where)
-    if isinstance(text, Unreadable):
+    if isinstance(text, NoPair):
         return text
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Unreadable("malformed", f"{where}: not JSON ({error})")
+        return NoPair("malformed", f"{where}: not JSON ({error})")
     if isinstance(record, dict) and isinstance(record.get("translation"), dict):
         record = record["translation"]
-    return record if isinstance(record, dict) else Unreadable("malformed", f"{where}: not a JSON object")
+    return record if isinstance(record, dict) else NoPair("malformed", f"{where}: not a JSON object")
 
 
 def to_row(source: object, target: object, where: str) -> Row:
@@ -113,12 +115,12 @@ def to_row(source: object, target: object, where: str) -> Row:
     sides = []
     for cell in (source, target):
         if cell is not None and not isinstance(cell, str):
-            return Unreadable("malformed", f"{where}: {type(cell).__name__}, not text")
+            return NoPair("malformed", f"{where}: {type(cell).__name__}, not text")
         sides.append(cell or "")
     try:
         "".join(sides).encode("utf-8")
     except UnicodeEncodeError:
-        return Unreadable("undecodable", f"{where}: a lone surrogate")
+        return NoPair("undecodable", f"{where}: a lone surrogate")
     return Pair(*sides)
 
 
@@ -133,9 +135,9 @@ class ParquetCorpus:
         self._file = OpenedFile(path)
         self.name = str(path)
         with self._parquet() as file:
-            rows, self.groups = file.metadata.num_rows, file.num_row_groups
+            self.rows, self.groups = file.metadata.num_rows, file.num_row_groups
             self._columns = find_columns(file.schema_arrow, source, target, self.name)
-        if not rows:
+        if not self.rows:
             raise ValueError(f"{path} has columns and no rows. Give a file with pairs, or leave it out.")
         with self._file.path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()

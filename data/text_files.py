@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from .pairs import ROWS_PER_GROUP, Row, Unreadable, fingerprint, join_sides
+from .pairs import ROWS_PER_GROUP, NoPair, Row, fingerprint, join_sides
 
 
 class LineIndex(NamedTuple):
@@ -102,12 +102,12 @@ class Lines:
         return self.__dict__ | {"_content": None}
 
 
-def decode(line: bytes, where: str) -> str | Unreadable:
+def decode(line: bytes, where: str) -> str | NoPair:
     """Return the text of a line, or the place of the first byte (from 1) that is not UTF-8."""
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
-        return Unreadable("undecodable", f"{where}, byte {error.start + 1}")
+        return NoPair("undecodable", f"{where}, byte {error.start + 1}")
 
 
 class TextFilesCorpus:
@@ -128,9 +128,10 @@ class TextFilesCorpus:
         self.name = f"{source} + {target}"
         self.fingerprint = fingerprint(*(side.digest for side in sides))
         self.groups = sides[0].groups
+        self.rows = sides[0].count
 
     def read(self, group: int) -> list[Row]:
-        """Return the rows of one group; a line that is not UTF-8 makes its row `Unreadable`."""
+        """Return the rows of one group; a line that is not UTF-8 makes its row `NoPair`."""
         first = group * ROWS_PER_GROUP + 1
         source, target = (
             [decode(line, f"{side.name}, line {number}") for number, line in enumerate(side.read(group), first)]

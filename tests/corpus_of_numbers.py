@@ -25,6 +25,10 @@ class NumberedCorpus:
     def groups(self) -> int:
         return len(self.sizes)
 
+    @property
+    def rows(self) -> int:
+        return sum(self.sizes)
+
     def read(self, group: int) -> list[Pair]:
         rows = []
         for row in range(self.sizes[group]):
@@ -35,7 +39,7 @@ class NumberedCorpus:
             )
         return rows
 
-    def rows(self) -> set[tuple[int, int]]:
+    def kept_rows(self) -> set[tuple[int, int]]:
         """The ids of all rows that a run must see once an epoch."""
         return {
             (group, row)

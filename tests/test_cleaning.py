@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaswani.data.cleaning import REASONS, Drops, Limits, clean_pairs, length_fault, text_fault
-from vaswani.data.pairs import Corpus, Pair, PairsCorpus, Row, Unreadable
+from vaswani.data.pairs import Corpus, NoPair, Pair, PairsCorpus, Row
 
 LIMITS = Limits()
 TOKENS = st.integers(1, 400)
@@ -19,7 +19,7 @@ class WithBadRows(PairsCorpus):
     """Pairs in memory among which some rows cannot be read."""
 
     def read(self, group: int) -> list[Row]:  # type: ignore[override]
-        return [Unreadable("undecodable", "line 1, byte 1"), *super().read(group)]
+        return [NoPair("undecodable", "line 1, byte 1"), *super().read(group)]
 
 
 @pytest.mark.parametrize(

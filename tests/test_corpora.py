@@ -21,6 +21,7 @@ from vaswani.data.corpora import (
     Corpus,
     HubCorpus,
     JsonLinesCorpus,
+    NoPair,
     Pair,
     PairsCorpus,
     ParquetCorpus,
@@ -28,7 +29,6 @@ from vaswani.data.corpora import (
     Swapped,
     TextFilesCorpus,
     TsvCorpus,
-    Unreadable,
     open_corpus,
 )
 from vaswani.data.splits import choose_split
@@ -273,7 +273,7 @@ def test_bad_rows_keep_their_place_and_name_file_line_and_byte(tmp_path: Path) -
     (tmp_path / "train.de").write_bytes(b"\n".join(lines))
     corpus = TextFilesCorpus(tmp_path / "train.en", tmp_path / "train.de")
     rows = rows_of(corpus)
-    assert rows[1_234] == Unreadable("undecodable", f"{tmp_path}/train.de, line 1235, byte 4")
+    assert rows[1_234] == NoPair("undecodable", f"{tmp_path}/train.de, line 1235, byte 4")
     assert [row for row in rows if isinstance(row, Pair)] == PAIRS[:1_234] + PAIRS[1_235:]
     assert rows_of(Swapped(corpus))[1_233:1_235] == [Pair(*PAIRS[1_233][::-1]), rows[1_234]]
 
@@ -290,10 +290,10 @@ def test_bad_rows_of_a_tsv_are_named(tmp_path: Path) -> None:
     name = f"{tmp_path}/t.tsv"
     assert rows == [
         Pair("a", "b"),
-        Unreadable("malformed", f"{name}, line 3: 1 columns, not 2"),
+        NoPair("malformed", f"{name}, line 3: 1 columns, not 2"),
         Pair('"', '"'),
-        Unreadable("malformed", f"{name}, line 5: 3 columns, not 2"),
-        Unreadable("undecodable", f"{name}, line 6, byte 1"),
+        NoPair("malformed", f"{name}, line 5: 3 columns, not 2"),
+        NoPair("undecodable", f"{name}, line 6, byte 1"),
     ]
 
 
@@ -334,7 +334,7 @@ def test_bad_utf8_and_nulls_in_parquet_are_named(tmp_path: Path, hub: bool) -> N
     path = tmp_path / "train.parquet"
     corpus = HubCorpus(str(tmp_path), None, "train", "en", "de") if hub else ParquetCorpus(path, "en", "de")
     where = f"{tmp_path}:train, group 0" if hub else f"{path}, row group 0"
-    bad = Unreadable("undecodable", f"{where}, row 2, byte 2")
+    bad = NoPair("undecodable", f"{where}, row 2, byte 2")
     assert rows_of(corpus) == [Pair("a", "w"), bad, Pair("", "y"), Pair("d", "z")]
 
 

@@ -43,6 +43,7 @@ class GrammarCorpus:
         self.split = split
         self.name = f"grammar:{split}"
         self.groups = groups or _GROUPS[split]
+        self.rows = self.groups * ROWS_PER_GROUP
         self.fingerprint = sha256(f"{DIGEST} {split} {self.groups}".encode()).hexdigest()
 
     def read(self, group: int) -> list[Pair]:
