@@ -2,7 +2,9 @@
 
 from .cleaning import Drops, Limits, clean_pairs
 from .corpora import Corpus, Pair, PairsCorpus, open_corpus
-from .stream import Order, TrainingStream
+from .order import Order
+from .packed import PackedCache
+from .stream import TrainingStream
 from .tokenizer import fingerprint, learn_tokenizer
 
 __all__ = [
@@ -10,6 +12,7 @@ __all__ = [
     "Drops",
     "Limits",
     "Order",
+    "PackedCache",
     "Pair",
     "PairsCorpus",
     "TrainingStream",

@@ -4,7 +4,7 @@ Shapes: N sentence pairs, n of them in a batch, S and T the longest source and t
 """
 
 from collections.abc import Sequence
-from math import ceil, sqrt
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,28 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Indices = NDArray[np.int64]
-Tokens = NDArray[np.int32]
+Tokens = NDArray[np.unsignedinteger[Any]]
+"""Token ids, in the narrowest type that holds the vocabulary."""
 
 IGNORED = -100
 """The label that no loss counts."""
 
 
-def permutation(length: int, *key: int) -> Indices:
-    """Return the numbers 0 to `length - 1` in an order drawn from `key` alone.
-
-    The random bits are Philox's, whose stream NumPy promises not to change, so that an order outlives upgrades.
-    """
-    bits = np.random.Philox(np.random.SeedSequence(key)).random_raw(length)
-    return np.argsort(bits, kind="stable").astype(np.int64)
-
-
 def cut_batches(source_lengths: Indices, target_lengths: Indices, budget: int) -> list[Indices]:
     """Cut N pairs into batches of like length, each at most `budget` tokens a side, padding included.
 
-    The pairs are laid out in bands of like target length. Within a band they run by source length, up and down by
-    turns, so that neighbours stay alike from band to band; then the whole row is cut wherever a batch is full. With
-    as many bands as a band has batches, padding is small on both sides, where a sort by one side leaves the other
-    ragged.
+    The pairs are laid out by width, the tokens of the longer side, which is what the budget counts. Among pairs of one
+    width those with the shorter target come first and those with the shorter source last, and at the next width the
+    other way round, so that neighbours are alike on both sides. Then the row is cut wherever a batch is full. (A sort
+    by one side leaves the other ragged: on Multi30k at 25,000 tokens 20% padding, and 9% this way.)
 
     Args:
         source_lengths: `[N]`, tokens with the end symbol.
@@ -55,25 +47,14 @@ def cut_batches(source_lengths: Indices, target_lengths: Indices, budget: int) -
             f"a pair of {longest} tokens does not fit into a batch of {budget}; raise tokens_per_batch, or lower "
             "max_tokens so that such pairs are dropped and counted"
         )
-    by_target = np.lexsort((source_lengths, target_lengths))
-    batches = ceil(int(target_lengths.sum()) / budget)
-    order: list[Indices] = []
-    for number, band in enumerate(np.array_split(by_target, max(1, round(sqrt(batches))))):
-        up = band[np.argsort(source_lengths[band], kind="stable")]
-        order.append(up if number % 2 == 0 else up[::-1])
-    return _cut(np.concatenate(order), source_lengths, target_lengths, budget)
-
-
-def _cut(order: Indices, source_lengths: Indices, target_lengths: Indices, budget: int) -> list[Indices]:
-    """Cut `order` where one more pair would take either side, padded, beyond the budget."""
-    cuts, first, longest = [], 0, 0
-    widths = np.maximum(source_lengths, target_lengths)[order].tolist()
-    for position, width in enumerate(widths):
-        if (position - first + 1) * max(longest, width) > budget:
+    width = np.maximum(source_lengths, target_lengths)
+    lean = np.where(width % 2 == 0, 1, -1) * (target_lengths - source_lengths)
+    order = np.lexsort((lean, width))
+    cuts, first = [], 0
+    for position, widest in enumerate(width[order].tolist()):
+        if (position - first + 1) * widest > budget:
             cuts.append(position)
-            first, longest = position, width
-        else:
-            longest = max(longest, width)
+            first = position
     return np.split(order, cuts)
 
 

@@ -12,8 +12,10 @@ A position is therefore small: the micro-batches consumed, and for each stream w
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,27 +23,15 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
-from .batching import Indices, Tokens, cut_batches, model_inputs, permutation
-from .cleaning import Drops, Limits, length_fault, readable_rows, row_name
+from .batching import Indices, Tokens, cut_batches, model_inputs
+from .cleaning import Drops, Limits
+from .encoding import EncodedGroup, Ragged, join
+from .order import Order, groups_of_stream, permutation, window_starts
+from .packed import GroupReader, PackedCache
 from .pairs import Corpus
 
-
-@dataclass(frozen=True)
-class Order:
-    """What the order of training depends on, beside the data."""
-
-    seed: int
-    tokens_per_batch: int
-    """Token budget of a micro-batch, a side, padding included."""
-    streams: int = 1
-    """M. One suits a small corpus; 64 keep many loader workers and machines busy without reading the same rows."""
-    window_groups: int = 64
-    """Row groups mixed in one window, of about 1,000 pairs each."""
-
-    def __post_init__(self) -> None:
-        for name in ("tokens_per_batch", "streams", "window_groups"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+_READERS = 4
+"""Row groups of a window that are read at a time: over a network, reading is waiting."""
 
 
 class Anchor(NamedTuple):
@@ -61,10 +51,19 @@ class Batch(NamedTuple):
 
 
 class Window(NamedTuple):
-    """The batches of one window in the order of training, and what was dropped on the way."""
+    """The N pairs of one window, its batches in the order of training, and what was dropped on the way."""
 
-    batches: list[Batch]
+    sources: Ragged
+    targets: Ragged
+    ids: Indices  # [N, 2], (row group, row in the group)
+    batches: list[Indices]
     drops: Drops
+
+    def batch(self, number: int) -> Batch:
+        """Return one batch."""
+        pairs = self.batches[number]
+        rows = pairs.tolist()
+        return Batch([self.sources.row(n) for n in rows], [self.targets.row(n) for n in rows], self.ids[pairs])
 
 
 class Place(NamedTuple):
@@ -81,84 +80,70 @@ class StreamMismatchError(ValueError):
     """A saved position belongs to other data, another tokenizer or another order of training."""
 
 
-def groups_of_stream(order: Order, groups: int, epoch: int, stream: int) -> Indices:
-    """Return the row groups that a stream reads in an epoch, in order; the streams' shares make up all groups."""
-    return permutation(groups, order.seed, epoch)[stream :: order.streams]
-
-
-def build_window(
-    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, limits: Limits, order: Order, stream: int, anchor: Anchor
-) -> Window:
-    """Read, clean, encode, shuffle and cut one window: a pure function of its arguments."""
-    first = anchor.window * order.window_groups
-    groups = groups_of_stream(order, corpus.groups, anchor.epoch, stream)[first : first + order.window_groups]
-    drops = Drops()
-    rows = list(readable_rows(corpus, groups.tolist(), limits, drops))
-    if not rows:
-        return Window([], drops)
-    sources = encode(tokenizer, [pair.source for _, _, pair in rows])
-    targets = encode(tokenizer, [pair.target for _, _, pair in rows])
-    kept: list[int] = []
-    for number, (source, target) in enumerate(zip(sources, targets, strict=True)):
-        if reason := length_fault(len(source), len(target), limits):
-            drops.add(reason, row_name(corpus, *rows[number][:2]))
-        else:
-            drops.kept += 1
-            kept.append(number)
-    key = (order.seed, anchor.epoch, stream, anchor.window)
-    mixed = np.asarray(kept, dtype=np.int64)[permutation(len(kept), *key, 0)]
-    lengths = np.array([[len(sources[i]), len(targets[i])] for i in mixed], dtype=np.int64).reshape(-1, 2)
-    cuts = cut_batches(lengths[:, 0], lengths[:, 1], order.tokens_per_batch)
-    batches = []
-    for number in permutation(len(cuts), *key, 1).tolist():
-        chosen = mixed[cuts[number]].tolist()
-        ids = np.array([rows[i][:2] for i in chosen], dtype=np.int64)
-        batches.append(Batch([sources[i] for i in chosen], [targets[i] for i in chosen], ids))
-    return Window(batches, drops)
-
-
-def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[Tokens]:
-    """Return the token ids of each text, with </s>."""
-    return [np.asarray(ids, dtype=np.int32) for ids in tokenizer(texts, return_attention_mask=False)["input_ids"]]
+def build_window(read: Callable[[int], EncodedGroup], groups: int, order: Order, stream: int, epoch: int,
+                 window: int) -> Window:  # fmt: skip
+    """Read, shuffle and cut one window: a pure function of its arguments. `read` gives a row group by its number."""
+    starts = window_starts(order, groups, stream)
+    numbers = groups_of_stream(order, groups, epoch, stream)[starts[window] : starts[window + 1]]
+    with ThreadPoolExecutor(_READERS) as readers:
+        parts = list(readers.map(read, numbers.tolist()))
+    sources, targets = join([part.sources for part in parts]), join([part.targets for part in parts])
+    ids = np.concatenate(
+        [np.stack([np.full_like(part.rows, n), part.rows], 1) for n, part in zip(numbers, parts, strict=True)]
+    )
+    drops = sum((part.drops for part in parts), Drops())
+    key = (order.seed, epoch, stream, window)
+    mixed = permutation(len(ids), *key, 0)
+    cuts = cut_batches(sources.lengths[mixed], targets.lengths[mixed], order.tokens_per_batch)
+    turns = permutation(len(cuts), *key, 1).tolist()
+    return Window(sources, targets, ids, [mixed[cuts[number]] for number in turns], drops)
 
 
 class StreamReader:
-    """Gives the batches of one stream by number, in rising order, from an anchor on; holds one window at a time."""
+    """Gives the batches of one stream by number, in rising order, from an anchor on.
+
+    Holds one window and builds the next beside it, so that training need not wait at the end of a window.
+    """
 
     def __init__(
-        self,
-        corpus: Corpus,
-        tokenizer: PreTrainedTokenizerBase,
-        limits: Limits,
-        order: Order,
-        stream: int,
-        anchor: Anchor,
+        self, name: str, build: Callable[[int, int], Window], windows: int, anchor: Anchor, ahead: Executor
     ) -> None:
-        self._source = (corpus, tokenizer, limits, order, stream)
-        share = len(groups_of_stream(order, corpus.groups, 0, stream))
-        self._windows_an_epoch = -(-share // order.window_groups)
+        self._name = name
+        self._build = build
+        self._windows = windows
+        self._ahead = ahead
         self._anchor = anchor
         self._window: Window | None = None
+        self._next: Future[Window] | None = None
 
     def batch(self, number: int) -> tuple[Batch, Anchor, Drops]:
-        """Return the stream's batch `number`, counted over all epochs, the window it is in, and its drops."""
+        """Return the stream's batch `number`, counted over all epochs, the window it is in, and its drops.
+
+        Raises:
+            ValueError: a whole epoch gave no batch.
+
+        """
         passed = Drops()
         while True:
-            if self._window is None:
-                self._window = build_window(*self._source, self._anchor)
             epoch, window, before = self._anchor
+            if self._window is None:
+                self._window = self._next.result() if self._next else self._build(epoch, window)
+                self._next = self._ahead.submit(self._build, *self._following())
             if number < before + len(self._window.batches):
-                return self._window.batches[number - before], self._anchor, self._window.drops
+                return self._window.batch(number - before), self._anchor, self._window.drops
             passed += self._window.drops
             before += len(self._window.batches)
-            is_last = window + 1 == self._windows_an_epoch
-            if is_last and before == 0:
+            if before == 0 and window + 1 == self._windows:
                 raise ValueError(
-                    f"no pair of {self._source[0].name} is left to train on in stream {self._source[4]} of "
-                    f"{self._source[3].streams}; mend the data, or lower --streams. {passed.report()}"
+                    f"no pair of {self._name} is left to train on; mend the data, or lower --streams. {passed.report()}"
                 )
-            self._anchor = Anchor(epoch + 1, 0, before) if is_last else Anchor(epoch, window + 1, before)
+            self._anchor = Anchor(*self._following(), before)
             self._window = None
+
+    def _following(self) -> tuple[int, int]:
+        """Epoch and window after the present one."""
+        epoch, window, _ = self._anchor
+        return (epoch + 1, 0) if window + 1 == self._windows else (epoch, window + 1)
 
 
 class MicroBatches(IterableDataset[dict[str, Any]]):
@@ -183,7 +168,7 @@ class TrainingStream:
     """Endless training batches that know where they are: the state is a few integers and is checked when restored."""
 
     def __init__(self, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, tokenizer_id: str, limits: Limits,
-                 order: Order) -> None:  # fmt: skip
+                 order: Order, cache: PackedCache | None = None) -> None:  # fmt: skip
         if order.streams > corpus.groups:
             raise ValueError(
                 f"{corpus.name} has {corpus.groups} row groups, too few for {order.streams} streams; "
@@ -194,10 +179,16 @@ class TrainingStream:
                 f"a pair may have {limits.max_tokens} tokens a side and a batch {order.tokens_per_batch}; "
                 "lower --max_tokens or raise --tokens_per_batch"
             )
-        self._source = (corpus, tokenizer, limits, order)
+        padding = tokenizer.pad_token_id
+        assert isinstance(padding, int)
+        self._padding = padding
+        self._corpus = corpus
+        self._order = order
+        self._read = GroupReader(corpus, tokenizer, limits, cache)
         self._identity = {"data": corpus.fingerprint, "tokenizer": tokenizer_id, **asdict(order), **asdict(limits)}
         self._anchors = {stream: Anchor(0, 0, 0) for stream in range(order.streams)}
         self._readers: dict[int, StreamReader] = {}
+        self._ahead: Executor | None = None
         self._first_epoch: dict[tuple[int, int], Drops] = {}
         self.consumed = 0
 
@@ -205,15 +196,21 @@ class TrainingStream:
 
     def micro_batch(self, number: int) -> dict[str, Any]:
         """Return micro-batch k as model inputs, and its `Place` under "place"."""
-        corpus, tokenizer, limits, order = self._source
-        stream, index = number % order.streams, number // order.streams
+        stream, index = number % self._order.streams, number // self._order.streams
         if stream not in self._readers:
-            self._readers[stream] = StreamReader(corpus, tokenizer, limits, order, stream, self._anchors[stream])
+            self._readers[stream] = self._reader(stream)
         batch, anchor, drops = self._readers[stream].batch(index)
-        padding = tokenizer.pad_token_id
-        assert isinstance(padding, int)
-        inputs: dict[str, Any] = dict(model_inputs(batch.sources, batch.targets, padding))
+        inputs: dict[str, Any] = dict(model_inputs(batch.sources, batch.targets, self._padding))
         return inputs | {"place": Place(number, stream, anchor, batch.rows, drops)}
+
+    def _reader(self, stream: int) -> StreamReader:
+        # Made here, in the process that reads: neither threads nor windows would outlive a fork.
+        self._ahead = self._ahead or ThreadPoolExecutor(1)
+        groups, order = self._corpus.groups, self._order
+        name = f"{self._corpus.name} (stream {stream} of {order.streams})"
+        build = partial(build_window, self._read, groups, order, stream)
+        windows = len(window_starts(order, groups, stream)) - 1
+        return StreamReader(name, build, windows, self._anchors[stream], self._ahead)
 
     def loader(self, process: int, processes: int, workers: int, pin_memory: bool) -> DataLoader[dict[str, Any]]:
         """Return the loader of one of `processes` processes, from the present position on."""

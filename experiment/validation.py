@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
@@ -14,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.data import Pair
 from vaswani.data.batching import IGNORED, cut_batches, model_inputs
-from vaswani.data.stream import encode
+from vaswani.data.encoding import encode
 from vaswani.serving.translate import translate
 
 
@@ -37,11 +36,11 @@ class PairSet:
         padding = tokenizer.pad_token_id
         assert isinstance(padding, int)
         sources, targets = encode(tokenizer, self.sources), encode(tokenizer, self.references)
-        lengths = np.array([[len(s), len(t)] for s, t in zip(sources, targets, strict=True)])
-        budget = max(tokens_per_batch, int(lengths.max()))  # nothing is dropped from a set that is scored
+        longest = int(max(sources.lengths.max(), targets.lengths.max()))
+        budget = max(tokens_per_batch, longest)  # nothing is dropped from a set that is scored
         self.batches = [
-            model_inputs([sources[i] for i in cut.tolist()], [targets[i] for i in cut.tolist()], padding)
-            for cut in cut_batches(lengths[:, 0], lengths[:, 1], budget)
+            model_inputs([sources.row(i) for i in cut.tolist()], [targets.row(i) for i in cut.tolist()], padding)
+            for cut in cut_batches(sources.lengths, targets.lengths, budget)
         ]
 
 

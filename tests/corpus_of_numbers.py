@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.data import Pair, TrainingStream, fingerprint, learn_tokenizer
 from vaswani.data.cleaning import Limits
-from vaswani.data.stream import Order
+from vaswani.data.order import Order
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def test_a_resume_reads_nothing_before_its_window(tokenizer: PreTrainedTokenizer
     resumed = numbered_stream(Watched((30,) * 10), tokenizer, window_groups=2)
     resumed.restore(state)
     next(iter(MicroBatches(resumed, 0, 1)))
-    assert len(read) <= 4  # the window it stopped in, and the next if it stopped at the end of one
+    assert len(read) <= 6  # the window it stopped in, the next if it stopped at the end of one, and one ahead
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_corpus_without_a_usable_pair_is_an_error_and_not_an_endless_search(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     stream = numbered_stream(NumberedCorpus((4, 4), bad_every=1), tokenizer)
-    with pytest.raises(ValueError, match=r"no pair of numbers is left to train on.*8 dropped"):
+    with pytest.raises(ValueError, match=r"no pair of numbers \(stream 0 of 1\) is left to train on.*8 dropped"):
         next(iter(MicroBatches(stream, 0, 1)))
 
 
@@ -175,4 +175,4 @@ def test_the_first_thousand_batches_are_what_they_always_were(tokenizer: PreTrai
     assert digest.hexdigest()[:16] == FIRST_THOUSAND
 
 
-FIRST_THOUSAND = "8ad7d16165dcecb5"
+FIRST_THOUSAND = "53d59569a1a796ae"

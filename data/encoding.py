@@ -1,0 +1,83 @@
+"""Row groups as token ids: cleaned, encoded, kept small.
+
+Shapes: n pairs of a group are kept.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from .batching import Indices, Tokens
+from .cleaning import Drops, Limits, length_fault, readable_rows, row_name
+from .pairs import Corpus
+
+
+class Ragged(NamedTuple):
+    """n rows of token ids of unequal length, end to end."""
+
+    tokens: Tokens  # [total]
+    starts: Indices  # [n + 1], where each row begins, and the end
+
+    @property
+    def lengths(self) -> Indices:
+        """Tokens of each row, `[n]`."""
+        return np.diff(self.starts)
+
+    def row(self, number: int) -> Tokens:
+        """Return the ids of one row."""
+        return self.tokens[self.starts[number] : self.starts[number + 1]]
+
+    def keep(self, which: NDArray[np.bool_]) -> "Ragged":
+        """Return the rows for which `which` `[n]` holds."""
+        lengths = self.lengths
+        starts = np.concatenate([[0], np.cumsum(lengths[which])])
+        return Ragged(self.tokens[np.repeat(which, lengths)], starts)
+
+
+def ragged(rows: Sequence[list[int]], dtype: np.dtype[np.unsignedinteger[Any]]) -> Ragged:
+    """Lay rows of ids end to end."""
+    starts = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)), out=starts[1:])
+    return Ragged(np.fromiter(chain.from_iterable(rows), dtype, int(starts[-1])), starts)
+
+
+def join(parts: Sequence[Ragged]) -> Ragged:
+    """Put the rows of several parts one after another."""
+    ends = np.cumsum([0] + [len(part.tokens) for part in parts])
+    starts = [part.starts[:-1] + end for part, end in zip(parts, ends, strict=False)]
+    return Ragged(np.concatenate([part.tokens for part in parts]), np.concatenate([*starts, ends[-1:]]))
+
+
+class EncodedGroup(NamedTuple):
+    """The pairs of one row group that are kept, and what was dropped."""
+
+    rows: Indices  # [n], position in the group
+    sources: Ragged
+    targets: Ragged
+    drops: Drops
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Ragged:
+    """Return the token ids of each text, with </s>."""
+    encodings = tokenizer.backend_tokenizer.encode_batch_fast(list(texts))
+    return ragged([encoding.ids for encoding in encodings], np.min_scalar_type(len(tokenizer)))
+
+
+def encode_group(corpus: Corpus, group: int, tokenizer: PreTrainedTokenizerBase, limits: Limits) -> EncodedGroup:
+    """Read, clean and encode one row group: a pure function of its arguments."""
+    drops = Drops()
+    readable = list(readable_rows(corpus, [group], limits, drops))
+    sources = encode(tokenizer, (pair.source for _, _, pair in readable))
+    targets = encode(tokenizer, (pair.target for _, _, pair in readable))
+    kept = np.ones(len(readable), dtype=np.bool_)
+    for number, lengths in enumerate(zip(sources.lengths.tolist(), targets.lengths.tolist(), strict=True)):
+        if reason := length_fault(*lengths, limits):
+            drops.add(reason, row_name(corpus, *readable[number][:2]))
+            kept[number] = False
+    drops.kept = int(kept.sum())
+    rows = np.array([row for _, row, _ in readable], dtype=np.int64)
+    return EncodedGroup(rows[kept], sources.keep(kept), targets.keep(kept), drops)

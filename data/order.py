@@ -1,0 +1,51 @@
+"""The numbers that the order of training is drawn from: permutations, shares of row groups, windows."""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from .batching import Indices
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the order of training depends on, beside the data."""
+
+    seed: int
+    tokens_per_batch: int
+    """Token budget of a micro-batch, a side, padding included."""
+    streams: int = 1
+    """M. One suits a small corpus; 64 keep many loader workers and machines busy without reading the same rows."""
+    window_groups: int = 64
+    """Row groups mixed in one window, of about 1,000 pairs each."""
+
+    def __post_init__(self) -> None:
+        for name in ("tokens_per_batch", "streams", "window_groups"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
+
+def permutation(length: int, *key: int) -> Indices:
+    """Return the numbers 0 to `length - 1` in an order drawn from `key` alone.
+
+    The random bits are Philox's, whose stream NumPy promises not to change, so that an order outlives upgrades.
+    """
+    bits = np.random.Philox(np.random.SeedSequence(key)).random_raw(length)
+    return np.argsort(bits, kind="stable").astype(np.int64)
+
+
+def groups_of_stream(order: Order, groups: int, epoch: int, stream: int) -> Indices:
+    """Return the row groups that a stream reads in an epoch, in order; the streams' shares make up all groups."""
+    return permutation(groups, order.seed, epoch)[stream :: order.streams]
+
+
+def window_starts(order: Order, groups: int, stream: int) -> Indices:
+    """Return where in a stream's share of `groups` row groups each window of an epoch begins, and where the last ends.
+
+    Streams begin with windows of unlike size, from one M-th of `window_groups` upwards: so the first batch comes soon,
+    and later on the streams do not all need their next window at the same time.
+    """
+    share = len(range(stream, groups, order.streams))
+    first = ceil(order.window_groups * (stream + 1) / order.streams)
+    return np.array([0, *range(first, share, order.window_groups), share], dtype=np.int64)

@@ -1,0 +1,105 @@
+"""Encoded row groups kept on disk: from the second epoch on nothing is read, cleaned or encoded again."""
+
+import json
+import logging
+import shutil
+import zipfile
+from collections import Counter
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from .cleaning import Drops, Limits
+from .encoding import EncodedGroup, Ragged, encode_group
+from .pairs import Corpus
+
+_log = logging.getLogger(__name__)
+
+
+class PackedCache:
+    """A folder with a file for each row group that was encoded once; for one corpus, vocabulary and cleaning alone.
+
+    Any number of processes may read and write it at the same time: a file appears whole or not at all.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def load(self, group: int) -> EncodedGroup | None:
+        """Return a row group, or None if it is not here. A damaged file is deleted, with a warning."""
+        path = self._path(group)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            _log.warning("%s is damaged (%s); its rows are read and encoded again", path, error)
+            path.unlink(missing_ok=True)
+            return None
+        told = json.loads(arrays["drops"].tobytes())
+        return EncodedGroup(
+            arrays["rows"],
+            Ragged(arrays["sources"], arrays["source_starts"]),
+            Ragged(arrays["targets"], arrays["target_starts"]),
+            Drops(told["kept"], Counter(told["dropped"]), told["places"]),
+        )
+
+    def store(self, group: int, encoded: EncodedGroup) -> None:
+        """Write a row group."""
+        drops = encoded.drops
+        told = {"kept": drops.kept, "dropped": drops.dropped, "places": drops.places}
+        draft = self.folder / f".{group}.{uuid4().hex}.npz"
+        try:
+            np.savez(
+                draft,
+                rows=encoded.rows,
+                sources=encoded.sources.tokens,
+                source_starts=encoded.sources.starts,
+                targets=encoded.targets.tokens,
+                target_starts=encoded.targets.starts,
+                drops=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8),
+            )
+            draft.replace(self._path(group))
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def size_when_full(self, groups: int, example: EncodedGroup) -> int:
+        """Return about how many bytes all `groups` will take, judged by one of them."""
+        content = sum(array.nbytes for array in (example.rows, *example.sources, *example.targets))
+        return groups * (content + 2_000)
+
+    def filled(self) -> int:
+        """Return how many row groups are here."""
+        return sum(1 for path in self.folder.glob("*.npz") if not path.name.startswith("."))
+
+    def free(self) -> int:
+        """Return the free bytes of the disk it is on."""
+        return shutil.disk_usage(self.folder).free
+
+    def _path(self, group: int) -> Path:
+        return self.folder / f"{group:07d}.npz"
+
+
+class GroupReader:
+    """Gives the encoded row groups of a corpus by number: from the cache where it has them, else from the corpus."""
+
+    def __init__(
+        self, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, limits: Limits, cache: PackedCache | None
+    ) -> None:
+        self._source = (corpus, tokenizer, limits)
+        self._cache = cache
+
+    def __call__(self, group: int) -> EncodedGroup:
+        """Return one row group."""
+        corpus, tokenizer, limits = self._source
+        if self._cache is None:
+            return encode_group(corpus, group, tokenizer, limits)
+        encoded = self._cache.load(group)
+        if encoded is None:
+            encoded = encode_group(corpus, group, tokenizer, limits)
+            self._cache.store(group, encoded)
+        return encoded
