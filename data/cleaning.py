@@ -10,12 +10,16 @@ from .pairs import Corpus, NoPair, Pair
 REASONS = {
     "undecodable": "not UTF-8. Find out the encoding and convert the file: iconv -f latin1 -t utf-8 OLD > NEW",
     "malformed": "not a row of the form that the rest of the file has. Mend or delete the row",
+    "damaged": "bytes that cannot be decoded. Fetch the file again, or write it anew",
     "empty": "a side without text. Delete the pair, or look whether the files are still aligned there",
     "control characters": "a lone carriage return, NUL or the like: often two sentences in one, or binary data",
     "too long": "more characters or tokens than the limits allow. Split the pair, or raise the limit",
     "length ratio": "one side so much longer that it can hardly be a translation. Check the alignment",
 }
 """Every reason for a drop, with what it means for the reader of a report."""
+
+UNREADABLE = frozenset({"undecodable", "malformed", "damaged"})
+"""Reasons that speak of a broken source, not of an unsuitable sentence: their number is limited."""
 
 _RATIO_SLACK = 5
 _PLACES = 3
@@ -75,6 +79,8 @@ def length_fault(source_tokens: int, target_tokens: int, limits: Limits) -> str 
 class Drops:
     """How many pairs were kept, how many dropped for which reason, and where the first of these stood.
 
+    Of what could not be read every place is kept, since that is for somebody to mend.
+
     Those of several processes add up: `a + b`.
     """
 
@@ -86,20 +92,29 @@ class Drops:
         """Count one dropped pair."""
         self.dropped[reason] += 1
         places = self.places.setdefault(reason, [])
-        if len(places) < _PLACES:
+        if where not in places and (len(places) < _PLACES or reason in UNREADABLE):
             places.append(where)
 
     def __add__(self, other: "Drops") -> "Drops":
-        reasons = self.places | other.places
-        places = {reason: (self.places.get(reason, []) + other.places.get(reason, []))[:_PLACES] for reason in reasons}
-        return Drops(self.kept + other.kept, self.dropped + other.dropped, places)
+        merged = Drops(self.kept + other.kept, self.dropped + other.dropped)
+        for reason in self.places | other.places:
+            places = list(dict.fromkeys(self.places.get(reason, []) + other.places.get(reason, [])))
+            merged.places[reason] = places if reason in UNREADABLE else places[:_PLACES]
+        return merged
+
+    @property
+    def unreadable(self) -> int:
+        """How many rows a broken source cost."""
+        return sum(self.dropped[reason] for reason in UNREADABLE)
 
     def report(self) -> str:
         """Return a line with the totals, then a line for each reason."""
         dropped = self.dropped.total()
         lines = [f"{self.kept:,} pairs kept, {dropped:,} dropped" + (":" if dropped else ".")]
         for reason, count in self.dropped.most_common():
-            lines.append(f"  {count:,} {reason} ({REASONS[reason]}); first at {'; '.join(self.places[reason])}")
+            lines.append(
+                f"  {count:,} {reason} ({REASONS[reason]}); first at {'; '.join(self.places[reason][:_PLACES])}"
+            )
         return "\n".join(lines)
 
 

@@ -4,20 +4,21 @@ from pathlib import Path
 
 from .cleaning import REASONS
 from .folders import open_folder
-from .hub import HubCorpus
+from .hub import open_hub
 from .pairs import Corpus, NoPair, Pair, PairsCorpus, Row, Swapped
+from .parquet import LocalParquet
+from .patience import Patience
 from .splits import choose_split
-from .tables import JsonLinesCorpus, ParquetCorpus, TsvCorpus
+from .tables import JsonLinesCorpus, TsvCorpus
 from .text_files import TextFilesCorpus
 
 __all__ = [
     "Corpus",
-    "HubCorpus",
     "JsonLinesCorpus",
+    "LocalParquet",
     "NoPair",
     "Pair",
     "PairsCorpus",
-    "ParquetCorpus",
     "Row",
     "Swapped",
     "TextFilesCorpus",
@@ -34,6 +35,7 @@ def open_corpus(
     split: str,
     source: str,
     target: str,
+    patience: Patience = Patience(),  # noqa: B008  (frozen)
 ) -> Corpus:
     """Open one split of one source of pairs.
 
@@ -42,6 +44,7 @@ def open_corpus(
         .jsonl (both also .gz) or .parquet
     split: its name, or an unambiguous beginning of it; "validation" also finds valid, val and dev
     source, target: language codes, which are file endings, or columns (flat, or inside a `translation` record)
+    patience: how long to try a network that does not answer
 
     Raises ValueError, naming what is there and the flag that chooses, when this does not name one corpus, or when
     none of its first rows can be read.
@@ -56,7 +59,7 @@ def open_corpus(
     elif dataset == "grammar":
         corpus = _open_grammar(split, source, target)
     else:
-        corpus = HubCorpus(str(dataset), config, split, source, target)
+        corpus = open_hub(str(dataset), config, split, source, target, patience)
     first = corpus.read(0)
     bad = [row for row in first if isinstance(row, NoPair)]
     if bad and len(bad) == len(first):

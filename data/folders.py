@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .pairs import Corpus
+from .parquet import LocalParquet
 from .splits import choose_split
-from .tables import JsonLinesCorpus, ParquetCorpus, TsvCorpus
+from .tables import JsonLinesCorpus, TsvCorpus
 from .text_files import TextFilesCorpus
 
 _TABLES: dict[str, Callable[[Path, str, str], Corpus]] = {
@@ -14,7 +15,7 @@ _TABLES: dict[str, Callable[[Path, str, str], Corpus]] = {
     ".tsv.gz": TsvCorpus,
     ".jsonl": JsonLinesCorpus,
     ".jsonl.gz": JsonLinesCorpus,
-    ".parquet": ParquetCorpus,
+    ".parquet": LocalParquet,
 }
 
 

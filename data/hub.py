@@ -5,41 +5,68 @@ from typing import Any
 
 import pyarrow as pa
 from datasets import load_dataset_builder
+from datasets.packaged_modules.parquet.parquet import Parquet
 
-from .pairs import Row, fingerprint
+from .pairs import Corpus, Row, fingerprint
+from .parquet import ParquetCorpus, find_columns, table_rows
+from .patience import Patience, patiently
 from .splits import choose_split
-from .tables import find_columns, table_rows
 
 _ROWS_AT_ONCE = 1_000
+_OPENING = Patience(seconds=60)
+"""Shorter than in the middle of a run: somebody is watching."""
 
 
-class HubCorpus:
-    """One split of a data set, in as many groups as it can be cut into: row groups of parquet, files of other formats.
+def open_hub(
+    dataset: str,
+    config: str | None,
+    split: str,
+    source: str,
+    target: str,
+    patience: Patience = Patience(),  # noqa: B008  (frozen)
+) -> Corpus:
+    """Open one split of a data set: what `datasets.load_dataset` takes, a local folder too.
 
-    A group is read whole, so a format without row groups costs the memory of its largest file. Takes what
-    `datasets.load_dataset` takes, a local folder too. Raises ValueError for an unknown split, missing columns; an
-    error on reading says which group it was.
+    Raises ValueError for an unknown split or missing columns, and SourceLostError when the Hub does not answer.
+    """
+    shown = f"{dataset}/{config}" if config else dataset
+    builder = patiently(lambda: load_dataset_builder(dataset, config), shown, _OPENING)
+    files = builder.config.data_files or {}
+    split = choose_split(split, [str(name) for name in files or builder.info.splits or ()], f"--dataset {shown}")
+    name = f"{shown}:{split}"
+    data = files.get(split)
+    # Of each file its address, which names the revision, and its ETag (on this machine: the time of its change).
+    origin = str((list(data), data.origin_metadata)) if data else str(builder.hash)
+    digits = fingerprint(dataset, str(config), split, origin, source, target)
+    if isinstance(builder, Parquet):
+        return ParquetCorpus(name, [str(address) for address in data or ()], digits, source, target, patience)
+    return StreamedCorpus(builder, split, name, digits, source, target, patience)
+
+
+class StreamedCorpus:
+    """A split of any other format, by the streaming of `datasets`: a group is a file, read whole.
+
+    Raises ValueError for missing columns; an error on reading says which group it was.
     """
 
-    def __init__(self, dataset: str, config: str | None, split: str, source: str, target: str) -> None:
-        builder = load_dataset_builder(dataset, config)
-        shown = f"{dataset}/{config}" if config else dataset
-        files = builder.config.data_files or {}
-        split = choose_split(split, [str(name) for name in files or builder.info.splits or ()], f"--dataset {shown}")
-        self.name = f"{shown}:{split}"
+    def __init__(
+        self, builder: Any, split: str, name: str, digits: str, source: str, target: str, patience: Patience
+    ) -> None:
+        self.name = name
+        self._patience = patience
         self._stream: Any = builder.as_streaming_dataset(split=split).reshard().with_format("arrow")
-        self._columns = find_columns(self._schema(), source, target, self.name)
-        self.groups = self._stream.num_shards
+        self.groups: int = self._stream.num_shards
+        self.fingerprint = fingerprint(digits, str(self.groups))
+        self._columns = find_columns(patiently(self._schema, name, _OPENING), source, target, name)
         told = (builder.info.splits or {}).get(split)
-        self.rows = told.num_examples if told and told.num_examples else self.groups * len(self.read(0))
-        # Of each file its address, which names the revision, and its ETag (on this machine: the time of its change).
-        data = files.get(split)
-        origin = str((list(data), data.origin_metadata)) if data else str(builder.hash)
-        self.fingerprint = fingerprint(dataset, str(config), split, origin, str(self.groups), source, target)
+        self.rows: int = told.num_examples if told and told.num_examples else self.groups * len(self.read(0))
 
     def read(self, group: int) -> list[Row]:
         """Return the rows of one group."""
         where = f"{self.name}, group {group}"
+        return patiently(lambda: self._rows(group, where), where, self._patience)
+
+    def _rows(self, group: int, where: str) -> list[Row]:
         rows: list[Row] = []
         for table in self._tables(self._stream.shard(num_shards=self.groups, index=group), where):
             rows += table_rows(table, self._columns, where, first=len(rows) + 1)

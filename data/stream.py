@@ -80,6 +80,10 @@ class StreamMismatchError(ValueError):
     """A saved position belongs to other data, another tokenizer or another order of training."""
 
 
+class TooManyUnreadableError(ValueError):
+    """More rows of an epoch cannot be read than was allowed."""
+
+
 def build_window(read: Callable[[int], EncodedGroup], groups: int, order: Order, stream: int, epoch: int,
                  window: int) -> Window:  # fmt: skip
     """Read, shuffle and cut one window: a pure function of its arguments. `read` gives a row group by its number."""
@@ -168,7 +172,7 @@ class TrainingStream:
     """Endless training batches that know where they are: the state is a few integers and is checked when restored."""
 
     def __init__(self, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, tokenizer_id: str, limits: Limits,
-                 order: Order, cache: PackedCache | None = None) -> None:  # fmt: skip
+                 order: Order, cache: PackedCache | None = None, max_unreadable: float = 0.001) -> None:  # fmt: skip
         if order.streams > corpus.groups:
             raise ValueError(
                 f"{corpus.name} has {corpus.groups} row groups, too few for {order.streams} streams; "
@@ -189,6 +193,9 @@ class TrainingStream:
         self._anchors = {stream: Anchor(0, 0, 0) for stream in range(order.streams)}
         self._readers: dict[int, StreamReader] = {}
         self._ahead: Executor | None = None
+        self._max_unreadable = max_unreadable
+        self._unreadable: Counter[int] = Counter()  # rows, by epoch
+        self._entered: dict[int, Anchor] = {}  # by stream, the last window whose unreadable rows were counted
         self._first_epoch: dict[tuple[int, int], Drops] = {}
         self.consumed = 0
 
@@ -227,17 +234,41 @@ class TrainingStream:
     # --- position ---
 
     def note(self, place: Place) -> None:
-        """Take down that this process consumed a micro-batch."""
+        """Take down that this process consumed a micro-batch.
+
+        Raises:
+            TooManyUnreadableError: the windows of this epoch cost more rows than the share allowed of the corpus.
+
+        """
         self._anchors[place.stream] = place.anchor
         if place.anchor.epoch == 0:
             self._first_epoch[place.stream, place.anchor.window] = place.drops
+        if self._entered.get(place.stream) != place.anchor:
+            self._entered[place.stream] = place.anchor
+            self._unreadable[place.anchor.epoch] += place.drops.unreadable
+            self._limit(self._unreadable[place.anchor.epoch], place.drops)
+
+    def _limit(self, unreadable: int, drops: Drops) -> None:
+        if unreadable > self._max_unreadable * self._corpus.rows:
+            raise TooManyUnreadableError(
+                f"{unreadable:,} rows of {self._corpus.name} could not be read in this epoch, more than "
+                f"{self._max_unreadable:.2%} of {self._corpus.rows:,}; mend the source, or allow more by "
+                f"--max_unreadable. Lately: {drops.report()}"
+            )
 
     def notes(self) -> dict[str, Any]:
         """Return what this process took down, to be gathered from all processes."""
         return {"anchors": self._anchors, "first_epoch": self._first_epoch}
 
     def state(self, consumed: int, notes: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the position after `consumed` micro-batches, from the notes of all processes, as plain JSON."""
+        """Return the position after `consumed` micro-batches, from the notes of all processes, as plain JSON.
+
+        Raises:
+            TooManyUnreadableError: the first epoch, in all processes together, cost more rows than allowed.
+
+        """
+        drops = self.drops(notes)
+        self._limit(drops.unreadable, drops)
         return {
             "identity": self._identity,
             "consumed": consumed,

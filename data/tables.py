@@ -1,22 +1,14 @@
-"""Pairs of tables with named columns: TSV, JSONL and parquet.
+"""Pairs of lines with named columns: TSV and JSONL.
 
 The columns are named by language code, flat (`en`, `de`) or inside a `translation` record, as WMT14 has them.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
-from .pairs import ROWS_PER_GROUP, NoPair, Pair, Row, fingerprint, join_sides
-from .text_files import Lines, OpenedFile, decode
-
-ColumnPath = tuple[str, ...]  # ("en",) or ("translation", "en")
+from .pairs import ROWS_PER_GROUP, NoPair, Pair, Row, fingerprint
+from .text_files import Lines, decode
 
 
 def missing_columns(name: str, source: str, target: str, found: Iterable[str]) -> ValueError:
@@ -122,72 +114,3 @@ def to_row(source: object, target: object, where: str) -> Row:
     except UnicodeEncodeError:
         return NoPair("undecodable", f"{where}: a lone surrogate")
     return Pair(*sides)
-
-
-class ParquetCorpus:
-    """A parquet file in its own row groups, read one at a time.
-
-    Raises ValueError for a file that is not parquet, holds no row, has changed since it was opened, or lacks the
-    columns, and on reading a row group that is damaged.
-    """
-
-    def __init__(self, path: Path, source: str, target: str) -> None:
-        self._file = OpenedFile(path)
-        self.name = str(path)
-        with self._parquet() as file:
-            self.rows, self.groups = file.metadata.num_rows, file.num_row_groups
-            self._columns = find_columns(file.schema_arrow, source, target, self.name)
-        if not self.rows:
-            raise ValueError(f"{path} has columns and no rows. Give a file with pairs, or leave it out.")
-        with self._file.path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        self.fingerprint = fingerprint(digest, source, target)
-
-    def read(self, group: int) -> list[Row]:
-        """Return the rows of one row group."""
-        with self._parquet(f", row group {group}") as file:
-            table = file.read_row_group(group, columns=[".".join(path) for path in self._columns])
-        return table_rows(table, self._columns, f"{self.name}, row group {group}")
-
-    @contextmanager
-    def _parquet(self, place: str = "") -> Iterator[pq.ParquetFile]:
-        try:
-            with pq.ParquetFile(self._file.unchanged()) as file:
-                yield file
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(
-                f"{self.name}{place} cannot be read as parquet ({error}). Fetch or write the file again."
-            ) from error
-
-
-def find_columns(schema: pa.Schema, source: str, target: str, name: str) -> list[ColumnPath]:
-    """Return where the two sides stand, flat or inside `translation`. Raises ValueError when absent or not text."""
-    types: dict[ColumnPath, pa.DataType] = {(column.name,): column.type for column in schema}
-    if (record := types.get(("translation",))) is not None and pa.types.is_struct(record):
-        types |= {("translation", column.name): column.type for column in record.fields}
-    for prefix in ((), ("translation",)):
-        columns = [(*prefix, source), (*prefix, target)]
-        if all(column in types for column in columns):
-            break
-    else:
-        raise missing_columns(name, source, target, map(".".join, types))
-    for column in columns:
-        kind = types[column]
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-            raise ValueError(f'{name}: column "{".".join(column)}" holds {kind}, not text. Name a column of strings.')
-    return columns
-
-
-def table_rows(table: pa.Table, columns: list[ColumnPath], where: str, first: int = 1) -> list[Row]:
-    """Return the rows of an Arrow table, numbered from `first` in messages.
-
-    Arrow does not look whether its strings are UTF-8, so they are taken as bytes and decoded one by one.
-    """
-    sides = []
-    for name, *inner in columns:
-        cells = table.column(name)
-        cells = pc.struct_field(cells, inner) if inner else cells
-        content = cells.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
-        sides.append([decode(cell or b"", f"{where}, row {number}") for number, cell in enumerate(content, first)])
-    return join_sides(*sides)

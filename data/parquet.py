@@ -1,0 +1,218 @@
+"""Pairs of parquet files, on disk or behind an address that fsspec opens (hf://, https://), by row groups."""
+
+import hashlib
+import io
+from bisect import bisect_right
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import fsspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .pairs import NoPair, Row, fingerprint, join_sides
+from .patience import Patience, is_passing, patiently
+from .tables import missing_columns
+from .text_files import OpenedFile, decode
+
+ColumnPath = tuple[str, ...]  # ("en",) or ("translation", "en")
+
+
+class ParquetCorpus:
+    """Parquet files in their own row groups, those of the first file first.
+
+    The footers are read once, here; after that a row group costs one request. A row group whose bytes cannot be
+    decoded comes out as rows that are "damaged"; what a network does wrong is waited for and never taken for damage.
+
+    Args:
+        name: what messages call the whole.
+        addresses: of the files.
+        digits: its fingerprint, which changes whenever a file changes.
+        source, target: columns, flat or inside a `translation` record.
+        patience: with a network, when reading.
+
+    Raises:
+        ValueError: a file is not parquet or lacks the columns, or none holds a row.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        addresses: Sequence[str],
+        digits: str,
+        source: str,
+        target: str,
+        patience: Patience = Patience(),  # noqa: B008  (frozen)
+    ) -> None:
+        self.name = name
+        self.fingerprint = digits
+        self._patience = patience
+        with ThreadPoolExecutor(8) as readers:
+            self._files = list(readers.map(lambda address: open_parquet(address, source, target, patience), addresses))
+        self._ends = list(accumulate(file.footer.num_row_groups for file in self._files))
+        self.groups = self._ends[-1]
+        self.rows = sum(file.footer.num_rows for file in self._files)
+        if not self.rows:
+            raise ValueError(f"{name} has columns and no rows. Give a file with pairs, or leave it out.")
+
+    def read(self, group: int) -> list[Row]:
+        """Return the rows of one row group."""
+        number = bisect_right(self._ends, group)
+        file = self._files[number]
+        inner = group - (self._ends[number - 1] if number else 0)
+        where = f"{file.name}, row group {inner}"
+        try:
+            table = patiently(lambda: file.read(inner), where, self._patience)
+        except (pa.ArrowException, OSError) as error:
+            if not is_damage(error):
+                raise
+            place = NoPair("damaged", f"{where} ({str(error).splitlines()[0]})")
+            return [place] * file.footer.row_group(inner).num_rows
+        return table_rows(table, file.columns, where)
+
+
+class LocalParquet(ParquetCorpus):
+    """One parquet file on this machine, which must stay as it was when it was opened."""
+
+    def __init__(self, path: Path, source: str, target: str) -> None:
+        self._opened = OpenedFile(path)
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        super().__init__(str(path), [str(path)], fingerprint(digest, source, target), source, target)
+
+    def read(self, group: int) -> list[Row]:
+        """Return the rows of one row group. Raises ValueError when the file has changed."""
+        self._opened.unchanged()
+        return super().read(group)
+
+
+class ParquetFile(NamedTuple):
+    """An open parquet file: small, and good for any process."""
+
+    address: str
+    footer: pq.FileMetaData
+    columns: list[ColumnPath]
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.address.removeprefix("hf://datasets/")
+
+    def read(self, group: int) -> pa.Table:
+        """Return the two columns of one row group."""
+        with open_whole(self.address) as stream:
+            file = pq.ParquetFile(stream, metadata=self.footer, pre_buffer=True, page_checksum_verification=True)
+            return file.read_row_group(group, columns=[".".join(path) for path in self.columns], use_threads=False)
+
+
+def open_parquet(address: str, source: str, target: str, patience: Patience) -> ParquetFile:
+    """Read the footer of a file. Raises ValueError when it is not parquet or lacks the columns."""
+
+    def footer() -> tuple[pq.FileMetaData, pa.Schema]:
+        with open_whole(address) as stream:
+            file = pq.ParquetFile(stream)
+            return file.metadata, file.schema_arrow
+
+    try:
+        metadata, schema = patiently(footer, address, patience)
+    except (pa.ArrowException, OSError) as error:
+        if not is_damage(error):
+            raise
+        raise ValueError(f"{address} cannot be read as parquet ({error}). Fetch or write the file again.") from error
+    return ParquetFile(address, metadata, find_columns(schema, source, target, address))
+
+
+def is_damage(error: BaseException) -> bool:
+    """Return whether an error speaks of the bytes of a file, and not of the way to them."""
+    # pyarrow reports damage as its own errors or as a bare OSError without a number; every other kind is of the way.
+    return isinstance(error, pa.ArrowException) or (
+        type(error) is OSError and error.errno is None and not is_passing(error)
+    )
+
+
+def open_whole(address: str) -> "WholeReads":
+    """Open a file, local or remote, for reading in pieces, with nothing fetched that was not asked for."""
+    system, path = fsspec.core.url_to_fs(address)
+    options = {} if "file" in system.protocol else {"cache_type": "none"}
+    return WholeReads(system.open(path, "rb", **options), address)
+
+
+class WholeReads(io.RawIOBase):
+    """A file whose reads are whole or an error: an answer that a proxy cut short must not pass for a damaged file."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        super().__init__()
+        self._file = file
+        self._name = name
+        self._size: int = file.seek(0, io.SEEK_END)
+        file.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read `size` bytes, or to the end."""
+        place = self._file.tell()
+        wanted = self._size - place if size < 0 else min(size, self._size - place)
+        content: bytes = self._file.read(wanted)
+        if len(content) < wanted:
+            raise ConnectionError(f"{self._name}: {len(content)} bytes of {wanted} came")
+        return content
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        place: int = self._file.seek(offset, whence)
+        return place
+
+    def tell(self) -> int:
+        """Return the place."""
+        place: int = self._file.tell()
+        return place
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+
+def find_columns(schema: pa.Schema, source: str, target: str, name: str) -> list[ColumnPath]:
+    """Return where the two sides stand, flat or inside `translation`. Raises ValueError when absent or not text."""
+    types: dict[ColumnPath, pa.DataType] = {(column.name,): column.type for column in schema}
+    if (record := types.get(("translation",))) is not None and pa.types.is_struct(record):
+        types |= {("translation", column.name): column.type for column in record.fields}
+    for prefix in ((), ("translation",)):
+        columns = [(*prefix, source), (*prefix, target)]
+        if all(column in types for column in columns):
+            break
+    else:
+        raise missing_columns(name, source, target, map(".".join, types))
+    for column in columns:
+        kind = types[column]
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+            raise ValueError(f'{name}: column "{".".join(column)}" holds {kind}, not text. Name a column of strings.')
+    return columns
+
+
+def table_rows(table: pa.Table, columns: list[ColumnPath], where: str, first: int = 1) -> list[Row]:
+    """Return the rows of an Arrow table, numbered from `first` in messages.
+
+    Arrow does not look whether its strings are UTF-8, so they are taken as bytes and decoded one by one.
+    """
+    sides = []
+    for name, *inner in columns:
+        cells = table.column(name)
+        cells = pc.struct_field(cells, inner) if inner else cells
+        content = cells.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
+        sides.append([decode(cell or b"", f"{where}, row {number}") for number, cell in enumerate(content, first)])
+    return join_sides(*sides)
