@@ -1,6 +1,6 @@
 """One experiment: its arguments, its run from text to scores, and the folder that it leaves."""
 
-from .arguments import Arguments, DataArguments, parse
+from .arguments import Arguments, Recipe, parse
 from .run import run
 
-__all__ = ["Arguments", "DataArguments", "parse", "run"]
+__all__ = ["Arguments", "Recipe", "parse", "run"]

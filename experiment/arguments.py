@@ -68,22 +68,21 @@ class Arguments(NamedTuple):
     training: VaswaniTrainingArguments
 
 
-def parse(
-    description: str,
-    *,
-    model: dict[str, Any],
-    data: dict[str, Any],
-    training: dict[str, Any],
-    argv: Sequence[str] | None = None,
-) -> Arguments:
-    """Lay the command line over a recipe's configuration, and that over the paper's defaults.
+class Recipe(NamedTuple):
+    """One experiment: what in it differs from the paper's base run."""
 
-    Args:
-        description: the recipe's docstring, shown by --help.
-        model: fields of `VaswaniConfig` that differ from the paper's base model.
-        data: fields of `DataArguments`.
-        training: fields of `VaswaniTrainingArguments`.
-        argv: the command line, by default that of this process.
+    description: str | None
+    """The recipe's docstring, shown by --help."""
+    model: dict[str, Any]
+    """Fields of `VaswaniConfig`."""
+    data: dict[str, Any]
+    """Fields of `DataArguments`."""
+    training: dict[str, Any]
+    """Fields of `VaswaniTrainingArguments`."""
+
+
+def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
+    """Lay the command line, by default that of this process, over a recipe, and that over the paper's defaults.
 
     Raises:
         SystemExit: a flag is unknown or a value does not fit; the message on stderr says which, and what is near.
@@ -101,12 +100,12 @@ def parse(
         ],
     )  # fmt: skip
     sections: list[tuple[Any, dict[str, Any]]] = [
-        (model_arguments, model),
-        (DataArguments, data),
-        (VaswaniTrainingArguments, training),
+        (model_arguments, recipe.model),
+        (DataArguments, recipe.data),
+        (VaswaniTrainingArguments, recipe.training),
     ]
     parser = HfArgumentParser(
-        [section for section, _ in sections], description=description, usage="%(prog)s [--flag value ...]",
+        [section for section, _ in sections], description=recipe.description, usage="%(prog)s [--flag value ...]",
         allow_abbrev=False,
     )  # fmt: skip
     for section, values in sections:
@@ -119,7 +118,7 @@ def parse(
         if remaining:
             parser.error(f"unknown: {' '.join(remaining)}{_nearest(remaining[0], parser)}")
         dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
-        if chosen.data_dir is not None and chosen.dataset == data.get("dataset"):
+        if chosen.data_dir is not None and chosen.dataset == recipe.data.get("dataset"):
             chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
         trained.output_dir = str(trained.output_dir).replace("{direction}", chosen.direction)
         VaswaniConfig(**dimensions)  # checked before anything is built or read
