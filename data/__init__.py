@@ -2,6 +2,9 @@
 
 from .cleaning import Drops, Limits, clean_pairs
 from .corpora import Corpus, Pair, PairsCorpus, open_corpus
+from .duplicates import deduplicated
+from .mixture import Mixture
+from .scripts import scripts_of
 from .stream import Order, TrainingStream
 from .tokenizer import fingerprint, learn_tokenizer
 
@@ -9,12 +12,15 @@ __all__ = [
     "Corpus",
     "Drops",
     "Limits",
+    "Mixture",
     "Order",
     "Pair",
     "PairsCorpus",
     "TrainingStream",
     "clean_pairs",
+    "deduplicated",
     "fingerprint",
     "learn_tokenizer",
     "open_corpus",
+    "scripts_of",
 ]
