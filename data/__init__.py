@@ -2,8 +2,11 @@
 
 from .cleaning import Drops, Limits, clean_pairs
 from .corpora import Corpus, Pair, PairsCorpus, open_corpus
+from .duplicates import deduplicated
+from .mixture import Mixture
 from .order import Order
 from .packed import PackedCache
+from .scripts import scripts_of
 from .stream import TrainingStream
 from .tokenizer import fingerprint, learn_tokenizer
 
@@ -11,13 +14,16 @@ __all__ = [
     "Corpus",
     "Drops",
     "Limits",
+    "Mixture",
     "Order",
     "PackedCache",
     "Pair",
     "PairsCorpus",
     "TrainingStream",
     "clean_pairs",
+    "deduplicated",
     "fingerprint",
     "learn_tokenizer",
     "open_corpus",
+    "scripts_of",
 ]

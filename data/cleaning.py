@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from .pairs import Corpus, NoPair, Pair
+from .markup import has_markup
+from .pairs import Corpus, NoPair, Pair, Wrapper
+from .scripts import check_scripts, is_written_in
 
 REASONS = {
     "undecodable": "not UTF-8. Find out the encoding and convert the file: iconv -f latin1 -t utf-8 OLD > NEW",
@@ -14,6 +16,9 @@ REASONS = {
     "empty": "a side without text. Delete the pair, or look whether the files are still aligned there",
     "control characters": "a lone carriage return, NUL or the like: often two sentences in one, or binary data",
     "too long": "more characters or tokens than the limits allow. Split the pair, or raise the limit",
+    "HTML": "a tag or a character entity, as <br> or &amp;. Extract the text again, or leave out --drop_html",
+    "wrong script": "most letters of a side are not of its language's script. Check the languages of the columns",
+    "duplicate": "an earlier pair has the same source and the same target. To keep it, leave out --drop_duplicates",
     "length ratio": "one side so much longer that it can hardly be a translation. Check the alignment",
 }
 """Every reason for a drop, with what it means for the reader of a report."""
@@ -39,6 +44,12 @@ class Limits:
     """How many times the shorter side the longer one may be, in tokens; five tokens more are always allowed."""
     max_characters: int = 5_000
     """Characters a side; looked at before tokenising, so that a line of a megabyte costs nothing."""
+    drop_html: bool = False
+    """Whether a tag or a character entity on either side is a fault; in text about markup it is none."""
+    source_scripts: str | None = None
+    """Unicode scripts, as "Latin" or "Hangul Han" (see `scripts_of`), of which half the letters must be; None: any."""
+    target_scripts: str | None = None
+    """The same of the target."""
 
     def __post_init__(self) -> None:
         if self.max_tokens < 2:
@@ -47,6 +58,9 @@ class Limits:
             raise ValueError(f"max_ratio is {self.max_ratio}, and equal sides have a ratio of 1. Give 1 or more.")
         if self.max_characters < 1:
             raise ValueError(f"max_characters is {self.max_characters}, which no text keeps. Give 1 or more.")
+        for scripts in (self.source_scripts, self.target_scripts):
+            if scripts is not None:
+                check_scripts(scripts)
 
 
 def text_fault(pair: Pair, limits: Limits) -> str | None:
@@ -58,6 +72,11 @@ def text_fault(pair: Pair, limits: Limits) -> str | None:
             return "empty"
         if _CONTROL.search(side):
             return "control characters"
+        if limits.drop_html and has_markup(side):
+            return "HTML"
+    for side, scripts in zip(pair, (limits.source_scripts, limits.target_scripts), strict=True):
+        if scripts is not None and not is_written_in(side, scripts):
+            return "wrong script"
     return None
 
 
@@ -140,5 +159,7 @@ def clean_pairs(corpus: Corpus, limits: Limits, drops: Drops) -> Iterator[Pair]:
 
 
 def row_name(corpus: Corpus, group: int, position: int) -> str:
-    """Return how messages name a row of a corpus."""
+    """Return how messages name a row of a corpus: as the innermost corpus has it, where it can be looked up."""
+    while isinstance(corpus, Wrapper):
+        corpus, group = corpus.inner(group)
     return f"{corpus.name}, group {group}, row {position + 1}"

@@ -8,7 +8,7 @@ number, cleaning counts it with its reason, and no long run dies of one bad line
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 ROWS_PER_GROUP = 1_000
 """Rows in a row group, where the format of the source has no groups of its own."""
@@ -55,6 +55,14 @@ class Corpus(Protocol):
 
     def read(self, group: int) -> Sequence[Row]:
         """Return the rows of one group, 0 <= group < groups."""
+
+
+@runtime_checkable
+class Wrapper(Protocol):
+    """A corpus whose groups are those of other corpora, row for row."""
+
+    def inner(self, group: int) -> tuple[Corpus, int]:
+        """Return the corpus and the group in it that a group of this one stands for."""
 
 
 class PairsCorpus:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from transformers import HfArgumentParser
 
+from vaswani.data import scripts_of
 from vaswani.modeling import VaswaniConfig
 from vaswani.training import VaswaniTrainingArguments
 
@@ -38,6 +39,25 @@ class DataArguments:
     test_splits: list[str] = field(default_factory=lambda: ["test"], metadata={"help": "One or several."})
     max_tokens: int = field(default=256, metadata={"help": "Longer pairs are dropped and counted, never cut."})
     max_ratio: float = field(default=3.0, metadata={"help": "Pairs more uneven than this are dropped and counted."})
+    drop_html: bool = field(
+        default=False, metadata={"help": "Drop and count training pairs with HTML or XML tags, or &amp; and the like."}
+    )
+    check_script: bool = field(
+        default=False,
+        metadata={"help": "Drop and count training pairs of which a side is mostly not in its language's script."},
+    )
+    drop_duplicates: bool = field(
+        default=False,
+        metadata={"help": "Drop and count training pairs that repeat an earlier one; reads all text once beforehand."},
+    )
+    extra_dirs: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Further folders of training text, in the forms of --data_dir; only their --train_split."},
+    )
+    weights: list[int] = field(
+        default_factory=list,
+        metadata={"help": "How often an epoch reads the training split and each of --extra_dirs; by default once."},
+    )
     tokens_per_batch: int = field(
         default=4096, metadata={"help": "Token budget of a micro-batch, on each side, padding included."}
     )
@@ -47,6 +67,14 @@ class DataArguments:
     def __post_init__(self) -> None:
         if len(self.direction.split("-")) != 2 or "" in self.direction.split("-"):
             raise ValueError(f"direction is {self.direction!r}; two languages joined by a hyphen are needed, as en-de")
+        if self.weights and len(self.weights) != 1 + len(self.extra_dirs):
+            raise ValueError(
+                f"weights are {self.weights}; {1 + len(self.extra_dirs)} are needed: one of the training split, then "
+                f"one of each of the {len(self.extra_dirs)} extra_dirs"
+            )
+        if self.check_script:
+            for language in (self.source, self.target):
+                scripts_of(language)
 
     @property
     def source(self) -> str:

@@ -24,7 +24,7 @@ from .errors import told_plainly, told_when_full
 from .report import samples, say, summary
 from .run_folder import METRICS, RUN, claim, describe, write_json
 from .selection import load_best
-from .texts import joint_tokenizer, limits, open_corpus, read_pairs
+from .texts import joint_tokenizer, open_training_corpus, read_pairs, training_limits
 from .validation import PairSet, Search, translate_all, validate
 
 
@@ -52,7 +52,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
             claim(folder, training.resume)
             write_json(folder / RUN, describe(arguments))
         state.wait_for_everyone()
-        train = open_corpus(data, data.train_split)
+        train = open_training_corpus(data)
         validation = read_pairs(data, data.validation_split)
         tests = {split: read_pairs(data, split) for split in data.test_splits}
         tokenizer = joint_tokenizer(train, model_fields["vocab_size"], data, folder)
@@ -115,7 +115,7 @@ def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments
     """Return the run's order of training."""
     data = arguments.data
     order = Order(arguments.training.seed, data.tokens_per_batch, data.streams, data.window_groups)
-    return TrainingStream(train, tokenizer, fingerprint(tokenizer), limits(data), order)
+    return TrainingStream(train, tokenizer, fingerprint(tokenizer), training_limits(data), order)
 
 
 def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> VaswaniForConditionalGeneration:

@@ -1,6 +1,8 @@
 """Cleaning: a pair is kept whole or dropped with a reason, and nothing is lost from the count."""
 
+import html
 import pickle
+import re
 from functools import reduce
 from operator import add
 
@@ -9,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaswani.data.cleaning import REASONS, Drops, Limits, clean_pairs, length_fault, text_fault
+from vaswani.data.markup import has_markup
 from vaswani.data.pairs import Corpus, NoPair, Pair, PairsCorpus, Row
+from vaswani.data.scripts import is_written_in, scripts_of
 
 LIMITS = Limits()
 TOKENS = st.integers(1, 400)
@@ -132,3 +136,113 @@ def test_a_report_names_count_reason_remedy_and_the_first_places() -> None:
     assert undecodable.endswith("train.de, line 1, byte 3; train.de, line 2, byte 3; train.de, line 3, byte 3")
     assert empty.endswith("first at train.de, group 0, row 7")
     assert Drops(kept=2).report() == "2 pairs kept, 0 dropped."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p>", "</p>", "<br/>", "<br />", "<P CLASS=x>", '<a href="http://x.org/?a=1">here', "one<br>two",
+        "a <b>big</b> cat", "<!-- seen -->", "<!DOCTYPE html>", '<?xml version="1.0"?>', "<![CDATA[cat]]>",
+        "<xs:element>", '<seg id="1">', "<h1\n>", "Tom &amp; Jerry", "it&#39;s", "it&#x27;s", "it&#X2019;s",
+        "it&apos;s", "caf&eacute;", "AT&T &lt; IBM",
+    ],
+)  # fmt: skip
+def test_remains_of_html_are_found(text: str) -> None:
+    assert has_markup(text)
+    assert has_markup(f"Größer {text} 猫")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a < b", "a<b", "a < b and c > d", "a <b and c> d", "3 <4> 5", "x <= y >= z", "<3", "<-- there", ">_<",
+        "<_>", "< p >", "<>", "< >", "<http://example.org>", "<me@example.org>", "<да>", "<<", "<p", "p>",
+        "</>", "<!>", "AT&T", "R&D; more", "R&D", "x & y; z", "?a=1&copy=2", "&", "&;", "&#;", "&#x;", "&#x2g;",
+        "&nothing;", "& amp ;",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_html_is_kept(text: str) -> None:
+    assert not has_markup(text)
+    assert not has_markup(f"Größer {text} 猫")
+
+
+@given(st.text("<>&;#/ =!ap1x-", max_size=40))
+@settings(deadline=None, max_examples=300)
+def test_text_that_was_escaped_is_found_and_text_without_the_three_signs_is_not(text: str) -> None:
+    escaped = html.escape(text)
+    assert has_markup(escaped) == (escaped != text)
+    assert not has_markup(re.sub("[<>&]", "", text))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "The cat sleeps."), ("de_DE", "Größe"), ("ru", "Кошка спит."), ("uk", "Мої п’ять кішок"),
+        ("bg", "Котка"), ("sr", "Мачка"), ("sr", "mačka"), ("sr-Latn", "mačka"), ("sr_Cyrl", "мачка"),
+        ("el", "Η γάτα"), ("ar", "القطة نائمة"), ("fa", "گربه"), ("he", "החתול ישן"),
+        ("hi", "बिल्ली सो रही है"), ("ja", "コーヒー"), ("ja", "猫はコーヒー"), ("ja", "東京"),
+        ("ko", "고양이"), ("ko", "漢字"), ("zh", "猫在睡觉"), ("zh-Hans", "猫"), ("zh_TW", "貓 ㄇㄠ"),
+        ("th", "แมวกำลังนอน"),
+        ("zho_Hant", "貓"),
+        ("ka", "კატა"), ("hy", "կատու"), ("ta", "பூனை"), ("EN", "cat"), ("nds", "Katt"), ("ru", "12:30"),
+        ("ru", ""), ("ja", "— 3 % (!) 👍"), ("ru", "5 µ"), ("zh", "ーー"), ("ru", "кот cat"), ("en", "кот cat"),
+    ],
+)  # fmt: skip
+def test_a_language_is_written_in_its_scripts(language: str, text: str) -> None:
+    assert is_written_in(text, scripts_of(language))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Кошка спит."), ("ru", "The cat sleeps."), ("ru", "коты cats a"), ("el", "die Katze"),
+        ("zh", "고양이"), ("zh", "ねこ"), ("ko", "ねこ"), ("ja", "고양이"), ("ar", "החתול"), ("he", "القطة"),
+        ("sr_Latn", "мачка"), ("sr-Cyrl", "mačka"), ("hi", "แมว"), ("sr", "γάτα"), ("de", "5 Ω μ A"),
+        ("zh-Hans", "ㄇㄠ"),
+    ],
+)  # fmt: skip
+def test_another_script_is_noticed(language: str, text: str) -> None:
+    assert not is_written_in(text, scripts_of(language))
+
+
+@given(
+    st.text(st.characters(categories=["N", "P", "S", "Z"]), max_size=12),
+    st.text("猫犬鳥", max_size=6),
+    st.text("abc", max_size=6),
+)
+@settings(deadline=None)
+def test_half_of_the_letters_decide_wherever_they_stand(signs: str, han: str, latin: str) -> None:
+    for text in (han + signs + latin, latin + signs + han):
+        assert is_written_in(text, "Han") == (2 * len(han) >= len(han) + len(latin))
+        assert is_written_in(text, "Latin") == (2 * len(latin) >= len(han) + len(latin))
+        assert is_written_in(text, "Latin Han")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "tlh",
+            r'of language "tlh" is not known. Add it to the code, as tlh_Latn .* leave the check .* out.* de .* zu\.',
+        ),
+        ("english", '"english" is not known'),
+        ("en_Qqqq", '"Qqqq" holds the name of no Unicode script'),
+    ],
+)
+def test_an_unknown_script_is_refused_with_the_way_out(language: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        scripts_of(language)
+
+
+def test_html_and_scripts_are_judged_only_when_asked_and_each_side_by_its_own() -> None:
+    greek, html_left, html_right = Pair("cat", "γάτα"), Pair("a<br>cat", "γάτα"), Pair("cat", "γάτα &amp; γάτα")
+    assert [text_fault(pair, LIMITS) for pair in (greek, html_left, html_right)] == [None] * 3
+    limits = Limits(drop_html=True, source_scripts="Latin", target_scripts="Greek")
+    assert [text_fault(pair, limits) for pair in (greek, html_left, html_right)] == [None, "HTML", "HTML"]
+    for swapped in (Pair("γάτα", "γάτα"), Pair("cat", "cat"), Pair("γάτα", "cat")):
+        assert text_fault(swapped, limits) == "wrong script"
+    assert text_fault(Pair("12:30", "γάτα"), limits) is None
+    assert text_fault(Pair("γάτα", "γάτα"), Limits(target_scripts="Greek")) is None
+    for field in ("source_scripts", "target_scripts"):
+        with pytest.raises(ValueError, match='"Klingon" holds the name of no Unicode script'):
+            Limits(**{field: "Klingon"})  # type: ignore[arg-type]

@@ -1,0 +1,182 @@
+"""Pairs that repeat an earlier one exactly: found in one pass over the text, then taken out as it is read.
+
+The pass keeps no text, only 64 bits of a hash for each row: 8 bytes, for a moment held twice. Two different pairs may
+have one hash, and the later of them is then taken for a repeat. The chance that this happens at all among n pairs is
+n² / 2^65: one in 2 million for the 4.5 million pairs of WMT 2014 English-German, 3 % for a thousand million. After the
+pass there are only the places of the repeats, 8 bytes each, small enough for loader workers and for a file: one
+process makes the pass and `save_repeats`, the others `load_repeats`.
+"""
+
+import hashlib
+import os
+import uuid
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from .cleaning import row_name
+from .pairs import Corpus, NoPair, Pair, Row, fingerprint
+
+_PARTS = 16
+_NO_PAIR = 0
+
+
+class Repeats(NamedTuple):
+    """Where the N repeats of one corpus stand, in order; the fields are what `save_repeats` writes."""
+
+    corpus: str  # fingerprint
+    groups: NDArray[np.int32]  # [N]
+    rows: NDArray[np.int32]  # [N], position in the group
+
+    def of_group(self, group: int) -> list[int]:
+        """Return the positions of the repeats in one group."""
+        first, end = np.searchsorted(self.groups, [group, group + 1])
+        return self.rows[first:end].tolist()
+
+
+class Deduplicated:
+    """A corpus in which every repeat is `NoPair("duplicate", where)`: rows keep their numbers, and drops are counted.
+
+    Args:
+        corpus: the corpus to read.
+        repeats: what `find_repeats` found in it.
+
+    Raises:
+        ValueError: the repeats are those of another corpus, or of this one before it changed.
+
+    """
+
+    def __init__(self, corpus: Corpus, repeats: Repeats) -> None:
+        if repeats.corpus != corpus.fingerprint:
+            raise ValueError(
+                f"these duplicates were found in a corpus of fingerprint {repeats.corpus}, and {corpus.name} has "
+                f"{corpus.fingerprint}. Look for those of {corpus.name} with find_repeats."
+            )
+        self._corpus = corpus
+        self._repeats = repeats
+        places = hashlib.sha256(repeats.groups.tobytes() + repeats.rows.tobytes()).hexdigest()
+        self.name = f"{corpus.name} (without duplicates)"
+        self.fingerprint = fingerprint("deduplicated", corpus.fingerprint, places)
+        self.groups = corpus.groups
+        self.rows = corpus.rows
+
+    def inner(self, group: int) -> tuple[Corpus, int]:
+        """Return the corpus that is read, and the same group."""
+        return self._corpus, group
+
+    def read(self, group: int) -> list[Row]:
+        """Return the rows of one group."""
+        rows = list(self._corpus.read(group))
+        for position in self._repeats.of_group(group):
+            rows[position] = NoPair("duplicate", row_name(self._corpus, group, position))
+        return rows
+
+
+def find_repeats(corpora: Sequence[Corpus], progress: bool = False) -> list[Repeats]:
+    """Read corpora from beginning to end and return the repeats of each.
+
+    A pair is a repeat when an earlier row has the same source and target, character for character: an earlier row of
+    the same corpus by (group, position), or any row of a corpus before it in the list. Rows without a pair are none.
+
+    Args:
+        corpora: in the order in which the first of several equal pairs is to be kept.
+        progress: show a bar with a time to go.
+
+    """
+    hashes: list[NDArray[np.uint64]] = []
+    with tqdm(desc="Looking for duplicates", total=sum(each.rows for each in corpora), unit=" rows", unit_scale=True,
+              disable=not progress) as bar:  # fmt: skip
+        for corpus in corpora:
+            for group in range(corpus.groups):
+                hashes.append(np.array([_hash(row) for row in corpus.read(group)], dtype=np.uint64))
+                bar.update(len(hashes[-1]))
+    ends = np.cumsum([len(group) for group in hashes], dtype=np.int64)
+    joined = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
+    del hashes
+    places = repeated_places(joined)
+    groups = np.searchsorted(ends, places, side="right")
+    rows = places - np.concatenate([[0], ends])[groups]
+    found, first = [], 0
+    for corpus in corpora:
+        start, end = np.searchsorted(groups, [first, first + corpus.groups])
+        its_groups, its_rows = groups[start:end] - first, rows[start:end]
+        found.append(Repeats(corpus.fingerprint, its_groups.astype(np.int32), its_rows.astype(np.int32)))
+        first += corpus.groups
+    return found
+
+
+def repeated_places(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return in order the places whose number stands at an earlier place as well; 0, a row without a pair, is none.
+
+    The numbers are sorted in 16 parts, by four of their bits, so that sorting takes little memory beside them.
+    """
+    repeated = []
+    bytes_of_each = hashes.view(np.uint8).reshape(-1, 8)  # no copy
+    for part in range(_PARTS):
+        places = np.flatnonzero(bytes_of_each[:, 0] % _PARTS == part)
+        places = places[np.argsort(hashes[places], kind="stable")]  # equal ones stay in order
+        ordered = hashes[places]
+        repeated.append(places[1:][(ordered[1:] == ordered[:-1]) & (ordered[1:] != _NO_PAIR)])
+    return np.sort(np.concatenate(repeated))
+
+
+def deduplicated(corpora: Sequence[Corpus], progress: bool = False) -> list[Deduplicated]:
+    """Return corpora of which each pair comes once: what a row repeats is looked for in all of them together."""
+    repeats = find_repeats(corpora, progress)
+    return [Deduplicated(corpus, found) for corpus, found in zip(corpora, repeats, strict=True)]
+
+
+def save_repeats(path: Path, repeats: Sequence[Repeats]) -> None:
+    """Write what `find_repeats` returned to a NumPy file (.npz), whole or not at all."""
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}.draft")
+    try:
+        with draft.open("wb") as file:
+            np.savez(
+                file,
+                corpora=np.array([each.corpus for each in repeats], dtype=np.str_),
+                counts=np.array([len(each.rows) for each in repeats], dtype=np.int64),
+                groups=np.concatenate([np.empty(0, np.int32), *(each.groups for each in repeats)]),
+                rows=np.concatenate([np.empty(0, np.int32), *(each.rows for each in repeats)]),
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_repeats(path: Path, corpora: Sequence[Corpus]) -> list[Repeats]:
+    """Return what `save_repeats` wrote for these corpora.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or was written for other corpora, others before them, or another order.
+
+    """
+    try:
+        with path.open("rb") as archive, np.load(archive) as file:
+            fingerprints, counts, groups, rows = (file[name] for name in ("corpora", "counts", "groups", "rows"))
+    except (ValueError, EOFError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not a whole file of duplicates ({error}). Delete it, and look again.") from error
+    if fingerprints.tolist() != [each.fingerprint for each in corpora]:
+        raise ValueError(
+            f"{path} holds the duplicates of corpora other than {', '.join(each.name for each in corpora)}, or of "
+            "these before they changed. Delete it, and look again."
+        )
+    ends = np.cumsum(counts)[:-1]
+    return list(map(Repeats, fingerprints.tolist(), np.split(groups, ends), np.split(rows, ends)))
+
+
+def _hash(row: Row) -> int:
+    """Return 64 bits of a pair, the same in every process; never 0, which stands for a row without a pair."""
+    if not isinstance(row, Pair):
+        return _NO_PAIR
+    source, target = (side.encode("utf-8", "surrogatepass") for side in row)
+    digest = hashlib.blake2b(len(source).to_bytes(8, "little"), digest_size=8)
+    digest.update(source + target)
+    return int.from_bytes(digest.digest(), "little") or 1

@@ -1,0 +1,118 @@
+"""The scripts that languages are written in, and whether a text is in those of its language.
+
+This tells languages apart only by their letters: Greek from German, but not Dutch from German.
+"""
+
+from functools import lru_cache
+
+import regex
+
+_LANGUAGES = {
+    "Latin": "af ast az bm br bs ca ceb co cs cy da de en eo es et eu ff fi fil fo fr fy ga gd gl gn ha hr hsb ht hu "
+             "id ig is it jv ku la lb lg ln lt lv mg mi ms mt nb nds nl nn no nso ny oc pl pt qu rm rn ro rw sc scn sk "
+             "sl sm sn so sq sr ss st su sv sw tk tl tn to tr ts uz ve vi wo xh yo zu",
+    "Cyrillic": "az ba be bg bs ce cv kk ky mk mn os ru sah sr tg tt uk uz",
+    "Greek": "el grc",
+    "Armenian": "hy",
+    "Georgian": "ka",
+    "Hebrew": "he iw yi ji",
+    "Arabic": "ar arz az ckb fa ks ku ps sd ug ur",
+    "Syriac": "syr",
+    "Thaana": "dv",
+    "Ethiopic": "am ti",
+    "Devanagari": "bho hi kok ks mai mr ne sa sd",
+    "Bengali": "as bn",
+    "Gurmukhi": "pa",
+    "Gujarati": "gu",
+    "Oriya": "or",
+    "Tamil": "ta",
+    "Telugu": "te",
+    "Kannada": "kn",
+    "Malayalam": "ml",
+    "Sinhala": "si",
+    "Thai": "th",
+    "Lao": "lo",
+    "Tibetan": "bo dz",
+    "Myanmar": "my shn",
+    "Khmer": "km",
+    "Mongolian": "mn",
+    "Hangul": "ko",
+    "Hiragana": "ja",
+    "Katakana": "ja",
+    "Bopomofo": "zh",
+    "Han": "ja ko wuu yue zh",
+}  # fmt: skip
+"""The languages of each script; one that stands in several rows is written in several."""
+
+_MIXED = {
+    "Hans": "Han",
+    "Hant": "Han Bopomofo",
+    "Hani": "Han",
+    "Jpan": "Hiragana Katakana Han",
+    "Kore": "Hangul Han",
+}
+"""ISO 15924 codes that are not the name of one script."""
+
+_OF_EVERY_SCRIPT = r"\p{Script=Common}\p{Script=Inherited}"  # letters too: µ, and the long mark of Katakana
+
+
+def scripts_of(language: str) -> str:
+    """Return the Unicode scripts of a language, as "Latin" or "Hangul Han".
+
+    Args:
+        language: a code such as "de", "de_DE" or "zh-Hans". A script in the code (ISO 15924) decides, whatever the
+            language: "sr" is Cyrillic and Latin, "sr_Cyrl" Cyrillic alone. A region says nothing.
+
+    Raises:
+        ValueError: the scripts of the language are not known here.
+
+    """
+    name, *further = language.replace("_", "-").split("-")
+    for part in further:
+        if len(part) == 4 and part.isalpha():
+            scripts = _MIXED.get(part.title(), part.title())
+            check_scripts(scripts)
+            return scripts
+    scripts = " ".join(script for script, languages in _LANGUAGES.items() if name.lower() in languages.split())
+    if not scripts:
+        known = sorted({each for languages in _LANGUAGES.values() for each in languages.split()})
+        raise ValueError(
+            f'the script of language "{language}" is not known. Add it to the code, as {language}_Latn or '
+            f"{language}_Cyrl, or leave the check of scripts out. Known without that are {' '.join(known)}."
+        )
+    return scripts
+
+
+def check_scripts(scripts: str) -> None:
+    """Raise ValueError for a script that Unicode does not have."""
+    try:
+        _patterns(scripts)
+    except regex.error as error:
+        raise ValueError(
+            f'"{scripts}" holds the name of no Unicode script; names are as Latin or Latn, several joined by spaces'
+        ) from error
+
+
+def is_written_in(text: str, scripts: str) -> bool:
+    """Tell whether at least half of the letters of a text are of the scripts; true of a text without letters.
+
+    Names and quotations in another script are common in good sentences, hence the half. Characters that are no
+    letters, and the letters that Unicode gives to no script of their own, count for neither.
+    """
+    own, other = _patterns(scripts)
+    foreign = _letters(other, text)
+    return not foreign or _letters(own, text) >= foreign
+
+
+@lru_cache(maxsize=16)
+def _patterns(scripts: str) -> tuple["regex.Pattern[str]", "regex.Pattern[str]"]:
+    """Return patterns of runs of letters: of the scripts, and of all others."""
+    own = "".join(rf"\p{{Script={script}}}" for script in scripts.split())
+    return (
+        regex.compile(rf"[\p{{L}}&&[{own}]]+", regex.VERSION1),
+        regex.compile(rf"[^\P{{L}}{own}{_OF_EVERY_SCRIPT}]+", regex.VERSION1),
+    )
+
+
+def _letters(pattern: "regex.Pattern[str]", text: str) -> int:
+    return sum(map(len, pattern.findall(text)))
