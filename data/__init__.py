@@ -6,6 +6,7 @@ from .duplicates import deduplicated
 from .mixture import Mixture
 from .order import Order
 from .packed import PackedCache
+from .patience import Patience
 from .scripts import scripts_of
 from .stream import TrainingStream
 from .tokenizer import fingerprint, learn_tokenizer
@@ -19,6 +20,7 @@ __all__ = [
     "PackedCache",
     "Pair",
     "PairsCorpus",
+    "Patience",
     "TrainingStream",
     "clean_pairs",
     "deduplicated",

@@ -1,9 +1,11 @@
 """From a recipe's configuration and the command line to checked arguments: every field is a flag of its name."""
 
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from transformers import HfArgumentParser
@@ -16,6 +18,12 @@ _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
     name for name in VaswaniConfig.__annotations__ if name not in _NOT_A_DIMENSION and not name.endswith("_token_id")
 )
+
+
+def default_cache() -> str:
+    """Return the folder that $VASWANI_CACHE names, or the usual one for caches."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return os.environ.get("VASWANI_CACHE") or str(Path(home) / "vaswani")
 
 
 @dataclass
@@ -63,6 +71,28 @@ class DataArguments:
     )
     streams: int = field(default=1, metadata={"help": "Independent streams; 64 for large corpora and many processes."})
     window_groups: int = field(default=64, metadata={"help": "Row groups (of 1,000 pairs) mixed at a time."})
+    max_unreadable: float = field(
+        default=0.001,
+        metadata={"help": "Share of the rows that may be damaged, malformed or not UTF-8; beyond it the run stops."},
+    )
+    source_patience: float = field(
+        default=600, metadata={"help": "Seconds to try a network that does not answer before the run ends."}
+    )
+    tokenizer_pairs: int = field(
+        default=2_000_000,
+        metadata={"help": "Learn the vocabulary from so many pairs at most, drawn by row groups, so that memory and "
+                          "time have a bound."},
+    )  # fmt: skip
+    packed_cache: bool = field(
+        default=False,
+        metadata={"help": "Keep the encoded text on disk, so that from the second epoch on nothing is read or encoded "
+                          "again; the size is told first."},
+    )  # fmt: skip
+    cache_dir: str = field(
+        default_factory=default_cache,
+        metadata={"help": "Where vocabularies, places of duplicates and packed text are kept for later runs; by "
+                          "default $VASWANI_CACHE, or vaswani in the user's cache folder."},
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         if len(self.direction.split("-")) != 2 or "" in self.direction.split("-"):

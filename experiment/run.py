@@ -24,7 +24,7 @@ from .errors import told_plainly, told_when_full
 from .report import samples, say, summary
 from .run_folder import METRICS, RUN, claim, describe, write_json
 from .selection import load_best
-from .texts import joint_tokenizer, open_training_corpus, read_pairs, training_limits
+from .texts import joint_tokenizer, open_training_corpus, packed_cache, read_pairs, training_limits
 from .validation import PairSet, Search, translate_all, validate
 
 
@@ -55,7 +55,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
         train = open_training_corpus(data)
         validation = read_pairs(data, data.validation_split)
         tests = {split: read_pairs(data, split) for split in data.test_splits}
-        tokenizer = joint_tokenizer(train, model_fields["vocab_size"], data, folder)
+        tokenizer = joint_tokenizer(train, model_fields["vocab_size"], data, training.seed, folder)
         stream = training_stream(train, tokenizer, arguments)
         checkpoint = checkpoint_to_resume(folder) if training.resume else None
 
@@ -115,7 +115,10 @@ def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments
     """Return the run's order of training."""
     data = arguments.data
     order = Order(arguments.training.seed, data.tokens_per_batch, data.streams, data.window_groups)
-    return TrainingStream(train, tokenizer, fingerprint(tokenizer), training_limits(data), order)
+    return TrainingStream(
+        train, tokenizer, fingerprint(tokenizer), training_limits(data), order,
+        packed_cache(train, tokenizer, data), data.max_unreadable,
+    )  # fmt: skip
 
 
 def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> VaswaniForConditionalGeneration:

@@ -1,5 +1,6 @@
 """Small networks and batches that several test files share."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,12 @@ def tiny_config() -> Callable[..., VaswaniConfig]:
         return VaswaniConfig(**{**tiny, "dropout": 0.0, **changes})
 
     return build
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what runs keep for later runs out of the user's own cache, here and in started processes."""
+    os.environ["VASWANI_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 VARIANTS: dict[str, dict[str, Any]] = {

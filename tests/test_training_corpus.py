@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vaswani.data import Drops, Limits, Pair, clean_pairs
-from vaswani.experiment.arguments import DataArguments, parse
+from vaswani.experiment.arguments import DataArguments, Recipe, parse
 from vaswani.experiment.texts import limits, open_training_corpus, read_pairs, training_limits
 
 CAT, DOG, BIRD = Pair("a cat", "γάτα"), Pair("a dog", "σκύλος"), Pair("a bird", "πουλί")
@@ -17,7 +17,7 @@ MARKUP, LATIN = Pair("a <b>cat</b>", "γάτα"), Pair("a cat", "eine Katze")
 def data_of(*flags: str | Path) -> DataArguments:
     """What a recipe makes of a command line."""
     data = {"dataset": "grammar", "direction": "en-el"}
-    return parse("", model={}, data=data, training={"output_dir": "run"}, argv=list(map(str, flags))).data
+    return parse(Recipe("", {}, data, {"output_dir": "run"}), list(map(str, flags))).data
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *flags: str | Path) -> str:
