@@ -31,6 +31,7 @@ setup(
         "matplotlib>=3.9",
         "tensorboard>=2.18",
         "tqdm>=4.66",
+        "fsspec>=2025.3",
         "regex>=2025.7",
     ],
     extras_require={

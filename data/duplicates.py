@@ -93,7 +93,7 @@ def find_repeats(corpora: Sequence[Corpus], progress: bool = False) -> list[Repe
               disable=not progress) as bar:  # fmt: skip
         for corpus in corpora:
             for group in range(corpus.groups):
-                hashes.append(np.array([_hash(row) for row in corpus.read(group)], dtype=np.uint64))
+                hashes.append(np.array([pair_hash(row) for row in corpus.read(group)], dtype=np.uint64))
                 bar.update(len(hashes[-1]))
     ends = np.cumsum([len(group) for group in hashes], dtype=np.int64)
     joined = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
@@ -172,7 +172,7 @@ def load_repeats(path: Path, corpora: Sequence[Corpus]) -> list[Repeats]:
     return list(map(Repeats, fingerprints.tolist(), np.split(groups, ends), np.split(rows, ends)))
 
 
-def _hash(row: Row) -> int:
+def pair_hash(row: Row) -> int:
     """Return 64 bits of a pair, the same in every process; never 0, which stands for a row without a pair."""
     if not isinstance(row, Pair):
         return _NO_PAIR
