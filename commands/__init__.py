@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import score, translate
+from . import inspect, score, translate
 
-COMMANDS = {"translate": translate, "score": score}
+COMMANDS = {"inspect": inspect, "translate": translate, "score": score}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

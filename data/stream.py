@@ -213,11 +213,26 @@ class TrainingStream:
     def _reader(self, stream: int) -> StreamReader:
         # Made here, in the process that reads: neither threads nor windows would outlive a fork.
         self._ahead = self._ahead or ThreadPoolExecutor(1)
-        groups, order = self._corpus.groups, self._order
-        name = f"{self._corpus.name} (stream {stream} of {order.streams})"
-        build = partial(build_window, self._read, groups, order, stream)
-        windows = len(window_starts(order, groups, stream)) - 1
-        return StreamReader(name, build, windows, self._anchors[stream], self._ahead)
+        name = f"{self._corpus.name} (stream {stream} of {self._order.streams})"
+        windows = self._windows_of(stream)
+        return StreamReader(name, self._builder(stream), windows, self._anchors[stream], self._ahead)
+
+    def _builder(self, stream: int) -> Callable[[int, int], Window]:
+        return partial(build_window, self._read, self._corpus.groups, self._order, stream)
+
+    def _windows_of(self, stream: int) -> int:
+        return len(window_starts(self._order, self._corpus.groups, stream)) - 1
+
+    @property
+    def windows_an_epoch(self) -> int:
+        """Windows of all streams together."""
+        return sum(self._windows_of(stream) for stream in range(self._order.streams))
+
+    def windows(self, epoch: int = 0) -> Iterator[Window]:
+        """Yield the windows of an epoch, a stream's after another's, for a look at what will be trained on."""
+        for stream in range(self._order.streams):
+            for window in range(self._windows_of(stream)):
+                yield self._builder(stream)(epoch, window)
 
     def loader(self, process: int, processes: int, workers: int, pin_memory: bool) -> DataLoader[dict[str, Any]]:
         """Return the loader of one of `processes` processes, from the present position on."""

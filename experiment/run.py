@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
-from transformers import GenerationConfig, PreTrainedTokenizerFast, set_seed
+from transformers import GenerationConfig, set_seed
 from transformers.utils import logging as transformers_logging
 
-from vaswani.data import Corpus, Order, TrainingStream, fingerprint
 from vaswani.evaluation.scores import score
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, draw_curve
@@ -21,10 +20,11 @@ from vaswani.training.checkpoints import newest_whole
 
 from .arguments import Arguments
 from .errors import told_plainly, told_when_full
+from .kept import joint_tokenizer
 from .report import samples, say, summary
 from .run_folder import METRICS, RUN, claim, describe, write_json
 from .selection import load_best
-from .texts import joint_tokenizer, open_training_corpus, packed_cache, read_pairs, training_limits
+from .texts import open_training_corpus, read_pairs, training_limits, training_stream
 from .validation import PairSet, Search, translate_all, validate
 
 
@@ -55,7 +55,9 @@ def run(arguments: Arguments) -> dict[str, Any]:
         train = open_training_corpus(data)
         validation = read_pairs(data, data.validation_split)
         tests = {split: read_pairs(data, split) for split in data.test_splits}
-        tokenizer = joint_tokenizer(train, model_fields["vocab_size"], data, training.seed, folder)
+        tokenizer = joint_tokenizer(
+            train, model_fields["vocab_size"], training_limits(data), data, training.seed, folder
+        )
         stream = training_stream(train, tokenizer, arguments)
         checkpoint = checkpoint_to_resume(folder) if training.resume else None
 
@@ -109,16 +111,6 @@ def run(arguments: Arguments) -> dict[str, Any]:
         say(summary(metrics, drops, folder))
     state.wait_for_everyone()
     return metrics
-
-
-def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments: Arguments) -> TrainingStream:
-    """Return the run's order of training."""
-    data = arguments.data
-    order = Order(arguments.training.seed, data.tokens_per_batch, data.streams, data.window_groups)
-    return TrainingStream(
-        train, tokenizer, fingerprint(tokenizer), training_limits(data), order,
-        packed_cache(train, tokenizer, data), data.max_unreadable,
-    )  # fmt: skip
 
 
 def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> VaswaniForConditionalGeneration:

@@ -171,3 +171,40 @@ def test_score_refuses_unequal_counts(tmp_path: Path) -> None:
     (tmp_path / "references.txt").write_text("a\nb\n")
     error = run("score", "--references", tmp_path / "references.txt", given=b"a\n", code=2)[1]
     assert "1 hypotheses against 2 references" in error
+
+
+# inspect
+
+
+def test_inspect_counts_what_a_run_would_train_on(tmp_path: Path) -> None:
+    folder = tmp_path / "text"
+    folder.mkdir()
+    rows = [f"word {'and ' * (n % 7)}{n}\tWort {'und ' * (n % 5)}{n}" for n in range(120)]
+    rows[5], rows[9] = "\tleer", "a\tb\tc"
+    (folder / "train.tsv").write_text("en\tde\n" + "\n".join(rows) + "\n")
+    recipe = Path(__file__).resolve().parents[1] / "recipes" / "multi30k.py"
+    flags = ["--data_dir", folder, "--direction", "en-de", "--vocab_size", "300", "--tokens_per_batch", "300"]
+    out, _ = run(
+        "inspect", "--output", tmp_path / "seen", recipe, *flags, "--batches_per_step", "2", "--max_unreadable", "0.1"
+    )
+    text = out.decode()
+    assert "118 pairs kept, 2 dropped" in text
+    assert "1 empty" in text
+    assert "1 malformed" in text
+    found = json.loads((tmp_path / "seen" / "inspection.json").read_text())
+    assert found["pairs"]["kept"] == sum(found["lengths"]["source"]) == 118
+    tokens = {side: sum(n * count for n, count in enumerate(row)) for side, row in found["lengths"].items()}
+    assert found["tokens"] == tokens
+    assert found["steps_an_epoch"] == found["batches"] / 2
+    assert 0 < found["padding"] < 0.5
+    assert (tmp_path / "seen" / "lengths.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "runs").exists()
+    _, error = run("inspect", recipe, *flags, "--vocab_sise", "9", code=2)
+    assert "near it are --vocab_size" in error
+
+
+def test_inspect_refuses_what_is_no_recipe(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("x = 1\n")
+    assert "has no RECIPE" in run("inspect", tmp_path / "mine.py", code=2)[1]
+    assert "is not a file" in run("inspect", tmp_path / "none.py", code=2)[1]
+    assert "--windows is 0" in run("inspect", "--windows", "0", tmp_path / "mine.py", code=2)[1]

@@ -1,0 +1,41 @@
+"""Look at what a recipe would train on: pairs, drops by reason, lengths, padding, steps and speed, without training."""
+
+import argparse
+import runpy
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani inspect` takes."""
+    parser.add_argument("--windows", metavar="N", type=int, help="look at the first N windows only (default: an epoch)")
+    parser.add_argument("--output", metavar="FOLDER", type=Path, help="leave the figures and a picture of the lengths")
+    parser.add_argument("recipe", metavar="RECIPE", type=Path, help="a recipe, such as recipes/multi30k.py")
+    parser.add_argument("flags", metavar="...", nargs=argparse.REMAINDER, help="the flags that the run would be given")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the figures, and write them with a picture to `args.output`.
+
+    Raises:
+        ValueError: the file is no recipe, or what the recipe reads does not serve.
+        OSError: a file cannot be read or written.
+        SystemExit: code 2, a flag is unknown or a value does not fit.
+    """
+    if args.windows is not None and args.windows < 1:
+        raise ValueError(f"--windows is {args.windows}; give 1 or more, or leave it out for a whole epoch")
+    if not args.recipe.is_file():
+        raise ValueError(f"{args.recipe} is not a file; give a recipe, such as recipes/multi30k.py")
+
+    from vaswani.experiment import Recipe, parse
+    from vaswani.experiment.inspection import figures, inspect, told, write_inspection
+
+    recipe = runpy.run_path(str(args.recipe)).get("RECIPE")
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"{args.recipe} has no RECIPE; a recipe is a file with RECIPE = Recipe(...), as in recipes/")
+    arguments = parse(recipe, args.flags)
+    seen = inspect(arguments, args.windows)
+    found = figures(seen, arguments)
+    print(told(seen, found, arguments))
+    if args.output is not None:
+        write_inspection(seen, found, args.output)
+        print(f"In {args.output}: inspection.json, lengths.png, lengths.svg")

@@ -1,0 +1,131 @@
+"""A look at what a run would train on, without training: pairs, drops, lengths, padding, steps and speed."""
+
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # no screen is needed
+import matplotlib.pyplot as plt
+import numpy as np
+from tqdm import tqdm
+
+from vaswani.data import Drops, TrainingStream
+from vaswani.data.batching import Indices
+
+from .arguments import Arguments
+from .kept import joint_tokenizer
+from .run_folder import write_json
+from .texts import open_training_corpus, training_limits, training_stream
+
+
+class Inspection(NamedTuple):
+    """What an epoch, or its first windows, would train on."""
+
+    name: str
+    vocabulary: int
+    lengths: tuple[Indices, Indices]
+    """Of source and target: how many kept pairs have 0, 1, 2 ... tokens, </s> included."""
+    drops: Drops
+    batches: int
+    places: int
+    """Tokens and padding of all batches, both sides."""
+    seconds: float
+    windows: tuple[int, int]
+    """Looked at, and in an epoch."""
+
+
+def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
+    """Read, clean, encode and cut the first epoch as a run with these arguments would, or its first `windows`."""
+    model, data, training = arguments
+    corpus = open_training_corpus(data)
+    tokenizer = joint_tokenizer(corpus, model["vocab_size"], training_limits(data), data, training.seed, run=None)
+    stream = training_stream(corpus, tokenizer, arguments)
+    return count(stream, corpus.name, len(tokenizer), windows)
+
+
+def count(stream: TrainingStream, name: str, vocabulary: int, windows: int | None = None) -> Inspection:
+    """Build the windows of the first epoch and count what is in them."""
+    total = stream.windows_an_epoch
+    wanted = total if windows is None else min(windows, total)
+    lengths = [np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)]
+    drops, batches, places = Drops(), 0, 0
+    started = time.monotonic()
+    for window in tqdm(islice(stream.windows(), wanted), total=wanted, unit=" windows", desc="Looking"):
+        drops += window.drops
+        batches += len(window.batches)
+        for side, rows in enumerate((window.sources.lengths, window.targets.lengths)):
+            places += sum(len(batch) * int(rows[batch].max()) for batch in window.batches)
+            found = np.bincount(rows, minlength=len(lengths[side]))
+            found[: len(lengths[side])] += lengths[side]
+            lengths[side] = found
+    seconds = time.monotonic() - started
+    return Inspection(
+        name, vocabulary, (lengths[0], lengths[1]), drops, batches, places, seconds, (wanted, total)
+    )  # fmt: skip
+
+
+def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
+    """Return the figures that follow, as plain JSON."""
+    tokens = [int(side @ np.arange(len(side))) for side in seen.lengths]
+    steps = seen.batches / arguments.training.batches_per_step * seen.windows[1] / seen.windows[0]
+    return {
+        "name": seen.name,
+        "windows": list(seen.windows),
+        "vocabulary": seen.vocabulary,
+        "pairs": {"kept": seen.drops.kept, "dropped": dict(seen.drops.dropped), "places": seen.drops.places},
+        "tokens": dict(zip(("source", "target"), tokens, strict=True)),
+        "longest": dict(zip(("source", "target"), (len(side) - 1 for side in seen.lengths), strict=True)),
+        "batches": seen.batches,
+        "padding": 1 - sum(tokens) / max(seen.places, 1),
+        "target_tokens_a_step": tokens[1] / max(seen.batches, 1) * arguments.training.batches_per_step,
+        "steps_an_epoch": steps,
+        "epochs": arguments.training.max_steps / max(steps, 1e-9),
+        "pairs_a_second": (seen.drops.kept + seen.drops.dropped.total()) / seen.seconds,
+    }
+
+
+def told(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
+    """Return the figures in words."""
+    data, training, kept = arguments.data, arguments.training, max(seen.drops.kept, 1)
+    looked, total = seen.windows
+    part = "" if looked == total else f" (the first {looked} of {total} windows)"
+    sides = ", ".join(
+        f"{side} {tokens:,} ({tokens / kept:.1f} a pair, longest {found['longest'][side]})"
+        for side, tokens in found["tokens"].items()
+    )
+    return "\n".join(
+        [
+            f"{seen.name}{part}: {seen.drops.report()}",
+            f"Tokens of {seen.vocabulary:,} symbols, </s> included: {sides}",
+            f"Batches: {seen.batches:,} of at most {data.tokens_per_batch:,} tokens a side, "
+            f"{kept / max(seen.batches, 1):.0f} pairs each; {found['padding']:.1%} of both sides is padding",
+            f"Steps: {training.batches_per_step} batch(es), {found['target_tokens_a_step']:,.0f} target tokens; "
+            f"{found['steps_an_epoch']:,.0f} an epoch, so {training.max_steps:,} steps are {found['epochs']:.1f} epochs",
+            f"Speed: {found['pairs_a_second']:,.0f} pairs a second read, cleaned and encoded by one process",
+        ]
+    )
+
+
+def draw_lengths(seen: Inspection, folder: Path) -> None:
+    """Draw how many pairs have how many tokens into `folder`/lengths.png and lengths.svg."""
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for side, label, colour in zip(seen.lengths, ("source", "target"), ("tab:blue", "tab:orange"), strict=True):
+        axes.stairs(side, np.arange(len(side) + 1) - 0.5, fill=True, alpha=0.45, color=colour, label=label)
+    axes.set(xlabel="tokens, </s> included", ylabel="pairs")
+    axes.set_title(f"Lengths in {seen.name}", wrap=True)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    for suffix in ("png", "svg"):
+        figure.savefig(folder / f"lengths.{suffix}", dpi=150)
+    plt.close(figure)
+
+
+def write_inspection(seen: Inspection, found: dict[str, Any], folder: Path) -> None:
+    """Leave figures and picture in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    histogram = {"source": seen.lengths[0].tolist(), "target": seen.lengths[1].tolist()}
+    write_json(folder / "inspection.json", found | {"lengths": histogram})
+    draw_lengths(seen, folder)

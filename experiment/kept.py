@@ -1,0 +1,106 @@
+"""What follows from a run's text and is kept for later runs, each under the fingerprint of all that it came from.
+
+Deleting any of it costs time and nothing else.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from tqdm import tqdm
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from vaswani.data import Corpus, Drops, Limits, PackedCache, fingerprint, learn_tokenizer
+from vaswani.data.cleaning import readable_rows
+from vaswani.data.duplicates import Repeats, find_repeats, load_repeats, save_repeats
+from vaswani.data.encoding import encode_group
+from vaswani.data.order import permutation
+
+from .arguments import DataArguments
+from .report import say
+
+
+def repeats(corpora: Sequence[Corpus], data: DataArguments) -> list[Repeats]:
+    """Return where pairs repeat earlier ones; the main process looks, unless the places are kept from before."""
+    state = PartialState()
+    path = kept(data, "duplicates", [corpus.fingerprint for corpus in corpora]).with_suffix(".npz")
+    if state.is_main_process and not path.exists():
+        save_repeats(path, find_repeats(corpora, progress=True))
+    state.wait_for_everyone()
+    return load_repeats(path, corpora)
+
+
+def joint_tokenizer(
+    train: Corpus, vocab_size: int, limits: Limits, data: DataArguments, seed: int, run: Path | None
+) -> PreTrainedTokenizerFast:
+    """Return the vocabulary of both sides of the training text: the run's own, a kept one, or one learned now.
+
+    A run that was begun keeps its vocabulary in its folder `run`, whatever happens to the cache.
+    """
+    state = PartialState()
+    facts = [train.fingerprint, vocab_size, asdict(limits), data.tokenizer_pairs, seed,
+             importlib.metadata.version("tokenizers")]  # fmt: skip
+    folder = kept(data, "tokenizers", facts)
+    if run is not None and (run / "tokenizer.json").exists():
+        folder = run
+    if state.is_main_process and not (folder / "tokenizer.json").exists():
+        groups = sample_of_groups(train, data.tokenizer_pairs, seed)
+        share = "" if len(groups) == train.groups else f"{len(groups):,} of {train.groups:,} row groups of "
+        say(f"Learning {vocab_size:,} symbols from {share}{train.name}")
+        rows = readable_rows(train, tqdm(groups, unit=" groups", desc="Reading"), limits, Drops())
+        tokenizer = learn_tokenizer((side for _, _, pair in rows for side in pair), vocab_size, sys.stderr.isatty())
+        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+        tokenizer.save_pretrained(draft)
+        draft.replace(folder)
+    state.wait_for_everyone()
+    learned = AutoTokenizer.from_pretrained(folder)
+    assert isinstance(learned, PreTrainedTokenizerFast)
+    state.wait_for_everyone()
+    if run is not None and state.is_main_process:
+        learned.save_pretrained(run)
+    return learned
+
+
+def sample_of_groups(corpus: Corpus, pairs: int, seed: int) -> list[int]:
+    """Return all row groups, or as many drawn ones as hold about so many pairs."""
+    share = min(1.0, pairs / corpus.rows)
+    return sorted(permutation(corpus.groups, seed)[: max(1, round(share * corpus.groups))].tolist())
+
+
+def packed_cache(
+    train: Corpus, tokenizer: PreTrainedTokenizerFast, limits: Limits, data: DataArguments
+) -> PackedCache | None:
+    """Return the cache of the encoded training text, if the run wants one, and say how large it will be.
+
+    Raises ValueError when it would not find room.
+    """
+    if not data.packed_cache:
+        return None
+    cache = PackedCache(kept(data, "packed", [train.fingerprint, fingerprint(tokenizer), asdict(limits)]))
+    filled = cache.filled()
+    size = cache.size_when_full(train.groups, encode_group(train, 0, tokenizer, limits))
+    missing = size * (train.groups - filled) // train.groups
+    say(
+        f"Packed text: {filled:,} of {train.groups:,} row groups are in {cache.folder}; all take about "
+        f"{size / 1e6:,.0f} MB, {cache.free() / 1e6:,.0f} MB are free"
+    )
+    if missing > cache.free():
+        raise ValueError(
+            f"the packed text needs {missing / 1e6:,.0f} MB more in {cache.folder} and {cache.free() / 1e6:,.0f} MB "
+            "are free; free some, name another --cache_dir, or leave out --packed_cache"
+        )
+    return cache
+
+
+def kept(data: DataArguments, kind: str, facts: list[Any]) -> Path:
+    """Return the path in the cache of what follows from `facts` alone."""
+    folder = Path(data.cache_dir).expanduser() / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
