@@ -102,8 +102,8 @@ def told(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
             f"Tokens of {seen.vocabulary:,} symbols, </s> included: {sides}",
             f"Batches: {seen.batches:,} of at most {data.tokens_per_batch:,} tokens a side, "
             f"{kept / max(seen.batches, 1):.0f} pairs each; {found['padding']:.1%} of both sides is padding",
-            f"Steps: {training.batches_per_step} batch(es) each, "
-            f"{found['target_tokens_a_step']:,.0f} target tokens; {found['steps_an_epoch']:,.0f} an epoch, so {training.max_steps:,} steps are {found['epochs']:.1f} epochs",
+            f"Steps: {training.batches_per_step} batch(es) each, {found['target_tokens_a_step']:,.0f} target tokens",
+            f"Epochs: {found['steps_an_epoch']:,.0f} steps each; {training.max_steps:,} steps are {found['epochs']:.1f}",
             f"Speed: {found['pairs_a_second']:,.0f} pairs a second read, cleaned and encoded by one process",
         ]
     )
