@@ -96,15 +96,15 @@ def told(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
         f"{side} {tokens:,} ({tokens / kept:.1f} a pair, longest {found['longest'][side]})"
         for side, tokens in found["tokens"].items()
     )
-    step_tokens = found["target_tokens_a_step"]
     return "\n".join(
         [
             f"{seen.name}{part}: {seen.drops.report()}",
             f"Tokens of {seen.vocabulary:,} symbols, </s> included: {sides}",
             f"Batches: {seen.batches:,} of at most {data.tokens_per_batch:,} tokens a side, "
             f"{kept / max(seen.batches, 1):.0f} pairs each; {found['padding']:.1%} of both sides is padding",
-            f"Steps: {training.batches_per_step} batch(es) each, {step_tokens:,.0f} target tokens",
-            f"Epochs: {found['steps_an_epoch']:,.0f} steps each; {training.max_steps:,} steps are {found['epochs']:.1f}",
+            f"Steps: {training.batches_per_step} batch(es) each, {found['target_tokens_a_step']:,.0f} target tokens",
+            f"Epochs: {found['steps_an_epoch']:,.0f} steps each, so {training.max_steps:,} steps are "
+            f"{found['epochs']:.1f}",
             f"Speed: {found['pairs_a_second']:,.0f} pairs a second read, cleaned and encoded by one process",
         ]
     )
