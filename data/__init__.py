@@ -6,9 +6,9 @@ from .duplicates import deduplicated
 from .mixture import Mixture
 from .order import Order
 from .packed import PackedCache
-from .patience import Patience
+from .patience import Patience, SourceLostError
 from .scripts import scripts_of
-from .stream import TrainingStream
+from .stream import TooManyUnreadableError, TrainingStream
 from .tokenizer import fingerprint, learn_tokenizer
 
 __all__ = [
@@ -21,6 +21,8 @@ __all__ = [
     "Pair",
     "PairsCorpus",
     "Patience",
+    "SourceLostError",
+    "TooManyUnreadableError",
     "TrainingStream",
     "clean_pairs",
     "deduplicated",

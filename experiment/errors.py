@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vaswani.data import SourceLostError, TooManyUnreadableError
+
 NOTHING = 1 << 20
 """Free bytes below which a disk counts as full, where the error itself does not say so."""
 
@@ -20,6 +22,18 @@ def told_plainly() -> Iterator[None]:
         yield
     except (ValueError, FileNotFoundError, PermissionError, NotADirectoryError, ConnectionError) as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+@contextmanager
+def told_of_source() -> Iterator[None]:
+    """End the process with the message alone where the source of the text gave out in the middle of training."""
+    try:
+        yield
+    except (SourceLostError, TooManyUnreadableError) as error:
+        # From a loader's worker the message comes with the worker's stack in front of it.
+        message = str(error).rpartition(f"{type(error).__name__}: ")[2]
+        print(f"error: {message}", file=sys.stderr)
         raise SystemExit(2) from error
 
 

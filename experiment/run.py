@@ -19,10 +19,10 @@ from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, draw_curv
 from vaswani.training.checkpoints import newest_whole
 
 from .arguments import Arguments
-from .errors import told_plainly, told_when_full
+from .errors import told_of_source, told_plainly, told_when_full
 from .kept import joint_tokenizer
 from .report import samples, say, summary
-from .run_folder import METRICS, RUN, claim, describe, write_json
+from .run_folder import METRICS, RUN, claim, describe, write_json, write_skipped
 from .selection import load_best
 from .texts import open_training_corpus, read_pairs, training_limits, training_stream
 from .validation import PairSet, Search, translate_all, validate
@@ -73,8 +73,11 @@ def run(arguments: Arguments) -> dict[str, Any]:
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
-    with told_when_full(str(folder)):
-        trainer.train_from(checkpoint)
+    with told_of_source(), told_when_full(str(folder)):
+        try:
+            trainer.train_from(checkpoint)
+        finally:
+            write_skipped(folder, stream.drops([stream.notes()]), state.process_index)
     seconds = time.monotonic() - started
 
     search = Search(training.test_beams, training.length_penalty)

@@ -9,6 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vaswani.data import Drops
+from vaswani.data.cleaning import UNREADABLE
+
 from .arguments import Arguments
 
 RUN = "run.json"
@@ -46,6 +49,13 @@ def describe(arguments: Arguments) -> dict[str, Any]:
         "training": arguments.training.to_dict(),
         "versions": {"python": platform.python_version(), **versions},
     }
+
+
+def write_skipped(folder: Path, drops: Drops, process: int) -> None:
+    """Leave where rows could not be read, so that somebody can mend them; each process knows those that it read."""
+    if drops.unreadable:
+        places = {reason: drops.places[reason] for reason in sorted(UNREADABLE & drops.places.keys())}
+        write_json(folder / f"unreadable-{process}.json", {"rows": drops.unreadable, "places": places})
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -183,7 +183,16 @@ def test_inspect_counts_what_a_run_would_train_on(tmp_path: Path) -> None:
     rows[5], rows[9] = "\tleer", "a\tb\tc"
     (folder / "train.tsv").write_text("en\tde\n" + "\n".join(rows) + "\n")
     recipe = Path(__file__).resolve().parents[1] / "recipes" / "multi30k.py"
-    flags = ["--data_dir", folder, "--direction", "en-de", "--vocab_size", "300", "--tokens_per_batch", "300"]
+    flags: list[str | Path] = [
+        "--data_dir",
+        folder,
+        "--direction",
+        "en-de",
+        "--vocab_size",
+        "300",
+        "--tokens_per_batch",
+        "300",
+    ]
     out, _ = run(
         "inspect", "--output", tmp_path / "seen", recipe, *flags, "--batches_per_step", "2", "--max_unreadable", "0.1"
     )

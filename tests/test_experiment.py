@@ -215,6 +215,23 @@ def test_files_of_unequal_length_end_the_run_before_it_begins(text: Path, tmp_pa
     assert "3,001" in message
 
 
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_too_many_unreadable_rows_end_the_run_and_are_listed(text: Path, tmp_path: Path, workers: str) -> None:
+    folder = shutil.copytree(text, tmp_path / "text")
+    lines = (folder / "train.en").read_bytes().split(b"\n")
+    for number in (4, 40, 400):
+        lines[number] = b"caf\xe9"
+    (folder / "train.en").write_bytes(b"\n".join(lines))
+    flags: list[str | Path] = ["--data_dir", folder, "--direction", "en-nds", *TINY, "--max_steps", "2"]
+    flags += ["--eval_strategy", "no", "--output_dir", tmp_path / "run", "--dataloader_num_workers", workers]
+    message = refusal(*flags, "--max_unreadable", "0.0009")
+    assert "error: 3 rows of" in message
+    assert "more than 0.09% of 3,000; mend the source, or allow more by --max_unreadable" in message
+    listed = json.loads((tmp_path / "run" / "unreadable-0.json").read_text(encoding="utf-8"))
+    places = [f"{folder / 'train.en'}, line {number + 1}, byte 4" for number in (4, 40, 400)]
+    assert (listed["rows"], sorted(listed["places"]["undecodable"])) == (3, sorted(places))
+
+
 def test_a_full_disk_is_named_and_the_last_checkpoint_survives(text: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
