@@ -24,7 +24,6 @@ class VaswaniConfig(PreTrainedConfig):
         "num_attention_heads": "num_heads",
         "num_hidden_layers": "encoder_layers",
         "head_dim": "d_k",
-        "max_position_embeddings": "max_positions",
     }
 
     vocab_size: int = 37000

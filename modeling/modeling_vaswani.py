@@ -408,7 +408,9 @@ class VaswaniModel(VaswaniPreTrainedModel):
     ) -> Seq2SeqModelOutput:
         """Encode `[B, S]` ids, or take `encoder_outputs`, and decode `[B, T]` ids; returns `[B, T, D]` and the rest."""
         if encoder_outputs is None:
-            encoded: BaseModelOutput = self.encoder(input_ids, attention_mask, inputs_embeds, **kwargs)
+            encoded: BaseModelOutput = self.encoder(
+                input_ids, attention_mask, inputs_embeds, return_dict=True, **kwargs
+            )
         elif isinstance(encoder_outputs, BaseModelOutput):
             encoded = encoder_outputs
         else:
@@ -421,6 +423,7 @@ class VaswaniModel(VaswaniPreTrainedModel):
             past_key_values=past_key_values,
             inputs_embeds=decoder_inputs_embeds,
             use_cache=use_cache,
+            return_dict=True,
             **kwargs,
         )
         return Seq2SeqModelOutput(
@@ -461,8 +464,11 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """Shift `[B, T]` labels right, as the loss does."""
         start, padding = self.config.decoder_start_token_id, self.config.pad_token_id
-        assert start is not None
-        assert padding is not None
+        if start is None or padding is None:
+            raise ValueError(
+                f"decoder_start_token_id is {start} and pad_token_id is {padding}: labels cannot be shifted without "
+                "both; set them in the configuration, or give decoder_input_ids"
+            )
         return shift_right(labels, start, padding)
 
     @can_return_tuple
@@ -502,6 +508,7 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
             inputs_embeds=inputs_embeds,
             decoder_inputs_embeds=decoder_inputs_embeds,
             use_cache=use_cache,
+            return_dict=True,
             **kwargs,
         )
         logits = F.linear(outputs.last_hidden_state, self.model.tokens.weight)

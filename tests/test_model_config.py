@@ -1,13 +1,16 @@
 """The configuration: the paper's base by default, every field kept on disk, and every mistake explained."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from huggingface_hub.errors import StrictDataclassFieldValidationError
+from torch import Tensor
 from transformers import AutoConfig
 
-from vaswani.modeling import VaswaniConfig
+from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 
 
 def test_defaults_are_the_base_model() -> None:
@@ -68,12 +71,7 @@ def test_head_widths_follow_from_the_model_unless_given() -> None:
 
 def test_libraries_find_the_dimensions_under_their_usual_names() -> None:
     config = VaswaniConfig(d_model=24, num_heads=3, encoder_layers=2, decoder_layers=4)
-    assert (config.hidden_size, config.num_attention_heads, config.head_dim, config.max_position_embeddings) == (
-        24,
-        3,
-        8,
-        1024,
-    )
+    assert (config.hidden_size, config.num_attention_heads, config.head_dim) == (24, 3, 8)
     renamed = VaswaniConfig(hidden_size=256)  # type: ignore[call-arg]
     assert (renamed.d_model, renamed.d_k) == (256, 32)
     assert config.get_text_config(encoder=True).num_hidden_layers == 2
@@ -124,3 +122,32 @@ def test_a_value_of_the_wrong_kind_is_refused_by_its_name(mistake: dict[str, Any
 
 def test_a_whole_number_is_a_probability_too() -> None:
     assert VaswaniConfig(dropout=0, label_smoothing=0).dropout == 0
+
+
+@pytest.mark.parametrize("where", ["configuration", "call"])
+def test_outputs_come_as_tuples_on_request(
+    tiny_model: Callable[..., VaswaniForConditionalGeneration],
+    padded_batch: Callable[..., dict[str, Tensor]],
+    where: str,
+) -> None:
+    model, batch = tiny_model(), padded_batch()
+    expected = model(**batch)
+    if where == "configuration":
+        model.config.return_dict = False
+        loss, logits, *_ = model(**batch)
+    else:
+        loss, logits, *_ = model(**batch, return_dict=False)
+    assert torch.equal(loss, expected.loss)
+    assert torch.equal(logits, expected.logits)
+
+
+@pytest.mark.parametrize("name", ["pad_token_id", "decoder_start_token_id"])
+def test_labels_without_the_ids_to_shift_them_are_refused(
+    tiny_model: Callable[..., VaswaniForConditionalGeneration],
+    padded_batch: Callable[..., dict[str, Tensor]],
+    name: str,
+) -> None:
+    model = tiny_model()
+    setattr(model.config, name, None)
+    with pytest.raises(ValueError, match=f"{name} is None.*give decoder_input_ids"):
+        model(**padded_batch())
