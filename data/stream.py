@@ -14,7 +14,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -299,10 +299,12 @@ class TrainingStream:
             StreamMismatchError: the position was saved under other data, tokenizer, seed, budget or limits.
 
         """
+        # A position saved before a field existed was saved under its default.
+        then = {each.name: each.default for kind in (Order, Limits) for each in fields(kind)} | state["identity"]
         changed = [
-            f"{name} was {state['identity'].get(name)!r} and is {value!r}"
+            f"{name} was {then.get(name)!r} and is {value!r}"
             for name, value in self._identity.items()
-            if state["identity"].get(name) != value
+            if then.get(name) != value
         ]
         if changed:
             raise StreamMismatchError(

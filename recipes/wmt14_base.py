@@ -16,8 +16,7 @@ RECIPE = Recipe(
         # Section 5.1: about 25,000 source and 25,000 target tokens a step, here as 8 micro-batches, so that
         # 1, 2, 4 or 8 processes train the same batches.
         "tokens_per_batch": 3125,
-        "streams": 64,
-        "window_groups": 8,
+        "streams": 32,
     },
     training={
         "output_dir": "runs/wmt14_base",

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
+from vaswani.data import Limits, Order, fingerprint
 from vaswani.data.stream import MicroBatches, StreamMismatchError, TrainingStream
 
 Ids = list[list[int]]
@@ -151,6 +152,20 @@ def test_a_position_of_another_order_is_refused(
         numbered_stream(corpus, tokenizer, **change).restore(state)
     with pytest.raises(StreamMismatchError, match="data was"):
         numbered_stream(NumberedCorpus((30, 30, 31)), tokenizer).restore(state)
+
+
+def test_a_position_from_before_an_option_existed_is_taken_where_the_option_is_off(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    corpus = NumberedCorpus((30, 30, 30))
+    stream = numbered_stream(corpus, tokenizer)
+    state = stream.state(0, [stream.notes()])
+    del state["identity"]["drop_html"]
+    numbered_stream(corpus, tokenizer).restore(state)
+    limits = Limits(max_tokens=40, max_ratio=20, drop_html=True)
+    order = Order(seed=0, tokens_per_batch=64, streams=1, window_groups=2)
+    with pytest.raises(StreamMismatchError, match="drop_html was False and is True"):
+        TrainingStream(corpus, tokenizer, fingerprint(tokenizer), limits, order).restore(state)
 
 
 def test_a_corpus_without_a_usable_pair_is_an_error_and_not_an_endless_search(
