@@ -123,9 +123,7 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
     # On a processor attention written out is the faster one, by far in bfloat16.
     model.set_attn_implementation("eager" if training.device.type == "cpu" else "sdpa")
     model.generation_config = GenerationConfig.from_model_config(model.config)
-    model.generation_config.update(
-        num_beams=training.test_beams, length_penalty=training.length_penalty, max_new_tokens=256
-    )
+    model.generation_config.update(num_beams=training.test_beams, length_penalty=training.length_penalty)
     return model
 
 

@@ -1,0 +1,203 @@
+"""The search of section 6.1 equals a slow one that is written from its definition, one hypothesis at a time."""
+
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+
+MakeModel = Callable[..., Any]
+Log = Callable[[tuple[int, ...]], list[float]]
+
+START, END, EXTRA = 2, 3, 50
+
+
+class Hypothesis(NamedTuple):
+    symbols: tuple[int, ...]
+    log_p: float
+    score: float
+
+
+def gnmt(log_p: float, length: int, alpha: float) -> float:
+    return log_p / ((5 + length) / 6) ** alpha
+
+
+def slow_search(log_p_of: Log, beams: int, alpha: float, limit: int) -> list[Hypothesis]:
+    """Beam search with lists: no early stop, so that it also proves that stopping early loses nothing."""
+    running = [Hypothesis((), 0.0, 0.0)]
+    ended: list[Hypothesis] = []
+    for length in range(1, limit + 1):
+        grown = [
+            Hypothesis((*each.symbols, symbol), each.log_p + log_p, gnmt(each.log_p + log_p, length, alpha))
+            for each in running
+            for symbol, log_p in enumerate(log_p_of(each.symbols))
+        ]
+        best = sorted(grown, key=lambda each: -each.log_p)[: 2 * beams]
+        ended = sorted(ended + [each for each in best if each.symbols[-1] == END], key=lambda each: -each.score)[:beams]
+        running = [each for each in best if each.symbols[-1] != END][:beams]
+    cut = [each._replace(score=gnmt(each.log_p, limit, alpha)) for each in running]
+    return ended + sorted(cut, key=lambda each: -each.score)
+
+
+def translations(output: Any, wanted: int) -> list[list[tuple[int, ...]]]:
+    """The symbols of each hypothesis after the start, to its end symbol, by sentence."""
+    rows = []
+    for row in output.sequences[:, 1:].tolist():
+        end = row.index(END) + 1 if END in row else len(row)
+        rows.append(tuple(row[:end]))
+    return [rows[first : first + wanted] for first in range(0, len(rows), wanted)]
+
+
+def probabilities(model: Any, source: Tensor) -> Log:
+    """log P of the next symbol, from the whole prefix each time."""
+    known: dict[tuple[int, ...], list[float]] = {}
+
+    def log_p(prefix: tuple[int, ...]) -> list[float]:
+        if prefix not in known:
+            with torch.no_grad():
+                logits = model(source[None], decoder_input_ids=torch.tensor([[START, *prefix]])).logits[0, -1]
+            known[prefix] = logits.log_softmax(-1).tolist()
+        return known[prefix]
+
+    return log_p
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_search_equals_the_slow_one(tiny_model: MakeModel, seed: int) -> None:
+    """Ten cases each: random networks, widths, penalties, limits, sources of unlike length side by side."""
+    draw = random.Random(seed)
+    model = tiny_model(seed, vocab_size=draw.choice([6, 9, 29]))
+    symbols = model.config.vocab_size
+    # An untrained network hardly ever ends a sentence; a larger end embedding makes ends common.
+    model.model.tokens.weight.data[END] *= draw.choice([0.5, 1.0, 2.0, 3.0])
+    for _ in range(2):
+        beams, alpha, longest = draw.randint(2, 5), draw.choice([0.0, 0.6, 1.0, 2.0, -0.5]), draw.randint(1, 7)
+        wanted = draw.randint(1, beams)
+        sources = [
+            torch.tensor([draw.randrange(4, symbols) for _ in range(draw.randint(1, 6))] + [END]) for _ in range(5)
+        ]
+        input_ids = torch.nn.utils.rnn.pad_sequence(sources, batch_first=True, padding_value=1)
+        mask = (torch.arange(input_ids.shape[1]) < torch.tensor([len(s) for s in sources])[:, None]).long()
+        output = model.generate(
+            input_ids, attention_mask=mask, num_beams=beams, num_return_sequences=wanted, length_penalty=alpha,
+            max_new_tokens=longest, return_dict_in_generate=True, output_scores=True,
+        )  # fmt: skip
+        scores = output.sequences_scores.view(len(sources), wanted)
+        for number, (source, found) in enumerate(zip(sources, translations(output, wanted), strict=True)):
+            expected = slow_search(probabilities(model, source), beams, alpha, longest)[:wanted]
+            assert found[: len(expected)] == [each.symbols for each in expected]
+            assert scores[number, : len(expected)].tolist() == pytest.approx([e.score for e in expected], abs=1e-9)
+
+
+def generate(model: Any, *lengths: int, **how: Any) -> Any:
+    """Translate sources of these lengths, all numbers from 4 on, with scores."""
+    input_ids = torch.ones((len(lengths), max(lengths)), dtype=torch.int64)
+    for row, length in zip(input_ids, lengths, strict=True):
+        row[:length] = torch.arange(length) % 20 + 4
+    mask = (input_ids != 1).long()
+    asked = {"num_beams": 3, "length_penalty": 0.6, "return_dict_in_generate": True, "output_scores": True}
+    return model.generate(input_ids, attention_mask=mask, **(asked | how))
+
+
+def test_a_sentence_may_have_fifty_symbols_more_than_its_source_whatever_stands_beside_it(
+    tiny_model: MakeModel,
+) -> None:
+    output = generate(tiny_model(), 2, 9, 5, suppress_tokens=[END])
+    assert [(row[1:] != 1).sum().item() for row in output.sequences] == [52, 59, 55]
+    capped = generate(tiny_model(), 2, 9, suppress_tokens=[END], max_new_tokens=55)
+    assert [(row[1:] != 1).sum().item() for row in capped.sequences] == [52, 55]
+
+
+def test_scores_by_hand(tiny_model: MakeModel) -> None:
+    """Seven symbols with the end: 12 / 6 = 2, so alpha 1 halves log P, and alpha 0.6 divides it by 1.5157."""
+    for alpha, divisor in ((0.0, 1.0), (1.0, 2.0), (0.6, 2**0.6)):
+        output = generate(tiny_model(), 4, length_penalty=alpha, min_new_tokens=7, max_new_tokens=7)
+        assert (output.sequences[0, 1:] != 1).sum() == 7
+        steps = tiny_model().compute_transition_scores(output.sequences, output.scores, output.beam_indices)
+        assert output.sequences_scores.item() == pytest.approx(steps.sum().item() / divisor)
+
+
+@pytest.mark.parametrize("how", [{"use_cache": False}, {"cache_implementation": "static"}, {"output_logits": True}])
+def test_caches_and_requests_change_nothing(tiny_model: MakeModel, how: dict[str, Any]) -> None:
+    model = tiny_model()
+    expected = generate(model, 3, 8, num_return_sequences=3)
+    found = generate(model, 3, 8, num_return_sequences=3, **how)
+    assert torch.equal(found.sequences, expected.sequences)
+    torch.testing.assert_close(found.sequences_scores, expected.sequences_scores, rtol=1e-9, atol=1e-9)
+    assert torch.equal(found.beam_indices, expected.beam_indices)
+
+
+def test_the_search_of_transformers_is_one_argument_away(tiny_model: MakeModel) -> None:
+    model = tiny_model(5)
+    model.model.tokens.weight.data[END] *= 2
+    theirs = generate(model, 3, 8, paper_search=False, length_penalty=3.0, max_new_tokens=9)
+    direct = super(type(model), model).generate(
+        torch.tensor([[4, 5, 6, 1, 1, 1, 1, 1], list(range(4, 12))]),
+        attention_mask=torch.tensor([[1] * 3 + [0] * 5, [1] * 8]), num_beams=3, length_penalty=3.0, max_new_tokens=9,
+    )  # fmt: skip
+    assert torch.equal(theirs.sequences, direct)
+    ours = generate(model, 3, 8, length_penalty=3.0, max_new_tokens=9)
+    assert not torch.allclose(ours.sequences_scores, theirs.sequences_scores.double())  # the penalties are not the same
+
+
+def test_greedy_and_sampling_stay_those_of_transformers(tiny_model: MakeModel) -> None:
+    model = tiny_model()
+    prefix = [START]
+    for _ in range(6):
+        with torch.no_grad():
+            logits = model(torch.tensor([[4, 5, 6]]), decoder_input_ids=torch.tensor([prefix])).logits
+        prefix.append(int(logits[0, -1].argmax()))
+    assert generate(model, 3, num_beams=1, max_new_tokens=6).sequences[0].tolist() == prefix
+    torch.manual_seed(0)
+    sampled = generate(model, 3, num_beams=1, do_sample=True, num_return_sequences=5, max_new_tokens=6)
+    assert len({tuple(row) for row in sampled.sequences.tolist()}) > 1
+
+
+class AfterTwo(StoppingCriteria):
+    """Ends every hypothesis of two symbols."""
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:  # noqa: ARG002  (called by name)
+        return torch.full((len(input_ids),), input_ids.shape[1] >= 3)
+
+
+def test_what_a_stopping_criterion_ends_counts_only_where_nothing_ended_by_itself(tiny_model: MakeModel) -> None:
+    model, criteria = tiny_model(), StoppingCriteriaList([AfterTwo()])
+    cut = generate(model, 3, stopping_criteria=criteria, suppress_tokens=[END])
+    assert cut.sequences.shape == (1, 3)
+
+    def only_end_or_seven(_: Tensor, log_p: Tensor) -> Tensor:
+        """The end is likely enough to be among the candidates, and never the best of them."""
+        log_p[:] = float("-inf")
+        log_p[:, 7], log_p[:, END] = -0.01, -9.0
+        return log_p
+
+    likely = LogitsProcessorList([only_end_or_seven])
+    found = generate(model, 3, stopping_criteria=criteria, logits_processor=likely, length_penalty=0.0)
+    assert found.sequences[0].tolist() == [START, END]
+
+
+def test_a_beam_wider_than_the_vocabulary_finds_every_hypothesis_there_is(tiny_model: MakeModel) -> None:
+    """With all 5^3 continuations kept, the search is exhaustive."""
+    model = tiny_model(3, vocab_size=5)
+    log_p_of = probabilities(model, torch.tensor([4, 4]))
+    output = model.generate(
+        torch.tensor([[4, 4]]), num_beams=80, num_return_sequences=20, length_penalty=0.6, max_new_tokens=3,
+        return_dict_in_generate=True, output_scores=True,
+    )  # fmt: skip
+    every = []
+    for length in range(1, 4):
+        for body in itertools.product([0, 1, 2, 4], repeat=length - 1):
+            symbols = (*body, END)
+            log_p = sum(log_p_of(symbols[:i])[symbol] for i, symbol in enumerate(symbols))
+            every.append((gnmt(log_p, length, 0.6), symbols))
+    every.sort(reverse=True)
+    assert translations(output, 20)[0] == [symbols for _, symbols in every[:20]]
+
+
+def test_attentions_are_refused_with_the_way_to_get_them(tiny_model: MakeModel) -> None:
+    with pytest.raises(ValueError, match="get them by a forward pass"):
+        generate(tiny_model(), 3, output_attentions=True)
