@@ -151,7 +151,14 @@ class StreamReader:
 
 
 class MicroBatches(IterableDataset[dict[str, Any]]):
-    """The endless micro-batches of one process, from a position on; splits itself among loader workers."""
+    """The endless micro-batches of one process, from a position on; splits itself among loader workers.
+
+    Args:
+        stream: where they come from, and the position.
+        process: r, 0 <= r < `processes`.
+        processes: w; it divides the position.
+
+    """
 
     def __init__(self, stream: "TrainingStream", process: int, processes: int) -> None:
         self._stream = stream
@@ -159,9 +166,14 @@ class MicroBatches(IterableDataset[dict[str, Any]]):
         self._processes = processes
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        # A DataLoader takes from its workers by turns, so worker j of n yields every n-th batch of the process.
         info = get_worker_info()
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        return self.part(info.id, info.num_workers) if info else self.part(0, 1)
+
+    def part(self, worker: int, workers: int) -> Iterator[dict[str, Any]]:
+        """Return what one of the loader workers yields.
+
+        A DataLoader takes from its workers by turns, so worker j of n has every n-th micro-batch of the process.
+        """
         number = self._stream.consumed + self._process + worker * self._processes
         while True:
             yield self._stream.micro_batch(number)
