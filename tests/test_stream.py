@@ -220,6 +220,16 @@ def test_epochs_and_seeds_have_orders_of_their_own(tokenizer: PreTrainedTokenize
     assert rows[:batches_an_epoch] != rows[batches_an_epoch : 2 * batches_an_epoch]
 
 
+def test_epochs_read_the_groups_in_orders_of_their_own(tokenizer: PreTrainedTokenizerFast) -> None:
+    """With one group a window, the groups come one after another."""
+    found, _ = whole_epochs(numbered_stream(NumberedCorpus((9,) * 8), tokenizer, window_groups=1))
+    orders = {
+        tuple(dict.fromkeys(batch.rows[0][0] for batch in found if batch.epoch == epoch)) for epoch in range(EPOCHS)
+    }
+    assert len(orders) == EPOCHS
+    assert all(sorted(order) == list(range(8)) for order in orders)
+
+
 def test_a_resume_reads_nothing_before_its_window(tokenizer: PreTrainedTokenizerFast) -> None:
     corpus = NumberedCorpus((30,) * 10)
     stream = numbered_stream(corpus, tokenizer, window_groups=2)

@@ -187,7 +187,6 @@ def journalled(life: Life) -> Iterator[Seen]:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_a_run_killed_twenty_times_trains_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
     tokenizer = number_tokenizer()
     expected = whole_epochs(tokenizer)
