@@ -1,10 +1,11 @@
 """Encoded row groups kept on disk: from the second epoch on nothing is read, cleaned or encoded again."""
 
+import hashlib
 import json
 import logging
 import shutil
-import zipfile
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,11 +18,14 @@ from .pairs import Corpus
 
 _log = logging.getLogger(__name__)
 
+_DIGEST = hashlib.sha256().digest_size
+
 
 class PackedCache:
     """A folder with a file for each row group that was encoded once; for one corpus, vocabulary and cleaning alone.
 
-    Any number of processes may read and write it at the same time: a file appears whole or not at all.
+    Any number of processes may read and write it at the same time: a file appears whole or not at all. It is an .npz
+    archive and, after it, the archive's SHA-256: an archive's own checksums miss a change of its arrays' headers.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,14 +36,18 @@ class PackedCache:
         """Return a row group, or None if it is not here. A damaged file is deleted, with a warning."""
         path = self._path(group)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            content = path.read_bytes()
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            _log.warning("%s is damaged (%s); its rows are read and encoded again", path, error)
-            path.unlink(missing_ok=True)
+        except OSError as error:
+            self._discard(path, str(error))
             return None
+        archive, digest = content[:-_DIGEST], content[-_DIGEST:]
+        if hashlib.sha256(archive).digest() != digest:
+            self._discard(path, "its checksum does not fit")
+            return None
+        with np.load(BytesIO(archive), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
         told = json.loads(arrays["drops"].tobytes())
         return EncodedGroup(
             arrays["rows"],
@@ -52,17 +60,20 @@ class PackedCache:
         """Write a row group."""
         drops = encoded.drops
         told = {"kept": drops.kept, "dropped": drops.dropped, "places": drops.places}
+        archive = BytesIO()
+        np.savez(
+            archive,
+            rows=encoded.rows,
+            sources=encoded.sources.tokens,
+            source_starts=encoded.sources.starts,
+            targets=encoded.targets.tokens,
+            target_starts=encoded.targets.starts,
+            drops=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8),
+        )
+        content = archive.getvalue()
         draft = self.folder / f".{group}.{uuid4().hex}.npz"
         try:
-            np.savez(
-                draft,
-                rows=encoded.rows,
-                sources=encoded.sources.tokens,
-                source_starts=encoded.sources.starts,
-                targets=encoded.targets.tokens,
-                target_starts=encoded.targets.starts,
-                drops=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8),
-            )
+            draft.write_bytes(content + hashlib.sha256(content).digest())
             draft.replace(self._path(group))
         finally:
             draft.unlink(missing_ok=True)
@@ -79,6 +90,10 @@ class PackedCache:
     def free(self) -> int:
         """Return the free bytes of the disk it is on."""
         return shutil.disk_usage(self.folder).free
+
+    def _discard(self, path: Path, fault: str) -> None:
+        _log.warning("%s is damaged (%s); its rows are read and encoded again", path, fault)
+        path.unlink(missing_ok=True)
 
     def _path(self, group: int) -> Path:
         return self.folder / f"{group:07d}.npz"

@@ -67,13 +67,17 @@ class Window(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a micro-batch came from: its number k, its stream, its window, the ids of its pairs."""
+    """Where a micro-batch came from: its number k, its stream, its window, the ids of its pairs.
+
+    Beside it, the windows without a batch that lay between the reader's previous micro-batch and this one.
+    """
 
     number: int
     stream: int
     anchor: Anchor
     rows: Indices
     drops: Drops
+    barren: tuple[tuple[Anchor, Drops], ...]
 
 
 class StreamMismatchError(ValueError):
@@ -120,24 +124,28 @@ class StreamReader:
         self._window: Window | None = None
         self._next: Future[Window] | None = None
 
-    def batch(self, number: int) -> tuple[Batch, Anchor, Drops]:
+    def batch(self, number: int) -> tuple[Batch, Anchor, Drops, tuple[tuple[Anchor, Drops], ...]]:
         """Return the stream's batch `number`, counted over all epochs, the window it is in, and its drops.
+
+        And the windows passed on the way that had no batch, with their drops: nobody else will tell of them.
 
         Raises:
             ValueError: a whole epoch gave no batch.
 
         """
-        passed = Drops()
+        barren: list[tuple[Anchor, Drops]] = []
         while True:
             epoch, window, before = self._anchor
             if self._window is None:
                 self._window = self._next.result() if self._next else self._build(epoch, window)
                 self._next = self._ahead.submit(self._build, *self._following())
             if number < before + len(self._window.batches):
-                return self._window.batch(number - before), self._anchor, self._window.drops
-            passed += self._window.drops
+                return self._window.batch(number - before), self._anchor, self._window.drops, tuple(barren)
+            if not self._window.batches:
+                barren.append((self._anchor, self._window.drops))
             before += len(self._window.batches)
             if before == 0 and window + 1 == self._windows:
+                passed = sum((drops for _, drops in barren), Drops())
                 raise ValueError(
                     f"no pair of {self._name} is left to train on; mend the data, or lower --streams. {passed.report()}"
                 )
@@ -151,7 +159,14 @@ class StreamReader:
 
 
 class MicroBatches(IterableDataset[dict[str, Any]]):
-    """The endless micro-batches of one process, from a position on; splits itself among loader workers."""
+    """The endless micro-batches of one process, from a position on; splits itself among loader workers.
+
+    Args:
+        stream: where they come from, and the position.
+        process: r, 0 <= r < `processes`.
+        processes: w; it divides the position.
+
+    """
 
     def __init__(self, stream: "TrainingStream", process: int, processes: int) -> None:
         self._stream = stream
@@ -159,9 +174,14 @@ class MicroBatches(IterableDataset[dict[str, Any]]):
         self._processes = processes
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        # A DataLoader takes from its workers by turns, so worker j of n yields every n-th batch of the process.
         info = get_worker_info()
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        return self.part(info.id, info.num_workers) if info else self.part(0, 1)
+
+    def part(self, worker: int, workers: int) -> Iterator[dict[str, Any]]:
+        """Return what one of the loader workers yields.
+
+        A DataLoader takes from its workers by turns, so worker j of n has every n-th micro-batch of the process.
+        """
         number = self._stream.consumed + self._process + worker * self._processes
         while True:
             yield self._stream.micro_batch(number)
@@ -206,9 +226,9 @@ class TrainingStream:
         stream, index = number % self._order.streams, number // self._order.streams
         if stream not in self._readers:
             self._readers[stream] = self._reader(stream)
-        batch, anchor, drops = self._readers[stream].batch(index)
+        batch, anchor, drops, barren = self._readers[stream].batch(index)
         inputs: dict[str, Any] = dict(model_inputs(batch.sources, batch.targets, self._padding))
-        return inputs | {"place": Place(number, stream, anchor, batch.rows, drops)}
+        return inputs | {"place": Place(number, stream, anchor, batch.rows, drops, barren)}
 
     def _reader(self, stream: int) -> StreamReader:
         # Made here, in the process that reads: neither threads nor windows would outlive a fork.
@@ -256,12 +276,14 @@ class TrainingStream:
 
         """
         self._anchors[place.stream] = place.anchor
-        if place.anchor.epoch == 0:
-            self._first_epoch[place.stream, place.anchor.window] = place.drops
-        if self._entered.get(place.stream) != place.anchor:
-            self._entered[place.stream] = place.anchor
-            self._unreadable[place.anchor.epoch] += place.drops.unreadable
-            self._limit(self._unreadable[place.anchor.epoch], place.drops)
+        for anchor, drops in (*place.barren, (place.anchor, place.drops)):
+            if place.stream in self._entered and anchor <= self._entered[place.stream]:
+                continue
+            self._entered[place.stream] = anchor
+            if anchor.epoch == 0:
+                self._first_epoch[place.stream, anchor.window] = drops
+            self._unreadable[anchor.epoch] += drops.unreadable
+            self._limit(self._unreadable[anchor.epoch], drops)
 
     def _limit(self, unreadable: int, drops: Drops) -> None:
         if unreadable > self._max_unreadable * self._corpus.rows:
@@ -317,7 +339,7 @@ class TrainingStream:
             (stream, window): Drops(kept, Counter(dropped), places)
             for stream, window, kept, dropped, places in state["first_epoch"]
         }
-        self._readers = {}
+        self._readers, self._entered, self._unreadable = {}, {}, Counter()
 
     def drops(self, notes: list[dict[str, Any]]) -> Drops:
         """Return what the first epoch, as far as it was consumed, kept and dropped."""

@@ -1,12 +1,17 @@
 """A corpus whose rows say who they are: any number of groups of any size, for tests of the order of training."""
 
+import hashlib
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.data import Pair, TrainingStream, fingerprint, learn_tokenizer
+from vaswani.data import PackedCache, Pair, TrainingStream, fingerprint, learn_tokenizer
 from vaswani.data.cleaning import Limits
 from vaswani.data.order import Order
+from vaswani.data.pairs import NoPair, Row
+
+LIMITS = Limits(max_tokens=40, max_ratio=20)
 
 
 @dataclass(frozen=True)
@@ -15,11 +20,12 @@ class NumberedCorpus:
 
     sizes: tuple[int, ...]
     bad_every: int = 0
+    unreadable: frozenset[tuple[int, int]] = frozenset()
     name: str = "numbers"
 
     @property
     def fingerprint(self) -> str:
-        return f"{self.sizes} {self.bad_every}"
+        return f"{self.sizes} {self.bad_every} {sorted(self.unreadable)}"
 
     @property
     def groups(self) -> int:
@@ -29,9 +35,12 @@ class NumberedCorpus:
     def rows(self) -> int:
         return sum(self.sizes)
 
-    def read(self, group: int) -> list[Pair]:
-        rows = []
+    def read(self, group: int) -> list[Row]:
+        rows: list[Row] = []
         for row in range(self.sizes[group]):
+            if (group, row) in self.unreadable:
+                rows.append(NoPair("malformed", f"numbers, group {group}, row {row + 1}"))
+                continue
             words = (group * 31 + row * 17) % 9 + 1
             is_bad = self.bad_every and row % self.bad_every == 0
             rows.append(
@@ -45,7 +54,7 @@ class NumberedCorpus:
             (group, row)
             for group, size in enumerate(self.sizes)
             for row in range(size)
-            if not (self.bad_every and row % self.bad_every == 0)
+            if not (self.bad_every and row % self.bad_every == 0) and (group, row) not in self.unreadable
         }
 
 
@@ -56,8 +65,27 @@ def number_tokenizer() -> PreTrainedTokenizerFast:
 
 def numbered_stream(
     corpus: NumberedCorpus, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0, budget: int = 64, streams: int = 1,
-    window_groups: int = 2,
+    window_groups: int = 2, limits: Limits = LIMITS, cache: PackedCache | None = None, max_unreadable: float = 0.001,
 ) -> TrainingStream:  # fmt: skip
     """A training stream over numbers."""
     order = Order(seed=seed, tokens_per_batch=budget, streams=streams, window_groups=window_groups)
-    return TrainingStream(corpus, tokenizer, fingerprint(tokenizer), Limits(max_tokens=40, max_ratio=20), order)
+    return TrainingStream(corpus, tokenizer, fingerprint(tokenizer), limits, order, cache, max_unreadable)
+
+
+class Seen(NamedTuple):
+    """What a run was given in one micro-batch: its number, its epoch, the ids of its rows, a digest of its tensors."""
+
+    number: int
+    epoch: int
+    rows: tuple[tuple[int, int], ...]
+    tensors: str
+
+
+def seen(batch: dict[str, Any]) -> Seen:
+    """Take down a micro-batch."""
+    place = batch["place"]
+    digest = hashlib.sha256()
+    for name in ("input_ids", "attention_mask", "labels"):
+        digest.update(f"{name} {batch[name].dtype} {tuple(batch[name].shape)}".encode() + batch[name].numpy().tobytes())
+    rows = tuple((group, row) for group, row in place.rows.tolist())
+    return Seen(place.number, place.anchor.epoch, rows, digest.hexdigest()[:16])

@@ -2,21 +2,32 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from itertools import islice
-from typing import Any
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from corpus_of_numbers import NumberedCorpus, number_tokenizer, numbered_stream
-from hypothesis import HealthCheck, given, settings
+from corpus_of_numbers import LIMITS, NumberedCorpus, Seen, number_tokenizer, numbered_stream, seen
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.data import Limits, Order, fingerprint
-from vaswani.data.stream import MicroBatches, StreamMismatchError, TrainingStream
+from vaswani.data import PackedCache, Pair, fingerprint, learn_tokenizer
+from vaswani.data.cleaning import Limits
+from vaswani.data.encoding import encode_group
+from vaswani.data.order import Order
+from vaswani.data.stream import MicroBatches, StreamMismatchError, TooManyUnreadableError, TrainingStream
 
-Ids = list[list[int]]
+B = 24
+"""Micro-batches a step: 1, 2, 3, 4, 6 and 8 processes share them."""
+
+EPOCHS = 3
 
 
 @pytest.fixture(scope="module")
@@ -24,97 +35,199 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return number_tokenizer()
 
 
-def ids(batch: dict[str, Any]) -> Ids:
-    return [list(row) for row in batch["place"].rows.tolist()]
-
-
-def whole(stream: TrainingStream, batches: int) -> list[Ids]:
+def whole(stream: TrainingStream, batches: int) -> list[Seen]:
     """The sequence of one process without interruption."""
-    return [ids(batch) for batch in islice(MicroBatches(stream, 0, 1), batches)]
+    return [seen(batch) for batch in islice(MicroBatches(stream, 0, 1), batches)]
 
 
-corpora = st.builds(
-    NumberedCorpus,
-    sizes=st.lists(st.integers(2, 40), min_size=4, max_size=9).map(tuple),
-    bad_every=st.sampled_from([0, 5]),
-)
-slowly = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@given(corpora, st.integers(0, 3), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 3, 4, 6, 8]), st.integers(1, 3))
-@slowly
-def test_any_number_of_processes_with_stops_trains_the_same_batches(
-    tokenizer: PreTrainedTokenizerFast, corpus: NumberedCorpus, seed: int, streams: int, processes: int, stops: int
-) -> None:
-    """B = 24 micro-batches a step, shared by 1 to 8 processes, whose number changes at each stop."""
-    step, steps = 24, 3
-    expected = whole(numbered_stream(corpus, tokenizer, seed=seed, streams=streams), step * steps)
-    found: list[Ids] = []
-    state: dict[str, Any] | None = None
-    for part in range(steps):
-        if part % stops == 0 or state is None:  # a stop: fresh objects that know only the saved state
-            world = processes if part % 2 == 0 else 1
-            ranks = [numbered_stream(corpus, tokenizer, seed=seed, streams=streams) for _ in range(world)]
-            for rank in ranks:
-                if state is not None:
-                    rank.restore(json.loads(json.dumps(state)))
-            iterators: list[Iterator[dict[str, Any]]] = [
-                iter(MicroBatches(stream, rank, world)) for rank, stream in enumerate(ranks)
-            ]
-        for number in range(step):
-            batch = next(iterators[number % world])
-            ranks[number % world].note(batch["place"])
-            found.append(ids(batch))
-        state = ranks[0].state((part + 1) * step, [rank.notes() for rank in ranks])
-    assert found == expected
-
-
-@given(corpora, st.integers(0, 5), st.sampled_from([1, 2, 4]))
-@slowly
-def test_every_row_comes_once_an_epoch(
-    tokenizer: PreTrainedTokenizerFast, corpus: NumberedCorpus, seed: int, streams: int
-) -> None:
-    stream = numbered_stream(corpus, tokenizer, seed=seed, streams=streams)
-    seen: dict[int, list[tuple[int, int]]] = {0: [], 1: [], 2: []}
-    kept = 0
+def noted(stream: TrainingStream) -> Iterator[Seen]:
+    """What one process trains on."""
     for batch in MicroBatches(stream, 0, 1):
-        place = batch["place"]
-        stream.note(place)
-        if stream.epoch([stream.notes()]) > 2:
+        stream.note(batch["place"])
+        yield seen(batch)
+
+
+def whole_epochs(stream: TrainingStream) -> tuple[list[Seen], dict[str, Any]]:
+    """The steps of one process without interruption until three epochs are over, and the state that they end in."""
+    found: list[Seen] = []
+    batches = noted(stream)
+    while stream.epoch([stream.notes()]) < EPOCHS:
+        found += islice(batches, B)
+    return found, stream.state(len(found), [stream.notes()])
+
+
+class Life(NamedTuple):
+    """What a run does between two stops."""
+
+    steps: int
+    processes: int
+    workers: int
+
+
+class Setting(NamedTuple):
+    """What the order of training depends on."""
+
+    corpus: NumberedCorpus
+    seed: int
+    streams: int
+    window_groups: int
+
+    def stream(self, tokenizer: PreTrainedTokenizerFast, cache: PackedCache | None = None) -> TrainingStream:
+        return numbered_stream(
+            self.corpus, tokenizer, seed=self.seed, streams=self.streams, window_groups=self.window_groups,
+            cache=cache, max_unreadable=1.0,
+        )  # fmt: skip
+
+
+@st.composite
+def drawn_settings(draw: st.DrawFn) -> Setting:
+    """Small corpora of 2 to 9 groups; in some, all rows of a group are unreadable, so that a window has no batch."""
+    sizes = draw(st.lists(st.integers(2, 40), min_size=2, max_size=9).map(tuple))
+    # A stream must have a usable group in its share.
+    streams = draw(st.integers(1, len(sizes)))
+    lost = draw(st.integers(0, len(sizes) - 1)) if len(sizes) >= 2 * streams and draw(st.booleans()) else None
+    unreadable = frozenset((lost, row) for row in range(sizes[lost])) if lost is not None else frozenset()
+    corpus = NumberedCorpus(sizes, draw(st.sampled_from([0, 5])), unreadable)
+    return Setting(corpus, draw(st.integers(0, 2**31)), streams, draw(st.integers(1, 4)))
+
+
+def drawn_lives(processes: list[int]) -> st.SearchStrategy[list[Life]]:
+    life = st.builds(Life, st.integers(1, 5), st.sampled_from(processes), st.sampled_from([0, 1, 2, 5]))
+    return st.lists(life, min_size=1, max_size=6)
+
+
+def slowly(examples: int) -> settings:
+    return settings(deadline=None, max_examples=examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+# --- one sequence, however it is split and stopped ---
+
+
+def interrupted(
+    fresh: Callable[[], TrainingStream],
+    shares: Callable[[TrainingStream, Life, int, Callable[[], TrainingStream]], Iterator[dict[str, Any]]],
+    lives: Iterable[Life],
+    batches: int,
+) -> tuple[list[Seen], dict[str, Any]]:
+    """What a run sees that stops after each life and resumes from its state with what the next life says.
+
+    `shares` gives one process's micro-batches; it may make further streams at the position where the life begins.
+    """
+    found: list[Seen] = []
+    state = None
+    for life in lives:
+
+        def resumed(state: Any = state) -> TrainingStream:
+            stream = fresh()
+            if state is not None:
+                stream.restore(json.loads(json.dumps(state)))
+            return stream
+
+        ranks = [resumed() for _ in range(life.processes)]
+        iterators = [shares(stream, life, rank, resumed) for rank, stream in enumerate(ranks)]
+        for number in range(min(life.steps * B, batches - len(found))):
+            batch = next(iterators[number % life.processes])
+            ranks[number % life.processes].note(batch["place"])
+            found.append(seen(batch))
+        state = ranks[0].state(len(found), [rank.notes() for rank in ranks])
+        if len(found) == batches:
+            return found, state
+    raise AssertionError("the lives ended before the run")
+
+
+def simulated_workers(
+    stream: TrainingStream, life: Life, rank: int, resumed: Callable[[], TrainingStream]
+) -> Iterator[dict[str, Any]]:
+    """The share of a process whose loader workers are streams of their own, taken from by turns."""
+    workers = max(1, life.workers)
+    readers = [stream] + [resumed() for _ in range(workers - 1)]
+    parts = [MicroBatches(reader, rank, life.processes).part(worker, workers) for worker, reader in enumerate(readers)]
+    return (next(part) for part in cycle(parts))
+
+
+def real_workers(
+    stream: TrainingStream, life: Life, rank: int, _: Callable[[], TrainingStream]
+) -> Iterator[dict[str, Any]]:
+    """The share of a process whose loader workers are processes."""
+    return iter(stream.loader(rank, life.processes, life.workers, pin_memory=False))
+
+
+@given(drawn_settings(), drawn_lives([1, 2, 3, 4, 6, 8]), st.booleans())
+@example(Setting(NumberedCorpus((20,) * 9, 5), 1, 4, 1), [Life(1, 8, 5), Life(2, 3, 2), Life(1, 6, 0)], True)
+@slowly(25)
+def test_any_split_and_any_stops_train_the_same_batches(
+    tokenizer: PreTrainedTokenizerFast,
+    tmp_path_factory: pytest.TempPathFactory,
+    setting: Setting,
+    lives: list[Life],
+    cached: bool,
+) -> None:
+    """Ids and tensors of every micro-batch over three epochs, and what the state says was dropped in the first."""
+    expected, end = whole_epochs(setting.stream(tokenizer))
+    cache = PackedCache(tmp_path_factory.mktemp("packed")) if cached else None
+    found, state = interrupted(lambda: setting.stream(tokenizer, cache), simulated_workers, cycle(lives), len(expected))
+    assert found == expected
+    assert state == end
+
+
+@given(drawn_settings(), drawn_lives([1, 2, 3]).filter(lambda lives: any(life.workers for life in lives)))
+@example(Setting(NumberedCorpus((30, 25, 35, 20, 30, 10)), 0, 2, 2), [Life(1, 1, 5), Life(2, 2, 2), Life(1, 3, 1)])
+@slowly(4)
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 5 worker processes")
+def test_loader_workers_do_not_change_the_order(
+    tokenizer: PreTrainedTokenizerFast, setting: Setting, lives: list[Life]
+) -> None:
+    expected, end = whole_epochs(setting.stream(tokenizer))
+    found, state = interrupted(lambda: setting.stream(tokenizer), real_workers, cycle(lives), len(expected))
+    assert found == expected
+    assert state == end
+
+
+@given(drawn_settings())
+@slowly(20)
+def test_every_row_comes_once_an_epoch_and_with_its_own_tokens(
+    tokenizer: PreTrainedTokenizerFast, setting: Setting
+) -> None:
+    corpus, stream = setting.corpus, setting.stream(tokenizer)
+    rows: dict[int, Counter[tuple[int, int]]] = {epoch: Counter() for epoch in range(EPOCHS)}
+    for batch in MicroBatches(stream, 0, 1):
+        stream.note(batch["place"])
+        if stream.epoch([stream.notes()]) >= EPOCHS:
             break
-        if place.anchor.epoch in seen:
-            seen[place.anchor.epoch] += [(group, row) for group, row in place.rows.tolist()]
-    for epoch, rows in seen.items():
-        assert len(rows) == len(set(rows)), f"epoch {epoch} repeats rows"
-        assert set(rows) == corpus.kept_rows(), f"epoch {epoch} lost rows"
-    kept = stream.drops([stream.notes()]).kept
-    assert kept == len(corpus.kept_rows())
-    assert stream.drops([stream.notes()]).dropped.total() == sum(corpus.sizes) - len(corpus.kept_rows())
+        found = seen(batch)
+        if found.epoch < EPOCHS:
+            rows[found.epoch].update(found.rows)
+        for (group, row), source, target in zip(found.rows, batch["input_ids"], batch["labels"], strict=True):
+            pair = corpus.read(group)[row]
+            assert isinstance(pair, Pair)
+            assert source[source != tokenizer.pad_token_id].tolist() == tokenizer(pair.source).input_ids
+            assert target[target != -100].tolist() == tokenizer(pair.target).input_ids
+    for epoch, counted in rows.items():
+        assert counted == Counter(corpus.kept_rows()), f"epoch {epoch} lost or repeated rows"
+    drops = stream.drops([stream.notes()])
+    assert drops.kept == len(corpus.kept_rows())
+    assert drops.dropped.total() == corpus.rows - len(corpus.kept_rows())
+    assert drops.unreadable == len(corpus.unreadable)
 
 
 def test_epochs_and_seeds_have_orders_of_their_own(tokenizer: PreTrainedTokenizerFast) -> None:
     corpus = NumberedCorpus((40, 40, 40, 40))
     first = whole(numbered_stream(corpus, tokenizer, seed=1), 60)
-    assert first != whole(numbered_stream(corpus, tokenizer, seed=2), 60)
-    batches_an_epoch = next(k for k in range(1, 60) if sum(len(b) for b in first[:k]) == 160)
-    assert first[:batches_an_epoch] != first[batches_an_epoch : 2 * batches_an_epoch]
+    second = whole(numbered_stream(corpus, tokenizer, seed=2), 60)
+    assert [batch.rows for batch in first] != [batch.rows for batch in second]
+    batches_an_epoch = next(k for k in range(1, 60) if sum(len(batch.rows) for batch in first[:k]) == 160)
+    rows = [batch.rows for batch in first]
+    assert rows[:batches_an_epoch] != rows[batches_an_epoch : 2 * batches_an_epoch]
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2, 5])
-def test_loader_workers_do_not_change_the_order(tokenizer: PreTrainedTokenizerFast, workers: int) -> None:
-    corpus = NumberedCorpus((30, 25, 35, 20, 30, 10))
-    expected = whole(numbered_stream(corpus, tokenizer, streams=2), 90)
-    found: list[Ids] = []
-    state: dict[str, Any] | None = None
-    for _ in range(3):  # three runs of ten steps of three micro-batches, on one process
-        stream = numbered_stream(corpus, tokenizer, streams=2)
-        if state is not None:
-            stream.restore(state)
-        for batch in islice(stream.loader(0, 1, workers, pin_memory=False), 30):
-            stream.note(batch["place"])
-            found.append(ids(batch))
-        state = stream.state(len(found), [stream.notes()])
-    assert found == expected
+def test_epochs_read_the_groups_in_orders_of_their_own(tokenizer: PreTrainedTokenizerFast) -> None:
+    """With one group a window, the groups come one after another."""
+    found, _ = whole_epochs(numbered_stream(NumberedCorpus((9,) * 8), tokenizer, window_groups=1))
+    orders = {
+        tuple(dict.fromkeys(batch.rows[0][0] for batch in found if batch.epoch == epoch)) for epoch in range(EPOCHS)
+    }
+    assert len(orders) == EPOCHS
+    assert all(sorted(order) == list(range(8)) for order in orders)
 
 
 def test_a_resume_reads_nothing_before_its_window(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -137,21 +250,136 @@ def test_a_resume_reads_nothing_before_its_window(tokenizer: PreTrainedTokenizer
     assert len(read) <= 6  # the window it stopped in, the next if it stopped at the end of one, and one ahead
 
 
+# --- the packed cache ---
+
+
+def truncate(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def shrink_an_array(content: bytes) -> bytes:
+    """One bit in the header of `rows`: 1,000 rows become 0,000, and no checksum of the archive covers what is read."""
+    at = content.index(b"(1000,)") + 1
+    return content[:at] + b"0" + content[at + 1 :]
+
+
+def change_a_token(content: bytes) -> bytes:
+    at = content.index(b"sources.npy") + 1000
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+def change_the_directory(content: bytes) -> bytes:
+    """The way of compression, in the table at the end of the archive."""
+    at = content.index(b"PK\x01\x02") + 10
+    return content[:at] + b"\x63" + content[at + 1 :]
+
+
 @pytest.mark.parametrize(
-    ("change", "word"),
-    [({"seed": 9}, "seed"), ({"budget": 80}, "tokens_per_batch"), ({"window_groups": 3}, "window_groups"),
-     ({"streams": 2}, "streams")],
-)  # fmt: skip
-def test_a_position_of_another_order_is_refused(
-    tokenizer: PreTrainedTokenizerFast, change: dict[str, int], word: str
+    "damage", [truncate, shrink_an_array, change_a_token, change_the_directory, lambda _: b"", lambda _: bytes(5000)]
+)
+def test_a_damaged_packed_file_is_noticed_and_written_anew(
+    tmp_path: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    caplog: pytest.LogCaptureFixture,
+    damage: Callable[[bytes], bytes],
 ) -> None:
-    corpus = NumberedCorpus((30, 30, 30))
-    stream = numbered_stream(corpus, tokenizer)
+    corpus = NumberedCorpus((1000, 1000))
+    expected = whole(numbered_stream(corpus, tokenizer, budget=400), 200)
+    cache = PackedCache(tmp_path)
+    whole(numbered_stream(corpus, tokenizer, budget=400, cache=cache), 10)
+    path = tmp_path / "0000001.npz"
+    good = path.read_bytes()
+    path.write_bytes(damage(good))
+    with caplog.at_level(logging.WARNING):
+        found = whole(numbered_stream(corpus, tokenizer, budget=400, cache=cache), 200)
+    assert found == expected
+    assert [record.getMessage().split(" (")[0] for record in caplog.records] == [f"{path} is damaged"]
+    assert path.read_bytes() == good
+
+
+@given(st.data())
+@slowly(60)
+def test_no_change_of_a_packed_file_goes_unnoticed(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast, data: st.DataObject
+) -> None:
+    cache = PackedCache(tmp_path)
+    cache.store(0, encode_group(NumberedCorpus((9,)), 0, tokenizer, LIMITS))
+    path = tmp_path / "0000000.npz"
+    content = bytearray(path.read_bytes())
+    for at in data.draw(st.sets(st.integers(0, len(content) - 1), min_size=1, max_size=3)):
+        content[at] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    assert cache.load(0) is None
+    assert not path.exists()
+
+
+def test_a_cold_a_warm_and_a_partly_filled_cache_give_the_same_batches(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    sizes, every, unreadable = (30, 25, 35, 20, 30, 10), 5, frozenset({(2, 1)})
+    expected = whole_epochs(Setting(NumberedCorpus(sizes, every, unreadable), 3, 2, 2).stream(tokenizer))
+
+    def groups_read(cache: PackedCache) -> list[int]:
+        read: list[int] = []
+
+        class Watched(NumberedCorpus):
+            def read(self, group: int) -> Any:
+                read.append(group)
+                return super().read(group)
+
+        assert whole_epochs(Setting(Watched(sizes, every, unreadable), 3, 2, 2).stream(tokenizer, cache)) == expected
+        return sorted(read)
+
+    cold, partly_filled = PackedCache(tmp_path / "one"), PackedCache(tmp_path / "other")
+    assert groups_read(cold) == [0, 1, 2, 3, 4, 5]
+    assert cold.filled() == 6
+    assert groups_read(cold) == []
+    for group in (1, 2, 5):
+        shutil.copy(cold.folder / f"{group:07d}.npz", partly_filled.folder)
+    assert groups_read(partly_filled) == [0, 3, 4]
+
+
+# --- what is refused ---
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "seed": {"seed": 9},
+    "tokens_per_batch": {"budget": 80},
+    "streams": {"streams": 2},
+    "window_groups": {"window_groups": 3},
+    "max_tokens": {"limits": Limits(max_tokens=41, max_ratio=20)},
+    "max_ratio": {"limits": Limits(max_tokens=40, max_ratio=19)},
+    "max_characters": {"limits": Limits(max_tokens=40, max_ratio=20, max_characters=80)},
+    "drop_html": {"limits": Limits(max_tokens=40, max_ratio=20, drop_html=True)},
+    "source_scripts": {"limits": Limits(max_tokens=40, max_ratio=20, source_scripts="Latin")},
+    "target_scripts": {"limits": Limits(max_tokens=40, max_ratio=20, target_scripts="Latin")},
+    "data": {"corpus": NumberedCorpus((30, 30, 31))},
+    "tokenizer": {"tokenizer": learn_tokenizer(["three four 0 1 2 3 4 5 6 7 8 9"] * 3, 280, show_progress=False)},
+}
+
+
+@pytest.mark.parametrize(("field", "change"), CHANGES.items(), ids=list(CHANGES))
+def test_a_position_of_other_data_or_another_order_is_refused(
+    tokenizer: PreTrainedTokenizerFast, field: str, change: dict[str, Any]
+) -> None:
+    same: dict[str, Any] = {"corpus": NumberedCorpus((30, 30, 30)), "tokenizer": tokenizer}
+    stream = numbered_stream(**same)
+    state = json.loads(json.dumps(stream.state(0, [stream.notes()])))
+    numbered_stream(**same).restore(state)
+    with pytest.raises(StreamMismatchError, match=rf"fit this run: {field} was [^;]* and is [^;]*\. Resume with"):
+        numbered_stream(**(same | change)).restore(state)
+
+
+def test_all_that_the_order_depends_on_is_in_the_test_above() -> None:
+    assert {field.name for kind in (Order, Limits) for field in fields(kind)} | {"data", "tokenizer"} == set(CHANGES)
+
+
+def test_all_that_changed_is_named(tokenizer: PreTrainedTokenizerFast) -> None:
+    stream = numbered_stream(NumberedCorpus((30, 30)), tokenizer)
     state = stream.state(0, [stream.notes()])
-    with pytest.raises(StreamMismatchError, match=word):
-        numbered_stream(corpus, tokenizer, **change).restore(state)
-    with pytest.raises(StreamMismatchError, match="data was"):
-        numbered_stream(NumberedCorpus((30, 30, 31)), tokenizer).restore(state)
+    with pytest.raises(StreamMismatchError, match="tokens_per_batch was 64 and is 80; max_tokens was 40 and is 50"):
+        numbered_stream(
+            NumberedCorpus((30, 30)), tokenizer, budget=80, limits=Limits(max_tokens=50, max_ratio=20)
+        ).restore(state)
 
 
 def test_a_position_from_before_an_option_existed_is_taken_where_the_option_is_off(
@@ -179,6 +407,68 @@ def test_a_corpus_without_a_usable_pair_is_an_error_and_not_an_endless_search(
 def test_more_streams_than_groups_are_refused(tokenizer: PreTrainedTokenizerFast) -> None:
     with pytest.raises(ValueError, match="3 row groups, too few for 4 streams"):
         numbered_stream(NumberedCorpus((5, 5, 5)), tokenizer, streams=4)
+
+
+# --- rows that cannot be read ---
+
+SPREAD = NumberedCorpus((25,) * 8, unreadable=frozenset((group, 3) for group in range(8)))
+"""200 rows, of which 8 cannot be read: one in each group, and so 4 in each of two streams."""
+
+
+def test_as_many_unreadable_rows_as_allowed_are_counted_and_training_goes_on(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    """The share is one of an epoch: over three epochs, 24 rows could not be read."""
+    stream = numbered_stream(SPREAD, tokenizer, max_unreadable=0.04)
+    _, state = whole_epochs(stream)
+    drops = stream.drops([stream.notes()])
+    assert (drops.kept, dict(drops.dropped)) == (192, {"malformed": 8})
+    assert len(drops.places["malformed"]) == 8
+    resumed = numbered_stream(SPREAD, tokenizer, max_unreadable=0.04)
+    resumed.restore(json.loads(json.dumps(state)))
+    assert resumed.drops([resumed.notes()]) == drops
+
+
+TOO_MANY = (
+    r"8 rows of numbers could not be read in this epoch, more than 3\.90% of 200; mend the source, or allow more by "
+    r"--max_unreadable\. Lately: .*malformed.* first at numbers, group \d, row 4"
+)
+
+
+def test_one_unreadable_row_too_many_ends_the_run(tokenizer: PreTrainedTokenizerFast) -> None:
+    stream = numbered_stream(SPREAD, tokenizer, window_groups=1, max_unreadable=0.039)
+    taken: list[Seen] = []
+    with pytest.raises(TooManyUnreadableError, match=f"(?s){TOO_MANY}"):
+        taken.extend(noted(stream))
+    assert sum(len(batch.rows) for batch in taken) == 7 * 24  # on entering the eighth window, not after the epoch
+
+
+def test_unreadable_rows_of_several_processes_are_limited_together(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Each of two processes reads one of two streams and sees four rows of eight: only the merged notes tell."""
+    ranks = [numbered_stream(SPREAD, tokenizer, streams=2, max_unreadable=0.039) for _ in range(2)]
+    for rank, stream in enumerate(ranks):
+        for batch in MicroBatches(stream, rank, 2):
+            stream.note(batch["place"])
+            if stream.epoch([{"anchors": {0: stream.notes()["anchors"][rank]}}]) == 1:
+                break
+    for stream in ranks:
+        assert stream.drops([stream.notes()]).unreadable == 4
+        stream.state(0, [stream.notes()])
+    with pytest.raises(TooManyUnreadableError, match=f"(?s){TOO_MANY}"):
+        ranks[0].state(0, [stream.notes() for stream in ranks])
+
+
+def test_a_window_of_nothing_but_unreadable_rows_counts(tokenizer: PreTrainedTokenizerFast) -> None:
+    """It has no batch, so no micro-batch comes from it."""
+    corpus = NumberedCorpus((25,) * 8, unreadable=frozenset((5, row) for row in range(25)))
+    stream = numbered_stream(corpus, tokenizer, window_groups=1, max_unreadable=0.125)
+    whole_epochs(stream)
+    assert stream.drops([stream.notes()]).unreadable == 25
+    with pytest.raises(TooManyUnreadableError, match=r"25 rows of numbers .* more than 12\.40% of 200"):
+        whole_epochs(numbered_stream(corpus, tokenizer, window_groups=1, max_unreadable=0.124))
+
+
+# --- for good ---
 
 
 def test_the_first_thousand_batches_are_what_they_always_were(tokenizer: PreTrainedTokenizerFast) -> None:
