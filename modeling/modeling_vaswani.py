@@ -1,7 +1,7 @@
 """The Transformer of "Attention Is All You Need" (Vaswani et al. 2017), in the order of its section 3.
 
-This file and `configuration_vaswani.py` travel with every saved model, so they import nothing but torch and
-transformers. Nothing here knows of data or training.
+This file and its neighbours travel with every saved model, so they import nothing but torch and transformers. Nothing
+here knows of data or training.
 
 Shapes: B sentences in a batch, S source and T target positions, Q query and K key positions, H heads, D = d_model,
 V = vocab_size.
