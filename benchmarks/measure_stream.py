@@ -33,6 +33,8 @@ class Task:
     """Batches to take the time of, after the warm-up; 0 for none."""
     position: str | None = None
     """File of a saved position to begin from."""
+    whole: bool = True
+    """Whether to go on, without a speed to measure, until every stream has its window and the next."""
 
 
 def measure(task: Task) -> dict[str, Any]:
@@ -56,13 +58,14 @@ def measure(task: Task) -> dict[str, Any]:
     ready = time.monotonic()
     next(batches)
     first = time.monotonic()
-    for _ in islice(batches, order.streams - 1):
-        pass
-    found = {
+    found: dict[str, Any] = {
         "import_s": opening - started, "open_s": opened - opening, "tokenizer_and_loader_s": ready - opened,
-        "first_batch_s": first - opening, "every_stream_s": time.monotonic() - opening,
-        "groups": corpus.groups, "rows": corpus.rows,
+        "first_batch_s": first - opening, "groups": corpus.groups, "rows": corpus.rows,
     }  # fmt: skip
+    if task.whole or task.batches:
+        for _ in islice(batches, order.streams - 1):
+            pass
+        found["every_stream_s"] = time.monotonic() - opening
     processes = [worker.pid for worker in batches._workers]
     if task.batches:
         for _ in islice(batches, task.warm_up):
@@ -77,7 +80,10 @@ def measure(task: Task) -> dict[str, Any]:
         say("end")
         used = processor_time(processes) - used
         found |= {"seconds": seconds, "pairs": pairs, "tokens": tokens, "worker_processor_s": used}
-    wait_until_idle(processes)
+    if task.whole:
+        for _ in islice(batches, order.streams):  # a stream reads ahead from its second batch on
+            pass
+        wait_until_idle(processes)
     memory = {"main": peak_memory(), "workers": [peak_memory(process) for process in processes]}
     return found | {"task": asdict(task), "peak_memory": memory}
 

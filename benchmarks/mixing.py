@@ -146,7 +146,7 @@ def draw(table: list[dict[str, Any]], shown: dict[str, Counts], folder: Path) ->
     along.axhline(WHOLE[0], color="black", linewidth=0.8, linestyle=":", label="the whole of WMT14")
     along.set(xlabel="pairs trained on in the first epoch, millions", ylim=(-0.03, 1.03),
               ylabel="share of Europarl in 64,000 consecutive pairs")  # fmt: skip
-    along.legend(loc="upper right", fontsize=8)
+    along.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2, fontsize=8)
     for height, row in enumerate(reversed(table)):
         found = row["stretches"]
         colour = "#D55E00" if "buffer" in row["method"] else "#0072B2" if "window" in row["method"] else "black"

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from dataclasses import asdict
 from importlib.metadata import version
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def table(speeds: list[dict[str, Any]], resumes: list[dict[str, Any]], padded: l
             f"{name}peak MiB, largest worker", [f"{max(each['peak_memory']['workers']) / 2**20:,.0f}" for each in runs]
         )
     line("resumed: open to first batch, s", [f"{each['first_batch_s']:.1f}" for each in resumes])
-    line("resumed: to a batch of every stream", [f"{each['every_stream_s']:.1f}" for each in resumes])
+    line("resumed: to a batch of every stream", [f"{each.get('every_stream_s', nan):.1f}" for each in resumes])
     lines += [
         f"padding, {each['tokens_per_batch']:,} tokens a batch, {each['window_groups']} groups a window: "
         f"{each['padding']:.1%} ({each['pairs_per_batch']:.0f} pairs a batch; {each['windows']} windows)"
@@ -118,27 +119,44 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=400, help="batches that the speed is taken of")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before the server answers")
     parser.add_argument("--padding_groups", type=int, nargs="+", default=[], help="further sizes of window for padding")
+    parser.add_argument("--counted_groups", type=int, default=10_000, help="row groups whose tokens are counted")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="resume no further than the first batch; the memory is then not the largest",
+    )
     parser.add_argument("--output", type=Path, required=True, help="JSON")
     given = parser.parse_args()
     order = Order(0, given.tokens_per_batch, given.streams, given.window_groups)
-    lengths = group_lengths(given.folder)
+    lengths = group_lengths(given.folder, given.counted_groups)
     padded = paddings(order, lengths, [25_000, 3_125], [given.window_groups, *given.padding_groups])
     speeds, resumes = [], []
     with CountingHub(given.folder, given.delay) as hub, tempfile.NamedTemporaryFile("w", suffix=".json") as saved:
         saved.write(json.dumps(position(order, lengths, 0.9)))
         saved.flush()
         for workers in given.workers:
-            task = Task(asdict(order), workers, str(given.folder / "tokenizer"), given.warm_up, given.batches)
+            task = Task(
+                asdict(order),
+                workers,
+                str(given.folder / "tokenizer"),
+                given.warm_up,
+                given.batches,
+                whole=not given.quick,
+            )
             speeds.append(run(task, hub))
-            resumes.append(run(Task(task.order, workers, task.tokenizer, position=saved.name), hub))
+            resumes.append(
+                run(Task(task.order, workers, task.tokenizer, position=saved.name, whole=not given.quick), hub)
+            )
             print(f"{workers} workers: done", file=sys.stderr)
     print(table(speeds, resumes, padded))
     machine = {
         "cores": os.cpu_count(), "load": os.getloadavg(), "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "tokenizers", "datasets", "huggingface-hub", "pyarrow")},
     }  # fmt: skip
-    results = {"machine": machine, "order": asdict(order), "delay": given.delay,
-               "pairs": len(lengths.lengths), "speed": speeds, "resume": resumes, "padding": padded}  # fmt: skip
+    results = {
+        "machine": machine, "order": asdict(order), "delay": given.delay, "counted_pairs": len(lengths.lengths),
+        "speed": speeds, "resume": resumes, "padding": padded,
+    }  # fmt: skip
     given.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 

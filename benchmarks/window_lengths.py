@@ -29,22 +29,19 @@ _SENTENCE = re.compile(r"(?<=[.?!]) ")
 
 @dataclass(frozen=True)
 class GroupLengths:
-    """The lengths of the kept pairs of all row groups; calling it gives a group with tokens of zero."""
+    """The lengths of the kept pairs of the counted row groups; calling it gives a group with tokens of zero."""
 
     lengths: NDArray[np.uint16]  # [N, 2], source and target
-    starts: NDArray[np.int64]  # [groups + 1]
+    starts: NDArray[np.int64]  # [counted groups + 1]
+    groups: int
 
     def __call__(self, group: int) -> EncodedGroup:
         """Return one row group."""
-        lengths = self.lengths[self.starts[group] : self.starts[group + 1]].astype(np.int64)
+        counted = group % (len(self.starts) - 1)
+        lengths = self.lengths[self.starts[counted] : self.starts[counted + 1]].astype(np.int64)
         sources, targets = (_zeros(column) for column in lengths.T)
         # Which rows are kept plays no part in the order, only how many there are.
         return EncodedGroup(np.arange(len(lengths)), sources, targets, Drops(len(lengths)))
-
-    @property
-    def groups(self) -> int:
-        """Number of row groups."""
-        return len(self.starts) - 1
 
 
 def _zeros(lengths: NDArray[np.int64]) -> Ragged:
@@ -52,31 +49,32 @@ def _zeros(lengths: NDArray[np.int64]) -> Ragged:
     return Ragged(np.zeros(int(starts[-1]), dtype=np.uint8), starts)
 
 
-def group_lengths(folder: Path) -> GroupLengths:
+def group_lengths(folder: Path, most: int) -> GroupLengths:
     """Return the lengths under the tokenizer in FOLDER/tokenizer; counts them once and keeps the result.
 
-    Rows are made of a limited number of sentences, and a byte-level vocabulary never joins across a space, so each
-    sentence is encoded once and the rows are sums.
+    Only the first `most` row groups are counted, and the others take the lengths of these by turns: all rows of a
+    generated corpus are drawn alike. Rows are made of a limited number of sentences, and a byte-level vocabulary never
+    joins across a space, so each sentence is encoded once and the rows are sums.
 
     Raises:
         ValueError: a row group has other lengths when it is encoded as training does it.
 
     """
     tokenizer = open_tokenizer(folder / "tokenizer")
-    path = folder / f"lengths-{fingerprint(tokenizer)[:8]}.npz"
+    path = folder / f"lengths-{fingerprint(tokenizer)[:8]}-{most}.npz"
+    corpus = open_written(folder)
     if not path.exists():
-        corpus = open_written(folder)
         known: dict[str, int] = {}
         parts = []
-        for group in tqdm(range(corpus.groups), "Counting tokens", unit=" groups"):
+        for group in tqdm(range(min(most, corpus.groups)), "Counting tokens", unit=" groups"):
             parts.append(_lengths(corpus, group, tokenizer, known))
-            if group % (corpus.groups // 5) == 0:
+            if group % 50 == 0:
                 encoded = encode_group(corpus, group, tokenizer, Limits())
                 if not np.array_equal(parts[-1], np.stack([encoded.sources.lengths, encoded.targets.lengths], 1)):
                     raise ValueError(f"row group {group} of {folder} is not made of sentences as wmt14_corpus.py does")
         np.savez(path, lengths=np.concatenate(parts), starts=np.cumsum([0] + [len(part) for part in parts]))
     with np.load(path) as file:
-        return GroupLengths(file["lengths"], file["starts"])
+        return GroupLengths(file["lengths"], file["starts"], corpus.groups)
 
 
 def _lengths(
