@@ -17,7 +17,7 @@ check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests recipes setup.py
+	$(BIN)/mypy tests recipes benchmarks setup.py
 	$(BIN)/lint-imports
 
 format: .venv/ready

@@ -138,6 +138,9 @@ class StreamReader:
             epoch, window, before = self._anchor
             if self._window is None:
                 self._window = self._next.result() if self._next else self._build(epoch, window)
+                self._next = None
+            elif self._next is None:
+                # Not before the second batch: after a start or a resume every stream gets its own window first.
                 self._next = self._ahead.submit(self._build, *self._following())
             if number < before + len(self._window.batches):
                 return self._window.batch(number - before), self._anchor, self._window.drops, tuple(barren)

@@ -250,6 +250,27 @@ def test_a_resume_reads_nothing_before_its_window(tokenizer: PreTrainedTokenizer
     assert len(read) <= 6  # the window it stopped in, the next if it stopped at the end of one, and one ahead
 
 
+def test_at_the_start_every_stream_gets_its_window_before_anything_is_read_ahead(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    read: list[int] = []
+
+    class Watched(NumberedCorpus):
+        def read(self, group: int) -> Any:
+            read.append(group)
+            return super().read(group)
+
+    stream = numbered_stream(Watched((30,) * 24), tokenizer, streams=4, window_groups=2)
+    batches = iter(MicroBatches(stream, 0, 1))
+    for _ in range(4):
+        next(batches)
+    assert len(read) == 1 + 1 + 2 + 2  # the first windows, of unlike size
+    next(batches)  # the second of stream 0, whose next window is now being read
+    assert stream._ahead is not None
+    stream._ahead.shutdown(wait=True)
+    assert len(read) == 6 + 2
+
+
 # --- the packed cache ---
 
 

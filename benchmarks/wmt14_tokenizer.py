@@ -1,0 +1,56 @@
+"""Learn a vocabulary of the paper's size from a corpus that wmt14_corpus.py wrote; tell what that took.
+
+python benchmarks/wmt14_tokenizer.py FOLDER --tokenizer_pairs 500000
+
+The vocabulary is left in FOLDER/tokenizer, for stream_wmt14.py.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from process_memory import peak_memory
+from tqdm import tqdm
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from wmt14_corpus import open_written
+
+from vaswani.data import Drops, Limits, fingerprint, learn_tokenizer
+from vaswani.data.cleaning import readable_rows
+from vaswani.experiment.kept import sample_of_groups
+
+
+def open_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Return a vocabulary that was learned before."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert isinstance(tokenizer, PreTrainedTokenizerFast)
+    return tokenizer
+
+
+def main() -> None:
+    """Learn, write, and print seconds and bytes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tokenizer_pairs", type=int, default=500_000, help="drawn by whole row groups")
+    parser.add_argument("--vocab_size", type=int, default=37_000, help="symbols of both languages together")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    corpus = open_written(given.folder)
+    before = peak_memory()
+    started, used = time.monotonic(), time.process_time()
+    groups = sample_of_groups(corpus, given.tokenizer_pairs, given.seed)
+    drops = Drops()
+    rows = readable_rows(corpus, tqdm(groups, unit=" groups"), Limits(), drops)
+    tokenizer = learn_tokenizer((side for _, _, pair in rows for side in pair), given.vocab_size)
+    told = {
+        "pairs": len(groups) * corpus.rows // corpus.groups, "symbols": len(tokenizer),
+        "fingerprint": fingerprint(tokenizer), "seconds": round(time.monotonic() - started, 1),
+        "processor_seconds": round(time.process_time() - used, 1),
+        "peak_memory": peak_memory(), "memory_before": before,
+    }  # fmt: skip
+    tokenizer.save_pretrained(given.folder / "tokenizer")
+    print(json.dumps(told, indent=2))
+
+
+if __name__ == "__main__":
+    main()
