@@ -1,5 +1,6 @@
 """Any data set of the Hugging Face Hub, streamed: row group by row group, nothing downloaded ahead."""
 
+import gzip
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,10 +8,11 @@ import pyarrow as pa
 from datasets import load_dataset_builder
 from datasets.packaged_modules.parquet.parquet import Parquet
 
-from .pairs import Corpus, Row, fingerprint
-from .parquet import ParquetCorpus, find_columns, table_rows
+from .pairs import Corpus, NoPair, Row, fingerprint
+from .parquet import ParquetCorpus, find_columns, open_whole, table_rows
 from .patience import Patience, patiently
 from .splits import choose_split
+from .tables import missing_columns, parse_record, to_rows
 
 _ROWS_AT_ONCE = 1_000
 _OPENING = Patience(seconds=60)
@@ -38,9 +40,51 @@ def open_hub(
     # Of each file its address, which names the revision, and its ETag (on this machine: the time of its change).
     origin = str((list(data), data.origin_metadata)) if data else str(builder.hash)
     digits = fingerprint(dataset, str(config), split, origin, source, target)
+    addresses = [str(address) for address in data or ()]
     if isinstance(builder, Parquet):
-        return ParquetCorpus(name, [str(address) for address in data or ()], digits, source, target, patience)
+        return ParquetCorpus(name, addresses, digits, source, target, patience)
+    if addresses and all(address.endswith((".jsonl", ".jsonl.gz")) for address in addresses):
+        return JsonLinesFiles(name, addresses, digits, source, target, patience)
     return StreamedCorpus(builder, split, name, digits, source, target, patience)
+
+
+class JsonLinesFiles:
+    """Files of JSON objects, one a line: a group is a file, read whole; a line that is none is a `NoPair`.
+
+    `datasets` would read them too, but ends at the first lone surrogate. Raises ValueError for missing columns.
+    """
+
+    def __init__(
+        self, name: str, addresses: list[str], digits: str, source: str, target: str, patience: Patience
+    ) -> None:
+        self.name = name
+        self.fingerprint = digits
+        self._addresses = addresses
+        self._keys = (source, target)
+        self._patience = patience
+        self.groups = len(addresses)
+        records = [record for record, _ in self._records(0) if not isinstance(record, NoPair)]
+        if not {source, target} <= (found := {key for record in records for key in record}):
+            raise missing_columns(addresses[0], source, target, found)
+        self.rows = self.groups * len(self.read(0))
+
+    def read(self, group: int) -> list[Row]:
+        """Return the rows of one file."""
+        return to_rows(self._records(group), *self._keys)
+
+    def _records(self, group: int) -> list[tuple[dict[str, object] | NoPair, str]]:
+        address = self._addresses[group]
+        content = patiently(lambda: read_whole(address), address, self._patience)
+        lines = content.removesuffix(b"\n").split(b"\n") if content else []
+        places = (f"{address}, line {number}" for number in range(1, len(lines) + 1))
+        return [(parse_record(line, where), where) for line, where in zip(lines, places, strict=True)]
+
+
+def read_whole(address: str) -> bytes:
+    """Return the content of a file, unpacked if it is a .gz."""
+    with open_whole(address) as stream:
+        content: bytes = stream.read()
+    return gzip.decompress(content) if address.endswith(".gz") else content
 
 
 class StreamedCorpus:

@@ -76,11 +76,7 @@ class JsonLinesCorpus:
 
     def read(self, group: int) -> list[Row]:
         """Return the rows of one group."""
-        source, target = self._keys
-        return [
-            record if isinstance(record, NoPair) else to_row(record.get(source), record.get(target), where)
-            for record, where in self._records(group)
-        ]
+        return to_rows(self._records(group), *self._keys)
 
     def _records(self, group: int) -> Iterator[tuple[dict[str, object] | NoPair, str]]:
         for number, line in enumerate(self._lines.read(group), group * ROWS_PER_GROUP + 1):
@@ -100,6 +96,14 @@ def parse_record(line: bytes, where: str) -> dict[str, object] | NoPair:
     if isinstance(record, dict) and isinstance(record.get("translation"), dict):
         record = record["translation"]
     return record if isinstance(record, dict) else NoPair("malformed", f"{where}: not a JSON object")
+
+
+def to_rows(records: Iterable[tuple[dict[str, object] | NoPair, str]], source: str, target: str) -> list[Row]:
+    """Return the rows of records and their places, of which each has its text under the keys `source` and `target`."""
+    return [
+        record if isinstance(record, NoPair) else to_row(record.get(source), record.get(target), where)
+        for record, where in records
+    ]
 
 
 def to_row(source: object, target: object, where: str) -> Row:

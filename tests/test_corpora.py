@@ -120,6 +120,20 @@ def test_a_streamed_dataset_of_another_format_is_one_group_a_file(tmp_path: Path
     assert corpus.read(0) == [("b", "a"), ("d", "c")]
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
+def test_bad_lines_of_a_streamed_dataset_are_counted_and_end_nothing(tmp_path: Path, ending: str) -> None:
+    lines = [b'{"en": "a", "de": "b"}', b'{"en": "\\ud800", "de": "c"}', b'{"en": "caf\xe9", "de": "d"}', b"oops",
+             b'{"en": "e", "de": "f"}']  # fmt: skip
+    content = b"\n".join(lines) + b"\n"
+    path = tmp_path / f"train.{ending}"
+    path.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+    rows = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de").read(0)
+    assert [row.reason if isinstance(row, NoPair) else row for row in rows] == [
+        ("a", "b"), "undecodable", "undecodable", "malformed", ("e", "f"),
+    ]  # fmt: skip
+    assert str(rows[1][1]).startswith(f"{path}, line 2")
+
+
 def test_a_streamed_row_group_is_read_without_the_files_of_the_others(tmp_path: Path) -> None:
     write_hub(tmp_path, PAIRS)
     corpus = open_hub(str(tmp_path), None, "train", "en", "de")
