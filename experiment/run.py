@@ -19,7 +19,7 @@ from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, draw_curv
 from vaswani.training.checkpoints import newest_whole
 
 from .arguments import Arguments
-from .errors import told_of_source, told_plainly, told_when_full
+from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
 from .kept import joint_tokenizer
 from .report import samples, say, summary
 from .run_folder import METRICS, RUN, claim, describe, write_json, write_skipped
@@ -35,7 +35,8 @@ def run(arguments: Arguments) -> dict[str, Any]:
         What metrics.json holds.
 
     Raises:
-        SystemExit: code 2, with the reason on stderr, if the data, the folder or the disk does not serve.
+        SystemExit: with the reason on stderr; code 2 if the data, the folder or the disk does not serve, another one
+            if training ends early (`vaswani.training.endings`).
 
     """
     model_fields, data, training = arguments
@@ -73,7 +74,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
-    with told_of_source(), told_when_full(str(folder)):
+    with told_of_endings(), told_of_source(), told_when_full(str(folder)):
         try:
             trainer.train_from(checkpoint)
         finally:

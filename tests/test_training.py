@@ -48,6 +48,7 @@ def train(
     dropout: float = 0.0,
     checkpoint: Path | None = None,
     evaluate: Callable[..., dict[str, float]] | None = None,
+    prepare: Callable[[VaswaniTrainer], None] = lambda _: None,
     **changes: Any,
 ) -> tuple[VaswaniForConditionalGeneration, VaswaniTrainer, TrainingStream]:
     settings: dict[str, Any] = {
@@ -66,6 +67,7 @@ def train(
     arguments = VaswaniTrainingArguments(output_dir=str(folder), **(settings | changes))
     nothing = evaluate or (lambda _: {"loss": 0.0, "perplexity": 1.0, "bleu": 0.0})
     trainer = VaswaniTrainer(model, arguments, stream, nothing, tokenizer)
+    prepare(trainer)
     trainer.train_from(checkpoint)
     return model, trainer, stream
 
@@ -171,11 +173,6 @@ def test_early_stopping_and_the_best_checkpoint(tmp_path: Path, tokenizer: PreTr
     assert trainer.state.global_step == 8
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-4", "checkpoint-8"]
     assert str(trainer.state.best_model_checkpoint).endswith("checkpoint-4")
-
-
-def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    with pytest.raises(FloatingPointError, match=r"the loss is nan at step \d.*peak_learning_rate"):
-        train(tmp_path, tokenizer, peak_learning_rate=1e38)
 
 
 @pytest.mark.parametrize(
