@@ -4,6 +4,7 @@ Where training itself ended early the code is that of its exception (`vaswani.tr
 """
 
 import errno
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from accelerate import PartialState
 
 from vaswani.data import SourceLostError, TooManyUnreadableError
-from vaswani.training import TrainingEndedError
+from vaswani.training.endings import PeerLostError, TrainingEndedError
 
 NOTHING = 1 << 20
 """Free bytes below which a disk counts as full, where the error itself does not say so."""
@@ -48,6 +49,10 @@ def told_of_endings() -> Iterator[None]:
     """End the process with the message and the exit code of training that ended early, said by one process for all."""
     try:
         yield
+    except PeerLostError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(error.exit_code)  # an orderly end would wait for the lost one again
     except TrainingEndedError as error:
         if PartialState().is_main_process:
             print(f"error: {error}", file=sys.stderr)

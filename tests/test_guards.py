@@ -17,15 +17,16 @@ import pytest
 import torch
 from accelerate import Accelerator
 from corpus_of_numbers import number_tokenizer, numbered_stream
-from test_training import CORPUS, STEPS, train
+from test_training import CORPUS, STEPS, network, train
 from transformers import PreTrainedTokenizerFast, TrainerCallback
 
 from vaswani.data.stream import MicroBatches
-from vaswani.training import VaswaniTrainer
+from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.checkpoints import checkpoints, fault
 from vaswani.training.endings import NotANumberError
 from vaswani.training.finite import FiniteSteps
 from vaswani.training.signals import ECHO
+from vaswani.training.startup import what_runs
 
 TOGETHER = f"""
 import os, signal, sys
@@ -315,3 +316,62 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         run.all[0].send_signal(signal.SIGTERM)
         assert run.all[0].wait(timeout=60) == 128 + signal.SIGTERM
     assert checkpoints(tmp_path / "run") == []
+
+
+# --- starts that went wrong ---
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("network.__globals__['set_seed'] = lambda seed: torch.manual_seed(seed + rank)", "by process 1 (step 0)"),
+        (
+            "TrainingStream.loader.__globals__['MicroBatches'] = lambda stream, _, __: MicroBatches(stream, 0, 1)",
+            "number 0 to processes 0 and 1",
+        ),
+        ("os.environ['ACCELERATE_MIXED_PRECISION'] = 'fp16'; more['bf16'] = True", "fp16 and the flags for bf16"),
+        ("os.environ['ACCELERATE_MIXED_PRECISION'] = 'bf16' if rank else 'no'", "run on cpu in no, cpu in bf16"),
+    ],
+    ids=["other weights", "the same data", "two wishes", "two precisions"],
+)
+def test_processes_that_do_not_belong_together_end_before_the_first_step(
+    tmp_path: Path, fault: str, words: str
+) -> None:
+    body = f"""
+from vaswani.data import TrainingStream
+from vaswani.data.stream import MicroBatches
+more = {{}}
+{fault}
+with told_of_endings():
+    train(folder, number_tokenizer(), batches_per_step=2, save_steps=1, **more)
+"""
+    with Together(script(tmp_path, body), tmp_path / "run") as run:
+        assert run.codes() == [78, 78], run.said(0) + run.said(1)
+    assert words in run.said(0)
+    assert checkpoints(tmp_path / "run") == []
+
+
+def test_what_runs_is_told_in_a_line(tmp_path: Path) -> None:
+    model = network(0.0).bfloat16()
+    arguments = VaswaniTrainingArguments(output_dir=str(tmp_path), batches_per_step=3, max_steps=20, bf16=True)
+    line = what_runs(model, arguments, "bf16", 2048)
+    assert line.startswith(
+        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters; 20 steps of 6,144 tokens"
+    )
+    assert "1 process(es) on cpu, each accumulates 3; bf16 beside bfloat16 weights; 0.00 GB" in line
+
+
+# --- lost peers ---
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_process_that_is_gone_or_hangs_ends_the_others(tmp_path: Path, how: signal.Signals) -> None:
+    with Together(script(tmp_path, f"{SLOWLY}\nrun(ddp_timeout=10)"), tmp_path / "run") as run:
+        for _ in polling():
+            if reached(tmp_path, 0) >= 3:
+                break
+        run.all[1].send_signal(how)
+        assert run.all[0].wait(timeout=120) == 69, run.said(0)
+    assert "another process of the run has ended, or did not answer for 10 s (--ddp_timeout)" in run.said(0)
+    assert "--resume" in run.said(0)
+    assert "Traceback" not in run.said(0)

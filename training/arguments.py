@@ -63,6 +63,9 @@ class VaswaniTrainingArguments(TrainingArguments):
     remove_unused_columns: bool = False
     ignore_data_skip: bool = True
     dataloader_num_workers: int = 1
+    # Seconds that processes wait for one that does not answer: longer than --source_patience, for which it may rightly
+    # wait for its text, and half of the Trainer's.
+    ddp_timeout: int = 900
     report_to: None | str | list[str] = field(default="tensorboard")  # noqa: RUF036  (the order that its parser knows)
 
     def __post_init__(self) -> None:

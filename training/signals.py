@@ -95,7 +95,6 @@ def leave_to_parent(loader: DataLoader[Any]) -> None:
 
 
 def _heed_parent_alone(_: int) -> None:
-    signal.set_wakeup_fd(-1)  # it is the parent's, and writes there would count as the parent's signals
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

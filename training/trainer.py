@@ -14,11 +14,13 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedToken
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
 from .arguments import VaswaniTrainingArguments
-from .checkpoints import prune, seal
+from .checkpoints import begin, check_parts, prune, seal
 from .finite import FiniteSteps, Place
+from .peers import named_when_lost
 from .progress import Progress
 from .schedule import inverse_square_root, peak_rate
 from .signals import Signals, leave_to_parent
+from .startup import check_data, check_processes, check_weights
 
 POSITION = "stream.json"
 
@@ -91,8 +93,15 @@ class VaswaniTrainer(Trainer):
         self._losses: list[torch.Tensor] = []
         self._loss_before = torch.zeros((), device=args.device)  # what was summed up to be logged, before this step
         self._save_is_due = False
+        self._is_first_step = True
         self._tokens: torch.Tensor | int = 0
         self._counted_since = time.monotonic()
+
+    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
+        """Wrap the model and so on, once it is known to be the same everywhere."""
+        assert self.model is not None
+        check_weights(self.model, self.state.global_step)
+        return super()._prepare_for_training(*args, **kwargs)
 
     # --- batches ---
 
@@ -110,6 +119,9 @@ class VaswaniTrainer(Trainer):
         """Take a step's micro-batches, note their places, and count the target tokens of all processes."""
         batches, tokens = super().get_batch_samples(epoch_iterator, num_batches, device)
         self._places = [batch.pop("place") for batch in batches]
+        if self._is_first_step:
+            check_data(self._places)
+            self._is_first_step = False
         self._losses = []
         self._loss_before = self._tr_loss.clone()
         for place in self._places:
@@ -195,13 +207,17 @@ class VaswaniTrainer(Trainer):
             self._save_is_due = True
             return
         self._finite.check_weights(model, self.state.global_step)
+        run = Path(str(self.args.output_dir))
+        folder = run / f"checkpoint-{self.state.global_step}"
+        if self.args.should_save:
+            begin(folder)
+        self.accelerator.wait_for_everyone()
         super()._save_checkpoint(model, trial)
         notes = gather_object([self.stream.notes()])
         if self.args.should_save:
-            run = Path(str(self.args.output_dir))
-            folder = run / f"checkpoint-{self.state.global_step}"
             position = self.stream.state(self.state.global_step * self.args.batches_per_step, notes)
             (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
+            check_parts(folder, self.args.world_size)
             seal(folder)
             if self.keep is not None:
                 prune(run, self.keep, self.state.best_model_checkpoint)
@@ -214,7 +230,9 @@ class VaswaniTrainer(Trainer):
             TrainingEndedError: one of its kinds, on all processes that are left, where training ends before that.
 
         """
+        check_processes(self.args, self.accelerator)
         if checkpoint is not None:
+            check_parts(checkpoint)
             self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
             if reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
@@ -222,7 +240,7 @@ class VaswaniTrainer(Trainer):
                 self._load_from_checkpoint(str(checkpoint))
                 return
         self._counted_since = time.monotonic()
-        with self._signals:
+        with self._signals, named_when_lost(self.args.ddp_timeout):
             self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
             self._signals.check_end(self.accelerator, self.state.global_step, is_saved=not self._finite.streak)
         self._finite.check_end(self.state.global_step)
