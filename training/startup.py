@@ -32,7 +32,8 @@ def check_processes(args: VaswaniTrainingArguments, accelerator: Accelerator) ->
     flag = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
     launcher = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # which is what it says too when nobody asked
     runs = accelerator.mixed_precision
-    if runs not in (flag, launcher) or ("no" not in (flag, launcher) and flag != launcher):
+    asked_for = {flag, launcher} - {"no"} or {"no"}
+    if asked_for != {runs}:
         complaints.append(
             f"the launcher asks for mixed precision {launcher} and the flags for {flag}, and {runs} would run; set "
             "mixed_precision of the launch configuration to 'no', or leave out --bf16 and --fp16"
