@@ -1,12 +1,19 @@
-"""How a run ends when the user can mend the cause: one message, no stack, exit code 2."""
+"""How a run ends before its time: one message, no stack, exit code 2 where the user can mend the cause.
+
+Where training itself ended early the code is that of its exception (`vaswani.training.endings`).
+"""
 
 import errno
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from accelerate import PartialState
+
 from vaswani.data import SourceLostError, TooManyUnreadableError
+from vaswani.training.endings import PeerLostError, TrainingEndedError
 
 NOTHING = 1 << 20
 """Free bytes below which a disk counts as full, where the error itself does not say so."""
@@ -35,6 +42,21 @@ def told_of_source() -> Iterator[None]:
         message = str(error).rpartition(f"{type(error).__name__}: ")[2]
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(2) from error
+
+
+@contextmanager
+def told_of_endings() -> Iterator[None]:
+    """End the process with the message and the exit code of training that ended early, said by one process for all."""
+    try:
+        yield
+    except PeerLostError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(error.exit_code)  # an orderly end would wait for the lost one again
+    except TrainingEndedError as error:
+        if PartialState().is_main_process:
+            print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from error
 
 
 @contextmanager

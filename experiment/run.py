@@ -16,10 +16,11 @@ from transformers.utils import logging as transformers_logging
 from vaswani.evaluation.scores import score
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, draw_curve
-from vaswani.training.checkpoints import newest_whole
+from vaswani.training.checkpoints import check_parts, newest_whole, sealed, set_aside
+from vaswani.training.startup import what_runs
 
 from .arguments import Arguments
-from .errors import told_of_source, told_plainly, told_when_full
+from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
 from .kept import joint_tokenizer
 from .report import samples, say, summary
 from .run_folder import METRICS, RUN, claim, describe, write_json, write_skipped
@@ -35,7 +36,8 @@ def run(arguments: Arguments) -> dict[str, Any]:
         What metrics.json holds.
 
     Raises:
-        SystemExit: code 2, with the reason on stderr, if the data, the folder or the disk does not serve.
+        SystemExit: with the reason on stderr; code 2 if the data, the folder or the disk does not serve, another one
+            if training ends early (`vaswani.training.endings`).
 
     """
     model_fields, data, training = arguments
@@ -65,15 +67,12 @@ def run(arguments: Arguments) -> dict[str, Any]:
     validation_set = PairSet(validation, tokenizer, data.tokens_per_batch)
     quick = Search(training.validation_beams, training.length_penalty)
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
-    say(
-        f"{model.num_parameters() / 1e6:.2f}M parameters, {len(tokenizer):,} symbols; {training.max_steps:,} steps of "
-        f"{training.batches_per_step} x {data.tokens_per_batch:,} tokens a side; {state.num_processes} process(es) on "
-        f"{training.device.type} in {'bf16' if training.bf16 else 'fp16' if training.fp16 else 'fp32'}"
-    )
+    precision = trainer.accelerator.mixed_precision
+    say(f"{len(tokenizer):,} symbols; {what_runs(model, training, precision, data.tokens_per_batch)}")
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
-    with told_of_source(), told_when_full(str(folder)):
+    with told_of_endings(), told_of_source(), told_when_full(str(folder)):
         try:
             trainer.train_from(checkpoint)
         finally:
@@ -128,9 +127,26 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
 
 
 def checkpoint_to_resume(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint, and say which newer ones were passed over."""
+    """Return the newest whole checkpoint, and say which newer ones were passed over; damaged ones are set aside.
+
+    Raises:
+        ValueError: there are checkpoints that were saved to the end, and none is whole now; or a part is missing.
+
+    """
+    state = PartialState()
     checkpoint, skipped = newest_whole(folder)
+    state.wait_for_everyone()
     for name, reason in skipped.items():
         say(f"Skipping {name}: {reason}")
-    say(f"Going on from {checkpoint.name}" if checkpoint else f"{folder} has no whole checkpoint; starting anew")
+    if checkpoint is None and sealed(folder):
+        raise ValueError(
+            f"no checkpoint of {folder} is whole any more, and --resume would start anew; restore one, or name another "
+            "--output_dir to start anew"
+        )
+    if checkpoint is not None:
+        check_parts(checkpoint)
+    if state.is_main_process:
+        set_aside(folder, skipped)
+    state.wait_for_everyone()
+    say(f"Going on from {checkpoint.name}" if checkpoint else f"{folder} has no checkpoint yet; starting anew")
     return checkpoint

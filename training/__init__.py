@@ -3,7 +3,15 @@
 from .arguments import VaswaniTrainingArguments
 from .averaging import average_weights
 from .curve import draw_curve
+from .endings import TrainingEndedError
 from .precision import has_bf16
 from .trainer import VaswaniTrainer
 
-__all__ = ["VaswaniTrainer", "VaswaniTrainingArguments", "average_weights", "draw_curve", "has_bf16"]
+__all__ = [
+    "TrainingEndedError",
+    "VaswaniTrainer",
+    "VaswaniTrainingArguments",
+    "average_weights",
+    "draw_curve",
+    "has_bf16",
+]

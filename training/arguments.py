@@ -38,6 +38,11 @@ class VaswaniTrainingArguments(TrainingArguments):
     patience: int | None = field(
         default=None, metadata={"help": "Stop after so many evaluations without a better --metric_for_best_model."}
     )
+    max_bad_steps: int = field(
+        default=10,
+        metadata={"help": "End the run after so many steps in a row whose loss or gradient is no finite number; fewer "
+                          "are left out and named. A bad row spoils a step an epoch; ten in a row are no row's doing."},
+    )  # fmt: skip
     validation_beams: int = field(
         default=1, metadata={"help": "Beam size for the BLEU measured while training; 1 is fast and close."}
     )
@@ -58,6 +63,9 @@ class VaswaniTrainingArguments(TrainingArguments):
     remove_unused_columns: bool = False
     ignore_data_skip: bool = True
     dataloader_num_workers: int = 1
+    # Seconds that processes wait for one that does not answer: longer than --source_patience, for which it may rightly
+    # wait for its text, and half of the Trainer's.
+    ddp_timeout: int = 900
     report_to: None | str | list[str] = field(default="tensorboard")  # noqa: RUF036  (the order that its parser knows)
 
     def __post_init__(self) -> None:
@@ -85,4 +93,8 @@ class VaswaniTrainingArguments(TrainingArguments):
             raise ValueError("use --peak_learning_rate, the rate at the end of the warm-up, not --learning_rate")
         if self.warmup_steps < 1:
             raise ValueError(f"warmup_steps is {self.warmup_steps}; eq. 3 needs at least 1 (a number of steps)")
+        if self.max_bad_steps < 1:
+            raise ValueError(
+                f"max_bad_steps is {self.max_bad_steps}; at least 1 is needed, which ends at the first one"
+            )
         self.gradient_accumulation_steps = self.batches_per_step // self.world_size

@@ -1,7 +1,6 @@
 """The Hugging Face Trainer with the paper's order of batches, schedule and checkpoints: a thin subclass."""
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +14,13 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedToken
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
 from .arguments import VaswaniTrainingArguments
-from .checkpoints import prune, seal
+from .checkpoints import begin, check_parts, prune, seal
+from .finite import FiniteSteps, Place
+from .peers import named_when_lost
 from .progress import Progress
 from .schedule import inverse_square_root, peak_rate
+from .signals import Signals, leave_to_parent
+from .startup import check_data, check_processes, check_weights
 
 POSITION = "stream.json"
 
@@ -49,7 +52,7 @@ class VaswaniTrainer(Trainer):
 
     What differs from the Trainer: batches come from a stream that keeps its own position, so a resume repeats and
     loses nothing; eq. 3 holds from step 1; evaluation is a function that the caller gives; a checkpoint is sealed
-    with checksums, and only then may older ones go.
+    with checksums, and only then may older ones go; a step that is not a number is left out, and none is saved.
 
     Args:
         evaluate_model: returns the validation figures, "loss", "perplexity" and "bleu" among them; called on every
@@ -82,8 +85,23 @@ class VaswaniTrainer(Trainer):
             self.remove_callback(callback)
         if not args.disable_tqdm:
             self.add_callback(Progress)
+        self._finite = FiniteSteps(self.accelerator, args.max_bad_steps)
+        self._signals = Signals()
+        self.add_callback(self._finite)
+        self.add_callback(self._signals)
+        self._places: list[Place] = []  # of this step's micro-batches, and their losses
+        self._losses: list[torch.Tensor] = []
+        self._loss_before = torch.zeros((), device=args.device)  # what was summed up to be logged, before this step
+        self._save_is_due = False
+        self._is_first_step = True
         self._tokens: torch.Tensor | int = 0
         self._counted_since = time.monotonic()
+
+    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
+        """Wrap the model and so on, once it is known to be the same everywhere."""
+        assert self.model is not None
+        check_weights(self.model, self.state.global_step)
+        return super()._prepare_for_training(*args, **kwargs)
 
     # --- batches ---
 
@@ -91,18 +109,46 @@ class VaswaniTrainer(Trainer):
         """Return this process's share of the stream; Accelerate must not split it a second time."""
         args = self.args
         pin_memory = args.dataloader_pin_memory and args.device.type != "cpu"
-        return self.stream.loader(args.process_index, args.world_size, args.dataloader_num_workers, pin_memory)
+        loader = self.stream.loader(args.process_index, args.world_size, args.dataloader_num_workers, pin_memory)
+        leave_to_parent(loader)
+        return loader
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, Any]], Any]:
         """Take a step's micro-batches, note their places, and count the target tokens of all processes."""
         batches, tokens = super().get_batch_samples(epoch_iterator, num_batches, device)
-        for batch in batches:
-            self.stream.note(batch.pop("place"))
+        self._places = [batch.pop("place") for batch in batches]
+        if self._is_first_step:
+            check_data(self._places)
+            self._is_first_step = False
+        self._losses = []
+        self._loss_before = self._tr_loss.clone()
+        for place in self._places:
+            self.stream.note(place)
         assert isinstance(tokens, torch.Tensor)
         self._tokens += tokens
         return batches, tokens
+
+    # --- steps ---
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Take the gradients of a micro-batch, and keep its loss for the judgement on the step."""
+        loss = super().training_step(*args, **kwargs)
+        self._losses.append(loss)
+        return loss
+
+    def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
+        """Return the norm of the gradients, which the Trainer takes before the optimizer at every step; judge by it."""
+        norm = super()._get_grad_norm(model, grad_norm)
+        step = self.state.global_step + 1
+        asked = self._signals.received is not None
+        left_out, self._signals.agreed = self._finite.judge(step, self._losses, norm, self._places, asked)
+        if left_out:
+            assert self.optimizer is not None
+            self.optimizer.zero_grad()  # without gradients the optimizer leaves weights and moments as they are
+            self._tr_loss.copy_(self._loss_before)
+        return norm
 
     # --- schedule ---
 
@@ -137,32 +183,56 @@ class VaswaniTrainer(Trainer):
             logs["tokens_per_second"] = round(float(self._tokens) / (now - self._counted_since), 1)
             logs["data_epoch"] = self.stream.epoch([self.stream.notes()])
             self._tokens, self._counted_since = 0, now
-            if not math.isfinite(logs["loss"]):
-                raise FloatingPointError(
-                    f"the loss is {logs['loss']} at step {self.state.global_step}; lower --peak_learning_rate or "
-                    "lengthen --warmup_steps. The checkpoints before it are good"
-                )
+            self._finite.correct(logs)
         super().log(logs, start_time)
 
     # --- checkpoints ---
 
+    def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
+        """Do what is due after a step, and save what was due in steps that were left out."""
+        if self._save_is_due and not self._finite.streak:
+            self._save_is_due, self.control.should_save = False, True
+        super()._maybe_log_save_evaluate(*args, **kwargs)
+
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """Save as the Trainer does, add the position in the data, seal, and only then prune."""
+        """Save as the Trainer does, add the position in the data, seal, and only then prune.
+
+        Not between steps that are left out: their weights may be the cause, and would push good checkpoints out.
+
+        Raises:
+            NotANumberError: the weights are not finite numbers.
+
+        """
+        if self._finite.streak:
+            self._save_is_due = True
+            return
+        self._finite.check_weights(model, self.state.global_step)
+        run = Path(str(self.args.output_dir))
+        folder = run / f"checkpoint-{self.state.global_step}"
+        if self.args.should_save:
+            begin(folder)
+        self.accelerator.wait_for_everyone()
         super()._save_checkpoint(model, trial)
         notes = gather_object([self.stream.notes()])
         if self.args.should_save:
-            run = Path(str(self.args.output_dir))
-            folder = run / f"checkpoint-{self.state.global_step}"
             position = self.stream.state(self.state.global_step * self.args.batches_per_step, notes)
             (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
+            check_parts(folder, self.args.world_size)
             seal(folder)
             if self.keep is not None:
                 prune(run, self.keep, self.state.best_model_checkpoint)
         self.accelerator.wait_for_everyone()
 
     def train_from(self, checkpoint: Path | None) -> None:
-        """Train to `max_steps`, from a checkpoint if one is given; a checkpoint of the last step trains no more."""
+        """Train to `max_steps`, from a checkpoint if one is given; a checkpoint of the last step trains no more.
+
+        Raises:
+            TrainingEndedError: one of its kinds, on all processes that are left, where training ends before that.
+
+        """
+        check_processes(self.args, self.accelerator)
         if checkpoint is not None:
+            check_parts(checkpoint)
             self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
             if reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
@@ -170,7 +240,10 @@ class VaswaniTrainer(Trainer):
                 self._load_from_checkpoint(str(checkpoint))
                 return
         self._counted_since = time.monotonic()
-        self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        with self._signals, named_when_lost(self.args.ddp_timeout):
+            self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            self._signals.check_end(self.accelerator, self.state.global_step, is_saved=not self._finite.streak)
+        self._finite.check_end(self.state.global_step)
 
 
 class _Unread(torch.utils.data.IterableDataset[Any]):
