@@ -236,6 +236,35 @@ def paper_search(
     return GenerateBeamEncoderDecoderOutput(**kept)
 
 
+def arrange(default: Any, inputs: Tensor | None, asked: dict[str, Any], paper: bool) -> dict[str, Any]:
+    """Return what `GenerationMixin.generate` has to be asked for, given what the user asked of ours.
+
+    Args:
+        default: the model's own generation config.
+        inputs: the source, if it was given without a name.
+        asked: every argument by name.
+        paper: whether to search as the paper did where beams are asked for.
+
+    """
+    given = asked.get("generation_config")
+
+    def setting(name: str) -> Any:
+        found = asked.get(name), getattr(given, name, None), getattr(default, name, None)
+        return next((value for value in found if value is not None), None)
+
+    arranged = dict(asked)
+    source = next((asked[name] for name in ("input_ids", "inputs_embeds") if asked.get(name) is not None), inputs)
+    if source is None and asked.get("encoder_outputs") is not None:
+        source = asked["encoder_outputs"][0]
+    if source is not None and setting("max_new_tokens") is None and setting("max_length") is None:
+        arranged["max_new_tokens"] = source.shape[1] + EXTRA_SYMBOLS
+    elsewhere = ("do_sample", "assistant_model", "custom_generate", "constraints", "force_words_ids")
+    with_beams = (setting("num_beams") or 1) > 1 and (setting("num_beam_groups") or 1) == 1
+    if paper and with_beams and not any(setting(name) for name in elsewhere):
+        arranged["custom_generate"] = paper_search
+    return arranged
+
+
 def reorder(cache: Any, parents: Tensor) -> None:
     """Give each running hypothesis the cache of its parent `[B, K]`; all beams of a sentence share its source."""
     sentences, beams = parents.shape
@@ -250,4 +279,4 @@ def rows_of(found: Hypotheses, beams: int) -> Tensor:
     return torch.where(found.parents < 0, -1, found.parents + first).flatten(0, 1)
 
 
-__all__ = ["paper_search"]
+__all__ = ["arrange", "paper_search"]

@@ -30,8 +30,7 @@ from transformers.utils.generic import can_return_tuple, merge_with_config_defau
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .configuration_vaswani import VaswaniConfig
-from .generation_vaswani import EXTRA_SYMBOLS
-from .generation_vaswani import paper_search as search_of_the_paper
+from .generation_vaswani import arrange
 
 # --- 3.4 Embeddings, 3.5 Positional encoding --------------------------------------------------------------------------
 
@@ -481,22 +480,8 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
         Unless `max_new_tokens` or `max_length` says otherwise, a translation has at most 50 symbols more than the
         longest source; with the paper's search, 50 more than its own. `paper_search=False` searches by transformers.
         """
-        given = kwargs.get("generation_config")
-
-        def setting(name: str) -> Any:
-            asked = kwargs.get(name), getattr(given, name, None), getattr(self.generation_config, name, None)
-            return next((value for value in asked if value is not None), None)
-
-        source = next((kwargs[name] for name in ("input_ids", "inputs_embeds") if kwargs.get(name) is not None), inputs)
-        if source is None and kwargs.get("encoder_outputs") is not None:
-            source = kwargs["encoder_outputs"][0]
-        if source is not None and setting("max_new_tokens") is None and setting("max_length") is None:
-            kwargs["max_new_tokens"] = source.shape[1] + EXTRA_SYMBOLS
-        others = ("do_sample", "assistant_model", "custom_generate", "constraints", "force_words_ids")
-        with_beams = (setting("num_beams") or 1) > 1 and (setting("num_beam_groups") or 1) == 1
-        if paper_search and with_beams and not any(setting(name) for name in others):
-            kwargs["custom_generate"] = search_of_the_paper
-        return super().generate(inputs, **kwargs)  # type: ignore[misc]
+        settings = arrange(self.generation_config, inputs, kwargs, paper_search)
+        return super().generate(inputs, **settings)  # type: ignore[misc]
 
     @can_return_tuple
     def forward(

@@ -22,7 +22,7 @@ RECIPE = Recipe(
     data={"dataset": "bentrevett/multi30k", "direction": "de-en", "tokens_per_batch": 2048},
     training={
         "output_dir": "runs/multi30k-{direction}",
-        "max_steps": 6000,
+        "max_steps": 15_000,
         "warmup_steps": 1000,
         "peak_learning_rate": 1e-3,
         "eval_steps": 500,

@@ -213,9 +213,10 @@ class VaswaniTrainer(Trainer):
             begin(folder)
         self.accelerator.wait_for_everyone()
         super()._save_checkpoint(model, trial)
+        # On every process, so that a source with too many unreadable rows ends them all alike.
         notes = gather_object([self.stream.notes()])
+        position = self.stream.state(self.state.global_step * self.args.batches_per_step, notes)
         if self.args.should_save:
-            position = self.stream.state(self.state.global_step * self.args.batches_per_step, notes)
             (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
             check_parts(folder, self.args.world_size)
             seal(folder)
