@@ -154,7 +154,8 @@ def test_every_dependency_is_pinned() -> None:
 
 def test_everything_imported_is_a_dependency() -> None:
     for_users = {name for name, extra in declared() if extra != "dev"}
-    for_us = {name for name, _ in declared()} | {plain_name(test.stem) for test in (ROOT / "tests").glob("*.py")}
+    neighbours = [file for folder in ("tests", "benchmarks") for file in (ROOT / folder).glob("*.py")]
+    for_us = {name for name, _ in declared()} | {plain_name(file.stem) for file in neighbours}
     undeclared = {}
     for file in cloned_files():
         if file.suffix == ".py" and file.name != "setup.py":
