@@ -307,7 +307,10 @@ def test_a_damaged_packed_file_is_noticed_and_written_anew(
     corpus = NumberedCorpus((1000, 1000))
     expected = whole(numbered_stream(corpus, tokenizer, budget=400), 200)
     cache = PackedCache(tmp_path)
-    whole(numbered_stream(corpus, tokenizer, budget=400, cache=cache), 10)
+    first = numbered_stream(corpus, tokenizer, budget=400, cache=cache)
+    whole(first, 10)
+    assert first._ahead is not None
+    first._ahead.shutdown(wait=True)  # what it reads ahead must not come upon the damage too
     path = tmp_path / "0000001.npz"
     good = path.read_bytes()
     path.write_bytes(damage(good))
