@@ -25,7 +25,7 @@ class Patience:
     longest_wait: float = 60.0
 
 
-class SourceLostError(OSError):
+class SourceLostError(ConnectionError):
     """A source did not answer for as long as was agreed."""
 
 

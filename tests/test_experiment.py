@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from vaswani.data.patience import Patience, patiently
+from vaswani.experiment.errors import told_plainly
 from vaswani.serving.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -213,6 +215,16 @@ def test_files_of_unequal_length_end_the_run_before_it_begins(text: Path, tmp_pa
     message = refusal("--data_dir", folder, "--direction", "en-nds", *TINY, "--output_dir", tmp_path / "run")
     assert "3,000" in message
     assert "3,001" in message
+
+
+def test_a_source_that_is_lost_while_opening_is_told_plainly(capsys: pytest.CaptureFixture[str]) -> None:
+    def unreachable() -> None:
+        raise ConnectionResetError("reset by peer")
+
+    with pytest.raises(SystemExit) as ended, told_plainly():
+        patiently(unreachable, "owner/name", Patience(seconds=0))
+    assert ended.value.code == 2
+    assert "error: owner/name did not come within 0 s (ConnectionResetError: reset by peer)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
