@@ -19,6 +19,7 @@ from wmt14_corpus import open_written
 from wmt14_tokenizer import open_tokenizer
 
 from vaswani.data import Corpus, Drops, Limits, Order, Pair, fingerprint
+from vaswani.data.batching import padded_size
 from vaswani.data.cleaning import length_fault
 from vaswani.data.encoding import EncodedGroup, Ragged, encode, encode_group
 from vaswani.data.order import window_starts
@@ -137,8 +138,8 @@ def padding(order: Order, lengths: GroupLengths, most: int = 60) -> dict[str, fl
     tokens = places = pairs = batches = windows = 0
     for stream, number in islice(met, most):
         window: Window = build_window(lengths, lengths.groups, order, stream, 0, number)
-        widths = np.stack([window.sources.lengths, window.targets.lengths], 1)
-        tokens += int(widths.sum())
-        places += sum(len(batch) * int(widths[batch].max(0).sum()) for batch in window.batches)
-        pairs, batches, windows = pairs + len(widths), batches + len(window.batches), windows + 1
+        sources, targets = window.sources.lengths, window.targets.lengths
+        tokens += int(sources.sum() + targets.sum())
+        places += padded_size(sources, targets, window.batches)
+        pairs, batches, windows = pairs + len(sources), batches + len(window.batches), windows + 1
     return {"padding": 1 - tokens / places, "pairs_per_batch": pairs / batches, "windows": windows}

@@ -78,5 +78,9 @@ def model_inputs(sources: Sequence[Tokens], targets: Sequence[Tokens], padding: 
 def padding_share(source_lengths: Indices, target_lengths: Indices, batches: Sequence[Indices]) -> float:
     """Return the share of padding among all positions of both sides."""
     tokens = int(source_lengths.sum() + target_lengths.sum())
-    places = sum(len(batch) * int(source_lengths[batch].max() + target_lengths[batch].max()) for batch in batches)
-    return 1 - tokens / places
+    return 1 - tokens / padded_size(source_lengths, target_lengths, batches)
+
+
+def padded_size(source_lengths: Indices, target_lengths: Indices, batches: Sequence[Indices]) -> int:
+    """Return the positions of both sides of all batches, padding included."""
+    return sum(len(batch) * int(source_lengths[batch].max() + target_lengths[batch].max()) for batch in batches)

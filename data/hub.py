@@ -63,10 +63,12 @@ class JsonLinesFiles:
         self._keys = (source, target)
         self._patience = patience
         self.groups = len(addresses)
-        records = [record for record, _ in self._records(0) if not isinstance(record, NoPair)]
-        if not {source, target} <= (found := {key for record in records for key in record}):
+        first = self._records(0)
+        if not {source, target} <= (
+            found := {key for record, _ in first if not isinstance(record, NoPair) for key in record}
+        ):
             raise missing_columns(addresses[0], source, target, found)
-        self.rows = self.groups * len(self.read(0))
+        self.rows = self.groups * len(first)
 
     def read(self, group: int) -> list[Row]:
         """Return the rows of one file."""

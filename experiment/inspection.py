@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vaswani.data import Drops, TrainingStream
-from vaswani.data.batching import Indices
+from vaswani.data.batching import Indices, padded_size
 
 from .arguments import Arguments
 from .kept import joint_tokenizer
@@ -56,8 +56,8 @@ def count(stream: TrainingStream, name: str, vocabulary: int, windows: int | Non
     for window in tqdm(islice(stream.windows(), wanted), total=wanted, unit=" windows", desc="Looking"):
         drops += window.drops
         batches += len(window.batches)
+        places += padded_size(window.sources.lengths, window.targets.lengths, window.batches)
         for side, rows in enumerate((window.sources.lengths, window.targets.lengths)):
-            places += sum(len(batch) * int(rows[batch].max()) for batch in window.batches)
             found = np.bincount(rows, minlength=len(lengths[side]))
             found[: len(lengths[side])] += lengths[side]
             lengths[side] = found

@@ -20,8 +20,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from vaswani.data import Corpus, Drops, Limits, PackedCache, fingerprint, learn_tokenizer
 from vaswani.data.cleaning import readable_rows
 from vaswani.data.duplicates import Repeats, find_repeats, load_repeats, save_repeats
-from vaswani.data.encoding import encode_group
 from vaswani.data.order import permutation
+from vaswani.data.packed import GroupReader
 
 from .arguments import DataArguments
 from .report import say
@@ -63,7 +63,7 @@ def joint_tokenizer(
     learned = AutoTokenizer.from_pretrained(folder)
     assert isinstance(learned, PreTrainedTokenizerFast)
     state.wait_for_everyone()
-    if run is not None and state.is_main_process:
+    if run is not None and run != folder and state.is_main_process:
         learned.save_pretrained(run)
     return learned
 
@@ -85,7 +85,7 @@ def packed_cache(
         return None
     cache = PackedCache(kept(data, "packed", [train.fingerprint, fingerprint(tokenizer), asdict(limits)]))
     filled = cache.filled()
-    size = cache.size_when_full(train.groups, encode_group(train, 0, tokenizer, limits))
+    size = cache.size_when_full(train.groups, GroupReader(train, tokenizer, limits, cache)(0))
     missing = size * (train.groups - filled) // train.groups
     say(
         f"Packed text: {filled:,} of {train.groups:,} row groups are in {cache.folder}; all take about "

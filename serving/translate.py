@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
-EXTRA_TOKENS = 50  # section 6.1: a translation has at most input length + 50 tokens
+from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS
 
 
 def translate(
@@ -74,8 +74,8 @@ def generate(
     output = model.generate(  # type: ignore[operator]
         input_ids=input_ids.to(model.device),
         attention_mask=attention_mask.to(model.device),
-        max_new_tokens=int(lengths.max()) + EXTRA_TOKENS,
-        stopping_criteria=StoppingCriteriaList([OwnLimit(lengths.to(model.device) + EXTRA_TOKENS)]),
+        max_new_tokens=int(lengths.max()) + EXTRA_SYMBOLS,
+        stopping_criteria=StoppingCriteriaList([OwnLimit(lengths.to(model.device) + EXTRA_SYMBOLS)]),
         **search,
     )
     return tokenizer.batch_decode(output, skip_special_tokens=True, clean_up_tokenization_spaces=False)
