@@ -255,7 +255,7 @@ def go_on(folder: Path, checkpoint: Path, last: int) -> None:
     """Train on to step `last`, and take down what the process draws before each step."""
 
     class Draw(TrainerCallback):
-        def on_step_begin(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
             drawn = folder / f"drawn at {state.global_step} by {PartialState().process_index}"
             drawn.write_text(str(torch.rand(4).tolist()))
 
