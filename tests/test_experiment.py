@@ -95,7 +95,8 @@ def test_a_tiny_model_learns_to_translate_and_evaluate_says_so(trained: tuple[Pa
 def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str], text: Path) -> None:
     folder, output = trained
     for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "run.json",
-                 "metrics.json", "history.json", "curve.png", "curve.svg", "test.samples.txt", "pipeline_vaswani.py"):  # fmt: skip
+                 "metrics.json", "history.json", "curve.png", "curve.svg", "test.samples.txt",
+                 "pipeline_vaswani.py"):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
     description = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert description["model"]["d_model"] == 48
