@@ -31,6 +31,7 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .configuration_vaswani import VaswaniConfig
 from .generation_vaswani import arrange
+from .pipeline_vaswani import TranslationPipeline as TranslationPipeline  # named here, it is saved with every model
 
 # --- 3.4 Embeddings, 3.5 Positional encoding --------------------------------------------------------------------------
 
