@@ -79,21 +79,22 @@ def run(arguments: Arguments) -> dict[str, Any]:
             write_skipped(folder, stream.drops([stream.notes()]), state.process_index)
     seconds = time.monotonic() - started
 
+    trained = trainer.whole_model()
     search = Search(training.test_beams, training.length_penalty)
     drops = stream.drops(gather_object([stream.notes()]))
     metrics: dict[str, Any] = {
-        "parameters": model.num_parameters(),
+        "parameters": trained.num_parameters(),
         "steps": trainer.state.global_step,
         "training_seconds": round(seconds, 1),
         "resumed_from": checkpoint.name if checkpoint else None,
         "training_pairs": {"kept": drops.kept, "dropped": dict(drops.dropped)},
-        **load_best(trainer, model, validation_set, search),
+        **load_best(trainer, trained, validation_set, search),
         "search": asdict(search),
         "test": {},
     }
     for split, pairs in tests.items():
         pair_set = PairSet(pairs, tokenizer, data.tokens_per_batch)
-        translations = translate_all(model, pair_set, search, progress=True)
+        translations = translate_all(trained, pair_set, search, progress=True)
         scores = score(translations, pair_set.references)._asdict()
         if data.target != "de":
             del scores["wmt14_bleu"]  # tokenises by German rules
@@ -105,7 +106,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
             say(f"\nTen translations of {split}:\n\n{text}")
     if state.is_main_process:
         with told_when_full(str(folder)):
-            model.save_pretrained(folder)
+            trained.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
             draw_curve(trainer.state.log_history, folder, f"{folder.name}: {data.source} to {data.target}")
             write_json(folder / "history.json", trainer.state.log_history)
