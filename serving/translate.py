@@ -80,6 +80,7 @@ def generate(
         attention_mask=attention_mask.to(model.device),
         max_new_tokens=int(lengths.max()) + EXTRA_SYMBOLS,
         stopping_criteria=StoppingCriteriaList([] if limits_itself else [own_limit]),
+        synced_gpus=False,  # each process has a whole model and its own number of lines; ZeRO-3 would have them wait
         **search,
     )
     return tokenizer.batch_decode(output, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -52,7 +52,14 @@ def network() -> VaswaniForConditionalGeneration:
     )
 
 
-def train(folder: Path, checkpoint: Path | None = None, **changes: Any) -> VaswaniTrainer:
+def train(
+    folder: Path,
+    checkpoint: Path | None = None,
+    *,
+    prepare: Callable[[VaswaniTrainer], None] = lambda _: None,
+    evaluate: Callable[..., dict[str, float]] = lambda _: {},
+    **changes: Any,
+) -> VaswaniTrainer:
     """Train on however many processes this one belongs to, in whatever way Accelerate was told."""
     settings: dict[str, Any] = {
         "max_steps": STEPS, "warmup_steps": WARMUP, "batches_per_step": BATCHES_PER_STEP, "save_steps": HALF,
@@ -62,7 +69,8 @@ def train(folder: Path, checkpoint: Path | None = None, **changes: Any) -> Vaswa
     arguments = VaswaniTrainingArguments(output_dir=str(folder), **(settings | changes))
     tokenizer = number_tokenizer()
     stream = numbered_stream(CORPUS, tokenizer, streams=2)
-    trainer = VaswaniTrainer(network(), arguments, stream, lambda _: {}, tokenizer)
+    trainer = VaswaniTrainer(network(), arguments, stream, evaluate, tokenizer)
+    prepare(trainer)
     trainer.train_from(checkpoint)
     return trainer
 

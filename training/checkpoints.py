@@ -31,9 +31,9 @@ _NAME = re.compile(r"checkpoint-(\d+)")
 class Layout(Enum):
     """How weights and moments lie in a checkpoint: in one file each, or in parts that the processes saved."""
 
-    WHOLE = "whole"
-    FSDP = "FSDP"
-    DEEPSPEED = "DeepSpeed"
+    WHOLE = "without sharding"
+    FSDP = "with FSDP"
+    DEEPSPEED = "with DeepSpeed"
 
 
 class IncompleteCheckpointError(ValueError):
@@ -136,13 +136,23 @@ def _missing_of_deepspeed(folder: Path, processes: int) -> list[str]:
     """Look for what DeepSpeed's engine saved: under ZeRO-3 every process its weights, otherwise the first one all."""
     if not (folder / DEEPSPEED_TAG).is_file():
         return [DEEPSPEED_TAG]
-    parts = folder / (folder / DEEPSPEED_TAG).read_text(encoding="utf-8").strip()
+    parts = _deepspeed_parts(folder)
     held = {path.name.removeprefix("bf16_") for path in parts.glob("*.pt")}
-    rank = "zero_pp_rank_{}_mp_rank_00_{}.pt"
-    expected = [rank.format(process, "optim_states") for process in range(processes)]
-    if "mp_rank_00_model_states.pt" not in held:
-        expected += [rank.format(process, "model_states") for process in range(processes)]
+    expected = [f"zero_pp_rank_{process}_mp_rank_00_optim_states.pt" for process in range(processes)]
+    if saved_by_zero3(folder):
+        expected += [f"zero_pp_rank_{process}_mp_rank_00_model_states.pt" for process in range(processes)]
+    else:
+        expected.append("mp_rank_00_model_states.pt")
     return [f"{parts.name}/{name}" for name in expected if name not in held]
+
+
+def _deepspeed_parts(folder: Path) -> Path:
+    return folder / (folder / DEEPSPEED_TAG).read_text(encoding="utf-8").strip()
+
+
+def saved_by_zero3(folder: Path) -> bool:
+    """Tell whether DeepSpeed saved a checkpoint in which the weights too are spread over the processes."""
+    return any(_deepspeed_parts(folder).glob("zero_pp_rank_*_model_states.pt"))
 
 
 _missing_parts = {
