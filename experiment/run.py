@@ -75,8 +75,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     validation_set = PairSet(validation, tokenizer, data.tokens_per_batch)
     quick = Search(training.validation_beams, training.length_penalty)
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
-    precision = trainer.accelerator.mixed_precision
-    say(f"{len(tokenizer):,} symbols; {what_runs(model, training, precision, data.tokens_per_batch)}")
+    say(f"{len(tokenizer):,} symbols; {what_runs(model, training, trainer.accelerator, data.tokens_per_batch)}")
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
