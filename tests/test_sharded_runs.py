@@ -2,50 +2,37 @@
 
 import json
 import random
+import runpy
 from pathlib import Path
 
 import pytest
 import torch
+from forked import Forks
 from safetensors.torch import load_file
 from test_experiment import ROOT, TINY, sentence
-from test_guards import Together
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from vaswani.experiment import parse, run
 from vaswani.serving.translate import translate
 from vaswani.training import average_weights
 from vaswani.training.checkpoints import checkpoints, fault
 
-RUN = f"""
-import os, runpy, sys
-from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from sharding_on_cpu import on_cpu
-on_cpu(sys.argv[1], Path(__file__).parent)
-from vaswani.experiment import parse, run
-recipe = runpy.run_path({str(ROOT / "recipes" / "multi30k.py")!r})["RECIPE"]
-run(parse(recipe, sys.argv[2:]))
-sys.stdout.flush()
-os._exit(0)  # gloo's threads may abort an orderly end
-"""
 SCHEDULE = [
     "--max_steps", "60", "--eval_steps", "30", "--save_steps", "20", "--average_checkpoints", "2",
     "--batches_per_step", "2", "--test_splits", "test_toy",
 ]  # fmt: skip
 
 
-def run(folder: Path, *words: str | Path) -> str:
-    """Run the recipe on two processes, and return what the first one said."""
-    script = folder / "run.py"
-    script.write_text(RUN)
-    with Together(script, *words) as processes:
-        assert processes.codes() == [0, 0], processes.said(0) + processes.said(1)
-        return processes.said(0)
+def run_recipe(*flags: str) -> None:
+    """Be one of the processes that run a recipe together."""
+    recipe = runpy.run_path(str(ROOT / "recipes" / "multi30k.py"))["RECIPE"]
+    run(parse(recipe, flags))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fsdp", "zero3"])
-def test_a_run_ends_as_a_scored_model_folder(kind: str, tmp_path: Path) -> None:
+def test_a_run_ends_as_a_scored_model_folder(kind: str, forks: Forks, tmp_path: Path) -> None:
     draw = random.Random(1)
     for split, size in (("train", 2000), ("val", 30), ("test_toy", 31)):
         pairs = [sentence(draw) for _ in range(size)]
@@ -53,8 +40,8 @@ def test_a_run_ends_as_a_scored_model_folder(kind: str, tmp_path: Path) -> None:
             lines = "".join(pair[side] + "\n" for pair in pairs)
             (tmp_path / f"{split}.{language}").write_text(lines, encoding="utf-8")
     folder = tmp_path / "run"
-    flags = ["--data_dir", tmp_path, "--direction", "en-nds", "--output_dir", folder, *TINY, *SCHEDULE]
-    said = run(tmp_path, kind, *flags)
+    flags = ["--data_dir", str(tmp_path), "--direction", "en-nds", "--output_dir", str(folder), *TINY, *SCHEDULE]
+    said = forks.run(run_recipe, *flags, kind=kind, folder=tmp_path)
 
     assert [path.name for path in checkpoints(folder)] == ["checkpoint-20", "checkpoint-40", "checkpoint-60"]
     assert not list(folder.glob("checkpoint-*/model.safetensors"))
@@ -74,5 +61,5 @@ def test_a_run_ends_as_a_scored_model_folder(kind: str, tmp_path: Path) -> None:
     translations = (folder / "test_toy.translations.txt").read_text(encoding="utf-8").splitlines()
     assert translate(model, tokenizer, sources) == translations
     assert metrics["test"]["test_toy"]["sacrebleu"]["value"] > 0
-    assert "chosen by validation" in said
+    assert "chosen by validation" in said[0]
     assert all(fault(path) is None for path in checkpoints(folder))

@@ -10,51 +10,26 @@ import pytest
 import torch
 from accelerate import PartialState
 from corpus_of_numbers import number_tokenizer, numbered_stream
+from forked import Forks
 from safetensors.torch import load_file
-from test_guards import Together, overflowing
+from test_guards import overflowing
 from test_same_learning import CORPUS, network, train
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
 from vaswani.commands import main
 from vaswani.data.stream import MicroBatches
+from vaswani.experiment.errors import told_of_endings
 from vaswani.serving.translate import translate
 from vaswani.training import VaswaniTrainer, average_weights
 from vaswani.training.checkpoints import IncompleteCheckpointError, check_parts, checkpoints, fault
 from vaswani.training.consolidation import load_weights, read_weights
-from vaswani.training.endings import NotANumberError
+from vaswani.training.endings import NotANumberError, StartupError
 from vaswani.training.resuming import seed_of
 from vaswani.training.sharding import local_part
 
 KINDS = ("fsdp", "zero2", "zero3")
 Scenes = Callable[[str], Path]
 LINES = ["one two 3", "one one one 12", "7", "one 2 3 4 one two"]
-
-HEAD = f"""
-import os, sys
-from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from sharding_on_cpu import on_cpu
-kind, folder, rest = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
-on_cpu(kind, folder)
-import test_sharding as here
-from vaswani.experiment.errors import told_of_endings
-"""
-TAIL = """
-sys.stdout.flush()
-os._exit(0)  # gloo's threads may abort an orderly end
-"""
-
-
-def together(folder: Path, body: str, kind: str, *words: str | Path, processes: int = 2, code: int = 0) -> str:
-    """Run `body` in processes of one kind, and return what the first one said."""
-    folder.mkdir(parents=True, exist_ok=True)
-    script = folder / "script.py"
-    script.write_text(HEAD + body + TAIL)
-    with Together(script, kind, folder, *words, processes=processes) as run:
-        said = [run.said(rank) for rank in range(processes) if run.codes()]
-        assert run.codes() == [code] * processes, "\n".join(said)
-    return said[0]
-
 
 # --- what the started processes do, each an own training ---
 
@@ -91,25 +66,25 @@ def leave_out_a_step(folder: Path) -> None:
     """Six steps, the second spoilt by one process; the model is looked at after the third."""
     rank = PartialState().process_index
     seen: list[Any] = []
+    after: list[AfterSteps] = []
 
     def prepare(trainer: VaswaniTrainer) -> None:
         if rank == 1:
             overflowing(3)(trainer)
-        nonlocal after
-        after = AfterSteps(trainer)
-        trainer.add_callback(after)
+        after.append(AfterSteps(trainer))
+        trainer.add_callback(after[0])
 
     def evaluate(model: PreTrainedModel) -> dict[str, float]:
         seen.append(look(model, share(rank)))
         return {"bleu": 1.0}
 
-    after: AfterSteps
     train(
         folder, prepare=prepare, evaluate=evaluate, max_steps=6, save_steps=3, eval_strategy="steps", eval_steps=3
     )  # fmt: skip
-    pairs = zip(after.weights, after.weights[1:], strict=False)
+    [steps] = after
+    pairs = zip(steps.weights, steps.weights[1:], strict=False)
     kept = [all(torch.equal(one[name], other[name]) for name in one) for one, other in pairs]
-    (folder / f"found.{rank}.json").write_text(json.dumps({"kept": kept, "schedule": after.schedule, "seen": seen}))
+    (folder / f"found.{rank}.json").write_text(json.dumps({"kept": kept, "schedule": steps.schedule, "seen": seen}))
 
 
 def spoil_weights(folder: Path) -> None:
@@ -149,24 +124,22 @@ def ends(run: Callable[[], Any], folder: Path) -> None:
     (folder / f"ended.{PartialState().process_index}.txt").write_text(message)
 
 
-SCENES = """
-here.leave_out_a_step(folder / "step")
-here.spoil_weights(folder / "weights")
-here.spoil_loss_alone(folder / "loss")
-"""
+def play(folder: Path) -> None:
+    """Train all of these, one after the other."""
+    for scene, name in ((leave_out_a_step, "step"), (spoil_weights, "weights"), (spoil_loss_alone, "loss")):
+        (folder / name).mkdir(exist_ok=True)
+        scene(folder / name)
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
+def scenes(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Scenes:
     """Return `scenes(kind)`: the folder that the trainings above left, made when it is first asked for."""
     root = tmp_path_factory.mktemp("scenes")
 
     def played(kind: str) -> Path:
         folder = root / kind
         if not folder.exists():
-            for name in ("step", "weights", "loss"):
-                (folder / name).mkdir(parents=True)
-            together(folder, SCENES, kind)
+            forks.run(play, folder, kind=kind, folder=folder)
         return folder
 
     return played
@@ -262,40 +235,39 @@ def go_on(folder: Path, checkpoint: Path, last: int) -> None:
     train(folder, checkpoint, prepare=lambda trainer: trainer.add_callback(Draw()), max_steps=last)
 
 
-def test_fsdp_goes_on_with_fewer_and_with_more_processes(scenes: Scenes, tmp_path: Path) -> None:
-    began = scenes("fsdp") / "step"
-    body = "here.go_on(folder, Path(rest[0]), int(rest[1]))"
-    said = together(tmp_path / "one", body, "fsdp", began / "checkpoint-3", "5", processes=1)
-    assert "checkpoint-3 was saved on 2 process(es) and 1 go on: they draw dropout anew" in said
-    said = together(tmp_path / "two", body, "fsdp", tmp_path / "one" / "checkpoint-5", "6")
-    assert "checkpoint-5 was saved on 1 process(es) and 2 go on" in said
-    found, expected = read_weights(tmp_path / "two" / "checkpoint-6"), read_weights(began / "checkpoint-6")
+def test_fsdp_goes_on_with_fewer_and_with_more_processes(scenes: Scenes, forks: Forks, tmp_path: Path) -> None:
+    began, one, two = scenes("fsdp") / "step", tmp_path / "one", tmp_path / "two"
+    said = forks.run(go_on, one, began / "checkpoint-3", 5, kind="fsdp", folder=one, processes=1)
+    assert "checkpoint-3 was saved on 2 process(es) and 1 go on: they draw dropout anew" in said[0]
+    said = forks.run(go_on, two, one / "checkpoint-5", 6, kind="fsdp", folder=two)
+    assert "checkpoint-5 was saved on 1 process(es) and 2 go on" in said[0]
+    assert "go on" not in said[1]
+    found, expected = read_weights(two / "checkpoint-6"), read_weights(began / "checkpoint-6")
     for name, weight in expected.items():
         assert (found[name] - weight).norm() < 1e-5 * weight.norm(), name
-    drawn = [(tmp_path / "two" / f"drawn at 5 by {rank}").read_text() for rank in range(2)]
+    drawn = [(two / f"drawn at 5 by {rank}").read_text() for rank in range(2)]
     assert drawn[0] != drawn[1]
     set_seed(seed_of(42, 5, 1))
     assert drawn[1] == str(torch.rand(4).tolist())
 
 
-REFUSED = """
-from vaswani.training.endings import StartupError
-for checkpoint in rest[1:]:
-    try:
-        here.train(folder, Path(checkpoint))
-    except StartupError as error:
-        print("refused:", error)
-with told_of_endings():
-    here.train(folder, Path(rest[0]))
-"""
+def try_all(folder: Path, *tried: Path) -> None:
+    """Say why training cannot go on from any of these, and end by the last."""
+    for checkpoint in tried[:-1]:
+        with pytest.raises(StartupError) as refused:
+            train(folder, checkpoint)
+        print("refused:", refused.value)
+    with told_of_endings():
+        train(folder, tried[-1])
 
 
 def test_what_these_processes_cannot_go_on_from_is_refused_before_the_first_step(
-    scenes: Scenes, tmp_path: Path
+    scenes: Scenes, forks: Forks, tmp_path: Path
 ) -> None:
     by_two, by_zero3, by_fsdp = (scenes(kind) / "step" / "checkpoint-3" for kind in ("zero2", "zero3", "fsdp"))
     by_one = shutil.copytree(by_zero3, tmp_path / "checkpoint-3", ignore=shutil.ignore_patterns("*_1*"))
-    said = together(tmp_path / "run", REFUSED, "zero2", by_two, by_one, by_fsdp, processes=1, code=78)
+    run = tmp_path / "run"
+    [said] = forks.run(try_all, run, by_one, by_fsdp, by_two, kind="zero2", folder=run, processes=1, code=78)
     assert (
         "saved by DeepSpeed on 2 process(es), which as many must go on from, and 1 run; launch the run as it w" in said
     )
@@ -303,4 +275,4 @@ def test_what_these_processes_cannot_go_on_from_is_refused_before_the_first_step
     assert f"{by_fsdp} was saved with FSDP, and this run goes on with DeepSpeed" in said
     assert "vaswani consolidate" in said
     assert "Traceback" not in said
-    assert checkpoints(tmp_path / "run") == []
+    assert checkpoints(run) == []
