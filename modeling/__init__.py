@@ -1,12 +1,14 @@
-"""The paper's network as transformers classes. Importing this teaches the Auto classes to load it.
+"""The paper's network as transformers classes. Importing this teaches the Auto classes and `pipeline` to load it.
 
-A saved model carries the code of its two files, so that it also loads where this package is not installed.
+A saved model carries the code of these files, so that it also loads where this package is not installed.
 """
 
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
+from transformers.pipelines import PIPELINE_REGISTRY, REMOVED_TASKS
 
 from .configuration_vaswani import VaswaniConfig
 from .modeling_vaswani import VaswaniForConditionalGeneration, VaswaniModel, VaswaniPreTrainedModel
+from .pipeline_vaswani import TranslationPipeline
 
 AutoConfig.register("vaswani", VaswaniConfig)
 AutoModel.register(VaswaniConfig, VaswaniModel)
@@ -15,4 +17,14 @@ VaswaniConfig.register_for_auto_class()
 VaswaniModel.register_for_auto_class("AutoModel")
 VaswaniForConditionalGeneration.register_for_auto_class("AutoModelForSeq2SeqLM")
 
-__all__ = ["VaswaniConfig", "VaswaniForConditionalGeneration", "VaswaniModel", "VaswaniPreTrainedModel"]
+REMOVED_TASKS.pop("translation", None)  # asked first, it would refuse what is registered
+PIPELINE_REGISTRY.register_pipeline("translation", TranslationPipeline, pt_model=AutoModelForSeq2SeqLM)
+VaswaniConfig.pipelines_are_registered = True
+
+__all__ = [
+    "TranslationPipeline",
+    "VaswaniConfig",
+    "VaswaniForConditionalGeneration",
+    "VaswaniModel",
+    "VaswaniPreTrainedModel",
+]

@@ -1,6 +1,6 @@
 """The dimensions of the network, each by its symbol in table 3 of "Attention Is All You Need"."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
@@ -25,6 +25,9 @@ class VaswaniConfig(PreTrainedConfig):
         "num_hidden_layers": "encoder_layers",
         "head_dim": "d_k",
     }
+
+    pipelines_are_registered = False
+    """Whether `pipeline` knows our tasks already; where not, it asks for leave to run the code in the folder."""
 
     vocab_size: int = 37000
     """Symbols in the one vocabulary that source and target share (section 5.1)."""
@@ -89,6 +92,18 @@ class VaswaniConfig(PreTrainedConfig):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not getattr(self, "auto_map", None):  # saving names the other classes, but leaves this one out
             self.auto_map = {"AutoModel": "modeling_vaswani.VaswaniModel"}
+        others = {task: info for task, info in getattr(self, "custom_pipelines", {}).items() if task not in pipelines()}
+        self.custom_pipelines = others if self.pipelines_are_registered else others | pipelines()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what config.json holds: our pipelines in any case."""
+        content = super().to_dict()
+        return content | {"custom_pipelines": content.get("custom_pipelines", {}) | pipelines()}
+
+
+def pipelines() -> dict[str, Any]:
+    """Return where `pipeline` finds the code of its tasks in the folder of a saved model."""
+    return {"translation": {"impl": "pipeline_vaswani.TranslationPipeline", "pt": ["AutoModelForSeq2SeqLM"]}}
 
 
 __all__ = ["VaswaniConfig"]

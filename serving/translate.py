@@ -3,6 +3,7 @@
 Shapes: B sentences, S source tokens.
 """
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -71,11 +72,15 @@ def generate(
         [torch.tensor(source) for source in sources], batch_first=True, padding_value=int(tokenizer.pad_token_id)
     )  # (B, S)
     attention_mask = (torch.arange(input_ids.shape[1]) < lengths[:, None]).long()  # (B, S)
-    output = model.generate(  # type: ignore[operator]
+    generate: Any = model.generate
+    limits_itself = search["num_beams"] > 1 and "paper_search" in inspect.signature(generate).parameters
+    own_limit = OwnLimit(lengths.to(model.device) + EXTRA_SYMBOLS)
+    output = generate(
         input_ids=input_ids.to(model.device),
         attention_mask=attention_mask.to(model.device),
         max_new_tokens=int(lengths.max()) + EXTRA_SYMBOLS,
-        stopping_criteria=StoppingCriteriaList([OwnLimit(lengths.to(model.device) + EXTRA_SYMBOLS)]),
+        stopping_criteria=StoppingCriteriaList([] if limits_itself else [own_limit]),
+        synced_gpus=False,  # each process has a whole model and its own number of lines; ZeRO-3 would have them wait
         **search,
     )
     return tokenizer.batch_decode(output, skip_special_tokens=True, clean_up_tokenization_spaces=False)

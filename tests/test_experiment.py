@@ -15,7 +15,7 @@ import evaluate
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, pipeline
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.data.patience import Patience, patiently
@@ -92,10 +92,11 @@ def test_a_tiny_model_learns_to_translate_and_evaluate_says_so(trained: tuple[Pa
 
 
 @pytest.mark.slow
-def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str]) -> None:
+def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str], text: Path) -> None:
     folder, output = trained
     for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "run.json",
-                 "metrics.json", "history.json", "curve.png", "curve.svg", "test.samples.txt"):  # fmt: skip
+                 "metrics.json", "history.json", "curve.png", "curve.svg", "test.samples.txt",
+                 "pipeline_vaswani.py"):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
     description = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert description["model"]["d_model"] == 48
@@ -108,6 +109,9 @@ def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str]) -> N
     assert config.auto_map.keys() == {"AutoConfig", "AutoModel", "AutoModelForSeq2SeqLM"}
     assert type(AutoModel.from_pretrained(folder)).__name__ == "VaswaniModel"
     assert AutoModelForSeq2SeqLM.from_pretrained(folder).generation_config.num_beams == 4
+    first = (folder / "test.translations.txt").read_text(encoding="utf-8").splitlines()[0]
+    source = (text / "test_toy.en").read_text(encoding="utf-8").splitlines()[0]
+    assert pipeline("translation", model=str(folder))(source) == [{"translation_text": first}]  # type: ignore[call-overload]
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_guards import overflowing
 from test_training import network, train, number_tokenizer
 from vaswani.experiment.errors import told_of_endings
+from vaswani.experiment.process import ending_the_process
 
 rank, folder = int(os.environ["RANK"]), Path(sys.argv[1])
 """
@@ -216,14 +217,14 @@ def test_looking_for_the_scale_of_fp16_is_no_bad_step(tokenizer: PreTrainedToken
 
 def test_all_processes_leave_out_the_step_that_one_of_them_spoils(tmp_path: Path) -> None:
     body = """
-model, trainer, _ = train(folder, number_tokenizer(), batches_per_step=4,
-                          prepare=overflowing(3) if rank else lambda _: None)
-for weight in model.parameters():
-    together = weight.detach().clone()
-    torch.distributed.broadcast(together, 0)
-    assert torch.equal(weight, together)
-print("schedule", trainer.lr_scheduler.last_epoch)
-torch.distributed.destroy_process_group()
+with ending_the_process():
+    model, trainer, _ = train(folder, number_tokenizer(), batches_per_step=4,
+                              prepare=overflowing(3) if rank else lambda _: None)
+    for weight in model.parameters():
+        together = weight.detach().clone()
+        torch.distributed.broadcast(together, 0)
+        assert torch.equal(weight, together)
+    print("schedule", trainer.lr_scheduler.last_epoch)
 """
     with Together(script(tmp_path, body), tmp_path / "run") as run:
         assert run.codes() == [0, 0], run.said(0) + run.said(1)
@@ -234,7 +235,7 @@ torch.distributed.destroy_process_group()
 
 def test_too_many_such_steps_in_a_row_end_all_processes(tmp_path: Path) -> None:
     body = """
-with told_of_endings():
+with ending_the_process(), told_of_endings():
     train(folder, number_tokenizer(), batches_per_step=2, max_bad_steps=3, max_steps=20,
           prepare=overflowing(4, 6, 7, 8) if rank else lambda _: None)
 """
@@ -259,7 +260,7 @@ class Tell(TrainerCallback):
         time.sleep(float(os.environ.get("PACE", 0.02)))  # a step of the test's network is over too soon to be met
 
 def run(**changes):
-    with told_of_endings():
+    with ending_the_process(), told_of_endings():
         return train(folder, number_tokenizer(), batches_per_step=2, max_steps=10_000, save_steps=10_000,
                      logging_steps=10_000, prepare=lambda trainer: trainer.add_callback(Tell()), **changes)
 """
@@ -341,7 +342,7 @@ from vaswani.data import TrainingStream
 from vaswani.data.stream import MicroBatches
 more = {{}}
 {fault}
-with told_of_endings():
+with ending_the_process(), told_of_endings():
     train(folder, number_tokenizer(), batches_per_step=2, save_steps=1, **more)
 """
     with Together(script(tmp_path, body), tmp_path / "run") as run:

@@ -123,9 +123,10 @@ def test_two_processes_equal_one_that_accumulates(tmp_path: Path, tokenizer: Pre
         "from pathlib import Path\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_training import train, number_tokenizer\n"
-        "model, trainer, _ = train(Path(sys.argv[1]), number_tokenizer(), batches_per_step=2)\n"
-        "assert trainer.args.world_size == 2, trainer.args.world_size\n"
-        "torch.distributed.destroy_process_group()\n"
+        "from vaswani.experiment.process import ending_the_process\n"
+        "with ending_the_process():\n"
+        "    model, trainer, _ = train(Path(sys.argv[1]), number_tokenizer(), batches_per_step=2)\n"
+        "    assert trainer.args.world_size == 2, trainer.args.world_size\n"
     )
     command = [
         sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",

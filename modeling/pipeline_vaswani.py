@@ -1,0 +1,83 @@
+"""`pipeline("translation", ...)`, which version 5 of transformers took away: text in, translations out.
+
+This file travels with every saved model, so it imports nothing but torch and transformers.
+
+Shapes: B sentences, S source symbols, N hypotheses asked for of each sentence, L of the longest one.
+"""
+
+from typing import Any
+
+from torch import Tensor
+from transformers import Pipeline
+from transformers.utils.generic import ModelOutput
+
+
+class TranslationPipeline(Pipeline):
+    """Translates by `generate`, with whatever search the model is saved with.
+
+    Call it with a text, a list of texts, a data set or a generator; every argument of `generate` may be given, here
+    or in the call. What comes back is in the order of what went in, and shaped as by version 4 of transformers: for
+    a text `[{"translation_text": ...}]`, for a list one such dictionary a text, and with `num_return_sequences` above
+    1 a list of them a text, best first. A blank text gives an empty translation.
+    """
+
+    _pipeline_calls_generate = True
+    _load_tokenizer: Any = True
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Translate; see the class."""
+        if isinstance(inputs, list) and not inputs:
+            return []
+        outputs: Any = super().__call__(inputs, *args, **kwargs)
+        if isinstance(inputs, list) and all(len(each) == 1 for each in outputs):
+            return [each[0] for each in outputs]
+        return outputs
+
+    def _sanitize_parameters(self, **generate_kwargs: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        return {}, generate_kwargs, {}
+
+    def preprocess(self, input_: Any, **_: Any) -> dict[str, Any]:
+        """Encode one text, `[1, S]`; nothing is ever cut off.
+
+        Raises:
+            ValueError: it is no text, or longer than the learned positions of the model.
+
+        """
+        if not isinstance(input_, str):
+            raise ValueError(
+                f"a {type(input_).__name__} cannot be translated; give a text, a list or a generator of texts"
+            )
+        assert self.tokenizer is not None
+        encoded = self.tokenizer(input_, return_tensors="pt")
+        length, config = encoded["input_ids"].shape[1], self.model.config
+        if getattr(config, "positions", None) == "learned" and length > config.max_positions:
+            raise ValueError(
+                f"{input_[:30]!r}... has {length} symbols, and the model knows {config.max_positions} positions; "
+                "split the text into sentences"
+            )
+        return {
+            "input_ids": encoded["input_ids"],
+            "attention_mask": encoded["attention_mask"],
+            "is_blank": not input_.strip(),
+        }
+
+    def _forward(self, input_tensors: dict[str, Any], **generate_kwargs: Any) -> Any:
+        """Translate `[B, S]` into `[B, N, L]`."""
+        source: Tensor = input_tensors["input_ids"]
+        model: Any = self.model  # a PreTrainedModel does not say that it generates
+        output = model.generate(
+            source, attention_mask=input_tensors["attention_mask"], **self._prepare_generate_kwargs(generate_kwargs)
+        )
+        symbols: Tensor = output["sequences"] if isinstance(output, ModelOutput) else output
+        return {"symbols": symbols.unflatten(0, (len(source), -1)), "is_blank": input_tensors["is_blank"]}
+
+    def postprocess(self, model_outputs: dict[str, Any], **_: Any) -> list[dict[str, str]]:
+        """Turn the `[1, N, L]` symbols of one text into its translations."""
+        assert self.tokenizer is not None
+        texts: list[str] = self.tokenizer.batch_decode(
+            model_outputs["symbols"][0], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return [{"translation_text": "" if model_outputs["is_blank"] else text} for text in texts]
+
+
+__all__ = ["TranslationPipeline"]
