@@ -45,6 +45,7 @@ setup(
             "pytest>=8.4",
             "pytest-timeout>=2.4",
             "pytest-xdist>=3.8",
+            "PyYAML>=6",
             "ruff>=0.13",
         ],
     },

@@ -17,16 +17,15 @@ import pytest
 import torch
 from accelerate import Accelerator
 from corpus_of_numbers import number_tokenizer, numbered_stream
-from test_training import CORPUS, STEPS, network, train
+from test_training import CORPUS, STEPS, train
 from transformers import PreTrainedTokenizerFast, TrainerCallback
 
 from vaswani.data.stream import MicroBatches
-from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
+from vaswani.training import VaswaniTrainer
 from vaswani.training.checkpoints import checkpoints, fault
 from vaswani.training.endings import NotANumberError
 from vaswani.training.finite import FiniteSteps
 from vaswani.training.signals import ECHO
-from vaswani.training.startup import what_runs
 
 TOGETHER = f"""
 import os, signal, sys
@@ -350,16 +349,6 @@ with ending_the_process(), told_of_endings():
         assert run.codes() == [78, 78], run.said(0) + run.said(1)
     assert words in run.said(0)
     assert checkpoints(tmp_path / "run") == []
-
-
-def test_what_runs_is_told_in_a_line(tmp_path: Path) -> None:
-    model = network(0.0).bfloat16()
-    arguments = VaswaniTrainingArguments(output_dir=str(tmp_path), batches_per_step=3, max_steps=20, bf16=True)
-    line = what_runs(model, arguments, "bf16", 2048)
-    assert line.startswith(
-        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters; 20 steps of 6,144 tokens"
-    )
-    assert "1 process(es) on cpu, each accumulates 3; bf16 beside bfloat16 weights; 0.00 GB" in line
 
 
 # --- lost peers ---

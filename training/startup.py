@@ -174,6 +174,8 @@ def what_runs(model: nn.Module, args: VaswaniTrainingArguments, accelerator: Acc
     needed = memory(number, args.world_size, how, precision != "no", args.gradient_accumulation_steps)
     together = f", {how} over {_backend(args.device)}" if args.world_size > 1 else ""
     compiler = accelerator.state.dynamo_plugin.backend
+    plugin = accelerator.deepspeed_plugin if accelerator.distributed_type == DistributedType.DEEPSPEED else None
+    is_offloaded = plugin is not None and "cpu" in (plugin.offload_optimizer_device, plugin.offload_param_device)
     kind = str(weights[0].dtype).removeprefix("torch.")
     return (
         f"{number / 1e6:.2f}M parameters; {args.max_steps:,} steps of "
@@ -182,5 +184,6 @@ def what_runs(model: nn.Module, args: VaswaniTrainingArguments, accelerator: Acc
         f"{args.gradient_accumulation_steps}; {'' if precision == 'no' else precision + ' beside '}{kind} weights"
         f"{'' if compiler == DynamoBackend.NO else ', compiled by ' + compiler.value.lower()}; "
         f"{sum(needed) / 1e9:.2f} GB a process ({needed.weights / 1e9:.2f} weights, {needed.gradients / 1e9:.2f} "
-        f"gradients, {needed.adam / 1e9:.2f} Adam), activations aside"
+        f"gradients, {needed.adam / 1e9:.2f} Adam), {'most of it in main memory, ' if is_offloaded else ''}"
+        "activations aside"
     )
