@@ -12,7 +12,7 @@ from transformers import HfArgumentParser
 
 from vaswani.data import scripts_of
 from vaswani.modeling import VaswaniConfig
-from vaswani.training import VaswaniTrainingArguments
+from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
 
 _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
@@ -182,6 +182,8 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
         VaswaniConfig(**dimensions)  # checked before anything is built or read
     except ValueError as error:
         parser.error(str(error))
+    except TrainingEndedError as error:  # before it began
+        parser.exit(error.exit_code, f"error: {error}\n")
     return Arguments(dimensions, chosen, trained)
 
 

@@ -17,6 +17,7 @@ from vaswani.evaluation.scores import score
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, draw_curve
 from vaswani.training.checkpoints import check_parts, newest_whole, sealed, set_aside
+from vaswani.training.peers import named_when_lost
 from vaswani.training.startup import what_runs
 
 from .arguments import Arguments
@@ -40,6 +41,13 @@ def run(arguments: Arguments) -> dict[str, Any]:
             if training ends early (`vaswani.training.endings`).
 
     """
+    training = arguments.training
+    with told_of_endings(), told_when_full(str(training.output_dir)), named_when_lost(training.ddp_timeout):
+        return from_text_to_scores(arguments)
+
+
+def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
+    """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
     model_fields, data, training = arguments
     state = PartialState()
     folder = Path(str(training.output_dir))
@@ -49,7 +57,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
         say(f"{folder} holds a run that has ended; there is nothing to do")
         return dict(json.loads((folder / METRICS).read_text(encoding="utf-8")))
 
-    with told_plainly(), told_when_full(str(folder)):
+    with told_plainly():
         if state.is_main_process:
             claim(folder, training.resume)
             write_json(folder / RUN, describe(arguments))
@@ -67,12 +75,11 @@ def run(arguments: Arguments) -> dict[str, Any]:
     validation_set = PairSet(validation, tokenizer, data.tokens_per_batch)
     quick = Search(training.validation_beams, training.length_penalty)
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
-    precision = trainer.accelerator.mixed_precision
-    say(f"{len(tokenizer):,} symbols; {what_runs(model, training, precision, data.tokens_per_batch)}")
+    say(f"{len(tokenizer):,} symbols; {what_runs(model, training, trainer.accelerator, data.tokens_per_batch)}")
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
-    with told_of_endings(), told_of_source(), told_when_full(str(folder)):
+    with told_of_source():
         try:
             trainer.train_from(checkpoint)
         finally:
@@ -105,12 +112,11 @@ def run(arguments: Arguments) -> dict[str, Any]:
             (folder / f"{split}.samples.txt").write_text(text, encoding="utf-8")
             say(f"\nTen translations of {split}:\n\n{text}")
     if state.is_main_process:
-        with told_when_full(str(folder)):
-            trained.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-            draw_curve(trainer.state.log_history, folder, f"{folder.name}: {data.source} to {data.target}")
-            write_json(folder / "history.json", trainer.state.log_history)
-            write_json(folder / METRICS, metrics)
+        trained.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        draw_curve(trainer.state.log_history, folder, f"{folder.name}: {data.source} to {data.target}")
+        write_json(folder / "history.json", trainer.state.log_history)
+        write_json(folder / METRICS, metrics)
         say(summary(metrics, drops, folder))
     state.wait_for_everyone()
     return metrics

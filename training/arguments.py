@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 import torch
 from transformers import TrainingArguments
 
+from .endings import StartupError
+from .launch import fault_of_device, fault_of_processes
+
 
 @dataclass
 class VaswaniTrainingArguments(TrainingArguments):
@@ -70,12 +73,20 @@ class VaswaniTrainingArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         if not torch.accelerator.is_available():
+            if not self.use_cpu and (fault := fault_of_device("cpu")):
+                raise StartupError(fault)
             self.use_cpu = True  # what would run anyway; unsaid, bf16 is refused on a processor
+        precision = os.environ.get("ACCELERATE_MIXED_PRECISION")
+        if precision in ("bf16", "fp16") and not (self.bf16 or self.fp16):
+            setattr(self, precision, True)  # DeepSpeed asks that flags and launcher say the same
         super().__post_init__()
-        if int(os.environ.get("WORLD_SIZE", 1)) != self.world_size:
-            raise ValueError(
-                f"the launcher started {os.environ['WORLD_SIZE']} processes, but each would train alone; on processors "
-                "set ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml"
+        if fault := fault_of_processes(self.world_size):
+            raise StartupError(fault)
+        if self.n_gpu > 1:
+            raise StartupError(
+                f"one process sees {self.n_gpu} GPUs, and the Trainer would split each batch over them; name one "
+                "(CUDA_VISIBLE_DEVICES=0, or accelerate_configs/single_gpu.yaml), or start a process a GPU "
+                "(accelerate_configs/ddp_8_gpu.yaml with --num_processes)"
             )
         if self.batches_per_step % self.world_size:
             raise ValueError(

@@ -53,21 +53,24 @@ def begin(folder: Path) -> None:
 
 def seal(folder: Path) -> None:
     """Write the list of a checkpoint's files with their SHA-256, and make sure that all of it is on the disk."""
-    digests = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    for path in files:
+        _sync(path)
+    digests = {str(path.relative_to(folder)): digest(path) for path in files}
     draft = folder / (MANIFEST + ".draft")
     with draft.open("w", encoding="utf-8") as file:
         json.dump(digests, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
     for each in [*(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent]:
-        _sync_names(each)  # a file on the disk without its name in the folder is lost with the power
+        _sync(each)  # a file on the disk without its name in the folder is lost with the power
     draft.rename(folder / MANIFEST)
-    _sync_names(folder)
+    _sync(folder)
 
 
-def _sync_names(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Bring what a file holds, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -174,9 +177,8 @@ def fault(folder: Path) -> str | None:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file after bringing it to the disk."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -285,7 +285,12 @@ class VaswaniTrainer(Trainer):
                 return
         self._counted_since = time.monotonic()
         with self._signals, named_when_lost(self.args.ddp_timeout):
-            self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            try:
+                self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            except Exception:
+                # Trackers write what they hold back only when they are told of the end; the Trainer would not tell.
+                self.callback_handler.on_train_end(self.args, self.state, self.control)
+                raise
             self._signals.check_end(self.accelerator, self.state.global_step, is_saved=not self._finite.streak)
         self._finite.check_end(self.state.global_step)
 
