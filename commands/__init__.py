@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import inspect, score, translate
+from . import import_model, inspect, push, score, translate
 
-COMMANDS = {"inspect": inspect, "translate": translate, "score": score}
+COMMANDS = {"inspect": inspect, "translate": translate, "score": score, "push": push, "import": import_model}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
