@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from vaswani.evaluation.scores import score
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.publishing import METRICS, RUN
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, draw_curve
 from vaswani.training.checkpoints import check_parts, newest_whole, sealed, set_aside
 from vaswani.training.peers import named_when_lost
@@ -23,8 +24,9 @@ from vaswani.training.startup import what_runs
 from .arguments import Arguments
 from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
 from .kept import joint_tokenizer
-from .report import samples, say, summary
-from .run_folder import METRICS, RUN, claim, describe, write_json, write_skipped
+from .publication import Publication
+from .report import samples, say, spread, summary
+from .run_folder import claim, describe, write_json, write_skipped
 from .selection import load_best
 from .texts import open_training_corpus, read_pairs, training_limits, training_stream
 from .validation import PairSet, Search, translate_all, validate
@@ -57,10 +59,13 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         say(f"{folder} holds a run that has ended; there is nothing to do")
         return dict(json.loads((folder / METRICS).read_text(encoding="utf-8")))
 
+    description = describe(arguments)
+    publication = Publication(training, description)
     with told_plainly():
         if state.is_main_process:
             claim(folder, training.resume)
-            write_json(folder / RUN, describe(arguments))
+            write_json(folder / RUN, description)
+            publication.begin()
         state.wait_for_everyone()
         train = open_training_corpus(data)
         validation = read_pairs(data, data.validation_split)
@@ -75,11 +80,13 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     validation_set = PairSet(validation, tokenizer, data.tokens_per_batch)
     quick = Search(training.validation_beams, training.length_penalty)
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
+    publication.trainer = trainer
+    trainer.add_callback(publication)
     say(f"{len(tokenizer):,} symbols; {what_runs(model, training, trainer.accelerator, data.tokens_per_batch)}")
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
-    with told_of_source():
+    with told_of_source(), publication.during_training():
         try:
             trainer.train_from(checkpoint)
         finally:
@@ -98,6 +105,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         **load_best(trainer, trained, validation_set, search),
         "search": asdict(search),
         "test": {},
+        "examples": [],
     }
     for split, pairs in tests.items():
         pair_set = PairSet(pairs, tokenizer, data.tokens_per_batch)
@@ -106,6 +114,9 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         if data.target != "de":
             del scores["wmt14_bleu"]  # tokenises by German rules
         metrics["test"][split] = {name: each._asdict() for name, each in scores.items()}
+        shown = zip(pair_set.sources, pair_set.references, translations, strict=True)
+        chosen = [dict(zip(("source", "reference", "translation"), each, strict=True)) for each in shown]
+        metrics["examples"] += [{"split": split} | chosen[i] for i in spread(len(chosen))[:3]]
         if state.is_main_process:
             text = samples(pair_set.sources, pair_set.references, translations)
             (folder / f"{split}.translations.txt").write_text("".join(f"{t}\n" for t in translations), encoding="utf-8")
@@ -119,6 +130,9 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         write_json(folder / METRICS, metrics)
         say(summary(metrics, drops, folder))
     state.wait_for_everyone()
+    if state.is_main_process:
+        with told_plainly():
+            publication.end(folder, metrics)
     return metrics
 
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import platform
 import shlex
 import sys
@@ -9,13 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from vaswani.data import Drops
 from vaswani.data.cleaning import UNREADABLE
+from vaswani.publishing import RUN, hide_in_command
 
 from .arguments import Arguments
 
-RUN = "run.json"
-METRICS = "metrics.json"
 PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "datasets", "evaluate", "sacrebleu", "numpy")
 
 
@@ -40,15 +42,33 @@ def claim(folder: Path, resume: bool) -> None:
 
 
 def describe(arguments: Arguments) -> dict[str, Any]:
-    """Return everything that a run was told, with the versions it ran on."""
+    """Return everything that a run was told, its token for the Hub aside, with the machine and versions it ran on."""
     versions = {name: importlib.metadata.version(name) for name in ("vaswani", *PACKAGES)}
     return {
-        "command": shlex.join([Path(sys.executable).name, *sys.argv]),
+        "command": shlex.join([Path(sys.executable).name, *hide_in_command(sys.argv)]),
         "model": arguments.model,
         "data": asdict(arguments.data),
-        "training": arguments.training.to_dict(),
+        "training": arguments.training.to_dict(),  # it leaves out tokens
+        "hardware": hardware(arguments),
         "versions": {"python": platform.python_version(), **versions},
     }
+
+
+def hardware(arguments: Arguments) -> dict[str, Any]:
+    """Return what the processes of a run compute on, as the first of them sees it."""
+    device = arguments.training.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    if device.type == "cpu":
+        name = processor()
+    return {"device": name, "processes": arguments.training.world_size, "cores": os.cpu_count()}
+
+
+def processor() -> str:
+    """Return the name of the processor, as Linux tells it, or at least its kind."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def write_skipped(folder: Path, drops: Drops, process: int) -> None:

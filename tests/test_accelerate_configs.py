@@ -212,9 +212,9 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 FLAGS = {
     "direction": "en-de", "vocab_size": 280, "d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1,
-    "decoder_layers": 1, "dropout": 0, "tokens_per_batch": 128, "max_tokens": 64, "max_steps": 12, "eval_steps": 6, "save_steps": 6,
-    "logging_steps": 1, "batches_per_step": 2, "test_splits": "test", "test_beams": 2, "report_to": "none",
-    "dataloader_num_workers": 0, "average_checkpoints": 1, "peak_learning_rate": 1e-3,
+    "decoder_layers": 1, "dropout": 0, "tokens_per_batch": 128, "max_tokens": 64, "max_steps": 12, "eval_steps": 6,
+    "save_steps": 6, "logging_steps": 1, "batches_per_step": 2, "test_splits": "test", "test_beams": 2,
+    "report_to": "none", "dataloader_num_workers": 0, "average_checkpoints": 1, "peak_learning_rate": 1e-3,
 }  # fmt: skip
 
 
