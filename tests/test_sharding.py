@@ -14,6 +14,7 @@ from forked import Forks
 from safetensors.torch import load_file
 from test_guards import overflowing
 from test_same_learning import CORPUS, leave_weights, network, train
+from torch.distributed.tensor import DTensor
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
 from vaswani.commands import main
@@ -25,7 +26,6 @@ from vaswani.training.checkpoints import IncompleteCheckpointError, check_parts,
 from vaswani.training.consolidation import load_weights, read_weights
 from vaswani.training.endings import NotANumberError, StartupError
 from vaswani.training.resuming import seed_of
-from vaswani.training.sharding import local_part
 
 KINDS = ("fsdp", "zero2", "zero3")
 Scenes = Callable[[str], Path]
@@ -93,7 +93,9 @@ def spoil_weights(folder: Path) -> None:
     class Spoil(TrainerCallback):
         def on_optimizer_step(self, *_: Any, **given: Any) -> None:
             if PartialState().process_index == 1:
-                local_part(next(given["model"].parameters())).data.view(-1)[0] = float("nan")
+                weight = next(given["model"].parameters())
+                part = weight.to_local() if isinstance(weight, DTensor) else getattr(weight, "ds_tensor", weight)
+                part.data.view(-1)[0] = float("nan")
 
     ends(
         lambda: train(folder, prepare=lambda trainer: trainer.add_callback(Spoil()), max_steps=1, save_steps=1), folder
