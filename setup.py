@@ -39,6 +39,7 @@ setup(
         "ctranslate2": ["ctranslate2>=4.6"],
         "onnx": ["onnx>=1.18", "onnxruntime>=1.22"],
         "dev": [
+            "deepspeed>=0.18",
             "hypothesis>=6.130",
             "import-linter>=2.3",
             "mypy>=1.18",

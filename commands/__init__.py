@@ -9,9 +9,16 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import consolidate, inspect, score, translate
+from . import consolidate, import_model, inspect, push, score, translate
 
-COMMANDS = {"inspect": inspect, "consolidate": consolidate, "translate": translate, "score": score}
+COMMANDS = {
+    "inspect": inspect,
+    "consolidate": consolidate,
+    "translate": translate,
+    "score": score,
+    "push": push,
+    "import": import_model,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

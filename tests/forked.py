@@ -29,14 +29,16 @@ class Work(NamedTuple):
     port: int
     folder: Path
     """Where the output of process R goes, as output.R.txt."""
+    code: int
+    """How each must end."""
 
 
 class Forks:
     """Does work in processes of its own."""
 
     def __init__(self) -> None:
-        tests = Path(__file__).parent
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "PYTHONPATH": str(tests)}
+        paths = os.pathsep.join([str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "PYTHONPATH": paths}
         self._origin = subprocess.Popen(
             [sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             start_new_session=True,
@@ -52,11 +54,11 @@ class Forks:
         folder.mkdir(parents=True, exist_ok=True)
         assert self._origin.stdin is not None
         assert self._origin.stdout is not None
-        pickle.dump(Work(function, args, kind, processes, port, folder), self._origin.stdin)
+        pickle.dump(Work(function, args, kind, processes, port, folder, code), self._origin.stdin)
         self._origin.stdin.flush()
-        codes = pickle.load(self._origin.stdout)
+        ended = pickle.load(self._origin.stdout)
         said = [(folder / f"output.{rank}.txt").read_text() for rank in range(processes)]
-        assert codes == [code] * processes, f"exit codes {codes}\n" + "\n".join(said)
+        assert ended == [code] * processes, f"exit codes {ended}\n" + "\n".join(said)
         return said
 
     def close(self) -> None:
@@ -88,6 +90,19 @@ def fork(work: Work, rank: int) -> int:
     raise AssertionError("not reached")
 
 
+def codes(work: Work) -> list[int]:
+    """Return how the processes ended; if one ended otherwise than it should, nobody waits for the others."""
+    started = [fork(work, rank) for rank in range(work.processes)]
+    ended: dict[int, int] = {}
+    while len(ended) < len(started):
+        process, status = os.wait()
+        ended[process] = os.waitstatus_to_exitcode(status)
+        if ended[process] != work.code:
+            for other in set(started) - ended.keys():
+                os.kill(other, signal.SIGKILL)
+    return [ended[process] for process in started]
+
+
 def main() -> None:
     """Fork as asked on stdin, and answer with the exit codes."""
     from importlib import import_module
@@ -101,9 +116,7 @@ def main() -> None:
             work: Work = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        started = [fork(work, rank) for rank in range(work.processes)]
-        codes = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in started]
-        pickle.dump(codes, answers)
+        pickle.dump(codes(work), answers)
         answers.flush()
 
 

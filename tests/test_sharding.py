@@ -13,7 +13,7 @@ from corpus_of_numbers import number_tokenizer, numbered_stream
 from forked import Forks
 from safetensors.torch import load_file
 from test_guards import overflowing
-from test_same_learning import CORPUS, network, train
+from test_same_learning import CORPUS, leave_weights, network, train
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
 from vaswani.commands import main
@@ -114,6 +114,20 @@ def spoil_loss_alone(folder: Path) -> None:
     ends(lambda: train(folder, prepare=prepare, max_steps=3, save_steps=3), folder)
 
 
+def compute_in_bfloat16(folder: Path) -> None:
+    """Three steps; the losses as they are summed up, and the weights of the whole model."""
+    losses: list[torch.Tensor] = []
+
+    def prepare(trainer: VaswaniTrainer) -> None:
+        step = trainer.training_step
+        trainer.training_step = lambda *given: losses.append(step(*given)) or losses[-1]  # type: ignore
+
+    trainer = train(folder, prepare=prepare, max_steps=3, save_steps=3, bf16=True)
+    leave_weights(trainer, folder)
+    rank = PartialState().process_index
+    (folder / f"losses.{rank}.json").write_text(json.dumps([[str(each.dtype), each.item()] for each in losses]))
+
+
 def ends(run: Callable[[], Any], folder: Path) -> None:
     """Write down by what message a training ended, or that it did not."""
     try:
@@ -126,9 +140,10 @@ def ends(run: Callable[[], Any], folder: Path) -> None:
 
 def play(folder: Path) -> None:
     """Train all of these, one after the other."""
-    for scene, name in ((leave_out_a_step, "step"), (spoil_weights, "weights"), (spoil_loss_alone, "loss")):
-        (folder / name).mkdir(exist_ok=True)
-        scene(folder / name)
+    for scene in (leave_out_a_step, spoil_weights, spoil_loss_alone, compute_in_bfloat16):
+        name = folder / scene.__name__
+        name.mkdir(exist_ok=True)
+        scene(name)
 
 
 @pytest.fixture(scope="module")
@@ -148,14 +163,14 @@ def scenes(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Scenes:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_that_one_process_spoils_is_left_out_by_all(kind: str, scenes: Scenes) -> None:
     for rank in range(2):
-        found = json.loads((scenes(kind) / "step" / f"found.{rank}.json").read_text())
+        found = json.loads((scenes(kind) / "leave_out_a_step" / f"found.{rank}.json").read_text())
         assert found["kept"] == [True, False, False, False, False]
         assert found["schedule"] == [1, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_that_are_no_numbers_in_one_process_are_never_saved(kind: str, scenes: Scenes) -> None:
-    folder = scenes(kind) / "weights"
+    folder = scenes(kind) / "spoil_weights"
     for rank in range(2):
         assert "weights are not finite numbers after step 1" in (folder / f"ended.{rank}.txt").read_text()
     assert checkpoints(folder) == []
@@ -165,21 +180,40 @@ def test_weights_that_are_no_numbers_in_one_process_are_never_saved(kind: str, s
 def test_a_step_that_deepspeed_made_in_spite_of_its_loss_ends_the_run_unsaved(kind: str, scenes: Scenes) -> None:
     folder = scenes(kind)
     for rank in range(2):
-        message = (folder / "loss" / f"ended.{rank}.txt").read_text()
+        message = (folder / "spoil_loss_alone" / f"ended.{rank}.txt").read_text()
         if kind == "fsdp":  # where it can be left out
             assert message == "trained to the end"
         else:
             assert "the loss is not a finite number at step 2, but its gradients are, and DeepSpeed has made" in message
             assert "Micro-batch " in message
-    assert len(checkpoints(folder / "loss")) == (kind == "fsdp")
+    assert len(checkpoints(folder / "spoil_loss_alone")) == (kind == "fsdp")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_bfloat16_losses_are_float32_and_checkpoints_hold_what_the_optimizer_works_on(
+    kind: str, scenes: Scenes
+) -> None:
+    folder = scenes(kind) / "compute_in_bfloat16"
+    for rank in range(2):
+        for dtype, loss in json.loads((folder / f"losses.{rank}.json").read_text()):
+            assert dtype == "torch.float32"
+            assert loss != float(torch.tensor(loss).bfloat16())
+    saved = read_weights(folder / "checkpoint-3")
+    for name, held in load_file(folder / "left.safetensors").items():
+        if name != "losses":
+            assert saved[name].dtype == held.dtype == torch.float32
+            assert not torch.equal(saved[name], saved[name].bfloat16().float())
+            torch.testing.assert_close(held, saved[name], rtol=2**-8, atol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_evaluation_sees_the_weights_that_are_saved(kind: str, scenes: Scenes) -> None:
     model = network()
-    load_weights(model, read_weights(scenes(kind) / "step" / "checkpoint-3"))
+    load_weights(model, read_weights(scenes(kind) / "leave_out_a_step" / "checkpoint-3"))
     for rank in range(2):
-        loss, translations = json.loads((scenes(kind) / "step" / f"found.{rank}.json").read_text())["seen"][0]
+        loss, translations = json.loads((scenes(kind) / "leave_out_a_step" / f"found.{rank}.json").read_text())["seen"][
+            0
+        ]
         expected = look(model.eval(), share(rank))
         assert loss == pytest.approx(expected[0], rel=1e-6)
         assert translations == expected[1]
@@ -187,7 +221,7 @@ def test_evaluation_sees_the_weights_that_are_saved(kind: str, scenes: Scenes) -
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_checkpoint_without_a_part_of_any_process_is_refused(kind: str, scenes: Scenes, tmp_path: Path) -> None:
-    whole = scenes(kind) / "step" / "checkpoint-6"
+    whole = scenes(kind) / "leave_out_a_step" / "checkpoint-6"
     check_parts(whole, 2)
     parts = [path.relative_to(whole) for path in whole.rglob("*") if path.suffix in (".distcp", ".pt", ".pth")]
     parts += [path for path in map(Path, ("optimizer_0/.metadata", "latest")) if (whole / path).exists()]
@@ -201,20 +235,34 @@ def test_a_checkpoint_without_a_part_of_any_process_is_refused(kind: str, scenes
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_checkpoint_becomes_a_model(kind: str, scenes: Scenes, tmp_path: Path) -> None:
-    checkpoint, out = scenes(kind) / "step" / "checkpoint-6", tmp_path / "model"
+def test_a_checkpoint_becomes_a_model(
+    kind: str, scenes: Scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, out = scenes(kind) / "leave_out_a_step" / "checkpoint-6", tmp_path / "model"
     assert main(["consolidate", str(checkpoint), str(out)]) == 0
     model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(out), AutoTokenizer.from_pretrained(out)
     expected = network()
     load_weights(expected, read_weights(checkpoint))
     assert translate(model, tokenizer, LINES) == translate(expected, number_tokenizer(), LINES)
     assert {path.name for path in out.iterdir()} >= {"modeling_vaswani.py", "generation_config.json", "tokenizer.json"}
-    assert len(load_file(out / "model.safetensors")) == len(list(expected.parameters()))
+    for name, weight in load_file(out / "model.safetensors").items():
+        assert torch.equal(weight, expected.state_dict()[name]), name
+
+    assert main(["consolidate", str(checkpoint), str(out)]) == 2
+    assert f"{out} exists already" in capsys.readouterr().err
+    damaged = shutil.copytree(checkpoint, tmp_path / "checkpoint-6")
+    part = max(damaged.rglob("*"), key=lambda path: path.stat().st_size)
+    part.write_bytes(part.read_bytes()[:-1] + b"?")
+    assert main(["consolidate", str(damaged), str(tmp_path / "other")]) == 2
+    assert f"{part.relative_to(damaged)} was changed after it was saved" in capsys.readouterr().err
+    assert main(["consolidate", str(out), str(tmp_path / "other")]) == 0
+    assert f"{out} holds whole weights already" in capsys.readouterr().out
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_average_of_parts_is_that_of_whole_weights(kind: str, scenes: Scenes) -> None:
-    folders = [scenes(kind) / "step" / f"checkpoint-{step}" for step in (3, 6)]
+    folders = [scenes(kind) / "leave_out_a_step" / f"checkpoint-{step}" for step in (3, 6)]
     mean = average_weights(folders)
     one, other = map(read_weights, folders)
     for name, weight in mean.items():
@@ -236,7 +284,7 @@ def go_on(folder: Path, checkpoint: Path, last: int) -> None:
 
 
 def test_fsdp_goes_on_with_fewer_and_with_more_processes(scenes: Scenes, forks: Forks, tmp_path: Path) -> None:
-    began, one, two = scenes("fsdp") / "step", tmp_path / "one", tmp_path / "two"
+    began, one, two = scenes("fsdp") / "leave_out_a_step", tmp_path / "one", tmp_path / "two"
     said = forks.run(go_on, one, began / "checkpoint-3", 5, kind="fsdp", folder=one, processes=1)
     assert "checkpoint-3 was saved on 2 process(es) and 1 go on: they draw dropout anew" in said[0]
     said = forks.run(go_on, two, one / "checkpoint-5", 6, kind="fsdp", folder=two)
@@ -264,7 +312,9 @@ def try_all(folder: Path, *tried: Path) -> None:
 def test_what_these_processes_cannot_go_on_from_is_refused_before_the_first_step(
     scenes: Scenes, forks: Forks, tmp_path: Path
 ) -> None:
-    by_two, by_zero3, by_fsdp = (scenes(kind) / "step" / "checkpoint-3" for kind in ("zero2", "zero3", "fsdp"))
+    by_two, by_zero3, by_fsdp = (
+        scenes(kind) / "leave_out_a_step" / "checkpoint-3" for kind in ("zero2", "zero3", "fsdp")
+    )
     by_one = shutil.copytree(by_zero3, tmp_path / "checkpoint-3", ignore=shutil.ignore_patterns("*_1*"))
     run = tmp_path / "run"
     [said] = forks.run(try_all, run, by_one, by_fsdp, by_two, kind="zero2", folder=run, processes=1, code=78)

@@ -52,6 +52,11 @@ class VaswaniTrainingArguments(TrainingArguments):
     test_beams: int = field(default=4, metadata={"help": "Beam size for the test set and for the saved model."})
     length_penalty: float = field(default=0.6, metadata={"help": "alpha of section 6.1, for beams."})
 
+    hub_license: str | None = field(
+        default=None,
+        metadata={"help": "With --push_to_hub, the licence of the weights by its name on the Hub, such as cc-by-4.0."},
+    )
+
     # What the present stack would otherwise do by itself; docs/training.md gives the reasons.
     eval_strategy: str = "steps"
     save_strategy: str = "steps"

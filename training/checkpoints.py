@@ -218,7 +218,15 @@ def set_aside(run: Path, names: Iterable[str]) -> None:
 
 
 def prune(run: Path, keep: int, best: str | None) -> None:
-    """Delete checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed."""
+    """Delete checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed.
+
+    What lies before it and was never sealed goes too: nobody returns to a step at which a signal once had it saved.
+    """
+    for folder in checkpoints(run):
+        if folder == sealed(run)[-1]:
+            break
+        if not (folder / MANIFEST).is_file():
+            shutil.rmtree(folder)
     for folder in sealed(run)[: -max(keep, 1)]:
         if best is None or folder.name != Path(best).name:
             (folder / MANIFEST).unlink()  # so that a deletion that is cut off leaves nothing that looks whole
