@@ -1,6 +1,5 @@
 """Every launch configuration holds what its name promises, its command parses, and what can run here runs."""
 
-import gc
 import json
 import os
 import random
@@ -21,13 +20,17 @@ from accelerate.commands.config.config_args import ClusterConfig, load_config_fr
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
+from forked import Forks
 from safetensors.torch import load_file
-from torch.distributed.fsdp import StateDictType
-from transformers import AutoModelForSeq2SeqLM, set_seed
+from test_same_learning import train
+from torch.distributed.fsdp import FSDPModule, StateDictType
+from transformers import AutoModelForSeq2SeqLM
 
 from vaswani.experiment import Arguments, parse
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.training.costs import memory
+from vaswani.training import VaswaniTrainer
+from vaswani.training.checkpoints import fault
+from vaswani.training.startup import what_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "accelerate_configs"
@@ -303,94 +306,86 @@ def test_single_gpu_does_on_a_processor_what_it_does_on_a_gpu_where_that_is_aske
     assert losses(tmp_path / "run") == pytest.approx(losses(on_one_processor[0]), rel=0.01)
 
 
-BUCKET = json.loads((FOLDER / "deepspeed_zero1.json").read_text())["zero_optimization"]["reduce_bucket_size"]
-OF_DEEPSPEED = f"""
-import json, os, sys
-from importlib import import_module
-from pathlib import Path
-os.environ["DS_ACCELERATOR"] = "cpu"
-import torch
-from torch.optim.optimizer import register_optimizer_step_pre_hook
-import_module("deepspeed.comm.torch").__dict__["build_shm_op"] = lambda: None  # it would be compiled first
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-import test_training
-from test_accelerate_configs import bytes_held, wide_network
-from test_training import number_tokenizer, train
-from vaswani.training.startup import what_runs
+def train_by(name: str, found: Path) -> None:
+    """Be one of two processes that train as a configuration says; write down what ran."""
+    args = parsed(["--config_file", f"accelerate_configs/{name}.yaml", "--num_processes", "2", "recipe.py"])
+    if PROMISES[name].stage:
+        args.deepspeed_fields_from_accelerate_config = "deepspeed_config_file"
+    launched = prepare_deepspeed_cmd_env(args)[1] if PROMISES[name].stage else prepare_multi_gpu_env(args)
+    os.environ.update({key: value for key, value in launched.items() if key.startswith(("ACCELERATE_", "FSDP_"))})
+    os.chdir(ROOT)  # where the path of DeepSpeed's file begins
+    lines: list[str] = []
 
-test_training.network = wide_network
-held = []
-register_optimizer_step_pre_hook(lambda *_: held.append(bytes_held()))
-lines = []  # as a run says them, before its first step
+    def prepare(trainer: VaswaniTrainer) -> None:
+        assert isinstance(trainer.model, torch.nn.Module)
+        lines.append(what_runs(trainer.model, trainer.args, trainer.accelerator, 100))
 
-def prepare(trainer):
-    lines.append(what_runs(trainer.model, trainer.args, trainer.accelerator, 100))
-
-_, trainer, _ = train(Path(sys.argv[1]), number_tokenizer(), batches_per_step=4, max_steps=2, bf16=True,
-                      save_strategy="no", prepare=prepare)
-if trainer.args.process_index == 0:
-    plugin = trainer.accelerator.deepspeed_plugin
-    found = {{
-        "line": lines[0], "held": held, "stage": plugin.zero_stage,
-        "weights": wide_network(0).num_parameters(), "clips_at": plugin.deepspeed_config["gradient_clipping"],
-        "steps": trainer.state.global_step, "adam": type(trainer.optimizer.optimizer.optimizer).__name__,
-    }}
-    Path(sys.argv[2]).write_text(json.dumps(found))
-sys.stdout.flush()
-os._exit(0)  # gloo's threads may abort an orderly end
-"""
-
-
-def wide_network(dropout: float) -> VaswaniForConditionalGeneration:
-    """A network whose weights outweigh everything else that a process holds."""
-    set_seed(7)
-    return VaswaniForConditionalGeneration(
-        VaswaniConfig(
-            vocab_size=280, d_model=128, d_ff=256, num_heads=2, encoder_layers=2, decoder_layers=2, dropout=dropout
-        )
+    trainer = train(
+        found.parent / "run", prepare=prepare, max_steps=4, save_steps=4, bf16=PROMISES[name].stage is not None
     )
+    optimizer: Any = trainer.optimizer
+    while hasattr(optimizer, "optimizer"):
+        optimizer = optimizer.optimizer
+    held = {"line": lines[0], "steps": trainer.state.global_step, "adam": type(optimizer).__name__}
+    if PROMISES[name].stage:
+        held["clips at"] = trainer.accelerator.deepspeed_plugin.deepspeed_config["gradient_clipping"]
+    else:
+        assert isinstance(trainer.model, torch.nn.Module)
+        held["gathered by"] = sorted(
+            type(module).__name__ for module in trainer.model.modules() if isinstance(module, FSDPModule)
+        )
+    if trainer.args.process_index == 0:
+        found.write_text(json.dumps(held))
 
 
-def bytes_held() -> int:
-    """The bytes of all tensors of this process, each storage once; not DeepSpeed's buffers, of a fixed size."""
-    buffers = {
-        json.loads(path.read_text())["zero_optimization"]["reduce_bucket_size"] for path in FOLDER.glob("*.json")
-    }
-    sizes = {}
-    for found in gc_tensors():
-        storage = found.untyped_storage()
-        if found.numel() not in buffers:
-            sizes[storage.data_ptr()] = storage.size()
-    return sum(sizes.values())
-
-
-def gc_tensors() -> Iterator[torch.Tensor]:
-
-    gc.collect()
-    for each in gc.get_objects():
-        if isinstance(each, torch.Tensor):
-            yield each
-            if each.is_leaf and each.grad is not None:
-                yield each.grad
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["fsdp2", "deepspeed_zero1", "deepspeed_zero2", "deepspeed_zero3", "deepspeed_zero3_offload"]
+)
+def test_what_is_for_gpus_trains_on_processors_over_gloo(name: str, forks: Forks, tmp_path: Path) -> None:
+    """With the variables that the launcher makes of the file, on two processes: what shares the work, and Adam."""
+    promised = PROMISES[name]
+    forks.run(
+        train_by,
+        name,
+        tmp_path / "found.json",
+        kind=f"zero{promised.stage}" if promised.stage else "fsdp",
+        folder=tmp_path,
+    )
+    found = json.loads((tmp_path / "found.json").read_text())
+    sharing = f"ZeRO-{promised.stage}" if promised.stage else "FSDP2"
+    assert (
+        f"2 process(es) on cpu, {sharing} over gloo, each accumulates 2; bf16 beside float32 weights" in found["line"]
+    )
+    assert ("in main memory" in found["line"]) == promised.offloaded
+    assert (found["steps"], found["adam"]) == (4, "AdamW")
+    if promised.stage:
+        assert found["clips at"] == 0.0
+    else:
+        layers = ["FSDPDecoderLayer"] * 2 + ["FSDPEmbedding"] + ["FSDPEncoderLayer"] * 2
+        assert found["gathered by"] == [*layers, "FSDPVaswaniForConditionalGeneration"]
+    assert fault(tmp_path / "run" / "checkpoint-4") is None
 
 
 @pytest.mark.slow
 @WITHOUT_GPU
-@pytest.mark.parametrize("name", [name for name in PROMISES if PROMISES[name].stage])
-def test_deepspeed_spreads_over_two_processes_what_the_formula_says(name: str, tmp_path: Path) -> None:
-    """By its own launcher and configuration, on processors: stage, precision, Adam, no clipping, and memory."""
-    script = tmp_path / "train.py"
-    script.write_text(OF_DEEPSPEED)
-    launcher = ["--config_file", f"accelerate_configs/{name}.yaml", "--num_processes", "2"]
-    done = run(["accelerate", "launch", *launcher, str(script), str(tmp_path / "run"), str(tmp_path / "found.json")])
+def test_the_launcher_starts_deepspeed(text: Path, tmp_path: Path) -> None:
+    """Alone of what is for GPUs, Accelerate lets it run on processors as well."""
+    script = tmp_path / "recipe.py"
+    script.write_text(
+        "import os, runpy, sys\n"
+        "from importlib import import_module\n"
+        "os.environ['DS_ACCELERATOR'] = 'cpu'\n"
+        "import_module('deepspeed.comm.torch').__dict__['build_shm_op'] = lambda: None  # it would be compiled first\n"
+        "runpy.run_path('recipes/multi30k.py', run_name='__main__')\n"
+    )
+    launcher = ["--config_file", "accelerate_configs/deepspeed_zero2.yaml", "--num_processes", "2"]
+    words = command(text, tmp_path / "run", *launcher, bf16=True)
+    words[words.index("recipes/multi30k.py")] = str(script)
+    done = run(words)
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads((tmp_path / "found.json").read_text())
-    stage = PROMISES[name].stage
-    assert (found["stage"], found["steps"], found["clips_at"], found["adam"]) == (stage, 2, 0.0, "AdamW")
-    assert f"2 process(es) on cpu, ZeRO-{stage} over gloo, each accumulates 2; bf16 beside float32" in found["line"]
-    assert ("in main memory" in found["line"]) == PROMISES[name].offloaded
-    expected = sum(memory(found["weights"], 2, f"ZeRO-{stage}", True, 2))
-    assert max(found["held"][len(found["held"]) // 2 :]) == pytest.approx(expected, rel=0.03)
+    assert "2 process(es) on cpu, ZeRO-2 over gloo, each accumulates 1; bf16 beside float32 weights;" in done.stdout
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["steps"] == FLAGS["max_steps"]
 
 
 # --- several machines ---

@@ -74,6 +74,7 @@ class VaswaniTrainingArguments(TrainingArguments):
     # Seconds that processes wait for one that does not answer: longer than --source_patience, for which it may rightly
     # wait for its text, and half of the Trainer's.
     ddp_timeout: int = 900
+    ddp_find_unused_parameters: bool | None = False  # all are used in every step; the Trainer would look for others
     report_to: None | str | list[str] = field(default="tensorboard")  # noqa: RUF036  (the order that its parser knows)
 
     def __post_init__(self) -> None:

@@ -41,9 +41,9 @@ def memory(weights: int, processes: int, sharing: str, in_16_bits: bool, accumul
             return Memory(4 * share, 4 * (share if accumulates == 1 else n), 8 * share)
         case "ZeRO-1":  # in 16 bits those of a micro-batch, and their sum in float32
             return Memory(computed_with * n, (6 if in_16_bits else 4) * n, 12 * share)
-        case "ZeRO-2":
-            return Memory(computed_with * n, 4 * share, 12 * share)
-        case "ZeRO-3":  # the optimizer gets a copy of them
+        case "ZeRO-2":  # in float32 the optimizer gets a copy of them
+            return Memory(computed_with * n, (4 if in_16_bits else 8) * share, 12 * share)
+        case "ZeRO-3":  # the optimizer always gets one
             return Memory(computed_with * share, 8 * share, 12 * share)
     raise ValueError(f"sharing is {sharing!r}; one of {', '.join(SHARINGS)} is needed")
 
