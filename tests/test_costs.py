@@ -159,7 +159,7 @@ def rows(page: str, heading: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("network", [BASE, BIG], ids=["base", "big"])
 def test_the_table_of_memory_and_traffic_is_that_of_the_formulas(network: Network, page: str) -> None:
     model = on_meta(network)
-    n, e = model.num_parameters(), model.get_input_embeddings().weight.numel()
+    n, e = model.num_parameters(), model.model.tokens.weight.numel()
     assert f"{n:,}" in page
     table = rows(page, f"### {network.name.capitalize()}")
     assert list(table) == list(SHARINGS)
