@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -428,20 +429,20 @@ def assert_meeting(seen: Path, main: str, config: str, variables: list[dict[str,
     """The launches of two machines would meet: as sixteen processes, with ranks of their own, at one address."""
     ports = set()
     for rank, given in enumerate(variables):
-        os.environ.update(given)  # torchrun's flags have the variables of its name for defaults
         words = (seen / str(rank)).read_text().split("\0")[:-1]
         assert words[0] == "launch"
-        args = parsed(words[1:])
+        with patch.dict(os.environ, given):  # torchrun's flags have the variables of its name for defaults
+            args = parsed(words[1:])
+            left = prepare_multi_gpu_env(args)
+            script = ["--training_script", args.training_script, "--training_script_args", args.training_script_args]
+            started, _, _ = config_from_args(_filter_args(args, get_args_parser(), script))
         assert Path(args.config_file) == FOLDER / config
         assert (args.num_machines, args.num_processes, args.machine_rank) == (2, 16, rank)
         assert args.main_process_ip == main
-        arguments_of(args.training_script, args.training_script_args)
+        arguments_of(args.training_script, args.training_script_args)  # out there, or it would wait for the others
         assert "--resume" in args.training_script_args
         ports.add(args.main_process_port)
-        left = prepare_multi_gpu_env(args)
         assert left["ACCELERATE_MIXED_PRECISION"] == "bf16"
-        script = ["--training_script", args.training_script, "--training_script_args", args.training_script_args]
-        started, _, _ = config_from_args(_filter_args(args, get_args_parser(), script))
         assert (started.min_nodes, started.max_nodes, started.nproc_per_node) == (2, 2, 8)
         assert started.rdzv_endpoint == f"{main}:{args.main_process_port}"
         assert (started.rdzv_backend, started.rdzv_configs["rank"]) == ("static", rank)
