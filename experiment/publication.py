@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback
 from transformers.trainer_utils import HubStrategy
 
 from vaswani.publishing import Progress, Target, checksums, contents, model_card, open_repository, push
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
-from vaswani.training.checkpoints import fault
+from vaswani.training.checkpoints import MANIFEST
 
 from .report import say
 
@@ -55,7 +56,11 @@ class Publication(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  (called by these names)
         """Push what was just saved, beside the training; a push that fails is told, and training goes on."""
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        if self.target is None or self.strategy == HubStrategy.END or fault(folder) is not None:
+        if self.target is None or self.strategy == HubStrategy.END:
+            return
+        is_saved = [(folder / MANIFEST).is_file()]  # not in the midst of steps that are left out
+        broadcast_object_list(is_saved)  # a process elsewhere may not see the folder
+        if not is_saved[0]:
             return
         assert self.trainer is not None
         model = self.trainer.whole_model()  # on every process
@@ -80,7 +85,7 @@ class Publication(TrainerCallback):
             card = self._card(None, files, progress)
             folders = {checkpoint: draft / checkpoint} if checkpoint else None
             push(self.target, files, card, f"Training in progress, step {progress.step}", folders)
-        except ValueError as error:
+        except Exception as error:  # whatever it was, training goes on
             say(f"Note: the push at step {progress.step} failed: {error}")
         finally:
             shutil.rmtree(draft)

@@ -10,6 +10,8 @@ from transformers import pipeline
 translate = pipeline("translation", model="{name}"{revision}, trust_remote_code=True)
 print(translate({example!r}))
 """
+BAR = r"\|"
+"""What a table of Markdown has in place of a bar within a cell."""
 _BLEU = {"sacrebleu": "sacrebleu", "wmt14_bleu": "bleu", "chrf": "chrf", "ter": "ter"}
 """Our figures by the names that the Hub knows metrics by."""
 
@@ -96,7 +98,7 @@ def evaluation(data: dict[str, Any], measured: dict[str, Any]) -> list[EvalResul
 
 def _dataset(data: dict[str, Any]) -> str:
     """Name the source of the text, without the folders of the machine."""
-    return str(data["dataset"] or "own-text")
+    return str(data["dataset"] or "text-files")
 
 
 def _opening(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
@@ -127,7 +129,7 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
             f" Last validation: {seen}." if seen else ""
         )
     rows = [
-        f"| {split} | {each['name']} | {each['value']:.2f} | `{each['signature']}` |"
+        f"| {split} | {each['name']} | {each['value']:.2f} | `{each['signature'].replace('|', BAR)}` |"
         for split, scores in measured["test"].items()
         for each in scores.values()
     ]
@@ -141,6 +143,8 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
             f"Search: {search['num_beams']} beam(s), length penalty {search['length_penalty']}. The weights are the "
             f"{measured['chosen']}, chosen on the validation set (BLEU {measured['validation']['bleu']:.2f}, "
             f"perplexity {measured['validation']['perplexity']:.3f} a symbol).",
+            "",
+            "![Learning curve: loss and BLEU against steps](curve.png)",
         ]
     )
 
@@ -163,6 +167,7 @@ def _training(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
     lines += [
         f"- Batches: {run['training']['batches_per_step']} a step, each of {run['data']['tokens_per_batch']:,} tokens "
         "a side at most",
+        f"- Precision: {'bfloat16 beside float32' if run['training'].get('bf16') else 'float32'}",
         "- Carbon: not measured",
         "- Versions: " + ", ".join(f"{package} {version}" for package, version in versions.items()),
     ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def contents(folder: Path) -> list[Path]:
         raise ValueError(f"{folder} holds no weights in safetensors ({why}). Has its run come to its end?")
     missing = sorted({"config.json", "tokenizer_config.json"} - names)
     if not missing:
-        missing = sorted(code_named_by(json.loads((folder / "config.json").read_text(encoding="utf-8"))) - names)
+        named = code_named_by(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        missing = sorted((named | code_imported_by(found)) - names)
     if missing:
         raise ValueError(
             f"{folder} lacks {', '.join(missing)}, without which nobody else could load the model; save it again by "
@@ -42,13 +44,19 @@ def contents(folder: Path) -> list[Path]:
 
 
 def code_named_by(config: dict[str, Any]) -> set[str]:
-    """Return the files of code that a configuration names."""
+    """Return the files of code that the classes of a configuration live in."""
     classes = [
         name for names in config.get("auto_map", {}).values() for name in ([names] if isinstance(names, str) else names)
     ]
     classes += [pipeline["impl"] for pipeline in config.get("custom_pipelines", {}).values()]
     local = [name for name in classes if name and "--" not in name]  # the others live in another repository
     return {f"{name.split('.')[0]}.py" for name in local}
+
+
+def code_imported_by(files: list[Path]) -> set[str]:
+    """Return the files that files of code import from beside them."""
+    code = [path.read_text(encoding="utf-8") for path in files if path.suffix == ".py"]
+    return {f"{name}.py" for text in code for name in re.findall(r"^from \.(\w+) import", text, re.MULTILINE)}
 
 
 def checksums(files: list[Path]) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """A model that FSDP2 or DeepSpeed spread over processes: bad numbers, evaluation, checkpoints, restarts, whole runs."""
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from forked import Forks
 from safetensors.torch import load_file
 from test_guards import overflowing
 from test_same_learning import CORPUS, leave_weights, network, train
+from torch.distributed.tensor import DTensor
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
 from vaswani.commands import main
@@ -23,9 +26,8 @@ from vaswani.serving.translate import translate
 from vaswani.training import VaswaniTrainer, average_weights
 from vaswani.training.checkpoints import IncompleteCheckpointError, check_parts, checkpoints, fault
 from vaswani.training.consolidation import load_weights, read_weights
-from vaswani.training.endings import NotANumberError, StartupError
+from vaswani.training.endings import NotANumberError, SignalledError, StartupError
 from vaswani.training.resuming import seed_of
-from vaswani.training.sharding import local_part
 
 KINDS = ("fsdp", "zero2", "zero3")
 Scenes = Callable[[str], Path]
@@ -93,7 +95,9 @@ def spoil_weights(folder: Path) -> None:
     class Spoil(TrainerCallback):
         def on_optimizer_step(self, *_: Any, **given: Any) -> None:
             if PartialState().process_index == 1:
-                local_part(next(given["model"].parameters())).data.view(-1)[0] = float("nan")
+                weight = next(given["model"].parameters())
+                part = weight.to_local() if isinstance(weight, DTensor) else getattr(weight, "ds_tensor", weight)
+                part.data.view(-1)[0] = float("nan")
 
     ends(
         lambda: train(folder, prepare=lambda trainer: trainer.add_callback(Spoil()), max_steps=1, save_steps=1), folder
@@ -112,6 +116,18 @@ def spoil_loss_alone(folder: Path) -> None:
         trainer.model.register_forward_hook(spoil)
 
     ends(lambda: train(folder, prepare=prepare, max_steps=3, save_steps=3), folder)
+
+
+def be_signalled(folder: Path) -> None:
+    """A scheduler tells one process to end."""
+
+    class Tell(TrainerCallback):
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+            if state.global_step == 1 and PartialState().process_index == 1:
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+    with pytest.raises(SignalledError, match="is saved"):
+        train(folder, prepare=lambda trainer: trainer.add_callback(Tell()), max_steps=10_000, save_steps=10_000)
 
 
 def compute_in_bfloat16(folder: Path) -> None:
@@ -140,7 +156,7 @@ def ends(run: Callable[[], Any], folder: Path) -> None:
 
 def play(folder: Path) -> None:
     """Train all of these, one after the other."""
-    for scene in (leave_out_a_step, spoil_weights, spoil_loss_alone, compute_in_bfloat16):
+    for scene in (leave_out_a_step, spoil_weights, spoil_loss_alone, be_signalled, compute_in_bfloat16):
         name = folder / scene.__name__
         name.mkdir(exist_ok=True)
         scene(name)
@@ -160,12 +176,24 @@ def scenes(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Scenes:
     return played
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """The weights of one process that leaves out the same step."""
+    trainer = train(tmp_path_factory.mktemp("alone"), prepare=overflowing(7), max_steps=6, save_steps=6)
+    return {name: weight.detach() for name, weight in trainer.whole_model().named_parameters()}
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_step_that_one_process_spoils_is_left_out_by_all(kind: str, scenes: Scenes) -> None:
+def test_a_step_that_one_process_spoils_is_left_out_by_all(
+    kind: str, scenes: Scenes, alone: dict[str, torch.Tensor]
+) -> None:
     for rank in range(2):
         found = json.loads((scenes(kind) / "leave_out_a_step" / f"found.{rank}.json").read_text())
         assert found["kept"] == [True, False, False, False, False]
         assert found["schedule"] == [1, 1, 2, 3, 4, 5]
+    weights = read_weights(scenes(kind) / "leave_out_a_step" / "checkpoint-6")
+    for name, weight in alone.items():  # moments too are as if the step had not been
+        assert (weights[name] - weight).norm() < 1e-5 * weight.norm(), name
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -187,6 +215,13 @@ def test_a_step_that_deepspeed_made_in_spite_of_its_loss_ends_the_run_unsaved(ki
             assert "the loss is not a finite number at step 2, but its gradients are, and DeepSpeed has made" in message
             assert "Micro-batch " in message
     assert len(checkpoints(folder / "spoil_loss_alone")) == (kind == "fsdp")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_signal_to_one_process_saves_the_parts_of_all(kind: str, scenes: Scenes) -> None:
+    [saved] = checkpoints(scenes(kind) / "be_signalled")
+    assert fault(saved) is None
+    check_parts(saved, 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -297,6 +332,44 @@ def test_fsdp_goes_on_with_fewer_and_with_more_processes(scenes: Scenes, forks: 
     assert drawn[0] != drawn[1]
     set_seed(seed_of(42, 5, 1))
     assert drawn[1] == str(torch.rand(4).tolist())
+
+
+def configure_otherwise(folder: Path) -> None:
+    """Say how each configuration that is not provided for is refused."""
+    if "FSDP_VERSION" in os.environ:
+        changes = [{"FSDP_VERSION": "1"}, {"FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT"}]
+    else:
+        path = Path(os.environ["ACCELERATE_DEEPSPEED_CONFIG_FILE"])
+        config = json.loads(path.read_text())
+        others = [{"zero_optimization": {"stage": 0}}, {"optimizer": {"type": "Adam"}}, {"scheduler": {}}]
+        changes = []
+        for number, other in enumerate(others):
+            changed = folder / f"{number}.json"
+            changed.write_text(json.dumps(config | other))
+            changes.append({"ACCELERATE_DEEPSPEED_CONFIG_FILE": str(changed)})
+    before = dict(os.environ)
+    for change in changes:
+        os.environ.update(before | change)
+        with pytest.raises(StartupError) as refused:
+            train(folder)
+        print("refused:", refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("fsdp", ["asks for FSDP 1; set fsdp_version: 2", "fsdp_state_dict_type is FULL_STATE_DICT"]),
+        ("zero2", ["ZeRO of stage 0", "has a section 'optimizer'", "has a section 'scheduler'"]),
+    ],
+)
+def test_a_way_of_spreading_that_is_not_provided_for_is_refused(
+    kind: str, words: list[str], forks: Forks, tmp_path: Path
+) -> None:
+    [said] = forks.run(configure_otherwise, tmp_path, kind=kind, folder=tmp_path, processes=1)
+    lines = [line for line in said.splitlines() if line.startswith("refused: ")]
+    assert len(lines) == len(words)
+    for line, expected in zip(lines, words, strict=True):
+        assert expected in line
 
 
 def try_all(folder: Path, *tried: Path) -> None:

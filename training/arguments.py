@@ -82,6 +82,8 @@ class VaswaniTrainingArguments(TrainingArguments):
             if not self.use_cpu and (fault := fault_of_device("cpu")):
                 raise StartupError(fault)
             self.use_cpu = True  # what would run anyway; unsaid, bf16 is refused on a processor
+            # Where DeepSpeed is installed Accelerate imports it in every run, and it would complain of finding no GPU.
+            os.environ.setdefault("DS_ACCELERATOR", "cpu")
         precision = os.environ.get("ACCELERATE_MIXED_PRECISION")
         if precision in ("bf16", "fp16") and not (self.bf16 or self.fp16):
             setattr(self, precision, True)  # DeepSpeed asks that flags and launcher say the same

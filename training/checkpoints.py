@@ -108,7 +108,13 @@ def check_parts(folder: Path, processes: int | None = None) -> None:
         missing.append("random state")
     elif processes is not None and states != processes:
         missing.append(f"random state of {processes - states} of {processes} processes")
-    missing += _missing_parts[layout(folder)](folder, states)
+    match layout(folder):
+        case Layout.WHOLE:
+            missing += _missing_of_whole(folder)
+        case Layout.FSDP:
+            missing += _missing_of_fsdp(folder)
+        case Layout.DEEPSPEED:
+            missing += _missing_of_deepspeed(folder, states)
     if missing:
         raise IncompleteCheckpointError(
             f"{folder} has no {', no '.join(missing)}; restore what is missing, or remove the folder and go on from "
@@ -116,13 +122,13 @@ def check_parts(folder: Path, processes: int | None = None) -> None:
         )
 
 
-def _missing_of_whole(folder: Path, _: int) -> list[str]:
+def _missing_of_whole(folder: Path) -> list[str]:
     weights = any((folder / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json"))
     optimizer = (folder / "optimizer.pt").is_file()
     return ["weights"] * (not weights) + ["state of the optimizer"] * (not optimizer)
 
 
-def _missing_of_fsdp(folder: Path, _: int) -> list[str]:
+def _missing_of_fsdp(folder: Path) -> list[str]:
     """Look for the files of torch.distributed.checkpoint: its .metadata lists those of all processes."""
     missing = []
     for part, name in (("weights", FSDP_WEIGHTS), ("state of the optimizer", FSDP_OPTIMIZER)):
@@ -156,11 +162,6 @@ def _deepspeed_parts(folder: Path) -> Path:
 def saved_by_zero3(folder: Path) -> bool:
     """Tell whether DeepSpeed saved a checkpoint in which the weights too are spread over the processes."""
     return any(_deepspeed_parts(folder).glob("zero_pp_rank_*_model_states.pt"))
-
-
-_missing_parts = {
-    Layout.WHOLE: _missing_of_whole, Layout.FSDP: _missing_of_fsdp, Layout.DEEPSPEED: _missing_of_deepspeed
-}  # fmt: skip
 
 
 def fault(folder: Path) -> str | None:

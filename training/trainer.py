@@ -63,6 +63,9 @@ class VaswaniTrainer(Trainer):
         evaluate_model: returns the validation figures, "loss", "perplexity" and "bleu" among them; called on every
             process, in evaluation mode.
 
+    Raises:
+        StartupError: the weights would be spread over the processes in a way that is not provided for.
+
     """
 
     args: VaswaniTrainingArguments
@@ -90,6 +93,7 @@ class VaswaniTrainer(Trainer):
             self.remove_callback(callback)
         if not args.disable_tqdm:
             self.add_callback(Progress)
+        check_sharding(self.accelerator)
         keep_float32(self.accelerator)
         self._architecture = type(model)
         self._finite = FiniteSteps(self.accelerator, args.max_bad_steps)
@@ -273,7 +277,6 @@ class VaswaniTrainer(Trainer):
 
         """
         check_processes(self.args, self.accelerator)
-        check_sharding(self.accelerator)
         if checkpoint is not None:
             check_parts(checkpoint)
             check_fits(checkpoint, self.accelerator)
