@@ -428,7 +428,6 @@ def assert_meeting(seen: Path, main: str, config: str, variables: list[dict[str,
     """The launches of two machines would meet: as sixteen processes, with ranks of their own, at one address."""
     ports = set()
     for rank, given in enumerate(variables):
-        os.environ.update(given)  # torchrun's flags have the variables of its name for defaults
         words = (seen / str(rank)).read_text().split("\0")[:-1]
         assert words[0] == "launch"
         args = parsed(words[1:])
@@ -441,7 +440,10 @@ def assert_meeting(seen: Path, main: str, config: str, variables: list[dict[str,
         left = prepare_multi_gpu_env(args)
         assert left["ACCELERATE_MIXED_PRECISION"] == "bf16"
         script = ["--training_script", args.training_script, "--training_script_args", args.training_script_args]
-        started, _, _ = config_from_args(_filter_args(args, get_args_parser(), script))
+        with pytest.MonkeyPatch.context() as in_the_pod:
+            for variable, value in given.items():
+                in_the_pod.setenv(variable, value)  # PET_*, which torchrun's flags have for defaults
+            started, _, _ = config_from_args(_filter_args(args, get_args_parser(), script))
         assert (started.min_nodes, started.max_nodes, started.nproc_per_node) == (2, 2, 8)
         assert started.rdzv_endpoint == f"{main}:{args.main_process_port}"
         assert (started.rdzv_backend, started.rdzv_configs["rank"]) == ("static", rank)

@@ -1,4 +1,4 @@
-"""The house stands as drawn: links, packages, dependencies and launch configurations are as the documents say."""
+"""The house stands as drawn: links, packages and dependencies are as the documents say."""
 
 import ast
 import importlib
@@ -14,28 +14,12 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from accelerate.commands.config.config_args import load_config_from_file
 
 import vaswani
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = sorted(init.parent.name for init in ROOT.glob("*/__init__.py"))
 DISTRIBUTIONS = packages_distributions()
-CONFIGS = sorted((ROOT / "accelerate_configs").glob("*.yaml"))
-
-COUNT_PROCESSES = """
-import sys
-from pathlib import Path
-import torch
-from accelerate.utils import reduce
-from transformers import TrainingArguments
-
-process = TrainingArguments(report_to=[])  # it decides for every recipe
-met = reduce(torch.ones(1), "sum").item()
-Path(sys.argv[1], f"process {process.process_index}").write_text(f"{process.world_size} counted, {met:g} met")
-if torch.distributed.is_initialized():
-    torch.distributed.destroy_process_group()
-"""
 
 
 def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
@@ -81,12 +65,6 @@ def imported(file: Path) -> set[str]:
             modules.add(str(node.module).split(".")[0])
     modules -= sys.stdlib_module_names | {"vaswani"}
     return {plain_name(DISTRIBUTIONS.get(module, [module])[0]) for module in modules}
-
-
-def launch_command(config: Path) -> list[str]:
-    """The words of the one command that stands in the head of a launch configuration."""
-    [line] = re.findall(r"^# +(.*accelerate launch .*)$", config.read_text().replace("\\\n#", ""), re.MULTILINE)
-    return shlex.split(line)
 
 
 # Links
@@ -163,35 +141,6 @@ def test_everything_imported_is_a_dependency() -> None:
             if missing := imported(ROOT / file) - allowed:
                 undeclared[str(file)] = missing
     assert undeclared == {}
-
-
-# Launch configurations
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
-def test_launch_configuration_loads_and_says_how_to_use_it(config: Path) -> None:
-    load_config_from_file(str(config))
-    assert config.read_text(encoding="utf-8").startswith("# ")
-    words = launch_command(config)
-    assert ROOT / words[words.index("--config_file") + 1] == config
-    [recipe] = [word for word in words if word.endswith(".py")]
-    assert (ROOT / recipe).is_file()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "processes"), [("cpu", 1), ("cpu_2_processes", 2)])
-def test_the_written_command_starts_that_many_processes(name: str, processes: int, tmp_path: Path) -> None:
-    words = launch_command(ROOT / f"accelerate_configs/{name}.yaml")
-    before_recipe = words[: next(at for at, word in enumerate(words) if word.endswith(".py"))]
-    script, seen = tmp_path / "count.py", tmp_path / "seen"
-    script.write_text(COUNT_PROCESSES)
-    seen.mkdir()
-    env = {key: value for key, value in os.environ.items() if not key.startswith("ACCELERATE_")}
-    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]])
-    run("env", *before_recipe, script, seen, env=env)
-    assert {file.name: file.read_text() for file in seen.iterdir()} == {
-        f"process {each}": f"{processes} counted, {processes} met" for each in range(processes)
-    }
 
 
 # What is written
