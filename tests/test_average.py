@@ -53,8 +53,9 @@ def double(run: Path, shares: dict[int, float]) -> dict[str, Tensor]:
     parts = {step: load_file(run / f"checkpoint-{step}" / "model.safetensors") for step in shares}
     total = sum(shares.values())
     return {
-        name: sum(parts[s][name].double() * share / total for s, share in shares.items()) for name in parts[max(shares)]
-    }  # type: ignore[misc]
+        name: torch.stack([parts[step][name].double() * share / total for step, share in shares.items()]).sum(0)
+        for name in parts[max(shares)]
+    }
 
 
 CHOICES: list[tuple[list[str], dict[int, float]]] = [
