@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import inspect, score, translate
+from . import demo, inspect, score, serve, translate
 
-COMMANDS = {"inspect": inspect, "translate": translate, "score": score}
+COMMANDS = {"inspect": inspect, "translate": translate, "score": score, "serve": serve, "demo": demo}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

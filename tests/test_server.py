@@ -1,0 +1,378 @@
+"""`vaswani serve` in a real process: every answer right, none lost, and no more memory than its limits allow."""
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
+
+from vaswani.commands import main
+from vaswani.data.tokenizer import learn_tokenizer
+from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.serving.hypotheses import Hypothesis
+from vaswani.serving.server.metrics import Metrics
+from vaswani.serving.server.queue import Queue, QueueFullError, Sentence, next_batch
+from vaswani.serving.translate import translate
+
+VASWANI = str(Path(sys.executable).with_name("vaswani"))
+CLIENTS = 50
+WORDS = ("the cat sat on the mat and the dog sat by the door über 12 " * 2).split()
+TEXTS = [" ".join(WORDS[start : start + length]) for length in (1, 2, 3, 5, 8, 13) for start in range(5)] + ["", " "]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return learn_tokenizer(["the cat sat on the mat and the dog sat by the door"] * 3, 280, show_progress=False)
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer: PreTrainedTokenizerFast) -> VaswaniForConditionalGeneration:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+    model = VaswaniForConditionalGeneration(VaswaniConfig(vocab_size=len(tokenizer), **sizes))
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.mul_(6)  # far from uniform, so that what comes out depends on what goes in
+    return model.double()  # no near tie is decided by the shape of a batch
+
+
+@pytest.fixture(scope="module")
+def folder(
+    model: VaswaniForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    path = tmp_path_factory.mktemp("run") / "tiny"
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def right(model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> dict[tuple[str, int], str]:
+    """The translation of each text alone, by text and beams."""
+    return {
+        (text, beams): translate(model, tokenizer, [text], num_beams=beams)[0] for text in TEXTS for beams in (1, 3)
+    }
+
+
+class Server:
+    """A running server, as its clients see it."""
+
+    def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
+        self.process, self.port = process, port
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, HTTPResponse, bytes]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=300)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, answer, answer.read()
+        finally:
+            connection.close()
+
+    def translate(self, text: Any, **how: Any) -> tuple[int, HTTPResponse, Any]:
+        status, answer, body = self.ask("POST", "/translate", json.dumps({"text": text, **how}))
+        return status, answer, json.loads(body)
+
+    def figure(self, name: str) -> float:
+        """A figure of /metrics, 0 if it has none yet."""
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.ask("GET", "/metrics")[2].decode(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    def peak_memory(self) -> int:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        assert found
+        return int(found[1]) * 1024
+
+
+def until(condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 300) -> None:
+    """Wait for what the server is about to do; fail if it dies or never does it."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the server has ended"
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.01)
+
+
+@contextmanager
+def serving(folder: Path, *flags: str) -> Iterator[Server]:
+    """Start a server and wait until it is ready; it says that it is not, until it is."""
+    command = [VASWANI, "serve", str(folder), "--port", "0", *flags]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr
+        said = process.stderr.readline()
+        found = re.search(r"http://127.0.0.1:(\d+)", said)
+        assert found, said + process.stderr.read()
+        server = Server(process, int(found[1]))
+        seen: list[int] = []
+
+        def ready() -> bool:
+            status, _, body = server.ask("GET", "/health")
+            assert json.loads(body) == {"status": {503: "loading", 200: "ready"}[status], "model": "tiny"}
+            seen.append(status)
+            return status == 200
+
+        until(ready, process)
+        assert seen == sorted(seen, reverse=True)
+        yield server
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    with serving(folder) as running:
+        yield running
+
+
+def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Run `work` in so many threads, all of which begin together."""
+    barrier = threading.Barrier(count)
+
+    def begin(number: int) -> Any:
+        barrier.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(begin, range(count)))
+
+
+def test_fifty_clients_at_once_get_every_answer_and_the_right_one(
+    server: Server, right: dict[tuple[str, int], str]
+) -> None:
+    before = {name: server.figure(name) for name in ("vaswani_sentences_total", "vaswani_batch_seconds_count")}
+
+    def client(number: int) -> tuple[int, int]:
+        sentences = 0
+        for turn in range(3):
+            first = number * 3 + turn
+            texts = [TEXTS[(first + 7 * place) % len(TEXTS)] for place in range(1 + first % 4)]
+            beams = 1 if number % 5 == 0 else 3
+            status, _, answer = server.translate(texts if first % 4 else texts[0], num_beams=beams)
+            assert status == 200, answer
+            assert [each["text"] for each in answer["translations"]] == [right[text, beams] for text in texts]
+            sentences += sum(bool(text.strip()) for text in texts)
+        return sentences, 3
+
+    done = at_once(CLIENTS, client)
+    assert sum(requests for _, requests in done) == 3 * CLIENTS
+    sentences = server.figure("vaswani_sentences_total") - before["vaswani_sentences_total"]
+    assert sentences == sum(count for count, _ in done)
+    batches = server.figure("vaswani_batch_seconds_count") - before["vaswani_batch_seconds_count"]
+    assert batches < sentences / 3  # those that came together were translated together
+    assert server.figure("vaswani_waiting_sentences") == server.figure("vaswani_requests_in_progress") == 0
+
+
+def test_the_n_best_with_scores(server: Server) -> None:
+    _, _, answer = server.translate(["the cat sat", ""], num_beams=3, n_best=3)
+    found, blank = answer["translations"]
+    assert len(found["alternatives"]) == 2
+    assert all(set(each) == {"text", "score"} for each in found["alternatives"])
+    assert blank == {"text": "", "score": 0.0, "alternatives": []}
+    assert answer["model"] == "tiny"
+
+
+def test_what_cannot_be_answered_is_refused_with_the_way_out(server: Server) -> None:
+    refused: list[tuple[int, str, dict[str, Any]]] = [
+        (413, "tokens, and 512 are allowed: split it into sentences", {"text": ["a", "a " * 300]}),
+        (413, "129 texts; a request may have 128: send several", {"text": ["a"] * 129}),
+        (422, "n_best is 3, and 2 beams find 2; raise num_beams", {"text": "a", "num_beams": 2, "n_best": 3}),
+        (422, "less than or equal to 16", {"text": "a", "num_beams": 17}),
+        (422, "not permitted", {"text": "a", "num_beems": 2}),
+        (422, "character 2 is half of a surrogate pair", {"text": "a\ud800"}),
+        (422, "valid string", {"text": 3}),
+    ]
+    for status, said, body in refused:
+        found, _, answer = server.translate(**body)
+        assert found == status, answer
+        assert said in json.dumps(answer)
+    assert server.ask("POST", "/translate", b'{"text": ')[0] == 422
+    assert server.translate([])[2]["translations"] == []
+    described = json.loads(server.ask("GET", "/openapi.json")[2])
+    assert {"/translate", "/health", "/metrics"} <= set(described["paths"])
+
+
+def test_memory_stays_bounded_whatever_is_sent(server: Server) -> None:
+    at_once(CLIENTS, lambda _: server.translate(TEXTS, num_beams=1))  # warm
+    before = server.peak_memory()
+
+    def flood(number: int) -> int:
+        long = json.dumps({"text": "a " * 500_000}).encode()
+        endless = (b'{"text": "' if not part else b"a" * (1 << 18) for part in range(64))  # 16 MiB, no length given
+        try:
+            return server.ask("POST", "/translate", long if number % 2 else endless)[0]
+        except (BrokenPipeError, ConnectionResetError):  # refused while we were still sending
+            return 413
+
+    for _ in range(2):
+        assert set(at_once(CLIENTS, flood)) == {413}
+    assert server.peak_memory() - before < 200 << 20
+    assert server.translate("the cat")[0] == 200
+
+
+def test_a_client_that_leaves_takes_its_sentences_along_and_a_full_queue_says_when_to_come_back(
+    folder: Path, right: dict[tuple[str, int], str]
+) -> None:
+    with serving(folder, "--tokens_per_batch", "1", "--max_waiting", "100", "--max_texts", "100") as server:
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=300)
+        body = json.dumps({"text": [TEXTS[-3]] * 100, "num_beams": 3})
+        connection.request("POST", "/translate", body, {"Content-Type": "application/json"})
+        until(lambda: server.figure("vaswani_waiting_sentences") > 50, server.process)
+        status, answer, said = server.translate([TEXTS[0]] * 100)
+        assert status == 503
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert re.fullmatch(r"\d+ sentences are waiting, and 100 may; try again", said["detail"])
+        connection.close()
+        until(lambda: server.figure('vaswani_requests_total{status="499"}') == 1, server.process)
+        status, _, answered = server.translate(TEXTS[0], num_beams=3)
+        assert (status, answered["translations"][0]["text"]) == (200, right[TEXTS[0], 3])
+        assert server.figure("vaswani_sentences_total") < 60  # and not 101
+
+
+def test_asked_to_end_it_answers_what_it_has_taken(folder: Path, right: dict[tuple[str, int], str]) -> None:
+    with serving(folder, "--tokens_per_batch", "1") as server, ThreadPoolExecutor(CLIENTS) as threads:
+        asked = [[TEXTS[number % 30], TEXTS[(number + 9) % 30]] for number in range(CLIENTS)]
+        answers = [threads.submit(server.translate, texts, num_beams=3) for texts in asked]
+
+        def all_taken() -> bool:
+            return (
+                server.figure("vaswani_requests_in_progress") + server.figure('vaswani_requests_total{status="200"}')
+                == CLIENTS
+            )
+
+        until(all_taken, server.process)
+        assert server.figure("vaswani_waiting_sentences") > 0
+        server.process.send_signal(signal.SIGTERM)
+        for texts, answer in zip(asked, answers, strict=True):
+            status, _, found = answer.result()
+            assert status == 200
+            assert [each["text"] for each in found["translations"]] == [right[text, 3] for text in texts]
+        assert server.process.wait(300) == 0
+        with pytest.raises(ConnectionRefusedError):
+            server.translate("the cat")
+
+
+# What is refused at the start
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--beams", "0"], "--beams is 0; give 1 or more"),
+        (["--beams", "17"], "give 16 or less"),
+        (["--max_texts", "9", "--max_waiting", "8"], "would never find room"),
+        (["--port", "65536"], "give 0 to 65535"),
+    ],
+)
+def test_numbers_that_cannot_be(folder: Path, flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", str(folder), *flags]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken(folder: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", str(folder), "--port", str(server.port)]) == 2
+    assert "choose another --port, or 0" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)  # Python's own way to say that a module is not to be had
+    assert main(["serve", str(folder)]) == 2
+    assert "uvicorn not installed; pip install 'vaswani[serve]'" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_server(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    sizes: dict[str, Any] = {
+        "d_model": 16,
+        "d_ff": 32,
+        "num_heads": 2,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "max_positions": 64,
+    }
+    config = VaswaniConfig(vocab_size=len(tokenizer), positions="learned", **sizes)
+    VaswaniForConditionalGeneration(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    done = subprocess.run([VASWANI, "serve", str(tmp_path), "--port", "0"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--max_tokens is 512, and the model knows 64 positions" in done.stderr
+    assert "give --max_tokens 14 or less" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# The queue alone
+
+
+@given(
+    lengths=st.lists(st.tuples(st.integers(1, 40), st.sampled_from([1, 4])), min_size=1, max_size=30),
+    budget=st.integers(1, 300),
+)
+def test_the_next_batch_holds_the_oldest_and_keeps_to_the_budget(lengths: list[tuple[int, int]], budget: int) -> None:
+    async def check() -> None:
+        future = asyncio.get_running_loop().create_future()
+        waiting = [Sentence([0] * length, beams, 1, future) for length, beams in lengths]
+        while waiting:
+            batch = next_batch(waiting, budget)
+            assert waiting[0] in batch
+            assert len({each.num_beams for each in batch}) == 1
+            longest = max(len(each.source) for each in batch)
+            assert len(batch) == 1 or len(batch) * longest * batch[0].num_beams <= budget
+            waiting = [each for each in waiting if each not in batch]
+
+    asyncio.run(check())
+
+
+def test_what_arrives_while_a_batch_is_translated_becomes_the_next_one() -> None:
+    batches: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def search(sources: list[list[int]], num_beams: int, wanted: int) -> list[list[Hypothesis]]:
+        if sources == [[13]]:
+            raise RuntimeError("no memory")
+        batches.append(len(sources))
+        begun.set()
+        go_on.wait()
+        return [[Hypothesis(source[::-1], float(num_beams + wanted))] for source in sources]
+
+    async def check() -> None:
+        with ThreadPoolExecutor(1) as worker:
+            queue = Queue(tokens_per_batch=1000, max_waiting=8, metrics=Metrics())
+            running = asyncio.create_task(queue.run(search, worker))
+            first = asyncio.create_task(queue.translate([[1, 2]], 4, 1))
+            await asyncio.to_thread(begun.wait)
+            later = [asyncio.create_task(queue.translate([[each, 3]], 4, 1)) for each in range(5)]
+            gone = asyncio.create_task(queue.translate([[9], [9], [9]], 4, 1))
+            await asyncio.sleep(0)  # they are put down in their turn
+            with pytest.raises(QueueFullError, match="8 sentences are waiting, and 8 may"):
+                await queue.translate([[1]], 4, 1)
+            gone.cancel()
+            go_on.set()
+            assert await first == [[Hypothesis([2, 1], 5.0)]]
+            assert await asyncio.gather(*later) == [[[Hypothesis([3, each], 5.0)]] for each in range(5)]
+            assert batches == [1, 5]  # without the three whose client left
+            with pytest.raises(RuntimeError, match="no memory"):  # it fails those who asked, and no one else
+                await queue.translate([[13]], 4, 1)
+            assert await queue.translate([[7]], 1, 1) == [[Hypothesis([7], 2.0)]]
+            running.cancel()
+
+    asyncio.run(check())
