@@ -9,9 +9,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import demo, inspect, score, serve, translate
+from . import consolidate, demo, import_model, inspect, push, score, serve, translate
 
-COMMANDS = {"inspect": inspect, "translate": translate, "score": score, "serve": serve, "demo": demo}
+COMMANDS = {
+    "inspect": inspect,
+    "consolidate": consolidate,
+    "translate": translate,
+    "score": score,
+    "serve": serve,
+    "demo": demo,
+    "push": push,
+    "import": import_model,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,14 +2,24 @@
 
 import multiprocessing
 import os
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
+from vaswani.training.endings import NotANumberError, StartupError
+
 from .arguments import Recipe, parse
 from .run import run
+
+SAME_AGAIN = (2, NotANumberError.exit_code, StartupError.exit_code)
+"""Exit codes after which a start without change comes to the same end."""
+
+GRACE = 10.0
+"""Seconds in which the processes of a machine come to an end that all of them come to."""
 
 
 def main(recipe: Recipe) -> None:
@@ -37,6 +47,8 @@ def ending_the_process() -> Iterator[None]:
     except BaseException:  # KeyboardInterrupt too: whatever ends this process ends it here
         sys.excepthook(*sys.exc_info())
         code = 1
+    if code in SAME_AGAIN:
+        end_restarts()
     if not torch.distributed.is_initialized():
         sys.exit(code)
     for child in multiprocessing.active_children():
@@ -44,3 +56,23 @@ def ending_the_process() -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def end_restarts() -> None:
+    """Ask torchrun to end where it would start this process again.
+
+    It restarts after every code but 0, up to --max-restarts times, and knows no code that means otherwise. One process
+    of each machine asks, since a second signal would disturb torchrun's end; the others wait to be ended by it, or it
+    would take the first that is gone for a reason to restart.
+    """
+    restarts, allowed = (int(os.environ.get(f"TORCHELASTIC_{name}", 0)) for name in ("RESTART_COUNT", "MAX_RESTARTS"))
+    parent = os.getppid()
+    if restarts >= allowed or parent == 1:  # 1 is nobody's launcher: ours has died
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.environ["LOCAL_RANK"] == "0":
+        print("A restart would come to the same end, so torchrun is asked to end too, by a signal.", file=sys.stderr)
+        os.kill(parent, signal.SIGTERM)
+    else:
+        time.sleep(GRACE)

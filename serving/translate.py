@@ -58,7 +58,7 @@ def translate(
         for batch in batches([len(source) for source in sources], tokens_per_batch // num_beams):
             texts = generate(model, tokenizer, [sources[i] for i in batch], search)
             for i, text in zip(batch, texts, strict=True):
-                translations[full[i]] = one_line(text)
+                translations[full[i]] = text.replace("\r", " ").replace("\n", " ")
             bar.update(len(batch))
     return translations
 
@@ -67,37 +67,23 @@ def generate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], search: dict[str, Any]
 ) -> list[str]:
     """Translate one batch of token ids, B rows of their own lengths, into B texts."""
-    output = search_batch(model, int(tokenizer.pad_token_id), sources, search)
-    return tokenizer.batch_decode(output, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-
-
-def search_batch(model: PreTrainedModel, padding: int, sources: list[list[int]], search: dict[str, Any]) -> Any:
-    """Return what `generate` returns for one batch of token ids, each sentence with its own limit."""
     lengths = torch.tensor([len(source) for source in sources])  # (B,)
     input_ids = pad_sequence(
-        [torch.tensor(source) for source in sources], batch_first=True, padding_value=padding
+        [torch.tensor(source) for source in sources], batch_first=True, padding_value=int(tokenizer.pad_token_id)
     )  # (B, S)
     attention_mask = (torch.arange(input_ids.shape[1]) < lengths[:, None]).long()  # (B, S)
     generate: Any = model.generate
+    limits_itself = search["num_beams"] > 1 and "paper_search" in inspect.signature(generate).parameters
     own_limit = OwnLimit(lengths.to(model.device) + EXTRA_SYMBOLS)
-    return generate(
+    output = generate(
         input_ids=input_ids.to(model.device),
         attention_mask=attention_mask.to(model.device),
         max_new_tokens=int(lengths.max()) + EXTRA_SYMBOLS,
-        stopping_criteria=StoppingCriteriaList([] if limits_itself(model, search["num_beams"]) else [own_limit]),
+        stopping_criteria=StoppingCriteriaList([] if limits_itself else [own_limit]),
+        synced_gpus=False,  # each process has a whole model and its own number of lines; ZeRO-3 would have them wait
         **search,
     )
-
-
-def limits_itself(model: PreTrainedModel, num_beams: int) -> bool:
-    """Tell whether the model searches as the paper did, which gives each sentence its own limit."""
-    generate: Any = model.generate
-    return num_beams > 1 and "paper_search" in inspect.signature(generate).parameters
-
-
-def one_line(text: str) -> str:
-    """Return a translation without line ends: what comes out is a line, whatever the model says."""
-    return text.replace("\r", " ").replace("\n", " ")
+    return tokenizer.batch_decode(output, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
 class OwnLimit(StoppingCriteria):

@@ -1,11 +1,12 @@
 """Small networks and batches that several test files share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
+from forked import Forks
 from torch import Tensor, nn
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
@@ -26,6 +27,14 @@ def tiny_config() -> Callable[..., VaswaniConfig]:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what runs keep for later runs out of the user's own cache, here and in started processes."""
     os.environ["VASWANI_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Return what starts processes that train together."""
+    forks = Forks()
+    yield forks
+    forks.close()
 
 
 VARIANTS: dict[str, dict[str, Any]] = {

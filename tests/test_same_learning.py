@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from corpus_of_numbers import NumberedCorpus, number_tokenizer, numbered_stream
+from forked import Forks
 from safetensors.torch import load_file, save_file
 from sharding_on_cpu import KINDS
-from test_guards import Together
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import set_seed
@@ -29,21 +29,6 @@ STEPS, HALF, WARMUP, BATCHES_PER_STEP, D = 20, 10, 8, 4, 32
 CORPUS = NumberedCorpus((60, 50, 70, 40))
 TOLERANCE = 1e-5
 
-RUN = f"""
-import os, sys
-from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from sharding_on_cpu import on_cpu
-kind, folder, checkpoint = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]) if sys.argv[3:] else None
-on_cpu(kind, folder)
-from test_same_learning import leave_weights, train
-trainer = train(folder, checkpoint)
-assert trainer.args.world_size == 2
-leave_weights(trainer, folder)
-sys.stdout.flush()
-os._exit(0)  # gloo's threads may abort an orderly end
-"""
-
 
 def network() -> VaswaniForConditionalGeneration:
     set_seed(3)
@@ -52,7 +37,14 @@ def network() -> VaswaniForConditionalGeneration:
     )
 
 
-def train(folder: Path, checkpoint: Path | None = None, **changes: Any) -> VaswaniTrainer:
+def train(
+    folder: Path,
+    checkpoint: Path | None = None,
+    *,
+    prepare: Callable[[VaswaniTrainer], None] = lambda _: None,
+    evaluate: Callable[..., dict[str, float]] = lambda _: {},
+    **changes: Any,
+) -> VaswaniTrainer:
     """Train on however many processes this one belongs to, in whatever way Accelerate was told."""
     settings: dict[str, Any] = {
         "max_steps": STEPS, "warmup_steps": WARMUP, "batches_per_step": BATCHES_PER_STEP, "save_steps": HALF,
@@ -62,7 +54,8 @@ def train(folder: Path, checkpoint: Path | None = None, **changes: Any) -> Vaswa
     arguments = VaswaniTrainingArguments(output_dir=str(folder), **(settings | changes))
     tokenizer = number_tokenizer()
     stream = numbered_stream(CORPUS, tokenizer, streams=2)
-    trainer = VaswaniTrainer(network(), arguments, stream, lambda _: {}, tokenizer)
+    trainer = VaswaniTrainer(network(), arguments, stream, evaluate, tokenizer)
+    prepare(trainer)
     trainer.train_from(checkpoint)
     return trainer
 
@@ -73,6 +66,13 @@ def leave_weights(trainer: VaswaniTrainer, folder: Path) -> None:
     losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
     if trainer.args.process_index == 0:
         save_file(weights | {"losses": torch.tensor(losses, dtype=torch.float64)}, folder / "left.safetensors")
+
+
+def train_and_leave(folder: Path, checkpoint: Path | None = None) -> None:
+    """Be one of the processes that train together."""
+    trainer = train(folder, checkpoint)
+    assert trainer.args.world_size == 2
+    leave_weights(trainer, folder)
 
 
 class Left(NamedTuple):
@@ -117,7 +117,7 @@ def by_hand() -> Left:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def runs(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Callable[[str], Path]:
     """Return `runs(kind)`: the folder of a finished run, trained when it is first asked for."""
     root = tmp_path_factory.mktemp("runs")
 
@@ -128,18 +128,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             if kind == "one process that accumulates":
                 leave_weights(train(folder), folder)
             else:
-                together(kind, folder)
+                forks.run(train_and_leave, folder, kind=kind, folder=folder)
         return folder
 
     return run
-
-
-def together(*words: str | Path) -> None:
-    folder = Path(words[1])
-    script = folder / "train.py"
-    script.write_text(RUN)
-    with Together(script, *words) as processes:
-        assert processes.codes() == [0, 0], processes.said(0) + processes.said(1)
 
 
 def apart(found: Left, expected: Left) -> tuple[float, float]:
@@ -160,10 +152,10 @@ def test_every_split_learns_the_same(kind: str, runs: Callable[[str], Path], by_
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(
-    kind: str, runs: Callable[[str], Path], tmp_path: Path
+    kind: str, runs: Callable[[str], Path], forks: Forks, tmp_path: Path
 ) -> None:
     whole = runs(kind)
-    together(kind, tmp_path, whole / f"checkpoint-{HALF}")
+    forks.run(train_and_leave, tmp_path, whole / f"checkpoint-{HALF}", kind=kind, folder=tmp_path)
     found, expected = left(tmp_path), left(whole)
     assert found.losses.tolist() == expected.losses.tolist()
     for name, weight in expected.weights.items():

@@ -238,6 +238,17 @@ def test_pruning_keeps_the_last_and_the_best(tmp_path: Path) -> None:
     assert fault(tmp_path / "checkpoint-40") is None
 
 
+def test_pruning_clears_away_what_was_begun_and_will_not_be_returned_to(tmp_path: Path) -> None:
+    """As a process leaves it that is killed, because it took too long to save after a signal, or with its node."""
+    for step in (10, 11, 20, 25, 30):
+        fake_checkpoint(tmp_path, step)
+    for step in (11, 25):
+        (tmp_path / f"checkpoint-{step}" / "manifest.json").unlink()
+    (tmp_path / "checkpoint-35").mkdir()
+    prune(tmp_path, keep=5, best=None)
+    assert [path.name for path in checkpoints(tmp_path)] == [f"checkpoint-{n}" for n in (10, 20, 30, 35)]
+
+
 def test_an_average_is_the_mean_in_double_precision(tmp_path: Path) -> None:
     torch.manual_seed(0)
     folders = []

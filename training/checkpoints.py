@@ -31,9 +31,9 @@ _NAME = re.compile(r"checkpoint-(\d+)")
 class Layout(Enum):
     """How weights and moments lie in a checkpoint: in one file each, or in parts that the processes saved."""
 
-    WHOLE = "whole"
-    FSDP = "FSDP"
-    DEEPSPEED = "DeepSpeed"
+    WHOLE = "without sharding"
+    FSDP = "with FSDP"
+    DEEPSPEED = "with DeepSpeed"
 
 
 class IncompleteCheckpointError(ValueError):
@@ -53,21 +53,24 @@ def begin(folder: Path) -> None:
 
 def seal(folder: Path) -> None:
     """Write the list of a checkpoint's files with their SHA-256, and make sure that all of it is on the disk."""
-    digests = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    for path in files:
+        _sync(path)
+    digests = {str(path.relative_to(folder)): digest(path) for path in files}
     draft = folder / (MANIFEST + ".draft")
     with draft.open("w", encoding="utf-8") as file:
         json.dump(digests, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
     for each in [*(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent]:
-        _sync_names(each)  # a file on the disk without its name in the folder is lost with the power
+        _sync(each)  # a file on the disk without its name in the folder is lost with the power
     draft.rename(folder / MANIFEST)
-    _sync_names(folder)
+    _sync(folder)
 
 
-def _sync_names(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Bring what a file holds, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -105,7 +108,13 @@ def check_parts(folder: Path, processes: int | None = None) -> None:
         missing.append("random state")
     elif processes is not None and states != processes:
         missing.append(f"random state of {processes - states} of {processes} processes")
-    missing += _missing_parts[layout(folder)](folder, states)
+    match layout(folder):
+        case Layout.WHOLE:
+            missing += _missing_of_whole(folder)
+        case Layout.FSDP:
+            missing += _missing_of_fsdp(folder)
+        case Layout.DEEPSPEED:
+            missing += _missing_of_deepspeed(folder, states)
     if missing:
         raise IncompleteCheckpointError(
             f"{folder} has no {', no '.join(missing)}; restore what is missing, or remove the folder and go on from "
@@ -113,13 +122,13 @@ def check_parts(folder: Path, processes: int | None = None) -> None:
         )
 
 
-def _missing_of_whole(folder: Path, _: int) -> list[str]:
+def _missing_of_whole(folder: Path) -> list[str]:
     weights = any((folder / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json"))
     optimizer = (folder / "optimizer.pt").is_file()
     return ["weights"] * (not weights) + ["state of the optimizer"] * (not optimizer)
 
 
-def _missing_of_fsdp(folder: Path, _: int) -> list[str]:
+def _missing_of_fsdp(folder: Path) -> list[str]:
     """Look for the files of torch.distributed.checkpoint: its .metadata lists those of all processes."""
     missing = []
     for part, name in (("weights", FSDP_WEIGHTS), ("state of the optimizer", FSDP_OPTIMIZER)):
@@ -136,18 +145,23 @@ def _missing_of_deepspeed(folder: Path, processes: int) -> list[str]:
     """Look for what DeepSpeed's engine saved: under ZeRO-3 every process its weights, otherwise the first one all."""
     if not (folder / DEEPSPEED_TAG).is_file():
         return [DEEPSPEED_TAG]
-    parts = folder / (folder / DEEPSPEED_TAG).read_text(encoding="utf-8").strip()
+    parts = _deepspeed_parts(folder)
     held = {path.name.removeprefix("bf16_") for path in parts.glob("*.pt")}
-    rank = "zero_pp_rank_{}_mp_rank_00_{}.pt"
-    expected = [rank.format(process, "optim_states") for process in range(processes)]
-    if "mp_rank_00_model_states.pt" not in held:
-        expected += [rank.format(process, "model_states") for process in range(processes)]
+    expected = [f"zero_pp_rank_{process}_mp_rank_00_optim_states.pt" for process in range(processes)]
+    if saved_by_zero3(folder):
+        expected += [f"zero_pp_rank_{process}_mp_rank_00_model_states.pt" for process in range(processes)]
+    else:
+        expected.append("mp_rank_00_model_states.pt")
     return [f"{parts.name}/{name}" for name in expected if name not in held]
 
 
-_missing_parts = {
-    Layout.WHOLE: _missing_of_whole, Layout.FSDP: _missing_of_fsdp, Layout.DEEPSPEED: _missing_of_deepspeed
-}  # fmt: skip
+def _deepspeed_parts(folder: Path) -> Path:
+    return folder / (folder / DEEPSPEED_TAG).read_text(encoding="utf-8").strip()
+
+
+def saved_by_zero3(folder: Path) -> bool:
+    """Tell whether DeepSpeed saved a checkpoint in which the weights too are spread over the processes."""
+    return any(_deepspeed_parts(folder).glob("zero_pp_rank_*_model_states.pt"))
 
 
 def fault(folder: Path) -> str | None:
@@ -164,9 +178,8 @@ def fault(folder: Path) -> str | None:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file after bringing it to the disk."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -206,7 +219,15 @@ def set_aside(run: Path, names: Iterable[str]) -> None:
 
 
 def prune(run: Path, keep: int, best: str | None) -> None:
-    """Delete checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed."""
+    """Delete checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed.
+
+    What lies before it and was never sealed goes too: nobody returns to a step at which a signal once had it saved.
+    """
+    for folder in checkpoints(run):
+        if folder == sealed(run)[-1]:
+            break
+        if not (folder / MANIFEST).is_file():
+            shutil.rmtree(folder)
     for folder in sealed(run)[: -max(keep, 1)]:
         if best is None or folder.name != Path(best).name:
             (folder / MANIFEST).unlink()  # so that a deletion that is cut off leaves nothing that looks whole

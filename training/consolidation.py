@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import warnings
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 
-from .checkpoints import FSDP_WEIGHTS, Layout, check_parts, fault, layout
+from .checkpoints import FSDP_WEIGHTS, MANIFEST, Layout, check_parts, fault, layout
 
 
 def read_weights(checkpoint: Path) -> dict[str, Tensor]:
@@ -37,7 +38,9 @@ def _read_fsdp(folder: Path) -> dict[str, Tensor]:
         for name, entry in reader.read_metadata().state_dict_metadata.items()
         if isinstance(entry, TensorStorageMetadata)
     }
-    load(weights, storage_reader=reader, no_dist=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.distributed is disabled")  # as it should be: each process reads alone
+        load(weights, storage_reader=reader, no_dist=True)
     return {name.removeprefix("model."): tensor for name, tensor in weights.items()}
 
 
@@ -70,19 +73,23 @@ def load_weights(model: PreTrainedModel, weights: dict[str, Tensor]) -> None:
     model.tie_weights()
 
 
-def consolidate(checkpoint: Path, output: Path) -> None:
-    """Make of a checkpoint that several processes saved in parts a model folder that the Auto classes load.
+def consolidate(checkpoint: Path, output: Path) -> bool:
+    """Make of a checkpoint that was saved in parts a model folder that the Auto classes load; they must know its class.
 
-    The network's classes must be known to the Auto classes.
+    Returns:
+        Whether there was anything to do; a folder of whole weights is left as it is.
 
     Raises:
-        ValueError: the folder is no checkpoint, is damaged, or holds the whole weights already; or `output` is there.
+        ValueError: the folder is no checkpoint, or is damaged; or `output` is there.
 
     """
     if not checkpoint.is_dir():
         raise ValueError(f"{checkpoint} is not a folder; give a checkpoint, such as runs/mine/checkpoint-1000")
-    if reason := fault(checkpoint):
+    is_model = (checkpoint / "model.safetensors").is_file() and not (checkpoint / MANIFEST).exists()
+    if not is_model and (reason := fault(checkpoint)):
         raise ValueError(f"{checkpoint} cannot be trusted: {reason}; take another checkpoint of the run")
+    if layout(checkpoint) is Layout.WHOLE:
+        return False
     check_parts(checkpoint)
     if output.exists():
         raise ValueError(f"{output} exists already; name a folder that does not")
@@ -93,3 +100,4 @@ def consolidate(checkpoint: Path, output: Path) -> None:
     model.save_pretrained(draft)
     AutoTokenizer.from_pretrained(checkpoint).save_pretrained(draft)
     draft.rename(output)
+    return True

@@ -150,7 +150,8 @@ class FiniteSteps(TrainerCallback):
     def check_weights(self, model: torch.nn.Module, step: int) -> None:
         """Raise NotANumberError, on all processes, where weights about to be saved are not finite numbers."""
         norm = torch.nn.utils.get_total_norm([local_part(weight).detach() for weight in model.parameters()])
-        if self._accelerator.reduce((~norm.isfinite()).float(), "sum").item():
+        found = (~norm.isfinite()).float().to(self._accelerator.device)  # parts may lie in main memory
+        if self._accelerator.reduce(found, "sum").item():
             raise NotANumberError(
                 f"weights are not finite numbers after step {step}, though its loss and gradients were; nothing is "
                 f"saved. {_REMEDY.capitalize()}"

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator, DistributedType
 from torch import Tensor, nn
-from torch.distributed.fsdp import StateDictType
+from torch.distributed.fsdp import FSDPModule, StateDictType
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
@@ -22,8 +22,8 @@ def check_sharding(accelerator: Accelerator) -> None:
     """Refuse what would train another thing than was asked for, or could not be gone on from.
 
     Raises:
-        StartupError: FSDP of version 1, its weights saved by one process alone, or DeepSpeed with a schedule of its
-            own; on all processes, which were all given the same configuration.
+        StartupError: FSDP of version 1 or with weights saved by one process alone; DeepSpeed without ZeRO or with an
+            optimizer or a schedule of its own. On all processes, which were all given the same configuration.
 
     """
     if accelerator.distributed_type == DistributedType.FSDP:
@@ -36,8 +36,14 @@ def check_sharding(accelerator: Accelerator) -> None:
                 "weights and moments; set SHARDED_STATE_DICT, and make a model of a checkpoint by `vaswani consolidate`"
             )
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        plugin = accelerator.state.deepspeed_plugin
+        if plugin.zero_stage == 0:
+            raise StartupError(
+                "DeepSpeed is asked for with ZeRO of stage 0, which spreads nothing and makes steps whose gradients "
+                "are no numbers; set stage 1, 2 or 3, or launch by accelerate_configs/ddp_8_gpu.yaml"
+            )
         for part in ("optimizer", "scheduler"):
-            if part in accelerator.state.deepspeed_plugin.deepspeed_config:
+            if part in plugin.deepspeed_config:
                 raise StartupError(
                     f"the configuration of DeepSpeed has a section {part!r}, which would take the place of Adam and "
                     "eq. 3 as the flags set them; remove it"
@@ -63,7 +69,8 @@ def keep_embeddings(model: nn.Module) -> None:
     The table is the projection too (section 3.4), and is used as such outside of the module that gathers it.
     """
     embeddings: Any = model.get_input_embeddings()  # type: ignore[operator]
-    embeddings.set_reshard_after_forward(False)
+    if isinstance(embeddings, FSDPModule):
+        embeddings.set_reshard_after_forward(False)
 
 
 def local_part(weight: Tensor) -> Tensor:
