@@ -38,7 +38,7 @@ setup(
         "deepspeed": ["deepspeed>=0.18"],
         "ctranslate2": ["ctranslate2>=4.6"],
         "onnx": ["onnx>=1.18", "onnxruntime>=1.22"],
-        "serve": ["fastapi>=0.165", "uvicorn>=0.40", "prometheus-client>=0.22"],
+        "serve": ["fastapi>=0.165", "prometheus-client>=0.22", "pydantic>=2.12", "starlette>=1", "uvicorn>=0.40"],
         "demo": ["gradio>=6,<7"],
         "dev": [
             "deepspeed>=0.18",

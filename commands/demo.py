@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     from vaswani.serving.demo import build_page, example_sentences, show
 
     logging.disable_progress_bar()
-    model = AutoModelForSeq2SeqLM.from_pretrained(args.model, attn_implementation="eager").to(find_device(args.device))
+    model = AutoModelForSeq2SeqLM.from_pretrained(args.model).to(find_device(args.device))
     name = args.model.resolve().name
     page = build_page(model, AutoTokenizer.from_pretrained(args.model), name, example_sentences(args.source))
     print(f"{name} on http://{args.host}:{args.port}", file=sys.stderr, flush=True)

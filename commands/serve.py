@@ -24,9 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tokens_per_batch", type=int, default=4096,
         help="most padded source tokens times beams at once (default: 4096)",
     )  # fmt: skip
-    parser.add_argument("--max_tokens", type=int, default=512, help="most tokens of one text (default: 512)")
+    parser.add_argument(
+        "--max_tokens",
+        type=int,
+        default=512,
+        help="most tokens of one text (default: 512, or the positions that were learned)",
+    )
     parser.add_argument("--max_texts", type=int, default=128, help="most texts of one request (default: 128)")
-    parser.add_argument("--max_waiting", type=int, default=1024, help="most sentences that wait (default: 1024)")
+    parser.add_argument("--max_waiting", type=int, default=512, help="most sentences that wait (default: 512)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
 
 
@@ -46,9 +51,10 @@ def run(args: argparse.Namespace) -> None:
     from vaswani.serving.server.run import serve
 
     settings = Settings(
-        args.model.resolve().name, args.beams, args.tokens_per_batch, args.max_tokens, args.max_texts, args.max_waiting
-    )
-    serve(settings, lambda: load(args.model, args.device, args.length_penalty, args.max_tokens), args.host, args.port)
+        args.model.resolve().name, args.beams, args.length_penalty, args.tokens_per_batch, args.max_texts,
+        args.max_waiting,
+    )  # fmt: skip
+    serve(settings, lambda: load(args.model, args.device, args.max_tokens), args.host, args.port)
 
 
 def check_numbers(args: argparse.Namespace) -> None:
@@ -69,30 +75,26 @@ def check_numbers(args: argparse.Namespace) -> None:
         raise ValueError(f"--port is {args.port}; give 0 to 65535")
 
 
-def load(folder: Path, device: str | None, length_penalty: float, max_tokens: int) -> "Loaded":
+def load(folder: Path, device: str | None, max_tokens: int) -> "Loaded":
     """Return the model, ready to search.
 
     Raises:
-        ValueError: the device is not here, or the model's positions do not suffice for `max_tokens`.
+        ValueError: the device is not here.
     """
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes
-    from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS
-    from vaswani.serving.hypotheses import torch_search
+    from vaswani.serving.search import Beams, by_generate, positions
     from vaswani.serving.server.app import Loaded
 
     logging.disable_progress_bar()
-    model = AutoModelForSeq2SeqLM.from_pretrained(folder).to(find_device(device))
-    if getattr(model.config, "positions", None) == "learned":
-        most = model.config.max_positions - EXTRA_SYMBOLS
-        if max_tokens > most:
-            raise ValueError(
-                f"--max_tokens is {max_tokens}, and the model knows {model.config.max_positions} positions, of which a "
-                f"translation may take {EXTRA_SYMBOLS} more than its source; give --max_tokens {most} or less"
-            )
+    model = AutoModelForSeq2SeqLM.from_pretrained(folder).to(find_device(device)).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    search = torch_search(model, tokenizer, length_penalty)
-    search(tokenizer(["ready"]).input_ids, 2, 1)  # the first search is slow, and nobody is to wait for it
-    return Loaded(search, tokenizer, max(map(len, tokenizer.get_vocab())))
+    by_generate(model, tokenizer, Beams())(tokenizer(["ready"]).input_ids)  # the first search is slow; nobody waits
+    return Loaded(
+        lambda beams: by_generate(model, tokenizer, beams),
+        tokenizer,
+        max(map(len, tokenizer.get_vocab())),
+        min(max_tokens, positions(model)),
+    )

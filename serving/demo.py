@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read at import; nothing here calls out
 
 import gradio as gr
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.data.grammar import GrammarCorpus
 
-from .attention import cross_attention, draw_attention, symbols_as_text
-from .hypotheses import text_of, torch_search
+from .alignment import attention_of_layers
+from .heat_map import draw, symbols_as_text
+from .search import Beams, by_generate, evaluating, positions
 
 MEAN = "mean"
 MAX_BEAMS = 16
@@ -23,13 +25,6 @@ MAX_TOKENS = 256
 EXAMPLES = 5
 FONTS = ["system-ui", "sans-serif"]
 """The browser's own: none is fetched."""
-
-
-class Found(NamedTuple):
-    """What the page keeps of a translation, to draw it again."""
-
-    source: list[int]
-    target: list[int]
 
 
 def example_sentences(language: str) -> list[str]:
@@ -51,46 +46,49 @@ def build_page(
     """Return the page.
 
     Args:
-        model: loaded with attn_implementation="eager".
+        model: on any device.
         tokenizer: its own.
         name: what the page calls the model.
         examples: sentences that can be clicked on.
 
     """
-    search = torch_search(model, tokenizer)
+    most = min(MAX_TOKENS, positions(model))
 
     def translate(text: str, beams: float, n_best: float, layer: str, head: str) -> tuple[Any, ...]:
         if not text.strip():
             return "", [], None, None
         source = tokenizer(text).input_ids
-        if len(source) > MAX_TOKENS:
-            raise gr.Error(f"The text has {len(source)} tokens, and {MAX_TOKENS} are allowed: split it into sentences.")
-        num_beams = int(beams)
-        try:
-            [hypotheses] = search([source], num_beams, min(int(n_best), num_beams))
-            found = Found(source, hypotheses[0].symbols)
-            picture = draw(found, layer, head)
-        except ValueError as error:  # such as more symbols than the model has learned positions for
-            raise gr.Error(str(error)) from error
-        rows = [[f"{each.score:.3f}", text_of(tokenizer, each)] for each in hypotheses]
-        return rows[0][1], rows, picture, found
+        if len(source) > most:
+            raise gr.Error(f"The text has {len(source)} tokens, and {most} are allowed: split it into sentences.")
+        search = by_generate(model, tokenizer, Beams(int(beams), n_best=min(int(n_best), int(beams))))
+        with evaluating(model), torch.inference_mode():
+            [hypotheses] = search([source])
+        shown = source, tokenizer(hypotheses[0].text).input_ids
+        rows = [["" if each.score is None else f"{each.score:.3f}", each.text] for each in hypotheses]
+        return hypotheses[0].text, rows, look(shown, layer, head), shown
 
-    def draw(found: Found | None, layer: str, head: str) -> Figure | None:
-        if found is None:
+    def look(shown: tuple[list[int], list[int]] | None, layer: str, head: str) -> Figure | None:
+        if shown is None:
             return None
-        source, target = Found(*found)
-        weights = choose(cross_attention(model, source, target), layer, head)
+        source, target = shown
         chosen = " and ".join(
             f"{MEAN} of all {part}s" if which == MEAN else f"{part} {which}"
             for part, which in (("layer", layer), ("head", head))
         )
-        return draw_attention(
-            weights, symbols_as_text(tokenizer, source), symbols_as_text(tokenizer, target), f"attention, {chosen}"
+        return draw(
+            choose(weights(source, target), layer, head),
+            symbols_as_text(tokenizer, source),
+            symbols_as_text(tokenizer, target),
+            f"attention, {chosen}",
         )
+
+    def weights(source: list[int], target: list[int]) -> Tensor:
+        with evaluating(model), torch.inference_mode():
+            return torch.cat(attention_of_layers(model, tokenizer, [source], [target])).cpu()  # [N, H, T, S]
 
     with gr.Blocks(title=f"vaswani: {name}", analytics_enabled=False) as page:
         gr.Markdown(f"# {name}\nA Transformer of *Attention Is All You Need*, with the search of its section 6.1.")
-        found = gr.State()
+        shown = gr.State()
         with gr.Row():
             with gr.Column():
                 text = gr.Textbox(label="Text", placeholder="A sentence to translate", lines=3, elem_id="text")
@@ -106,32 +104,24 @@ def build_page(
                     label="Translation", lines=3, interactive=False, buttons=["copy"], elem_id="translation"
                 )
                 table = gr.Dataframe(
-                    headers=["score", "translation"], label="n best: log P under the length penalty; 0 is certain",
+                    headers=["score", "translation"], label="n best: log P over the length penalty",
                     interactive=False, wrap=True, column_widths=["20%", "80%"], elem_id="n_best",
                 )  # fmt: skip
         gr.Markdown("### Where each symbol of the translation looked in the source")
         with gr.Row():
-            layers, heads = (
-                [MEAN, *map(str, range(1, count + 1))] for count in cross_attention(model, [0], [0]).shape[:2]
-            )
+            layers, heads = ([MEAN, *map(str, range(1, count + 1))] for count in weights([0], [0]).shape[:2])
             layer = gr.Dropdown(layers, value=layers[-1], label="Layer of the decoder", elem_id="layer")
             head = gr.Dropdown(heads, value=MEAN, label="Head", elem_id="head")
         picture = gr.Plot(show_label=False, elem_id="attention")
+        one_at_a_time: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
         asked: dict[str, Any] = {
-            "fn": translate, "inputs": [text, beams, n_best, layer, head], "outputs": [best, table, picture, found],
-            "concurrency_id": "model", "concurrency_limit": 1,
+            "fn": translate, "inputs": [text, beams, n_best, layer, head], "outputs": [best, table, picture, shown],
+            **one_at_a_time,
         }  # fmt: skip
         button.click(**asked, api_name="translate")
         text.submit(**asked, api_visibility="private")
         for choice in (layer, head):
-            choice.change(
-                draw,
-                [found, layer, head],
-                picture,
-                concurrency_id="model",
-                concurrency_limit=1,
-                api_visibility="private",
-            )
+            choice.change(look, [shown, layer, head], picture, **one_at_a_time, api_visibility="private")
     return page
 
 

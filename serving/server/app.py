@@ -8,21 +8,24 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from transformers import PreTrainedTokenizerBase
 
-from vaswani.serving.hypotheses import Hypothesis, Search, text_of
+from vaswani.serving.search import BatchSearch, Beams, Hypothesis
 
+from .admission import Admission
 from .metrics import Metrics, Watched
 from .queue import Queue, QueueFullError
 
 MAX_BEAMS = 16
 """A text of most tokens under most beams is the largest batch there can be, so both need a limit."""
-MAX_BODY = 1 << 20
-"""Bytes of a request. Whoever reads what is sent, however long, has no bound on its memory."""
+SPARE_REQUESTS = 64
+"""Beside one for each sentence that may wait: being read, refused or answered."""
 CLIENT_GONE = 499
 """Status of a request whose client has left, in metrics alone; the number is that of nginx."""
 
@@ -35,10 +38,10 @@ class Settings:
     """Of the model, as answers give it."""
     beams: int
     """Of requests that name none."""
+    length_penalty: float
+    """alpha, of all requests."""
     tokens_per_batch: int
     """Most source tokens in a batch, padding counted, times beams."""
-    max_tokens: int
-    """Of one text, with its end symbol."""
     max_texts: int
     """In one request."""
     max_waiting: int
@@ -48,10 +51,12 @@ class Settings:
 class Loaded(NamedTuple):
     """A model that is ready."""
 
-    search: Search
+    search: Callable[[Beams], BatchSearch]
     tokenizer: PreTrainedTokenizerBase
     longest_symbol: int
     """Characters of the longest one, so that a text can be seen to be too long without encoding it."""
+    max_tokens: int
+    """Of one text, with its end symbol."""
 
 
 def in_unicode(text: str) -> str:
@@ -77,10 +82,10 @@ class Asked(BaseModel):
 
 
 class Scored(BaseModel):
-    """A translation with its score: log P under the length penalty; 0 is certain, and less is less likely."""
+    """A translation with its score: log P over the length penalty, 0 is certain; greedy search has none."""
 
     text: str
-    score: float
+    score: float | None
 
 
 class Translation(Scored):
@@ -115,6 +120,7 @@ def build_app(settings: Settings, load: Callable[[], Loaded], failed: Callable[[
     metrics = Metrics()
     queue = Queue(settings.tokens_per_batch, settings.max_waiting, metrics)
     ready: list[Loaded] = []
+    tokenizing = ThreadPoolExecutor(1, thread_name_prefix="tokenizer")
 
     async def work(worker: ThreadPoolExecutor) -> None:
         try:
@@ -126,14 +132,13 @@ def build_app(settings: Settings, load: Callable[[], Loaded], failed: Callable[[
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with ThreadPoolExecutor(1, thread_name_prefix="model") as worker:
+        with ThreadPoolExecutor(1, thread_name_prefix="model") as worker, tokenizing:
             working = asyncio.create_task(work(worker))
             yield  # uvicorn goes on when the last request is answered
             working.cancel()
 
-    app = FastAPI(
-        title="vaswani", summary=f"Translations by {settings.name}", lifespan=lifespan, max_body_size=MAX_BODY
-    )
+    app = FastAPI(title="vaswani", summary=f"Translations by {settings.name}", lifespan=lifespan)
+    app.add_middleware(Admission, path="/translate", most=settings.max_waiting + SPARE_REQUESTS)
     app.add_middleware(Watched, metrics=metrics, path="/translate")
 
     @app.exception_handler(RequestValidationError)
@@ -141,7 +146,15 @@ def build_app(settings: Settings, load: Callable[[], Loaded], failed: Callable[[
         # Without the input, which FastAPI would send back: it may be large, or no text that JSON can hold.
         return JSONResponse({"detail": [{"loc": e["loc"], "msg": e["msg"]} for e in error.errors()]}, 422)
 
-    @app.post("/translate", responses={413: {}, 503: {}})
+    @app.exception_handler(StarletteHTTPException)
+    async def refused(request: Request, error: StarletteHTTPException) -> Response:
+        cause = error.__cause__
+        if isinstance(cause, UnicodeDecodeError):  # of which FastAPI tells nothing
+            byte = f"byte {cause.start + 1} of the body, 0x{cause.object[cause.start]:02x}"
+            return JSONResponse({"detail": f"{byte}, is not UTF-8; send JSON in UTF-8"}, 400)
+        return await http_exception_handler(request, error)
+
+    @app.post("/translate", responses={400: {}, 408: {}, 413: {}, 503: {}})
     async def translate(asked: Asked, request: Request) -> Answer:
         """Translate a text, or several."""
         if not ready:
@@ -149,19 +162,18 @@ def build_app(settings: Settings, load: Callable[[], Loaded], failed: Callable[[
         texts = [asked.text] if isinstance(asked.text, str) else asked.text
         num_beams = asked.num_beams or settings.beams
         check_counts(len(texts), num_beams, asked.n_best, settings)
-        full = [place for place, text in enumerate(texts) if text.strip()]
-        sources = await asyncio.to_thread(
-            encode, ready[0], {place: texts[place] for place in full}, settings.max_tokens
-        )
+        full = {place: text for place, text in enumerate(texts) if text.strip()}
+        sources = await asyncio.get_running_loop().run_in_executor(tokenizing, encode, ready[0], full)
+        beams = Beams(num_beams, settings.length_penalty, asked.n_best)
         try:
-            found = await unless_gone(request, queue.translate(sources, num_beams, asked.n_best))
+            found = await unless_gone(request, queue.translate(sources, beams))
         except QueueFullError as error:
             raise HTTPException(503, f"{error}; try again", {"Retry-After": str(error.retry_after)}) from None
         except ClientGoneError:
             raise HTTPException(CLIENT_GONE, "the client has left") from None
-        translations = [Translation(text="", score=0.0, alternatives=[])] * len(texts)
+        translations = [Translation(text="", score=None, alternatives=[])] * len(texts)
         for place, hypotheses in zip(full, found, strict=True):
-            translations[place] = in_words(ready[0].tokenizer, hypotheses)
+            translations[place] = in_words(hypotheses)
         return Answer(model=settings.name, translations=translations)
 
     @app.get("/health", responses={503: {"model": Health}})
@@ -186,35 +198,35 @@ def check_counts(texts: int, num_beams: int, n_best: int, settings: Settings) ->
         raise HTTPException(413, f"{texts} texts; a request may have {settings.max_texts}: send several requests")
 
 
-def encode(loaded: Loaded, texts: dict[int, str], max_tokens: int) -> list[list[int]]:
+def encode(loaded: Loaded, texts: dict[int, str]) -> list[list[int]]:
     """Return token ids, each row closed by the end symbol, and refuse what is too long.
 
     One by one, and nothing that cannot fit: encoding takes a hundred times the memory of the text.
 
     Args:
-        loaded: has the tokenizer.
+        loaded: has the tokenizer and the limit.
         texts: by their places in the request.
-        max_tokens: of a text.
 
     """
-    way_out, most = "split it into sentences", max_tokens * loaded.longest_symbol
+    way_out, most = "split it into sentences", loaded.max_tokens * loaded.longest_symbol
     sources: list[list[int]] = []
     for place, text in texts.items():
         if len(text) > most:
             raise HTTPException(
-                413, f"text {place + 1} has {len(text)} characters, and {max_tokens} tokens hold {most}: {way_out}"
+                413,
+                f"text {place + 1} has {len(text)} characters, and {loaded.max_tokens} tokens hold {most}: {way_out}",
             )
         sources.append(loaded.tokenizer(text).input_ids)
-        if len(sources[-1]) > max_tokens:
+        if len(sources[-1]) > loaded.max_tokens:
             raise HTTPException(
-                413, f"text {place + 1} has {len(sources[-1])} tokens, and {max_tokens} are allowed: {way_out}"
+                413, f"text {place + 1} has {len(sources[-1])} tokens, and {loaded.max_tokens} are allowed: {way_out}"
             )
     return sources
 
 
-def in_words(tokenizer: PreTrainedTokenizerBase, hypotheses: list[Hypothesis]) -> Translation:
+def in_words(hypotheses: list[Hypothesis]) -> Translation:
     """Return the hypotheses of one text, best first, as its translation and the alternatives."""
-    best, *others = [Scored(text=text_of(tokenizer, each), score=each.score) for each in hypotheses]
+    best, *others = [Scored(text=each.text, score=each.score) for each in hypotheses]
     return Translation(text=best.text, score=best.score, alternatives=others)
 
 

@@ -9,11 +9,11 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from vaswani.serving.hypotheses import Hypothesis, Search
+from vaswani.serving.search import BatchSearch, Beams, Hypothesis
 from vaswani.serving.translate import batches
 
 from .metrics import Metrics
@@ -29,8 +29,7 @@ class Sentence:
     """One sentence that waits."""
 
     source: list[int]
-    num_beams: int
-    wanted: int
+    beams: Beams
     found: asyncio.Future[list[Hypothesis]]
 
 
@@ -61,7 +60,7 @@ class Queue:
         self.seconds_a_sentence = 0.0  # in the batch before
         metrics.waiting.set_function(lambda: len(self.waiting))
 
-    async def translate(self, sources: Sequence[list[int]], num_beams: int, wanted: int) -> list[list[Hypothesis]]:
+    async def translate(self, sources: Sequence[list[int]], beams: Beams) -> list[list[Hypothesis]]:
         """Return the hypotheses of each sentence. Who is cancelled here takes the sentences along that still wait.
 
         Raises:
@@ -72,7 +71,7 @@ class Queue:
             needed = self.seconds_a_sentence * len(self.waiting)
             raise QueueFullError(len(self.waiting), self.max_waiting, max(1, math.ceil(needed)))
         loop = asyncio.get_running_loop()
-        sentences = [Sentence(source, num_beams, wanted, loop.create_future()) for source in sources]
+        sentences = [Sentence(source, beams, loop.create_future()) for source in sources]
         self.waiting.update(dict.fromkeys(sentences))
         self.arrived.set()
         try:
@@ -81,8 +80,8 @@ class Queue:
             for each in sentences:
                 self.waiting.pop(each, None)
 
-    async def run(self, search: Search, worker: ThreadPoolExecutor) -> None:
-        """Translate what arrives, until cancelled."""
+    async def run(self, search: Callable[[Beams], BatchSearch], worker: ThreadPoolExecutor) -> None:
+        """Translate what arrives by what `search` returns for the beams that were asked for, until cancelled."""
         while True:
             if not self.waiting:
                 self.arrived.clear()
@@ -92,15 +91,13 @@ class Queue:
             if batch:
                 for each in batch:
                     del self.waiting[each]
-                await self.translate_batch(batch, search, worker)
+                await self.translate_batch(batch, search(batch[0].beams), worker)
 
-    async def translate_batch(self, batch: list[Sentence], search: Search, worker: ThreadPoolExecutor) -> None:
+    async def translate_batch(self, batch: list[Sentence], search: BatchSearch, worker: ThreadPoolExecutor) -> None:
         """Translate one batch, and tell those who wait for it."""
         sources, started = [each.source for each in batch], time.perf_counter()
         try:
-            found = await asyncio.get_running_loop().run_in_executor(
-                worker, search, sources, batch[0].num_beams, batch[0].wanted
-            )
+            found = await asyncio.get_running_loop().run_in_executor(worker, search, sources)
         except Exception as error:  # say it to those who asked, and go on for the others
             log.exception("a batch of %d sentences failed", len(batch))
             for each in batch:
@@ -108,7 +105,7 @@ class Queue:
                     each.found.set_exception(error)
             return
         self.seconds_a_sentence = (time.perf_counter() - started) / len(batch)
-        self.metrics.count_batch(sources, found, time.perf_counter() - started)
+        self.metrics.count_batch(sources, time.perf_counter() - started)
         for each, hypotheses in zip(batch, found, strict=True):
             if not each.found.done():  # its client may be gone
                 each.found.set_result(hypotheses)
@@ -123,6 +120,6 @@ def next_batch(waiting: Iterable[Sentence], tokens_per_batch: int) -> list[Sente
     if not here:
         return []
     oldest = here[0]
-    alike = [each for each in here if (each.num_beams, each.wanted) == (oldest.num_beams, oldest.wanted)]
-    cut = batches([len(each.source) for each in alike], tokens_per_batch // oldest.num_beams)
+    alike = [each for each in here if each.beams == oldest.beams]
+    cut = batches([len(each.source) for each in alike], tokens_per_batch // oldest.beams.number)
     return next([alike[place] for place in batch] for batch in cut if 0 in batch)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import uvicorn
 
-from .app import Loaded, Settings, build_app
+from .app import SPARE_REQUESTS, Loaded, Settings, build_app
 
 SPARE_CONNECTIONS = 64
-"""Beside one for each sentence that may wait; further ones are answered by 503 unread, which bounds what is read."""
+"""Beside those whose requests are let in: for /health, /metrics, and to be told to come back."""
 
 
 def serve(settings: Settings, load: Callable[[], Loaded], host: str, port: int) -> None:
@@ -42,7 +42,7 @@ def serve(settings: Settings, load: Callable[[], Loaded], host: str, port: int) 
 
     logging.basicConfig(format="%(levelname)s: %(message)s")
     app = build_app(settings, load, failed)
-    connections = settings.max_waiting + SPARE_CONNECTIONS
+    connections = settings.max_waiting + SPARE_REQUESTS + SPARE_CONNECTIONS
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", limit_concurrency=connections))
     # uvicorn raises the signal again when all is answered: to be asked to end and to have ended is no failure.
     for asked in (signal.SIGTERM, signal.SIGINT):
