@@ -347,8 +347,9 @@ def test_a_missing_extra_is_named(
     assert "uvicorn not installed; pip install 'vaswani[serve]'" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("own_signals")
 def test_a_model_that_cannot_be_loaded_ends_the_server(
-    folder: Path, tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     weights = tmp_path / "model.safetensors"
