@@ -35,7 +35,8 @@ from vaswani.serving.heat_map import draw, symbols_as_text
 from vaswani.serving.search import Beams, Hypothesis, by_generate
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
