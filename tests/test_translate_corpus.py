@@ -64,14 +64,21 @@ def test_windows_are_read_one_at_a_time(talker: MakeModel, toy_tokenizer: PreTra
         assert read == list(range(number + 1))
 
 
-@given(lines=st.lists(st.text(max_size=3_000_000), max_size=3) | st.lists(st.just("a"), max_size=20_000))
-@settings(max_examples=20, deadline=None)
-def test_a_window_is_bounded_in_lines_and_characters(lines: list[str]) -> None:
-    cut = list(windows(lines))
-    assert [line for window in cut for line in window] == lines
-    for window in cut:
-        assert 0 < len(window) <= 8192
-        assert len(window) == 1 or sum(map(len, window)) <= 4_000_000
+@pytest.mark.parametrize(
+    ("lengths", "cut"),
+    [
+        ([], []),
+        ([1] * 20_000, [8192, 8192, 3616]),
+        ([1_500_000] * 5, [2, 2, 1]),
+        ([1, 5_000_000, 0, 1], [1, 1, 2]),
+    ],
+    ids=["none", "many", "long", "longer than a window"],
+)
+def test_a_window_is_bounded_in_lines_and_characters(lengths: list[int], cut: list[int]) -> None:
+    lines = ["x" * length for length in lengths]
+    found = list(windows(lines))
+    assert [len(window) for window in found] == cut
+    assert [line for window in found for line in window] == lines
 
 
 def test_the_n_best_are_scored_by_their_probability_and_the_first_is_the_translation(
