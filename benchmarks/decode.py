@@ -6,8 +6,8 @@ Each round runs every contender once, in an order that is turned by one from rou
 machine does falls on all of them alike. A figure is the median over the rounds, with the least and the most; a ratio is
 the median of the ratios to the baseline within a round. The first round warms up and is not counted.
 
-The contenders share weights, tokenizer and batches (sorted, `--tokens_per_batch`). "Marian" is transformers' own class for
-translation with these weights. An engine joins as one more function from lines to lines in `contenders`.
+The contenders share weights, tokenizer and batches (sorted, `--tokens_per_batch`). "Marian" is transformers' own class
+for translation with these weights. An engine joins as one more function from lines to lines in `contenders`.
 """
 
 import argparse
