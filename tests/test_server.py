@@ -370,39 +370,55 @@ def own_signals() -> Iterator[None]:
 # Who is let in
 
 
-def test_a_body_that_does_not_come_and_one_request_too_many() -> None:
+@contextmanager
+def echo(**limits: Any) -> Iterator[Callable[[], HTTPConnection]]:
+    """Serve /echo, which Admission guards, and /health; return what connects to it."""
     app = FastAPI()
-    app.add_middleware(Admission, path="/echo", most=2, body_seconds=1)
+    app.add_middleware(Admission, path="/echo", **limits)
 
     @app.post("/echo")
-    async def echo(request: Request) -> int:
-        return len(await request.body())
+    async def echo(request: Request) -> str:
+        return (await request.body()).decode()
 
     @app.get("/health")
     async def health() -> str:
         return "ready"
 
     with uvicorn_of(app) as port, ExitStack() as opened:
+        yield lambda: opened.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=300)))
 
-        def connect() -> HTTPConnection:
-            return opened.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=300)))
 
-        slow = [connect() for _ in range(2)]
+def begin(connection: HTTPConnection) -> None:
+    """Send the beginning of a request whose body has nine bytes."""
+    connection.putrequest("POST", "/echo")
+    connection.putheader("Content-Length", "9")
+    connection.endheaders(b"part")
+
+
+def test_one_request_too_many_is_refused_unread() -> None:
+    with echo(most=2) as connect:
+        slow = [connect(), connect()]
         for connection in slow:
-            connection.putrequest("POST", "/echo")
-            connection.putheader("Content-Length", "9")
-            connection.endheaders(b"part")
+            begin(connection)
         until(lambda: asked(connect(), "POST", "/echo").status == 503)
         refused = asked(connect(), "POST", "/echo")
         assert refused.headers["Retry-After"] == "1"
         assert json.loads(refused.read()) == {"detail": "2 requests are under way, which is the most; try again"}
         assert asked(connect(), "GET", "/health").status == 200
         for connection in slow:
+            connection.send(b" two.")
+            assert json.loads(connection.getresponse().read()) == "part two."
+        assert asked(connect(), "POST", "/echo").status == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    with echo(most=2, body_seconds=0.1) as connect:
+        for _ in range(4):  # none keeps its place
+            connection = connect()
+            begin(connection)
             late = connection.getresponse()
             assert late.status == 408
-            assert json.loads(late.read()) == {"detail": "the body did not come within 1 seconds; send it at once"}
-        whole = asked(connect(), "POST", "/echo", b"in time")
-        assert (whole.status, whole.read()) == (200, b"7")
+            assert json.loads(late.read()) == {"detail": "the body did not come within 0.1 seconds; send it at once"}
 
 
 def asked(connection: HTTPConnection, method: str, path: str, body: bytes = b"") -> HTTPResponse:
