@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import average, consolidate, import_model, inspect, push, score, translate
+from . import average, consolidate, demo, import_model, inspect, push, score, serve, translate
 
 COMMANDS = {
     "inspect": inspect,
@@ -17,6 +17,8 @@ COMMANDS = {
     "average": average,
     "translate": translate,
     "score": score,
+    "serve": serve,
+    "demo": demo,
     "push": push,
     "import": import_model,
 }

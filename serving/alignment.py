@@ -49,6 +49,14 @@ def attention(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], targets: list[list[int]]
 ) -> Tensor:
     """Return the attention to the source before each target symbol, mean over heads: (B, T, S), float32."""
+    weights = attention_of_layers(model, tokenizer, sources, targets)
+    return weights[layer(len(weights))].float().mean(1).cpu()
+
+
+def attention_of_layers(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], targets: list[list[int]]
+) -> tuple[Tensor, ...]:
+    """Return each layer's attention to the source before each target symbol, (B, heads, T, S); rows sum to 1."""
     padding, config = int(tokenizer.pad_token_id), model.config
     (input_ids, mask), (labels, _) = padded(sources, padding), padded(targets, padding)
     network: Any = model.base_model  # without the projection to the vocabulary
@@ -60,8 +68,8 @@ def attention(
             output_attentions=True,
             use_cache=False,
         )
-    weights: Tensor = output.cross_attentions[layer(len(output.cross_attentions))]
-    return weights.float().mean(1).cpu()
+    weights: tuple[Tensor, ...] = output.cross_attentions
+    return weights
 
 
 def layer(layers: int) -> int:
