@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import inspect, score, translate
+from . import export, inspect, score, translate
 
-COMMANDS = {"inspect": inspect, "translate": translate, "score": score}
+COMMANDS = {"inspect": inspect, "translate": translate, "score": score, "export": export}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,53 @@
+"""Write a trained model for another engine: the folder appears whole or not at all."""
+
+import os
+import shutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+from vaswani.modeling import VaswaniForConditionalGeneration
+
+ENGINES = ("ctranslate2",)
+"""Each is an extra of this package, and a file beside this one."""
+
+
+def export(source: Path, folder: Path, engine: str, quantization: str = "float32") -> None:
+    """Export the model in `source` to `folder`, which must be new or empty.
+
+    Args:
+        source: what `save_pretrained` left of model and tokenizer.
+        folder: what the engine loads.
+        engine: one of ENGINES.
+        quantization: how the weights are stored; each engine has its own kinds.
+
+    Raises:
+        ValueError: the model is not ours, the folder holds something, or the engine is not installed or has no such
+            quantization.
+
+    """
+    module = engine_module(engine)
+    if quantization not in module.QUANTIZATIONS:
+        raise ValueError(f"{engine} has no quantization {quantization}; it has {', '.join(module.QUANTIZATIONS)}")
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ValueError(f"{folder} exists already; name a new folder")
+    model = AutoModelForSeq2SeqLM.from_pretrained(source, dtype=torch.float32)
+    if not isinstance(model, VaswaniForConditionalGeneration):
+        raise ValueError(f"{source} holds a {type(model).__name__}; only networks of this package are exported")
+    aside = folder.resolve().with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        module.export(model.eval(), AutoTokenizer.from_pretrained(source), aside, quantization)
+        aside.replace(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def engine_module(engine: str) -> Any:
+    """Return the module of an engine; ValueError if what it needs is not installed."""
+    try:
+        return import_module(f".{engine}", __package__)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is not installed; pip install 'vaswani[{engine}]'") from error
