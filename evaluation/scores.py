@@ -32,13 +32,7 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> Scores:
     Raises:
         ValueError: the two differ in length, or there is nothing to score.
     """
-    if len(hypotheses) != len(references):
-        raise ValueError(
-            f"{len(hypotheses)} hypotheses against {len(references)} references: give one translation for each "
-            "reference, in the same order (an empty one is an empty line)"
-        )
-    if not references:
-        raise ValueError("no references: there is nothing to score against, give at least one line")
+    check_lines(hypotheses, references)
     sacrebleu = compute("sacrebleu", hypotheses, references)
     wmt14_bleu = compute("wmt14_bleu", hypotheses, references)
     return Scores(
@@ -47,6 +41,17 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> Scores:
         ter=Score("TER", sacrebleu["ter"], sacrebleu["ter_signature"]),
         wmt14_bleu=Score("wmt14_bleu", wmt14_bleu["wmt14_bleu"], wmt14_bleu["signature"]),
     )
+
+
+def check_lines(hypotheses: Sequence[str], references: Sequence[str]) -> None:
+    """Raise ValueError unless there is one hypothesis for each reference, and at least one of both."""
+    if len(hypotheses) != len(references):
+        raise ValueError(
+            f"{len(hypotheses)} hypotheses against {len(references)} references: give one translation for each "
+            "reference, in the same order (an empty one is an empty line)"
+        )
+    if not references:
+        raise ValueError("no references: there is nothing to score against, give at least one line")
 
 
 def compute(name: str, hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from transformers import HfArgumentParser
 
 from vaswani.data import scripts_of
 from vaswani.modeling import VaswaniConfig
-from vaswani.training import VaswaniTrainingArguments
+from vaswani.publishing import Target, hide_tokens
+from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
 
 _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
@@ -174,14 +175,20 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
     try:
         *parsed, remaining = parser.parse_args_into_dataclasses(flags, return_remaining_strings=True)
         if remaining:
-            parser.error(f"unknown: {' '.join(remaining)}{_nearest(remaining[0], parser)}")
+            parser.error(f"unknown: {hide_tokens(' '.join(remaining))}{_nearest(remaining[0], parser)}")
         dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
         if chosen.data_dir is not None and chosen.dataset == recipe.data.get("dataset"):
             chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
         trained.output_dir = str(trained.output_dir).replace("{direction}", chosen.direction)
+        if trained.push_to_hub and not trained.hub_model_id:
+            raise ValueError("--push_to_hub has to know where: give --hub_model_id OWNER/NAME")
+        if trained.push_to_hub:
+            Target(trained.hub_model_id)  # checks the name
         VaswaniConfig(**dimensions)  # checked before anything is built or read
     except ValueError as error:
         parser.error(str(error))
+    except TrainingEndedError as error:  # before it began
+        parser.exit(error.exit_code, f"error: {error}\n")
     return Arguments(dimensions, chosen, trained)
 
 

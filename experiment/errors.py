@@ -4,7 +4,6 @@ Where training itself ended early the code is that of its exception (`vaswani.tr
 """
 
 import errno
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -49,12 +48,9 @@ def told_of_endings() -> Iterator[None]:
     """End the process with the message and the exit code of training that ended early, said by one process for all."""
     try:
         yield
-    except PeerLostError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.stdout.flush()
-        os._exit(error.exit_code)  # an orderly end would wait for the lost one again
     except TrainingEndedError as error:
-        if PartialState().is_main_process:
+        # A lost process may have been the one that would speak.
+        if PartialState().is_main_process or isinstance(error, PeerLostError):
             print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
 

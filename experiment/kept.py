@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -28,12 +29,13 @@ from .report import say
 
 
 def repeats(corpora: Sequence[Corpus], data: DataArguments) -> list[Repeats]:
-    """Return where pairs repeat earlier ones; the main process looks, unless the places are kept from before."""
+    """Return where pairs repeat earlier ones; a process a cache looks, unless the places are kept from before."""
     state = PartialState()
     path = kept(data, "duplicates", [corpus.fingerprint for corpus in corpora]).with_suffix(".npz")
-    if state.is_main_process and not path.exists():
-        save_repeats(path, find_repeats(corpora, progress=True))
-    state.wait_for_everyone()
+    for looks in (state.is_main_process, state.is_local_main_process):  # machines may have caches of their own
+        if looks and not path.exists():
+            save_repeats(path, find_repeats(corpora, progress=True))
+        state.wait_for_everyone()
     return load_repeats(path, corpora)
 
 
@@ -48,23 +50,27 @@ def joint_tokenizer(
     facts = [train.fingerprint, vocab_size, asdict(limits), data.tokenizer_pairs, seed,
              importlib.metadata.version("tokenizers")]  # fmt: skip
     folder = kept(data, "tokenizers", facts)
-    if run is not None and (run / "tokenizer.json").exists():
-        folder = run
-    if state.is_main_process and not (folder / "tokenizer.json").exists():
-        groups = sample_of_groups(train, data.tokenizer_pairs, seed)
-        share = "" if len(groups) == train.groups else f"{len(groups):,} of {train.groups:,} row groups of "
-        say(f"Learning {vocab_size:,} symbols from {share}{train.name}")
-        rows = readable_rows(train, tqdm(groups, unit=" groups", desc="Reading"), limits, Drops())
-        tokenizer = learn_tokenizer((side for _, _, pair in rows for side in pair), vocab_size, sys.stderr.isatty())
-        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-        tokenizer.save_pretrained(draft)
-        draft.replace(folder)
+    if state.is_main_process and not (run is not None and (run / "tokenizer.json").exists()):
+        if not (folder / "tokenizer.json").exists():
+            groups = sample_of_groups(train, data.tokenizer_pairs, seed)
+            share = "" if len(groups) == train.groups else f"{len(groups):,} of {train.groups:,} row groups of "
+            say(f"Learning {vocab_size:,} symbols from {share}{train.name}")
+            rows = readable_rows(train, tqdm(groups, unit=" groups", desc="Reading"), limits, Drops())
+            tokenizer = learn_tokenizer((side for _, _, pair in rows for side in pair), vocab_size, sys.stderr.isatty())
+            draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+            tokenizer.save_pretrained(draft)
+            draft.replace(folder)
+        if run is not None:
+            run.mkdir(parents=True, exist_ok=True)
+            # That name last: it stands for all of them.
+            for file in sorted(folder.iterdir(), key=lambda file: file.name == "tokenizer.json"):
+                draft = run / f"{file.name}.draft"
+                shutil.copyfile(file, draft)
+                draft.replace(run / file.name)
     state.wait_for_everyone()
-    learned = AutoTokenizer.from_pretrained(folder)
+    # Another machine has the run's folder in common with the main process, but perhaps not the cache.
+    learned = AutoTokenizer.from_pretrained(folder if run is None else run)
     assert isinstance(learned, PreTrainedTokenizerFast)
-    state.wait_for_everyone()
-    if run is not None and run != folder and state.is_main_process:
-        learned.save_pretrained(run)
     return learned
 
 

@@ -19,10 +19,15 @@ def say(text: str) -> None:
 
 def samples(sources: Sequence[str], references: Sequence[str], translations: Sequence[str]) -> str:
     """Return ten translations, evenly spread over the set, beneath their sources and references."""
-    chosen = [i * len(sources) // SAMPLES for i in range(SAMPLES)] if len(sources) > SAMPLES else range(len(sources))
     return "\n".join(
-        f"  source     {sources[i]}\n  reference  {references[i]}\n  ours       {translations[i]}\n" for i in chosen
+        f"  source     {sources[i]}\n  reference  {references[i]}\n  ours       {translations[i]}\n"
+        for i in spread(len(sources))
     )
+
+
+def spread(sentences: int) -> list[int]:
+    """Return the places of ten sentences, evenly spread over a set, or of all if there are no more."""
+    return [i * sentences // SAMPLES for i in range(SAMPLES)] if sentences > SAMPLES else list(range(sentences))
 
 
 def summary(metrics: dict[str, Any], drops: Drops, folder: Path) -> str:

@@ -1,6 +1,5 @@
 """One run from the first flag to the last picture, in the order of its steps."""
 
-import json
 import os
 import time
 from dataclasses import asdict
@@ -15,15 +14,19 @@ from transformers.utils import logging as transformers_logging
 
 from vaswani.evaluation.scores import score
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.publishing import METRICS
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, draw_curve
 from vaswani.training.checkpoints import check_parts, newest_whole, sealed, set_aside
+from vaswani.training.peers import named_when_lost
 from vaswani.training.startup import what_runs
 
+from .agreement import by_main
 from .arguments import Arguments
 from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
 from .kept import joint_tokenizer
-from .report import samples, say, summary
-from .run_folder import METRICS, RUN, claim, describe, write_json, write_skipped
+from .publication import Publication
+from .report import samples, say, spread, summary
+from .run_folder import describe, take, write_json, write_skipped
 from .selection import load_best
 from .texts import open_training_corpus, read_pairs, training_limits, training_stream
 from .validation import PairSet, Search, translate_all, validate
@@ -40,20 +43,32 @@ def run(arguments: Arguments) -> dict[str, Any]:
             if training ends early (`vaswani.training.endings`).
 
     """
+    training = arguments.training
+    with told_of_endings(), told_when_full(str(training.output_dir)), named_when_lost(training.ddp_timeout):
+        return from_text_to_scores(arguments)
+
+
+def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
+    """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
     model_fields, data, training = arguments
     state = PartialState()
     folder = Path(str(training.output_dir))
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    if training.resume and (folder / METRICS).exists():
-        say(f"{folder} holds a run that has ended; there is nothing to do")
-        return dict(json.loads((folder / METRICS).read_text(encoding="utf-8")))
+    description = describe(arguments)
+    publication = Publication(training, description)
 
-    with told_plainly(), told_when_full(str(folder)):
-        if state.is_main_process:
-            claim(folder, training.resume)
-            write_json(folder / RUN, describe(arguments))
-        state.wait_for_everyone()
+    def take_folder() -> dict[str, Any] | None:
+        ended = take(folder, training.resume, description)
+        if ended is None:
+            publication.begin()
+        return ended
+
+    with told_plainly():
+        ended = by_main(take_folder)
+        if ended is not None:
+            say(f"{folder} holds a run that has ended; there is nothing to do")
+            return ended
         train = open_training_corpus(data)
         validation = read_pairs(data, data.validation_split)
         tests = {split: read_pairs(data, split) for split in data.test_splits}
@@ -61,57 +76,65 @@ def run(arguments: Arguments) -> dict[str, Any]:
             train, model_fields["vocab_size"], training_limits(data), data, training.seed, folder
         )
         stream = training_stream(train, tokenizer, arguments)
-        checkpoint = checkpoint_to_resume(folder) if training.resume else None
+        checkpoint = by_main(lambda: checkpoint_to_resume(folder)) if training.resume else None
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
     validation_set = PairSet(validation, tokenizer, data.tokens_per_batch)
     quick = Search(training.validation_beams, training.length_penalty)
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
-    precision = trainer.accelerator.mixed_precision
-    say(f"{len(tokenizer):,} symbols; {what_runs(model, training, precision, data.tokens_per_batch)}")
+    publication.trainer = trainer
+    trainer.add_callback(publication)
+    say(f"{len(tokenizer):,} symbols; {what_runs(model, training, trainer.accelerator, data.tokens_per_batch)}")
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
-    with told_of_endings(), told_of_source(), told_when_full(str(folder)):
+    with told_of_source(), publication.during_training():
         try:
             trainer.train_from(checkpoint)
         finally:
             write_skipped(folder, stream.drops([stream.notes()]), state.process_index)
     seconds = time.monotonic() - started
 
+    trained = trainer.whole_model()
     search = Search(training.test_beams, training.length_penalty)
     drops = stream.drops(gather_object([stream.notes()]))
     metrics: dict[str, Any] = {
-        "parameters": model.num_parameters(),
+        "parameters": trained.num_parameters(),
         "steps": trainer.state.global_step,
         "training_seconds": round(seconds, 1),
         "resumed_from": checkpoint.name if checkpoint else None,
         "training_pairs": {"kept": drops.kept, "dropped": dict(drops.dropped)},
-        **load_best(trainer, model, validation_set, search),
+        **load_best(trainer, trained, validation_set, search),
         "search": asdict(search),
         "test": {},
+        "examples": [],
     }
     for split, pairs in tests.items():
         pair_set = PairSet(pairs, tokenizer, data.tokens_per_batch)
-        translations = translate_all(model, pair_set, search, progress=True)
+        translations = translate_all(trained, pair_set, search, progress=True)
         scores = score(translations, pair_set.references)._asdict()
         if data.target != "de":
             del scores["wmt14_bleu"]  # tokenises by German rules
         metrics["test"][split] = {name: each._asdict() for name, each in scores.items()}
+        shown = zip(pair_set.sources, pair_set.references, translations, strict=True)
+        chosen = [dict(zip(("source", "reference", "translation"), each, strict=True)) for each in shown]
+        metrics["examples"] += [{"split": split} | chosen[i] for i in spread(len(chosen))[:3]]
         if state.is_main_process:
             text = samples(pair_set.sources, pair_set.references, translations)
             (folder / f"{split}.translations.txt").write_text("".join(f"{t}\n" for t in translations), encoding="utf-8")
             (folder / f"{split}.samples.txt").write_text(text, encoding="utf-8")
             say(f"\nTen translations of {split}:\n\n{text}")
     if state.is_main_process:
-        with told_when_full(str(folder)):
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-            draw_curve(trainer.state.log_history, folder, f"{folder.name}: {data.source} to {data.target}")
-            write_json(folder / "history.json", trainer.state.log_history)
-            write_json(folder / METRICS, metrics)
+        trained.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        draw_curve(trainer.state.log_history, folder, f"{folder.name}: {data.source} to {data.target}")
+        write_json(folder / "history.json", trainer.state.log_history)
+        write_json(folder / METRICS, metrics)
         say(summary(metrics, drops, folder))
     state.wait_for_everyone()
+    if state.is_main_process:
+        with told_plainly():
+            publication.end(folder, metrics)
     return metrics
 
 
@@ -133,9 +156,7 @@ def checkpoint_to_resume(folder: Path) -> Path | None:
         ValueError: there are checkpoints that were saved to the end, and none is whole now; or a part is missing.
 
     """
-    state = PartialState()
     checkpoint, skipped = newest_whole(folder)
-    state.wait_for_everyone()
     for name, reason in skipped.items():
         say(f"Skipping {name}: {reason}")
     if checkpoint is None and sealed(folder):
@@ -145,8 +166,6 @@ def checkpoint_to_resume(folder: Path) -> Path | None:
         )
     if checkpoint is not None:
         check_parts(checkpoint)
-    if state.is_main_process:
-        set_aside(folder, skipped)
-    state.wait_for_everyone()
+    set_aside(folder, skipped)
     say(f"Going on from {checkpoint.name}" if checkpoint else f"{folder} has no checkpoint yet; starting anew")
     return checkpoint

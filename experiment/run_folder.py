@@ -1,21 +1,31 @@
 """The folder that a run leaves behind, and what has to be in it for others to repeat the run."""
 
+import errno
+import fcntl
 import importlib.metadata
 import json
+import os
 import platform
 import shlex
+import socket
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from vaswani.data import Drops
 from vaswani.data.cleaning import UNREADABLE
+from vaswani.publishing import METRICS, RUN, hide_in_command
 
 from .arguments import Arguments
 
-RUN = "run.json"
-METRICS = "metrics.json"
+LOCK = "run.lock"
+PATIENCE = 120.0
+"""Seconds to wait for another run to let go of the folder: torchrun needs 60 to give up on a lost rendezvous, and 30
+more for the processes that it then ends."""
 PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "datasets", "evaluate", "sacrebleu", "numpy")
 
 
@@ -23,8 +33,33 @@ class RunFolderError(ValueError):
     """The output folder cannot be used as was asked."""
 
 
+def take(folder: Path, resume: bool, description: dict[str, Any]) -> dict[str, Any] | None:
+    """Take a folder for a run, for as long as this process lives, and leave in it what the run was told.
+
+    Args:
+        folder: where the run is to leave everything.
+        resume: whether to go on with the run that it holds.
+        description: what the run was told.
+
+    Returns:
+        None, or what metrics.json holds if the run is to go on and has ended already; then nothing is touched.
+
+    Raises:
+        RunFolderError: the folder cannot be used as was asked, or another process goes on training into it.
+
+    """
+    metrics = folder / METRICS
+    claim(folder, resume)
+    if not (resume and metrics.exists()):
+        hold(folder, PATIENCE)
+    if resume and metrics.exists():  # maybe only now, by the one that was waited for
+        return dict(json.loads(metrics.read_text(encoding="utf-8")))
+    write_json(folder / RUN, description)
+    return None
+
+
 def claim(folder: Path, resume: bool) -> None:
-    """Take a folder for a run.
+    """Make a folder for a run, or make sure that it can be one.
 
     Raises:
         RunFolderError: it holds a run and `resume` was not asked for, it holds something else, or it is a file.
@@ -34,21 +69,82 @@ def claim(folder: Path, resume: bool) -> None:
         raise RunFolderError(f"--output_dir {folder} is a file; name a folder")
     if folder.exists() and (folder / RUN).exists() and not resume:
         raise RunFolderError(f"{folder} holds a run already; go on with it by --resume, or name another --output_dir")
-    if folder.exists() and any(folder.iterdir()) and not (folder / RUN).exists():
+    of_a_start_cut_off = {LOCK, draft_of(folder / RUN).name}
+    if folder.exists() and not (folder / RUN).exists() and {p.name for p in folder.iterdir()} - of_a_start_cut_off:
         raise RunFolderError(f"{folder} holds files that are not of a run; name another --output_dir")
     folder.mkdir(parents=True, exist_ok=True)
 
 
+def hold(folder: Path, patience: float) -> None:
+    """Keep every other process, on any machine that shares the disk, from training into a folder.
+
+    The system lets go when this process ends, in whatever way. So a node that is cut off and a node that goes on
+    without it, or a job and its second start, never write into the same run at a time.
+
+    Raises:
+        RunFolderError: another process holds the folder and has not ended after `patience` seconds.
+
+    """
+    path = folder / LOCK
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)  # never closed: that would let go
+    give_up = time.monotonic() + patience
+    told = False
+    while True:
+        try:
+            # Unlike flock's, these locks are not inherited by the loader's workers, and are known to NFS.
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+                print(
+                    f"Note: the disk of {folder} knows no locks; see to it that no second run writes into it",
+                    flush=True,
+                )
+                return
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+        holder = path.read_text(encoding="utf-8").strip() or "another process"
+        if time.monotonic() > give_up:
+            raise RunFolderError(
+                f"{holder} still trains into {folder}; end it or wait for its end. If its machine is gone and the disk "
+                f"does not know it yet, delete {path}"
+            )
+        if not told:
+            print(f"{holder} trains into {folder}; waiting up to {patience:g} s for its end", flush=True)
+            told = True
+        time.sleep(0.5)
+    os.truncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+
+
 def describe(arguments: Arguments) -> dict[str, Any]:
-    """Return everything that a run was told, with the versions it ran on."""
+    """Return everything that a run was told, its token for the Hub aside, with the machine and versions it ran on."""
     versions = {name: importlib.metadata.version(name) for name in ("vaswani", *PACKAGES)}
     return {
-        "command": shlex.join([Path(sys.executable).name, *sys.argv]),
+        "command": shlex.join([Path(sys.executable).name, *hide_in_command(sys.argv)]),
         "model": arguments.model,
         "data": asdict(arguments.data),
-        "training": arguments.training.to_dict(),
+        "training": arguments.training.to_dict(),  # it leaves out tokens
+        "hardware": hardware(arguments),
         "versions": {"python": platform.python_version(), **versions},
     }
+
+
+def hardware(arguments: Arguments) -> dict[str, Any]:
+    """Return what the processes of a run compute on, as the first of them sees it."""
+    device = arguments.training.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    if device.type == "cpu":
+        name = processor()
+    return {"device": name, "processes": arguments.training.world_size, "cores": os.cpu_count()}
+
+
+def processor() -> str:
+    """Return the name of the processor, as Linux tells it, or at least its kind."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def write_skipped(folder: Path, drops: Drops, process: int) -> None:
@@ -60,6 +156,11 @@ def write_skipped(folder: Path, drops: Drops, process: int) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write readable JSON, whole or not at all."""
-    draft = path.with_suffix(".draft")
+    draft = draft_of(path)
     draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     draft.rename(path)
+
+
+def draft_of(path: Path) -> Path:
+    """Return where a file is written before it gets its name."""
+    return path.with_suffix(".draft")

@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from vaswani.training import VaswaniTrainer, average_weights
 from vaswani.training.checkpoints import sealed
+from vaswani.training.consolidation import load_weights
 
 from .report import say
 from .validation import PairSet, Search, validate
@@ -40,10 +41,6 @@ def load_best(trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, s
 
 
 def load_average(model: PreTrainedModel, paths: list[Path]) -> None:
-    """Load the mean of checkpoints; the tied copies follow the one tensor that is stored."""
-    missing, unexpected = model.load_state_dict(average_weights(paths), strict=False)
-    tied = set(model.all_tied_weights_keys)
-    if unexpected or set(missing) - tied:
-        raise ValueError(f"{paths[0]} does not fit the model: {', '.join([*unexpected, *missing][:3])}")
-    model.tie_weights()
+    """Load the mean of checkpoints."""
+    load_weights(model, average_weights(paths))
     model.eval()

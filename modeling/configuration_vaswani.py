@@ -18,7 +18,7 @@ class VaswaniConfig(PreTrainedConfig):
     """
 
     model_type = "vaswani"
-    keys_to_ignore_at_inference = ("past_key_values",)
+    keys_to_ignore_at_inference = ["past_key_values"]  # noqa: RUF012  (the Trainer adds a list to it)
     attribute_map = {  # noqa: RUF012  (PreTrainedConfig declares it without ClassVar)
         "hidden_size": "d_model",
         "num_attention_heads": "num_heads",

@@ -6,19 +6,25 @@ travels with every saved model, so it imports nothing but torch and transformers
 What differs from the search of transformers: a hypothesis Y of |Y| symbols (its end symbol counted, the start symbol
 not) scores log P(Y) / ((5 + |Y|) / 6)^alpha; a sentence of S source symbols may become S + 50 long, whatever stands
 beside it; each of the best 2K continuations may end a hypothesis; hypotheses that the limit cut off count only where
-none ended; and a sentence is done when no running hypothesis can overtake any more, not sooner and not later.
+none ended; and a sentence is done when no running hypothesis can overtake any more, not sooner and not later. It then
+leaves the batch, so that no work is spent on it while others go on.
 
-Shapes: B sentences, S source symbols, D = d_model, K beams, N hypotheses asked for of each sentence, P symbols of the
-prompt, L of the longest hypothesis with its prompt, V = vocab_size.
+Shapes: B sentences, S source symbols, D = d_model, K beams, n hypotheses that run (1 before the first step, K after),
+N hypotheses asked for of each sentence, P symbols of the prompt, L of the longest hypothesis with its prompt,
+V = vocab_size.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import EncoderDecoderCache
 from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengthCriteria
 from transformers.generation.utils import GenerateBeamEncoderDecoderOutput
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
+from transformers.integrations.fsdp import is_fsdp_managed_module
+from transformers.modeling_outputs import BaseModelOutput
 
 EXTRA_SYMBOLS = 50
 """How much longer than its source a translation may be (section 6.1)."""
@@ -27,29 +33,47 @@ NEVER = float("-inf")
 
 
 class Hypotheses(NamedTuple):
-    """K hypotheses for each of B sentences, best first."""
+    """Some hypotheses for each of B sentences, best first."""
 
     symbols: Tensor  # [B, K, L], the prompt first, padding after the end
-    parents: Tensor  # [B, K, L], which of the K each symbol lengthened; -1 in the prompt and after the end
+    parents: Tensor  # [B, K, L], which of those before each symbol lengthened; -1 in the prompt and after the end
     scores: Tensor  # [B, K], -inf where there is none
 
     def select(self, which: Tensor) -> "Hypotheses":
-        """Return the hypotheses `which` `[B, n]` of each sentence."""
+        """Return the hypotheses `which` `[B, m]` of each sentence."""
         rows = which[:, :, None].expand(-1, -1, self.symbols.shape[2])
         return Hypotheses(self.symbols.gather(1, rows), self.parents.gather(1, rows), self.scores.gather(1, which))
 
+    def of(self, which: Tensor) -> "Hypotheses":
+        """Return those of the sentences for which `which` `[B]` holds."""
+        return Hypotheses(*(part[which] for part in self))
+
 
 class Search(NamedTuple):
-    """The state of a search."""
+    """The state of a search, of those sentences that are not done."""
 
     running: Hypotheses
-    """Those that go on; their scores are log P, without penalty."""
+    """The n that go on; their scores are log P, without penalty."""
     ended: Hypotheses
-    """The best of those with an end symbol; their scores carry the penalty."""
+    """The best K of those with an end symbol; their scores carry the penalty."""
     cut: Hypotheses
-    """The best of those that a limit ended, likewise."""
+    """The best K of those that a limit ended, likewise."""
+    rows: Tensor
+    """`[B, n]`, the row, of the B * n of the step before, that each running hypothesis goes on from."""
+    places: Tensor
+    """`[B]`, the place of each sentence among those of the step before."""
+    sentences: Tensor
+    """`[B]`, its place in the whole batch."""
+    limits: Tensor
+    """`[B]`, how many symbols its translation may have, the prompt not counted."""
     length: int
     """Symbols of a running hypothesis, the prompt not counted."""
+
+    def of(self, which: Tensor) -> "Search":
+        """Return the search of the sentences for which `which` `[B]` holds."""
+        running, ended, cut = (each.of(which) for each in (self.running, self.ended, self.cut))
+        rows, places, sentences = (each[which] for each in (self.rows, self.places, self.sentences))
+        return Search(running, ended, cut, rows, places, sentences, self.limits[which], self.length)
 
 
 def penalty(length: Tensor | int, alpha: float) -> Tensor:
@@ -57,26 +81,28 @@ def penalty(length: Tensor | int, alpha: float) -> Tensor:
     return ((5 + torch.as_tensor(length, dtype=torch.float64)) / 6) ** alpha
 
 
-def start(prompt: Tensor, beams: int, longest: int, padding: int, dtype: torch.dtype) -> Search:
+def start(prompt: Tensor, limits: Tensor, beams: int, padding: int, dtype: torch.dtype) -> Search:
     """Return the search before its first step.
 
     Args:
-        prompt: `[B * K, P]`, the start symbol, or what a translation has to begin with.
+        prompt: `[B, n, P]`, the start symbol, or what a translation has to begin with, n times the same.
+        limits: `[B]`, how many symbols may follow.
         beams: K.
-        longest: symbols that a hypothesis may have after its prompt.
         padding: what stands where nothing was written.
         dtype: of the scores.
 
     """
-    sentences, length = len(prompt) // beams, prompt.shape[1]
-    symbols = prompt.new_full((sentences, beams, length + longest), padding)
-    symbols[:, :, :length] = prompt.view(sentences, beams, length)
-    none = torch.full((sentences, beams), NEVER, dtype=dtype, device=prompt.device)
-    log_p = none.clone()
-    log_p[:, 0] = 0.0  # the beams are still one and the same hypothesis
-    parents = torch.full_like(symbols, -1)
-    running, ended, cut = (Hypotheses(symbols, parents, scores) for scores in (log_p, none, none))
-    return Search(running, ended, cut, length=0)
+    sentences, same, length = prompt.shape
+    symbols = prompt.new_full((sentences, same, length + int(limits.max())), padding)
+    symbols[:, :, :length] = prompt
+    log_p = torch.full((sentences, same), NEVER, dtype=dtype, device=prompt.device)
+    log_p[:, 0] = 0.0  # or the best of the first step would be the same continuation n times
+    running = Hypotheses(symbols, torch.full_like(symbols, -1), log_p)
+    none = running.select(symbols.new_zeros((sentences, beams)))
+    none = none._replace(scores=torch.full_like(none.scores, NEVER))
+    places = torch.arange(sentences, device=prompt.device)
+    rows = torch.arange(sentences * same, device=prompt.device).view(sentences, same)
+    return Search(running, none, none, rows, places, places, limits, length=0)
 
 
 def step(search: Search, log_p: Tensor, prompt: int, ends: Tensor, alpha: float) -> Search:
@@ -84,15 +110,15 @@ def step(search: Search, log_p: Tensor, prompt: int, ends: Tensor, alpha: float)
 
     Args:
         search: the state so far.
-        log_p: `[B, K, V]`, of each next symbol.
+        log_p: `[B, n, V]`, of each next symbol.
         prompt: P, its length.
         ends: `[E]`, the end symbols.
         alpha: of the penalty.
 
     """
-    sentences, beams, symbols = log_p.shape
+    beams, (sentences, running, symbols) = search.ended.scores.shape[1], log_p.shape
     # E end symbols can take E * K places among the best, and K others have to be left to go on with.
-    candidates = min(max(2, 1 + len(ends)) * beams, beams * symbols)
+    candidates = min(max(2, 1 + len(ends)) * beams, running * symbols)
     best, place = (search.running.scores[:, :, None] + log_p).flatten(1).topk(candidates, dim=1)
     parent, symbol = place // symbols, place % symbols
     grown = search.running.select(parent)
@@ -108,7 +134,10 @@ def step(search: Search, log_p: Tensor, prompt: int, ends: Tensor, alpha: float)
         grown = grown.select(torch.arange(beams, device=best.device).clamp(max=candidates - 1).expand(sentences, -1))
         going_on = torch.nn.functional.pad(going_on, (0, missing), value=NEVER)
     scores, which = going_on.topk(beams, dim=1)
-    return Search(grown.select(which)._replace(scores=scores), ended, search.cut, length)
+    going = grown.select(which)._replace(scores=scores)
+    places = torch.arange(sentences, device=best.device)
+    rows = places[:, None] * running + going.parents[:, :, prompt + search.length]
+    return search._replace(running=going, ended=ended, rows=rows, places=places, length=length)
 
 
 def cut_off(search: Search, where: Tensor, alpha: float) -> Search:
@@ -125,14 +154,15 @@ def merge(one: Hypotheses, other: Hypotheses) -> Hypotheses:
     return both.select(both.scores.topk(one.scores.shape[1], dim=1).indices)
 
 
-def is_done(search: Search, wanted: int, limits: Tensor, alpha: float) -> Tensor:
+def is_done(search: Search, wanted: int, alpha: float) -> Tensor:
     """Tell for each sentence `[B]` whether no running hypothesis can still come among the best `wanted` that ended.
 
     log P only falls, so what a hypothesis can still reach is its log P now, under the largest penalty on the way: that
-    of its limit (`limits` `[B]`), or for a negative alpha that of the next step.
+    of its limit, or for a negative alpha that of the next step.
     """
     log_p = search.running.scores[:, 0]  # the best, as topk sorts
-    furthest = torch.maximum(penalty(search.length + 1, alpha).to(limits.device), penalty(limits, alpha)).to(log_p)
+    of_next = penalty(search.length + 1, alpha).to(search.limits.device)
+    furthest = torch.maximum(of_next, penalty(search.limits, alpha)).to(log_p)
     return (log_p == NEVER) | (search.ended.scores[:, wanted - 1] >= log_p / furthest)
 
 
@@ -143,6 +173,66 @@ def finish(search: Search, wanted: int) -> Hypotheses:
     ended = (search.ended.scores > NEVER).sum(1, keepdim=True)
     place = torch.arange(wanted, device=ended.device).expand(len(ended), -1)
     return both.select(torch.where(place < ended, place, beams + place - ended))
+
+
+def beam_search(
+    read: Callable[[Search], Tensor],
+    search: Search,
+    prompt: int,
+    ends: Tensor,
+    alpha: float,
+    wanted: int = 1,
+    is_cut: Callable[[Search], Tensor] | None = None,
+    together: bool = False,
+) -> Hypotheses:
+    """Search until every sentence is done, and return the best `wanted` hypotheses of each.
+
+    Args:
+        read: returns log P `[B, n, V]` of the symbols that may follow the running hypotheses of a search. Whatever it
+            keeps between steps has to `follow` them.
+        search: as it starts.
+        prompt: P.
+        ends: `[E]`, the end symbols.
+        alpha: of the penalty.
+        wanted: N.
+        is_cut: returns which running hypotheses `[B, K]` end here, beside those that have reached their limit.
+        together: keep the sentences that are done in the batch until all are.
+
+    """
+    found = finish(search, wanted)  # nothing yet
+    while len(search.sentences):
+        search = step(search, read(search), prompt, ends, alpha)
+        at_limit = (search.length >= search.limits)[:, None].expand_as(search.running.scores)
+        search = cut_off(search, at_limit if is_cut is None else at_limit | is_cut(search), alpha)
+        done = is_done(search, wanted, alpha)
+        if together:
+            done = done.all().expand_as(done)
+        if done.any():
+            leaving = search.of(done)
+            best = finish(leaving, wanted)
+            found = Hypotheses(*(a.index_copy(0, leaving.sentences, b) for a, b in zip(found, best, strict=True)))
+            search = search.of(~done)
+    return found
+
+
+def follow(search: Search, kwargs: dict[str, Any]) -> None:
+    """Bring what a network keeps of a batch, its caches and its sources, to where the running hypotheses are now.
+
+    Args:
+        search: after a step.
+        kwargs: `past_key_values`, and of the B sentences of the step before `encoder_outputs`, `attention_mask`.
+
+    """
+    cache, left = kwargs.get("past_key_values"), len(search.places) < len(kwargs["attention_mask"])
+    if cache is not None:
+        cache.self_attention_cache.reorder_cache(search.rows.flatten())
+    if left:
+        if cache is not None:
+            cache.cross_attention_cache.reorder_cache(search.places)
+        kwargs["attention_mask"] = kwargs["attention_mask"][search.places]
+        kwargs["encoder_outputs"] = BaseModelOutput(kwargs["encoder_outputs"][0][search.places])
+    if kwargs.get("decoder_attention_mask") is not None:
+        kwargs["decoder_attention_mask"] = kwargs["decoder_attention_mask"][search.rows.flatten()]
 
 
 @torch.no_grad()
@@ -167,7 +257,8 @@ def paper_search(
         **model_kwargs: `encoder_outputs` `[B * K, S, D]`, `attention_mask` `[B * K, S]`, the cache.
 
     Returns:
-        Symbols `[B * N, <= L]`, best first, or with `return_dict_in_generate` the same with scores and the rest.
+        Symbols `[B * N, <= L]`, best first, or with `return_dict_in_generate` the same with their scores (which are
+        cheap, and need no `output_scores`) and what else was asked for; not the caches, since sentences left them.
 
     Raises:
         ValueError: attentions or hidden states of the decoder are asked for.
@@ -179,68 +270,71 @@ def paper_search(
             "the paper's search does not keep attentions and hidden states; get them by a forward pass over the "
             "translation, or search with paper_search=False"
         )
-    beams, wanted, alpha = config.num_beams, config.num_return_sequences, config.length_penalty
-    prompt = input_ids.shape[1]
-    mask, encoded = model_kwargs.get("attention_mask"), model_kwargs["encoder_outputs"][0]
-    if mask is None:
-        mask = torch.ones(encoded.shape[:2], dtype=torch.int64, device=encoded.device)
-    source_lengths = mask.sum(-1)[::beams]
-    limits = (source_lengths + EXTRA_SYMBOLS).clamp(max=config.max_length - prompt)  # [B]
+    beams, prompt, kwargs = config.num_beams, input_ids.shape[1], model_kwargs
+    encoded, mask = kwargs["encoder_outputs"][0][::beams], kwargs.get("attention_mask")  # the beams share one source
+    mask = encoded.new_ones(encoded.shape[:2], dtype=torch.int64) if mask is None else mask[::beams]
+    kwargs |= {"encoder_outputs": BaseModelOutput(encoded), "attention_mask": mask}
+    limits = (mask.sum(-1) + EXTRA_SYMBOLS).clamp(max=config.max_length - prompt)  # [B]
     criteria = [each for each in stopping_criteria if not isinstance(each, MaxLengthCriteria | EosTokenCriteria)]
-    ends = config._eos_token_tensor if config._eos_token_tensor is not None else input_ids.new_empty(0)
-    padding = int(config._pad_token_tensor)
+    together = bool(criteria or logits_processor)  # which may count on the rows of the batch
+    if not together and kwargs.get("decoder_attention_mask") is not None:
+        kwargs["decoder_attention_mask"] = kwargs["decoder_attention_mask"][::beams]
     log_p_of_steps: list[Tensor] = []
     logits_of_steps: list[Tensor] = []
-    search: Search | None = None
-    rows = input_ids
-    done = False
-    while model._has_unfinished_sequences(done, synced_gpus, device=input_ids.device):
+
+    def symbols(search: Search) -> Tensor:
+        return search.running.symbols[:, :, : prompt + search.length].flatten(0, 1)
+
+    def read(search: Search) -> Tensor:
+        nonlocal kwargs
+        if search.length:
+            follow(search, kwargs)
+        model._has_unfinished_sequences(False, synced_gpus, device=input_ids.device)  # tells the other processes
         inputs = model.prepare_inputs_for_generation(
-            rows, next_sequence_length=1 if search is not None and model_kwargs["use_cache"] else None,
-            is_first_iteration=search is None, **model_kwargs,
+            symbols(search), next_sequence_length=1 if search.length and kwargs["use_cache"] else None,
+            is_first_iteration=not search.length, **kwargs,
         )  # fmt: skip
         outputs = model(**inputs, return_dict=True)
-        model_kwargs = model._update_model_kwargs_for_generation(outputs, model_kwargs, is_encoder_decoder=True)
-        if done:
-            continue  # another process needs the forward passes of this one
+        kwargs = model._update_model_kwargs_for_generation(outputs, kwargs, is_encoder_decoder=True)
         logits = outputs.logits[:, -1]
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        log_p = logits_processor(rows, logits.log_softmax(-1))
+        log_p = logits_processor(symbols(search), logits.log_softmax(-1))
         if config.return_dict_in_generate and config.output_scores:
-            log_p_of_steps.append(log_p)
+            log_p_of_steps.append(in_batch(log_p, search, len(encoded), beams))
         if config.return_dict_in_generate and config.output_logits:
-            logits_of_steps.append(logits)
+            logits_of_steps.append(in_batch(logits, search, len(encoded), beams))
+        return log_p.unflatten(0, search.rows.shape)
 
-        search = search or start(input_ids, beams, int(limits.max()), padding, log_p.dtype)
-        search = step(search, log_p.unflatten(0, (-1, beams)), prompt, ends, alpha)
-        last = search.running.parents[:, :, prompt + search.length - 1]
-        rows = search.running.symbols[:, :, : prompt + search.length].flatten(0, 1)
-        where = (search.length >= limits)[:, None].expand(-1, beams)
-        for each in criteria:
-            where = where | each(rows, log_p_of_steps or None).view(-1, beams)
-        search = cut_off(search, where, alpha)
-        done = bool(is_done(search, wanted, limits, alpha).all())
-        if model_kwargs.get("past_key_values") is not None:
-            reorder(model_kwargs["past_key_values"], last)
-    assert search is not None
-    found = finish(search, wanted)
+    def is_cut(search: Search) -> Tensor:
+        ended = [each(symbols(search), log_p_of_steps or None).view_as(search.rows) for each in criteria]
+        return torch.stack(ended).any(0)
+
+    search = start(
+        input_ids.view(len(encoded), beams, prompt)[:, : beams if together else 1],
+        limits, beams, int(config._pad_token_tensor), torch.promote_types(encoded.dtype, torch.float32),
+    )  # fmt: skip
+    ends = config._eos_token_tensor if config._eos_token_tensor is not None else input_ids.new_empty(0)
+    wanted, alpha = config.num_return_sequences, config.length_penalty
+    found = beam_search(read, search, prompt, ends, alpha, wanted, is_cut if criteria else None, together)
+    while synced_gpus and model._has_unfinished_sequences(True, True, device=input_ids.device):
+        # Another process needs the forward passes of this one.
+        model(decoder_input_ids=input_ids[:1], encoder_outputs=BaseModelOutput(encoded[:1]), use_cache=False)
+
     length = prompt + int((found.parents[:, :, prompt:] >= 0).sum(-1).max())
     sequences = found.symbols[:, :, :length].flatten(0, 1)
     if not config.return_dict_in_generate:
         return sequences
-    kept: dict[str, Any] = {"sequences": sequences, "past_key_values": model_kwargs.get("past_key_values")}
-    if config.output_scores:
-        kept["sequences_scores"] = found.scores.flatten()
-        kept["beam_indices"] = rows_of(found, beams)[:, prompt:length]
-    kept["scores"], kept["logits"] = tuple(log_p_of_steps) or None, tuple(logits_of_steps) or None
+    kept: dict[str, Any] = {"scores": tuple(log_p_of_steps) or None, "logits": tuple(logits_of_steps) or None}
+    kept |= {"sequences": sequences, "sequences_scores": found.scores.flatten()}
+    kept["beam_indices"] = rows_of(found, beams)[:, prompt:length]
     return GenerateBeamEncoderDecoderOutput(**kept)
 
 
-def arrange(default: Any, inputs: Tensor | None, asked: dict[str, Any], paper: bool) -> dict[str, Any]:
+def arrange(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: bool) -> dict[str, Any]:
     """Return what `GenerationMixin.generate` has to be asked for, given what the user asked of ours.
 
     Args:
-        default: the model's own generation config.
+        model: the one that is to translate.
         inputs: the source, if it was given without a name.
         asked: every argument by name.
         paper: whether to search as the paper did where beams are asked for.
@@ -249,7 +343,7 @@ def arrange(default: Any, inputs: Tensor | None, asked: dict[str, Any], paper: b
     given = asked.get("generation_config")
 
     def setting(name: str) -> Any:
-        found = asked.get(name), getattr(given, name, None), getattr(default, name, None)
+        found = asked.get(name), getattr(given, name, None), getattr(model.generation_config, name, None)
         return next((value for value in found if value is not None), None)
 
     arranged = dict(asked)
@@ -261,16 +355,19 @@ def arrange(default: Any, inputs: Tensor | None, asked: dict[str, Any], paper: b
     elsewhere = ("do_sample", "assistant_model", "custom_generate", "constraints", "force_words_ids")
     with_beams = (setting("num_beams") or 1) > 1 and (setting("num_beam_groups") or 1) == 1
     if paper and with_beams and not any(setting(name) for name in elsewhere):
-        arranged["custom_generate"] = paper_search
+        # `generate` decides whether processes wait for each other, but does not tell a function that it is given.
+        synced = asked.get("synced_gpus")
+        if synced is None:
+            spread = is_deepspeed_zero3_enabled() or is_fsdp_managed_module(model)
+            synced = spread and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
+        arranged["custom_generate"] = partial(paper_search, synced_gpus=synced)
     return arranged
 
 
-def reorder(cache: Any, parents: Tensor) -> None:
-    """Give each running hypothesis the cache of its parent `[B, K]`; all beams of a sentence share its source."""
-    sentences, beams = parents.shape
-    first = torch.arange(sentences, device=parents.device)[:, None] * beams
-    target: Any = cache.self_attention_cache if isinstance(cache, EncoderDecoderCache) else cache
-    target.reorder_cache((first + parents).flatten())
+def in_batch(values: Tensor, search: Search, sentences: int, beams: int) -> Tensor:
+    """Put `[B * n, V]` of a step where it belongs in the whole batch, `[sentences * K, V]`, with 0 for all others."""
+    rows = search.sentences[:, None] * beams + torch.arange(search.rows.shape[1], device=values.device)
+    return values.new_zeros(sentences * beams, values.shape[1]).index_copy(0, rows.flatten(), values)
 
 
 def rows_of(found: Hypotheses, beams: int) -> Tensor:

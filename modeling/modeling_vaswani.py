@@ -160,18 +160,22 @@ class MultiHeadAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Attend from `hidden` `[B, Q, D]` to itself, or to `memory` `[B, S, D]`.
 
+        `hidden` may have several rows, one after another, for each row of `memory`: beams of a sentence, which share
+        its source. They are so many more queries to it, and nothing of the source is copied for them.
+
         Returns:
             `[B, Q, D]`, and the weights `[B, H, Q, K]` where the attention function gives them.
 
         """
-        query = self.split_heads(self.w_q(hidden))
+        asking = hidden if memory is None else hidden.reshape(len(memory), -1, hidden.shape[-1])
+        query = self.split_heads(self.w_q(asking))
         key, value = self.keys_and_values(memory, hidden, cache)
         attention: Callable[..., tuple[Tensor, Tensor | None]] = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, scaled_dot_product_attention
         )
         dropout = self.config.attention_dropout if self.training else 0.0
         heads, weights = attention(self, query, key, value, mask, scaling=self.scaling, dropout=dropout, **kwargs)
-        return self.w_o(heads.flatten(2)), weights
+        return self.w_o(heads.flatten(2)).view_as(hidden), weights
 
 
 # --- 3.3 Position-wise feed-forward networks --------------------------------------------------------------------------
@@ -347,7 +351,7 @@ class VaswaniDecoder(VaswaniPreTrainedModel):
         use_cache: bool | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPastAndCrossAttentions:
-        """Decode `[B, T]` ids (or `[B, T, D]` embeddings) against the encoder's `[B, S, D]`."""
+        """Decode `[B, T]` ids (or `[B, T, D]` embeddings) against the encoder's `[B, S, D]`, or K * B rows for B."""
         embeddings = embed(self.tokens, input_ids, inputs_embeds)
         if encoder_hidden_states is None:
             raise ValueError("the decoder attends to the encoder's output: give encoder_hidden_states")
@@ -362,8 +366,9 @@ class VaswaniDecoder(VaswaniPreTrainedModel):
         if isinstance(self_cache, StaticCache) and self.config._attn_implementation == "flex_attention":
             raise ValueError("flex_attention goes wrong with a static cache; choose sdpa, or a dynamic cache")
         mask = create_causal_mask(self.config, embeddings, attention_mask, past_key_values=self_cache)
+        asking = embeddings.reshape(len(encoder_hidden_states), -1, embeddings.shape[-1])  # beams share a source
         memory_mask = create_bidirectional_mask(
-            self.config, embeddings, encoder_attention_mask, encoder_hidden_states=encoder_hidden_states
+            self.config, asking, encoder_attention_mask, encoder_hidden_states=encoder_hidden_states
         )
         hidden = self.positions(embeddings, self_cache.get_seq_length() if self_cache is not None else 0)
         for layer in self.layers:
@@ -481,7 +486,7 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
         Unless `max_new_tokens` or `max_length` says otherwise, a translation has at most 50 symbols more than the
         longest source; with the paper's search, 50 more than its own. `paper_search=False` searches by transformers.
         """
-        settings = arrange(self.generation_config, inputs, kwargs, paper_search)
+        settings = arrange(self, inputs, kwargs, paper_search)
         return super().generate(inputs, **settings)  # type: ignore[misc]
 
     @can_return_tuple

@@ -5,7 +5,7 @@ accelerate launch recipes/multi30k.py --direction en-de
 accelerate launch recipes/multi30k.py --data_dir FOLDER    (train.de, train.en, val.de, test_2016_flickr.de ..., or .gz)
 """
 
-from vaswani.experiment import Recipe, parse, run
+from vaswani.experiment import Recipe, main
 from vaswani.training import has_bf16
 
 RECIPE = Recipe(
@@ -33,4 +33,4 @@ RECIPE = Recipe(
 )
 
 if __name__ == "__main__":
-    run(parse(RECIPE))
+    main(RECIPE)

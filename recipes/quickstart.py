@@ -3,7 +3,7 @@
 accelerate launch recipes/quickstart.py
 """
 
-from vaswani.experiment import Recipe, parse, run
+from vaswani.experiment import Recipe, main
 from vaswani.training import has_bf16
 
 RECIPE = Recipe(
@@ -30,4 +30,4 @@ RECIPE = Recipe(
 )
 
 if __name__ == "__main__":
-    run(parse(RECIPE))
+    main(RECIPE)

@@ -4,7 +4,7 @@ accelerate launch recipes/wmt14_base.py
 accelerate launch recipes/wmt14_base.py --bf16    (GPUs of today; the paper trained in float32)
 """
 
-from vaswani.experiment import Recipe, parse, run
+from vaswani.experiment import Recipe, main
 
 RECIPE = Recipe(
     __doc__,
@@ -32,4 +32,4 @@ RECIPE = Recipe(
 )
 
 if __name__ == "__main__":
-    run(parse(RECIPE))
+    main(RECIPE)

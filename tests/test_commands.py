@@ -14,6 +14,7 @@ from vaswani.commands.lines import write_lines
 from vaswani.commands.translate import find_device
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.evaluation.scores import score
+from vaswani.evaluation.significance import compare
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.serving.translate import translate
 
@@ -91,12 +92,28 @@ def test_translate_file_to_file(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_translation_leaves_the_old_file(folder: Path, tmp_path: Path) -> None:
-    target = tmp_path / "out.txt"
+    source, target = tmp_path / "in.txt", tmp_path / "out.txt"
     target.write_text("old\n")
-    _, error = run("translate", folder, "--output", target, given=b"the cat\n" + b"cat " * 90, code=2)
-    assert "64" in error  # the positions that this model knows
+    source.write_bytes(b"the cat\n\xff")
+    assert main(["translate", str(folder), "--input", str(source), "--output", str(target)]) == 2
     assert target.read_text() == "old\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out.txt"]
+
+
+def test_learned_positions_bound_the_length_of_a_line(
+    folder: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """64 of them: what is longer is left empty, and what is shorter may not become longer either."""
+    source = tmp_path / "in.txt"
+    source.write_text("the cat\n" + "cat " * 90 + "\n" + "cat " * 60)
+    assert main(["translate", str(folder), "--input", str(source)]) == 0
+    found = capsysbinary.readouterr()
+    lines = found.out.decode().split("\n")
+    assert len(lines) == 4
+    assert lines[0]
+    assert lines[1] == ""
+    assert lines[2]
+    assert "of more than 64 tokens were left empty, not cut: line (tokens) 2 (92);" in found.err.decode()
 
 
 def test_no_input_gives_no_output(folder: Path, tmp_path: Path) -> None:
@@ -165,6 +182,32 @@ def test_score_prints_each_figure_with_its_signature(
     assert json.loads(capsysbinary.readouterr().out) == {
         key: part._asdict() for key, part in expected._asdict().items()
     }
+
+
+def test_score_compares_several_outputs_with_the_first(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    references = ["Das Haus ist sehr alt.", "Der Hund läuft.", "Wir gehen heute nach Hause."] * 4
+    worse = [line.replace("Das", "Ein").replace("heute ", "") for line in references]
+    for name, lines in (("reference", references), ("good", references), ("worse", worse)):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    good, bad = str(tmp_path / "good"), str(tmp_path / "worse")
+    asked = ["score", "--references", str(tmp_path / "reference"), "--hypotheses", good, bad]
+    expected = compare([references, worse], references)
+    assert main(asked) == 0
+    table = capsysbinary.readouterr().out.decode().splitlines()
+    assert [line for line in table if not line.startswith(" ")] == [f"{e.name}  {e.signature}" for e in expected]
+    rows = [line.split() for line in table if line.startswith(" ")]
+    assert [row[0] for row in rows] == [f"{output.value:.2f}" for each in expected for output in each.outputs]
+    assert [row[-1] for row in rows] == [good, bad] * 4
+    assert [row[-2] for row in rows[1::2]] == [f"{each.outputs[1].p_value:.4f}" for each in expected]
+    assert main([*asked, "--json"]) == 0
+    found = json.loads(capsysbinary.readouterr().out)
+    assert found["chrf"]["signature"] == expected.chrf.signature
+    assert found["chrf"]["outputs"][1] == {"file": bad} | expected.chrf.outputs[1]._asdict()
+    Path(bad).write_text("a\n")
+    assert main(asked) == 2
+    assert f"{bad} 1" in capsysbinary.readouterr().err.decode()
 
 
 def test_score_refuses_unequal_counts(tmp_path: Path) -> None:

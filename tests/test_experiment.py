@@ -93,6 +93,7 @@ def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str], text
     assert description["data"]["direction"] == "en-nds"
     assert description["versions"]["torch"] == torch.__version__
     assert output.count("  reference  ") == 10
+    assert "[WARNING]" not in output  # of libraries that look for a GPU
     assert "sacreBLEU" in output
     assert "nrefs:1|case:mixed" in output
     config = AutoConfig.from_pretrained(folder)

@@ -17,16 +17,15 @@ import pytest
 import torch
 from accelerate import Accelerator
 from corpus_of_numbers import number_tokenizer, numbered_stream
-from test_training import CORPUS, STEPS, network, train
+from test_training import CORPUS, STEPS, train
 from transformers import PreTrainedTokenizerFast, TrainerCallback
 
 from vaswani.data.stream import MicroBatches
-from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
+from vaswani.training import VaswaniTrainer
 from vaswani.training.checkpoints import checkpoints, fault
 from vaswani.training.endings import NotANumberError
 from vaswani.training.finite import FiniteSteps
 from vaswani.training.signals import ECHO
-from vaswani.training.startup import what_runs
 
 TOGETHER = f"""
 import os, signal, sys
@@ -36,6 +35,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_guards import overflowing
 from test_training import network, train, number_tokenizer
 from vaswani.experiment.errors import told_of_endings
+from vaswani.experiment.process import ending_the_process
 
 rank, folder = int(os.environ["RANK"]), Path(sys.argv[1])
 """
@@ -217,14 +217,14 @@ def test_looking_for_the_scale_of_fp16_is_no_bad_step(tokenizer: PreTrainedToken
 
 def test_all_processes_leave_out_the_step_that_one_of_them_spoils(tmp_path: Path) -> None:
     body = """
-model, trainer, _ = train(folder, number_tokenizer(), batches_per_step=4,
-                          prepare=overflowing(3) if rank else lambda _: None)
-for weight in model.parameters():
-    together = weight.detach().clone()
-    torch.distributed.broadcast(together, 0)
-    assert torch.equal(weight, together)
-print("schedule", trainer.lr_scheduler.last_epoch)
-torch.distributed.destroy_process_group()
+with ending_the_process():
+    model, trainer, _ = train(folder, number_tokenizer(), batches_per_step=4,
+                              prepare=overflowing(3) if rank else lambda _: None)
+    for weight in model.parameters():
+        together = weight.detach().clone()
+        torch.distributed.broadcast(together, 0)
+        assert torch.equal(weight, together)
+    print("schedule", trainer.lr_scheduler.last_epoch)
 """
     with Together(script(tmp_path, body), tmp_path / "run") as run:
         assert run.codes() == [0, 0], run.said(0) + run.said(1)
@@ -235,7 +235,7 @@ torch.distributed.destroy_process_group()
 
 def test_too_many_such_steps_in_a_row_end_all_processes(tmp_path: Path) -> None:
     body = """
-with told_of_endings():
+with ending_the_process(), told_of_endings():
     train(folder, number_tokenizer(), batches_per_step=2, max_bad_steps=3, max_steps=20,
           prepare=overflowing(4, 6, 7, 8) if rank else lambda _: None)
 """
@@ -260,7 +260,7 @@ class Tell(TrainerCallback):
         time.sleep(float(os.environ.get("PACE", 0.02)))  # a step of the test's network is over too soon to be met
 
 def run(**changes):
-    with told_of_endings():
+    with ending_the_process(), told_of_endings():
         return train(folder, number_tokenizer(), batches_per_step=2, max_steps=10_000, save_steps=10_000,
                      logging_steps=10_000, prepare=lambda trainer: trainer.add_callback(Tell()), **changes)
 """
@@ -342,23 +342,13 @@ from vaswani.data import TrainingStream
 from vaswani.data.stream import MicroBatches
 more = {{}}
 {fault}
-with told_of_endings():
+with ending_the_process(), told_of_endings():
     train(folder, number_tokenizer(), batches_per_step=2, save_steps=1, **more)
 """
     with Together(script(tmp_path, body), tmp_path / "run") as run:
         assert run.codes() == [78, 78], run.said(0) + run.said(1)
     assert words in run.said(0)
     assert checkpoints(tmp_path / "run") == []
-
-
-def test_what_runs_is_told_in_a_line(tmp_path: Path) -> None:
-    model = network(0.0).bfloat16()
-    arguments = VaswaniTrainingArguments(output_dir=str(tmp_path), batches_per_step=3, max_steps=20, bf16=True)
-    line = what_runs(model, arguments, "bf16", 2048)
-    assert line.startswith(
-        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters; 20 steps of 6,144 tokens"
-    )
-    assert "1 process(es) on cpu, each accumulates 3; bf16 beside bfloat16 weights; 0.00 GB" in line
 
 
 # --- lost peers ---
@@ -375,3 +365,59 @@ def test_a_process_that_is_gone_or_hangs_ends_the_others(tmp_path: Path, how: si
     assert "another process of the run has ended, or did not answer for 10 s (--ddp_timeout)" in run.said(0)
     assert "--resume" in run.said(0)
     assert "Traceback" not in run.said(0)
+
+
+def test_a_process_that_is_lost_before_or_after_the_training_ends_the_others_likewise(tmp_path: Path) -> None:
+    """And what the main process finds wrong with the folder ends all of them, by its message."""
+    for split in ("train", "val", "test"):
+        for language in ("en", "de"):
+            (tmp_path / f"{split}.{language}").write_text("one\n" * 20)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").touch()
+    body = """
+from noted_run import RECIPE, parse
+from vaswani.experiment import run
+
+arguments = parse(RECIPE)
+with ending_the_process():
+    try:
+        run(arguments)
+    except SystemExit as ending:
+        print("first", ending.code, flush=True)
+    if rank == 1:
+        os._exit(1)
+    (Path(arguments.training.output_dir) / "notes.txt").unlink()
+    run(arguments)
+"""
+    flags = ("--data_dir", tmp_path, "--output_dir", tmp_path / "run")
+    with Together(script(tmp_path, body), *flags) as run:
+        assert run.codes() == [69, 1], run.said(0) + run.said(1)
+    for rank in range(2):
+        assert "holds files that are not of a run" in run.said(rank)
+        assert "first 2" in run.said(rank)
+        assert "Traceback" not in run.said(rank)
+    assert "error: another process of the run has ended" in run.said(0)
+
+
+@pytest.mark.parametrize(("code", "processes", "starts"), [(78, 2, 2), (75, 1, 2)])
+def test_torchrun_starts_again_only_what_may_come_to_another_end(
+    tmp_path: Path, code: int, processes: int, starts: int
+) -> None:
+    """Also where the one that asks for no restart comes to its end last."""
+    body = f"""
+import time
+folder.mkdir(exist_ok=True)
+(folder / str(os.getpid())).touch()
+while len(list(folder.iterdir())) < {processes}:
+    time.sleep(0.02)
+time.sleep(0 if rank else 4)
+with ending_the_process():
+    raise SystemExit({code})
+"""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    done = subprocess.run(
+        [*command, "--max-restarts", "1", str(script(tmp_path, body)), str(tmp_path / "starts")],
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(list((tmp_path / "starts").iterdir())) == starts, done.stderr[-3000:]

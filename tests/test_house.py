@@ -207,3 +207,10 @@ def test_no_file_names_a_path_of_one_machine() -> None:
     private = re.compile(rb"(?<![\w.~}-])/(?:work|home|root|Users)/[\w.-]+")
     files = [ROOT / file for file in cloned_files() if (ROOT / file).is_file()]
     assert {str(file): found for file in files if (found := private.findall(file.read_bytes()))} == {}
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_a_test_that_a_page_names_is_there(page: Path) -> None:
+    for file, name in re.findall(r"`(tests/\w+\.py)(?:::(\w+))?`", page.read_text(encoding="utf-8")):
+        assert (ROOT / file).is_file(), file
+        assert not name or f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"

@@ -58,6 +58,28 @@ def test_step_by_step_equals_all_at_once(
     torch.testing.assert_close(torch.cat(steps, dim=1), expected, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile", "ignore:_compile flag")
+@pytest.mark.parametrize("attention", ["eager", "sdpa", "flex_attention"])
+def test_beams_share_the_source_as_if_each_had_its_own(
+    tiny_model: MakeModel, padded_batch: MakeBatch, variant: dict[str, Any], attention: str
+) -> None:
+    """Three beams for each of two sources of unlike length: all at once, and step by step by way of a cache."""
+    model, batch = tiny_model(attention=attention, **variant), padded_batch(rows=2)
+    source = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    target = padded_batch(seed=1, rows=6)["input_ids"][:, :4]
+    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        apart = {name: ids.repeat_interleave(3, 0) for name, ids in source.items()}
+        expected = model(**apart, decoder_input_ids=target).logits
+        shared = {"attention_mask": source["attention_mask"], "encoder_outputs": model.get_encoder()(**source)}
+        found = [model(**shared, decoder_input_ids=target, use_cache=False).logits]
+        past = caches("dynamic", model, source_length=7)
+        steps = [model(**shared, decoder_input_ids=part, past_key_values=past).logits for part in target.split(2, 1)]
+        kept: Any = past.cross_attention_cache.layers[0]
+        assert len(kept.keys) == 2
+    for logits in [*found, torch.cat(steps, dim=1)]:
+        torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-10)
+
+
 def test_flex_attention_refuses_a_static_cache(tiny_model: MakeModel) -> None:
     """In transformers 5.23 its mask counts by a tensor that the cache moves on under it: the steps come out wrong."""
     model = tiny_model(attention="flex_attention")

@@ -108,23 +108,40 @@ assert not any(name.split(".")[0] == "vaswani" for name in sys.modules)
 with torch.no_grad():
     logits = whole(ids, decoder_input_ids=ids).logits
     states = bare(ids, decoder_input_ids=ids).last_hidden_state
-torch.save((logits, states), sys.argv[2])
+sources, mask = torch.load(sys.argv[3])
+found = whole.generate(sources, attention_mask=mask, num_beams=3, num_return_sequences=2, length_penalty=0.6,
+                       return_dict_in_generate=True, output_scores=True)
+torch.save((logits, states, found.sequences, found.sequences_scores), sys.argv[2])
 """
 
 
-def test_the_folder_carries_its_code_to_where_this_package_is_not(tiny_model: MakeModel, tmp_path: Path) -> None:
-    model, ids = tiny_model(attention="sdpa"), torch.tensor([[5, 6, 7, 3]])
+def test_the_folder_carries_its_code_to_where_this_package_is_not(
+    tiny_model: MakeModel, padded_batch: MakeBatch, tmp_path: Path
+) -> None:
+    """The network, and the paper's search, which `generate` makes without being asked."""
+    model, ids, batch = tiny_model(attention="sdpa"), torch.tensor([[5, 6, 7, 3]]), padded_batch()
+    model.model.tokens.weight.data[3] *= 1.5  # or nothing would end before its limit
     model.save_pretrained(tmp_path / "model")
+    torch.save((batch["input_ids"], batch["attention_mask"]), tmp_path / "source.pt")
     environment = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
     environment.pop("HF_MODULES_CACHE", None)
     subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, tmp_path / "model", tmp_path / "out.pt"],
+        [sys.executable, "-c", ELSEWHERE, tmp_path / "model", tmp_path / "out.pt", tmp_path / "source.pt"],
         check=True,
         env=environment,
         cwd=tmp_path,
     )
-    logits, states = torch.load(tmp_path / "out.pt")
+    logits, states, sequences, scores = torch.load(tmp_path / "out.pt")
     with torch.no_grad():
         assert_close(logits, model(ids, decoder_input_ids=ids).logits)
         expected = model.model(ids, decoder_input_ids=ids).last_hidden_state
         assert_close(states, expected)
+    here = model.generate(
+        batch["input_ids"], attention_mask=batch["attention_mask"], num_beams=3, num_return_sequences=2,
+        length_penalty=0.6, return_dict_in_generate=True, output_scores=True,
+    )  # fmt: skip
+    assert torch.equal(sequences, here.sequences)
+    assert_close(scores, here.sequences_scores)
+    assert not torch.equal(
+        sequences, model.generate(batch["input_ids"], num_beams=3, num_return_sequences=2, paper_search=False)
+    )

@@ -2,68 +2,19 @@
 
 import itertools
 import random
+import subprocess
+import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from slow_search import END, START, gnmt, probabilities, slow_search, translations
 from torch import Tensor
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 MakeModel = Callable[..., Any]
-Log = Callable[[tuple[int, ...]], list[float]]
-
-START, END, EXTRA = 2, 3, 50
-
-
-class Hypothesis(NamedTuple):
-    symbols: tuple[int, ...]
-    log_p: float
-    score: float
-
-
-def gnmt(log_p: float, length: int, alpha: float) -> float:
-    return log_p / ((5 + length) / 6) ** alpha
-
-
-def slow_search(log_p_of: Log, beams: int, alpha: float, limit: int) -> list[Hypothesis]:
-    """Beam search with lists: no early stop, so that it also proves that stopping early loses nothing."""
-    running = [Hypothesis((), 0.0, 0.0)]
-    ended: list[Hypothesis] = []
-    for length in range(1, limit + 1):
-        grown = [
-            Hypothesis((*each.symbols, symbol), each.log_p + log_p, gnmt(each.log_p + log_p, length, alpha))
-            for each in running
-            for symbol, log_p in enumerate(log_p_of(each.symbols))
-        ]
-        best = sorted(grown, key=lambda each: -each.log_p)[: 2 * beams]
-        ended = sorted(ended + [each for each in best if each.symbols[-1] == END], key=lambda each: -each.score)[:beams]
-        running = [each for each in best if each.symbols[-1] != END][:beams]
-    cut = [each._replace(score=gnmt(each.log_p, limit, alpha)) for each in running]
-    return ended + sorted(cut, key=lambda each: -each.score)
-
-
-def translations(output: Any, wanted: int) -> list[list[tuple[int, ...]]]:
-    """The symbols of each hypothesis after the start, to its end symbol, by sentence."""
-    rows = []
-    for row in output.sequences[:, 1:].tolist():
-        end = row.index(END) + 1 if END in row else len(row)
-        rows.append(tuple(row[:end]))
-    return [rows[first : first + wanted] for first in range(0, len(rows), wanted)]
-
-
-def probabilities(model: Any, source: Tensor) -> Log:
-    """log P of the next symbol, from the whole prefix each time."""
-    known: dict[tuple[int, ...], list[float]] = {}
-
-    def log_p(prefix: tuple[int, ...]) -> list[float]:
-        if prefix not in known:
-            with torch.no_grad():
-                logits = model(source[None], decoder_input_ids=torch.tensor([[START, *prefix]])).logits[0, -1]
-            known[prefix] = logits.log_softmax(-1).tolist()
-        return known[prefix]
-
-    return log_p
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -131,6 +82,96 @@ def test_caches_and_requests_change_nothing(tiny_model: MakeModel, how: dict[str
     assert torch.equal(found.beam_indices, expected.beam_indices)
 
 
+def rows_per_step(model: Any) -> list[int]:
+    """A list that grows by the rows that each forward pass of the decoder is given."""
+    rows: list[int] = []
+    model.get_decoder().register_forward_pre_hook(
+        lambda *given: rows.append(len(given[2]["input_ids"])), with_kwargs=True
+    )
+    return rows
+
+
+def as_it_is(_: Tensor, log_p: Tensor) -> Tensor:
+    return log_p
+
+
+PROMPT = {
+    "decoder_input_ids": torch.tensor([[START, 7, 5], [1, START, 8], [START, 9, 5], [1, 1, START]]),
+    "decoder_attention_mask": torch.tensor([[1, 1, 1], [0, 1, 1], [1, 1, 1], [0, 0, 1]]),
+}
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("how", [{}, {"use_cache": False}, {"cache_implementation": "static"}, PROMPT])
+def test_sentences_that_are_done_leave_the_batch_and_it_changes_nothing(
+    tiny_model: MakeModel, seed: int, how: dict[str, Any]
+) -> None:
+    """A processor may count on the rows of the batch, so with one that does nothing every sentence stays to the end."""
+    model = tiny_model(seed)
+    model.model.tokens.weight.data[END] *= 1.5
+    rows, asked = rows_per_step(model), {"num_return_sequences": 2, "max_new_tokens": 12, "output_logits": True, **how}
+    left = generate(model, 2, 9, 5, 3, **asked)
+    on_leaving = rows.copy()
+    rows.clear()
+    stayed = generate(model, 2, 9, 5, 3, logits_processor=LogitsProcessorList([as_it_is]), **asked)
+    assert rows == [12] * len(rows)
+    assert on_leaving[0] == 4  # before the first symbol the beams are one
+    assert on_leaving[1:] == sorted(on_leaving[1:], reverse=True)
+    assert len(on_leaving) == len(rows)
+    assert torch.equal(left.sequences, stayed.sequences)
+    assert torch.equal(left.beam_indices, stayed.beam_indices)
+    torch.testing.assert_close(left.sequences_scores, stayed.sequences_scores, rtol=1e-9, atol=1e-9)
+    for scores in ("scores", "logits"):
+        one, other = (
+            model.compute_transition_scores(
+                each.sequences, each[scores], each.beam_indices, normalize_logits=scores == "logits"
+            )
+            for each in (left, stayed)
+        )
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_the_batch_shrinks_by_what_is_done(tiny_model: MakeModel) -> None:
+    """Cut off at 52, 59 and 55 symbols, the sentences leave one after another."""
+    model = tiny_model(eos_token_id=None)
+    rows = rows_per_step(model)
+    generate(model, 2, 9, 5)
+    assert rows == [3] + [9] * 51 + [6] * 3 + [3] * 4
+
+
+ONE_OF_TWO = """
+import os, sys
+import torch
+from transformers import AutoModelForSeq2SeqLM
+import vaswani.modeling
+folder, rank = sys.argv[1], int(sys.argv[2])
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+model = AutoModelForSeq2SeqLM.from_pretrained(folder)
+passes = []
+model.get_decoder().register_forward_pre_hook(lambda *_: passes.append(1))
+source = torch.arange(4, 6 + 9 * rank)[None]
+alone = model.generate(source, num_beams=3)
+counts = [len(passes)]
+for spread, asked in ((False, {"synced_gpus": True}), (True, {})):
+    passes.clear()
+    model._is_fsdp_managed_module = spread
+    assert torch.equal(model.generate(source, num_beams=3, **asked), alone)
+    counts.append(len(passes))
+torch.save(counts, f"{folder}/{rank}.pt")
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def test_a_process_that_is_done_goes_on_for_one_that_is_not(tiny_model: MakeModel, tmp_path: Path) -> None:
+    """Where weights are spread over processes, each forward pass needs all of them."""
+    tiny_model(eos_token_id=None).save_pretrained(tmp_path)
+    command = [sys.executable, "-c", ONE_OF_TWO, str(tmp_path)]
+    processes = [subprocess.Popen([*command, str(rank)]) for rank in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)] == [[52, 61, 61], [61, 61, 61]]
+
+
 def test_the_search_of_transformers_is_one_argument_away(tiny_model: MakeModel) -> None:
     model = tiny_model(5)
     model.model.tokens.weight.data[END] *= 2
@@ -158,9 +199,10 @@ def test_greedy_and_sampling_stay_those_of_transformers(tiny_model: MakeModel) -
 
 
 class AfterTwo(StoppingCriteria):
-    """Ends every hypothesis of two symbols."""
+    """Ends every hypothesis of two symbols, and counts on the rows of the whole batch."""
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:  # noqa: ARG002  (called by name)
+        assert len(input_ids) % 3 == 0
         return torch.full((len(input_ids),), input_ids.shape[1] >= 3)
 
 

@@ -123,9 +123,10 @@ def test_two_processes_equal_one_that_accumulates(tmp_path: Path, tokenizer: Pre
         "from pathlib import Path\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_training import train, number_tokenizer\n"
-        "model, trainer, _ = train(Path(sys.argv[1]), number_tokenizer(), batches_per_step=2)\n"
-        "assert trainer.args.world_size == 2, trainer.args.world_size\n"
-        "torch.distributed.destroy_process_group()\n"
+        "from vaswani.experiment.process import ending_the_process\n"
+        "with ending_the_process():\n"
+        "    model, trainer, _ = train(Path(sys.argv[1]), number_tokenizer(), batches_per_step=2)\n"
+        "    assert trainer.args.world_size == 2, trainer.args.world_size\n"
     )
     command = [
         sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
@@ -235,6 +236,17 @@ def test_pruning_keeps_the_last_and_the_best(tmp_path: Path) -> None:
     prune(tmp_path, keep=2, best=str(tmp_path / "checkpoint-10"))
     assert [path.name for path in checkpoints(tmp_path)] == [f"checkpoint-{n}" for n in (10, 30, 40, 50)]
     assert fault(tmp_path / "checkpoint-40") is None
+
+
+def test_pruning_clears_away_what_was_begun_and_will_not_be_returned_to(tmp_path: Path) -> None:
+    """As a process leaves it that is killed, because it took too long to save after a signal, or with its node."""
+    for step in (10, 11, 20, 25, 30):
+        fake_checkpoint(tmp_path, step)
+    for step in (11, 25):
+        (tmp_path / f"checkpoint-{step}" / "manifest.json").unlink()
+    (tmp_path / "checkpoint-35").mkdir()
+    prune(tmp_path, keep=5, best=None)
+    assert [path.name for path in checkpoints(tmp_path)] == [f"checkpoint-{n}" for n in (10, 20, 30, 35)]
 
 
 def test_an_average_is_the_mean_in_double_precision(tmp_path: Path) -> None:

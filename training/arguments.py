@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 import torch
 from transformers import TrainingArguments
 
+from .endings import StartupError
+from .launch import fault_of_device, fault_of_processes
+
 
 @dataclass
 class VaswaniTrainingArguments(TrainingArguments):
@@ -49,6 +52,11 @@ class VaswaniTrainingArguments(TrainingArguments):
     test_beams: int = field(default=4, metadata={"help": "Beam size for the test set and for the saved model."})
     length_penalty: float = field(default=0.6, metadata={"help": "alpha of section 6.1, for beams."})
 
+    hub_license: str | None = field(
+        default=None,
+        metadata={"help": "With --push_to_hub, the licence of the weights by its name on the Hub, such as cc-by-4.0."},
+    )
+
     # What the present stack would otherwise do by itself; docs/training.md gives the reasons.
     eval_strategy: str = "steps"
     save_strategy: str = "steps"
@@ -66,16 +74,27 @@ class VaswaniTrainingArguments(TrainingArguments):
     # Seconds that processes wait for one that does not answer: longer than --source_patience, for which it may rightly
     # wait for its text, and half of the Trainer's.
     ddp_timeout: int = 900
+    ddp_find_unused_parameters: bool | None = False  # all are used in every step; the Trainer would look for others
     report_to: None | str | list[str] = field(default="tensorboard")  # noqa: RUF036  (the order that its parser knows)
 
     def __post_init__(self) -> None:
         if not torch.accelerator.is_available():
+            if not self.use_cpu and (fault := fault_of_device("cpu")):
+                raise StartupError(fault)
             self.use_cpu = True  # what would run anyway; unsaid, bf16 is refused on a processor
+            # Where DeepSpeed is installed Accelerate imports it in every run, and it would complain of finding no GPU.
+            os.environ.setdefault("DS_ACCELERATOR", "cpu")
+        precision = os.environ.get("ACCELERATE_MIXED_PRECISION")
+        if precision in ("bf16", "fp16") and not (self.bf16 or self.fp16):
+            setattr(self, precision, True)  # DeepSpeed asks that flags and launcher say the same
         super().__post_init__()
-        if int(os.environ.get("WORLD_SIZE", 1)) != self.world_size:
-            raise ValueError(
-                f"the launcher started {os.environ['WORLD_SIZE']} processes, but each would train alone; on processors "
-                "set ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml"
+        if fault := fault_of_processes(self.world_size):
+            raise StartupError(fault)
+        if self.n_gpu > 1:
+            raise StartupError(
+                f"one process sees {self.n_gpu} GPUs, and the Trainer would split each batch over them; name one "
+                "(CUDA_VISIBLE_DEVICES=0, or accelerate_configs/single_gpu.yaml), or start a process a GPU "
+                "(accelerate_configs/ddp_8_gpu.yaml with --num_processes)"
             )
         if self.batches_per_step % self.world_size:
             raise ValueError(

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
+
+from .consolidation import read_weights
 
 
 def average_weights(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
@@ -16,10 +17,10 @@ def average_weights(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
     """
     if not checkpoints:
         raise ValueError("there are no checkpoints to average")
-    first = load_file(checkpoints[0] / "model.safetensors")
+    first = read_weights(checkpoints[0])
     sums = {name: tensor.to(torch.promote_types(tensor.dtype, torch.float32)) for name, tensor in first.items()}
     for checkpoint in checkpoints[1:]:
-        weights = load_file(checkpoint / "model.safetensors")
+        weights = read_weights(checkpoint)
         if weights.keys() != sums.keys():
             names = ", ".join(sorted(weights.keys() ^ sums.keys())[:3])
             raise ValueError(f"{checkpoint} and {checkpoints[0]} are not of the same model; they differ in {names}")

@@ -11,18 +11,29 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
 
+from torch.distributed.checkpoint.filesystem import FileSystemReader
+
 MANIFEST = "manifest.json"
-_PARTS = {
-    "weights": re.compile(r"model\.safetensors(\.index\.json)?"),
-    "state of the optimizer": re.compile(r"optimizer\.pt"),
-    "state of the schedule": re.compile(r"scheduler\.pt"),
-    "state of the trainer": re.compile(r"trainer_state\.json"),
-    "position in the data": re.compile(r"stream\.json"),
-    "random state": re.compile(r"rng_state(_\d+)?\.pth"),
+FSDP_WEIGHTS, FSDP_OPTIMIZER = "pytorch_model_fsdp_0", "optimizer_0"
+DEEPSPEED_TAG = "latest"
+_FILES = {
+    "state of the schedule": "scheduler.pt",
+    "state of the trainer": "trainer_state.json",
+    "position in the data": "stream.json",
 }
+_RANDOM_STATE = re.compile(r"rng_state(_\d+)?\.pth")
 _NAME = re.compile(r"checkpoint-(\d+)")
+
+
+class Layout(Enum):
+    """How weights and moments lie in a checkpoint: in one file each, or in parts that the processes saved."""
+
+    WHOLE = "without sharding"
+    FSDP = "with FSDP"
+    DEEPSPEED = "with DeepSpeed"
 
 
 class IncompleteCheckpointError(ValueError):
@@ -42,29 +53,46 @@ def begin(folder: Path) -> None:
 
 def seal(folder: Path) -> None:
     """Write the list of a checkpoint's files with their SHA-256, and make sure that all of it is on the disk."""
-    digests = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    for path in files:
+        _sync(path)
+    digests = {str(path.relative_to(folder)): digest(path) for path in files}
     draft = folder / (MANIFEST + ".draft")
     with draft.open("w", encoding="utf-8") as file:
         json.dump(digests, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
     for each in [*(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent]:
-        _sync_names(each)  # a file on the disk without its name in the folder is lost with the power
+        _sync(each)  # a file on the disk without its name in the folder is lost with the power
     draft.rename(folder / MANIFEST)
-    _sync_names(folder)
+    _sync(folder)
 
 
-def _sync_names(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Bring what a file holds, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
+def layout(folder: Path) -> Layout:
+    """Tell how a checkpoint was saved, by whatever of its weights and moments is there."""
+    if (folder / FSDP_WEIGHTS).exists() or (folder / FSDP_OPTIMIZER).exists():
+        return Layout.FSDP
+    if (folder / DEEPSPEED_TAG).exists() or any(folder.glob("global_step*")):
+        return Layout.DEEPSPEED
+    return Layout.WHOLE
+
+
+def saved_on(folder: Path) -> int:
+    """Return the number of processes that saved a checkpoint: each leaves its random state."""
+    return sum(1 for path in folder.iterdir() if _RANDOM_STATE.fullmatch(path.name))
+
+
 def check_parts(folder: Path, processes: int | None = None) -> None:
-    """Make sure that a checkpoint holds all that training goes on from.
+    """Make sure that a checkpoint holds all that training goes on from, the parts of every process included.
 
     Args:
         folder: the checkpoint.
@@ -74,16 +102,66 @@ def check_parts(folder: Path, processes: int | None = None) -> None:
         IncompleteCheckpointError: a part is missing; the Trainer would start anew with it, and not say so.
 
     """
-    held = {part: [p.name for p in folder.iterdir() if name.fullmatch(p.name)] for part, name in _PARTS.items()}
-    missing = [part for part, files in held.items() if not files]
-    states = len(held["random state"])
-    if states and processes is not None and states != processes:
+    missing = [part for part, name in _FILES.items() if not (folder / name).is_file()]
+    states = saved_on(folder)
+    if not states:
+        missing.append("random state")
+    elif processes is not None and states != processes:
         missing.append(f"random state of {processes - states} of {processes} processes")
+    match layout(folder):
+        case Layout.WHOLE:
+            missing += _missing_of_whole(folder)
+        case Layout.FSDP:
+            missing += _missing_of_fsdp(folder)
+        case Layout.DEEPSPEED:
+            missing += _missing_of_deepspeed(folder, states)
     if missing:
         raise IncompleteCheckpointError(
             f"{folder} has no {', no '.join(missing)}; restore what is missing, or remove the folder and go on from "
             "the one before it by --resume"
         )
+
+
+def _missing_of_whole(folder: Path) -> list[str]:
+    weights = any((folder / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json"))
+    optimizer = (folder / "optimizer.pt").is_file()
+    return ["weights"] * (not weights) + ["state of the optimizer"] * (not optimizer)
+
+
+def _missing_of_fsdp(folder: Path) -> list[str]:
+    """Look for the files of torch.distributed.checkpoint: its .metadata lists those of all processes."""
+    missing = []
+    for part, name in (("weights", FSDP_WEIGHTS), ("state of the optimizer", FSDP_OPTIMIZER)):
+        if not (folder / name / ".metadata").is_file():
+            missing.append(part)
+            continue
+        stored = FileSystemReader(folder / name).read_metadata().storage_data
+        parts = {folder / name / entry.relative_path for entry in stored.values()}
+        missing += [f"{path.relative_to(folder)} ({part})" for path in sorted(parts) if not path.is_file()]
+    return missing
+
+
+def _missing_of_deepspeed(folder: Path, processes: int) -> list[str]:
+    """Look for what DeepSpeed's engine saved: under ZeRO-3 every process its weights, otherwise the first one all."""
+    if not (folder / DEEPSPEED_TAG).is_file():
+        return [DEEPSPEED_TAG]
+    parts = _deepspeed_parts(folder)
+    held = {path.name.removeprefix("bf16_") for path in parts.glob("*.pt")}
+    expected = [f"zero_pp_rank_{process}_mp_rank_00_optim_states.pt" for process in range(processes)]
+    if saved_by_zero3(folder):
+        expected += [f"zero_pp_rank_{process}_mp_rank_00_model_states.pt" for process in range(processes)]
+    else:
+        expected.append("mp_rank_00_model_states.pt")
+    return [f"{parts.name}/{name}" for name in expected if name not in held]
+
+
+def _deepspeed_parts(folder: Path) -> Path:
+    return folder / (folder / DEEPSPEED_TAG).read_text(encoding="utf-8").strip()
+
+
+def saved_by_zero3(folder: Path) -> bool:
+    """Tell whether DeepSpeed saved a checkpoint in which the weights too are spread over the processes."""
+    return any(_deepspeed_parts(folder).glob("zero_pp_rank_*_model_states.pt"))
 
 
 def fault(folder: Path) -> str | None:
@@ -100,9 +178,8 @@ def fault(folder: Path) -> str | None:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file after bringing it to the disk."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -142,7 +219,15 @@ def set_aside(run: Path, names: Iterable[str]) -> None:
 
 
 def prune(run: Path, keep: int, best: str | None) -> None:
-    """Delete checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed."""
+    """Delete checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed.
+
+    What lies before it and was never sealed goes too: nobody returns to a step at which a signal once had it saved.
+    """
+    for folder in checkpoints(run):
+        if folder == sealed(run)[-1]:
+            break
+        if not (folder / MANIFEST).is_file():
+            shutil.rmtree(folder)
     for folder in sealed(run)[: -max(keep, 1)]:
         if best is None or folder.name != Path(best).name:
             (folder / MANIFEST).unlink()  # so that a deletion that is cut off leaves nothing that looks whole

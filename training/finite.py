@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType
 from accelerate.utils import gather_object
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
 from .endings import NotANumberError
+from .sharding import local_part
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +74,8 @@ class FiniteSteps(TrainerCallback):
             NotANumberError: it is the last one of `limit` in a row; on all processes.
 
         """
+        if isinstance(norm, DTensor):
+            norm = norm.full_tensor()
         of_losses = torch.stack([loss.detach().float() for loss in losses])
         found = torch.stack(
             [
@@ -99,7 +103,20 @@ class FiniteSteps(TrainerCallback):
                 f"the {what} is not a finite number at step {step}, the last of {self.streak} such steps in a row "
                 f"(--max_bad_steps {self._limit}); {_REMEDY}"
             )
+        if self._was_made():
+            raise NotANumberError(
+                f"the {what} is not a finite number at step {step}, but its gradients are, and DeepSpeed has made the "
+                f"step with them; nothing is saved after it. {names} {_REMEDY.capitalize()}"
+            )
         return True, bool(ending)
+
+    def _was_made(self) -> bool:
+        """Tell whether DeepSpeed, which steps within the last backward pass, made the step that is judged now.
+
+        By itself it leaves out those whose gradients are no finite numbers, on all processes.
+        """
+        by_deepspeed = self._accelerator.distributed_type == DistributedType.DEEPSPEED
+        return by_deepspeed and not self._accelerator.optimizer_step_was_skipped
 
     def _looking_for_scale(self) -> bool:
         scaler: torch.amp.GradScaler | None = getattr(self._accelerator, "scaler", None)
@@ -132,9 +149,9 @@ class FiniteSteps(TrainerCallback):
 
     def check_weights(self, model: torch.nn.Module, step: int) -> None:
         """Raise NotANumberError, on all processes, where weights about to be saved are not finite numbers."""
-        norm: Any = torch.nn.utils.get_total_norm([weight.detach() for weight in model.parameters()])
-        norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # of weights that are spread out
-        if self._accelerator.reduce((~norm.isfinite()).float(), "sum").item():
+        norm = torch.nn.utils.get_total_norm([local_part(weight).detach() for weight in model.parameters()])
+        found = (~norm.isfinite()).float().to(self._accelerator.device)  # parts may lie in main memory
+        if self._accelerator.reduce(found, "sum").item():
             raise NotANumberError(
                 f"weights are not finite numbers after step {step}, though its loss and gradients were; nothing is "
                 f"saved. {_REMEDY.capitalize()}"

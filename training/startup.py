@@ -2,45 +2,37 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate import Accelerator, DistributedType
+from accelerate.utils import DynamoBackend, gather_object
 from torch import nn
 
 from .arguments import VaswaniTrainingArguments
+from .costs import memory
 from .endings import StartupError
 from .finite import Place
+from .launch import fault_of_processes, is_on
 
 
 def check_processes(args: VaswaniTrainingArguments, accelerator: Accelerator) -> None:
-    """Compare world size, back end and precision with what launcher and flags asked for; set the time-out everywhere.
+    """Compare what runs with what launcher and flags asked for; set the time-out everywhere.
+
+    That is the number of processes, the way in which they share the work, their back end, precision and compilation.
 
     Raises:
         StartupError: they differ in any process; on all processes.
 
     """
-    complaints = []
-    asked = int(os.environ.get("WORLD_SIZE", 1))
-    if accelerator.num_processes != asked:
-        complaints.append(
-            f"the launcher started {asked} processes, and {accelerator.num_processes} train together; see the heads of "
-            "accelerate_configs/*.yaml"
-        )
-    flag = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
-    launcher = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # which is what it says too when nobody asked
-    runs = accelerator.mixed_precision
-    asked_for = {flag, launcher} - {"no"} or {"no"}
-    if asked_for != {runs}:
-        complaints.append(
-            f"the launcher asks for mixed precision {launcher} and the flags for {flag}, and {runs} would run; set "
-            "mixed_precision of the launch configuration to 'no', or leave out --bf16 and --fp16"
-        )
+    complaints = [fault_of_processes(accelerator.num_processes)]
+    complaints += _faults_of_sharing(accelerator)
+    complaints += _faults_of_precision(args, accelerator)
+    complaints += _faults_of_compilation(accelerator)
     if torch.distributed.is_initialized():
         wanted = args.ddp_backend or {"cuda": "nccl", "cpu": "gloo"}.get(args.device.type)
-        backend = torch.distributed.get_backend()
+        backend = _backend(args.device)
         if wanted is not None and backend != wanted:
             complaints.append(
                 f"processes on {args.device.type} talk by {backend}, not by {wanted}; set or leave out --ddp_backend"
@@ -48,12 +40,94 @@ def check_processes(args: VaswaniTrainingArguments, accelerator: Accelerator) ->
         # The Trainer forgets it on processors, where half an hour is the default.
         assert torch.distributed.group.WORLD is not None
         torch.distributed.group.WORLD.set_timeout(timedelta(seconds=args.ddp_timeout))
-    kinds = gather_object([f"{args.device.type} in {runs}"])
+    kinds = gather_object([f"{args.device.type} in {accelerator.mixed_precision}"])
     if len(set(kinds)) > 1:
         complaints.append(
             f"the processes, in turn, run on {', '.join(kinds)}; give all the same flags and launch configuration"
         )
-    _agree(complaints)
+    said = sorted({each for each in gather_object(complaints) if each})
+    if said:
+        raise StartupError("; ".join(said))
+
+
+def sharing(accelerator: Accelerator) -> str:
+    """Return how the processes share the work, one of `costs.SHARINGS`."""
+    if accelerator.distributed_type == DistributedType.FSDP:
+        return f"FSDP{accelerator.state.fsdp_plugin.fsdp_version}"
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        return f"ZeRO-{accelerator.deepspeed_plugin.zero_stage}"
+    return "one process" if accelerator.num_processes == 1 else "DDP"
+
+
+def _faults_of_sharing(accelerator: Accelerator) -> Iterator[str]:
+    """Tell where FSDP or DeepSpeed was asked for and something else would run; Accelerate says nothing."""
+    runs = sharing(accelerator)
+    if is_on("ACCELERATE_USE_FSDP"):
+        asked = f"FSDP{os.environ.get('FSDP_VERSION', '')}"
+        if not runs.startswith(asked):
+            yield (
+                f"the launcher asks for {asked}, and {runs} would run, which holds all weights in every process: "
+                "Accelerate leaves FSDP out on processors. Use accelerate_configs/cpu_2_processes.yaml there, and "
+                "accelerate_configs/fsdp2.yaml where torch sees a GPU for each process"
+            )
+    if is_on("ACCELERATE_USE_DEEPSPEED"):
+        asked = f"ZeRO-{os.environ.get('ACCELERATE_DEEPSPEED_ZERO_STAGE', '')}"
+        if not runs.startswith(asked):
+            yield (
+                f"the launcher asks for DeepSpeed's {asked.strip('-')}, and {runs} would run: Accelerate leaves "
+                "DeepSpeed out where ACCELERATE_USE_CPU or --cpu says that a processor is wanted. Take that away, or "
+                "use accelerate_configs/cpu_2_processes.yaml"
+            )
+        elif mismatches := getattr(accelerator.deepspeed_plugin.hf_ds_config, "mismatches", []):
+            yield (
+                "the configuration of DeepSpeed and the flags do not say the same: "
+                f"{', '.join(each.removeprefix('- ') for each in mismatches)}; set these values of DeepSpeed to "
+                '"auto", as accelerate_configs/deepspeed_zero2.json does'
+            )
+    plan = accelerator.parallelism_config
+    if plan is not None and plan.non_data_parallel_size > 1:
+        yield (
+            f"a parallelism_config lets {plan.non_data_parallel_size} processes work on one batch (tensor, context or "
+            "sequence parallelism), but here each process takes batches of its own; remove it"
+        )
+
+
+def _faults_of_precision(args: VaswaniTrainingArguments, accelerator: Accelerator) -> Iterator[str]:
+    """Tell where another precision would run than the launcher or the flags ask for."""
+    flag = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
+    launcher = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # which is what it says too when nobody asked
+    runs = accelerator.mixed_precision
+    asked = {flag, launcher} - {"no"} or {"no"}
+    if asked != {runs}:
+        yield (
+            f"the launcher asks for mixed precision {launcher} and the flags for {flag}, and {runs} would run; set "
+            "mixed_precision of the launch configuration to 'no', or leave out --bf16 and --fp16"
+        )
+    elif runs != "no" and not accelerator.native_amp and accelerator.distributed_type != DistributedType.DEEPSPEED:
+        yield f"{runs} is asked for, and Accelerate would compute in float32 on {args.device.type}; use --bf16 there"
+
+
+def _faults_of_compilation(accelerator: Accelerator) -> Iterator[str]:
+    """Tell where the network would be compiled otherwise than asked for, or not for long."""
+    plugin = accelerator.state.dynamo_plugin
+    asked = os.environ.get("ACCELERATE_DYNAMO_BACKEND", "no").upper()
+    if asked not in ("NO", plugin.backend.value):
+        yield (
+            f"the launcher asks for compilation by {asked}, and {plugin.backend.value} would run; leave out "
+            "--torch_compile_backend, or dynamo_backend of the launch configuration"
+        )
+    if plugin.backend != DynamoBackend.NO and plugin.dynamic is False:
+        yield (
+            "the network would be compiled anew for each shape of batch, and after eight no more: accelerate launch "
+            "switches dynamic shapes off unless told otherwise. Set dynamo_use_dynamic: true under dynamo_config, as "
+            "accelerate_configs/single_gpu.yaml does, or launch with --dynamo_use_dynamic"
+        )
+
+
+def _backend(device: torch.device) -> str:
+    """Return by what processes on a kind of device talk; there may be one for each kind."""
+    pairs = str(torch.distributed.get_backend_config()).split(",")
+    return dict(pair.split(":") for pair in pairs)[device.type]
 
 
 def check_weights(model: nn.Module, step: int) -> None:
@@ -91,27 +165,25 @@ def check_data(places: Sequence[Place]) -> None:
         )
 
 
-def what_runs(model: nn.Module, args: VaswaniTrainingArguments, precision: str, tokens_per_batch: int) -> str:
-    """Return a line: parameters, tokens a step, processes, accumulation, precision, and the memory all that needs.
-
-    The memory is that of weights, gradients and Adam's two moments, in the dtype of the weights, in each process.
-    """
+def what_runs(model: nn.Module, args: VaswaniTrainingArguments, accelerator: Accelerator, tokens_per_batch: int) -> str:
+    """Return a line: parameters, tokens a step, processes and how they share the work, precision, and memory."""
     weights = list(model.parameters())
-    size = sum(weight.numel() * weight.element_size() for weight in weights)
-    trained = sum(weight.numel() * weight.element_size() for weight in weights if weight.requires_grad)
-    backend = f" over {torch.distributed.get_backend()}" if args.world_size > 1 else ""
+    number = sum(weight.numel() for weight in weights)
+    precision = accelerator.mixed_precision
+    how = sharing(accelerator)
+    needed = memory(number, args.world_size, how, precision != "no", args.gradient_accumulation_steps)
+    together = f", {how} over {_backend(args.device)}" if args.world_size > 1 else ""
+    compiler = accelerator.state.dynamo_plugin.backend
+    plugin = accelerator.deepspeed_plugin if accelerator.distributed_type == DistributedType.DEEPSPEED else None
+    is_offloaded = plugin is not None and "cpu" in (plugin.offload_optimizer_device, plugin.offload_param_device)
     kind = str(weights[0].dtype).removeprefix("torch.")
     return (
-        f"{sum(weight.numel() for weight in weights) / 1e6:.2f}M parameters; {args.max_steps:,} steps of "
+        f"{number / 1e6:.2f}M parameters; {args.max_steps:,} steps of "
         f"{args.batches_per_step * tokens_per_batch:,} tokens a side, {args.batches_per_step} micro-batches of "
-        f"{tokens_per_batch:,}; {args.world_size} process(es) on {args.device.type}{backend}, each accumulates "
-        f"{args.gradient_accumulation_steps}; {'' if precision == 'no' else precision + ' beside '}{kind} weights; "
-        f"{(size + 3 * trained) / 1e9:.2f} GB a process for weights, gradients and Adam, activations aside"
+        f"{tokens_per_batch:,}; {args.world_size} process(es) on {args.device.type}{together}, each accumulates "
+        f"{args.gradient_accumulation_steps}; {'' if precision == 'no' else precision + ' beside '}{kind} weights"
+        f"{'' if compiler == DynamoBackend.NO else ', compiled by ' + compiler.value.lower()}; "
+        f"{sum(needed) / 1e9:.2f} GB a process ({needed.weights / 1e9:.2f} weights, {needed.gradients / 1e9:.2f} "
+        f"gradients, {needed.adam / 1e9:.2f} Adam), {'most of it in main memory, ' if is_offloaded else ''}"
+        "activations aside"
     )
-
-
-def _agree(complaints: list[str]) -> None:
-    """Raise on all processes what any of them has to complain of."""
-    said = sorted(set(gather_object(complaints)))
-    if said:
-        raise StartupError("; ".join(said))

@@ -1,6 +1,7 @@
 """The Hugging Face Trainer with the paper's order of batches, schedule and checkpoints: a thin subclass."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,19 +11,23 @@ import torch
 from accelerate.utils import gather_object
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
 from .arguments import VaswaniTrainingArguments
-from .checkpoints import begin, check_parts, prune, seal
+from .checkpoints import begin, check_parts, prune, saved_on, seal
+from .consolidation import load_weights, read_weights
 from .finite import FiniteSteps, Place
 from .peers import named_when_lost
 from .progress import Progress
+from .resuming import check_fits, seed_of
 from .schedule import inverse_square_root, peak_rate
+from .sharding import check_sharding, is_sharded, keep_embeddings, keep_float32, whole_copy
 from .signals import Signals, leave_to_parent
 from .startup import check_data, check_processes, check_weights
 
 POSITION = "stream.json"
+_log = logging.getLogger(__name__)
 
 
 class BatchSource(Protocol):
@@ -58,6 +63,9 @@ class VaswaniTrainer(Trainer):
         evaluate_model: returns the validation figures, "loss", "perplexity" and "bleu" among them; called on every
             process, in evaluation mode.
 
+    Raises:
+        StartupError: the weights would be spread over the processes in a way that is not provided for.
+
     """
 
     args: VaswaniTrainingArguments
@@ -85,6 +93,9 @@ class VaswaniTrainer(Trainer):
             self.remove_callback(callback)
         if not args.disable_tqdm:
             self.add_callback(Progress)
+        check_sharding(self.accelerator)
+        keep_float32(self.accelerator)
+        self._architecture = type(model)
         self._finite = FiniteSteps(self.accelerator, args.max_bad_steps)
         self._signals = Signals()
         self.add_callback(self._finite)
@@ -101,7 +112,10 @@ class VaswaniTrainer(Trainer):
         """Wrap the model and so on, once it is known to be the same everywhere."""
         assert self.model is not None
         check_weights(self.model, self.state.global_step)
-        return super()._prepare_for_training(*args, **kwargs)
+        prepared = super()._prepare_for_training(*args, **kwargs)
+        if self.is_fsdp_enabled:
+            keep_embeddings(self.model)
+        return prepared
 
     # --- batches ---
 
@@ -167,7 +181,7 @@ class VaswaniTrainer(Trainer):
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Evaluate by the caller's function, log the figures and return them."""
         started = time.monotonic()
-        model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        model = self.whole_model()
         model.eval()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.evaluate_model(model).items()}
         model.train()
@@ -175,6 +189,15 @@ class VaswaniTrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self._counted_since += time.monotonic() - started  # speed is that of training alone
         return metrics
+
+    def whole_model(self) -> PreTrainedModel:
+        """Return the model with all of its weights in this process; called on every process.
+
+        Where they are spread over the processes it is a copy: translating takes unlike numbers of steps in each, so
+        none may wait for another's share of the weights in the middle.
+        """
+        model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        return whole_copy(model, self._architecture, self.args.device) if is_sharded(self.accelerator) else model
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with target tokens a second over all processes and the epoch of the data."""
@@ -193,6 +216,16 @@ class VaswaniTrainer(Trainer):
         if self._save_is_due and not self._finite.streak:
             self._save_is_due, self.control.should_save = False, True
         super()._maybe_log_save_evaluate(*args, **kwargs)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save the model; of one that is spread over the processes all but its weights, which go with the moments."""
+        if not is_sharded(self.accelerator):
+            super().save_model(output_dir, _internal_call)
+        elif self.args.should_save:
+            model = self.accelerator.unwrap_model(self.model)
+            for part in (model.config, model.generation_config, self.processing_class):
+                assert part is not None
+                part.save_pretrained(str(output_dir or self.args.output_dir))
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Save as the Trainer does, add the position in the data, seal, and only then prune.
@@ -224,6 +257,18 @@ class VaswaniTrainer(Trainer):
                 prune(run, self.keep, self.state.best_model_checkpoint)
         self.accelerator.wait_for_everyone()
 
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Go on with the random states of the checkpoint, or, on another number of processes, with new ones."""
+        if checkpoint is None or (saved := saved_on(Path(checkpoint))) == self.args.world_size:
+            super()._load_rng_state(checkpoint)
+            return
+        set_seed(seed_of(self.args.seed, self.state.global_step, self.args.process_index))
+        if self.args.process_index == 0:
+            _log.warning(
+                "%s was saved on %s process(es) and %s go on: they draw dropout anew, from seed, step and process",
+                Path(checkpoint).name, saved, self.args.world_size,
+            )  # fmt: skip
+
     def train_from(self, checkpoint: Path | None) -> None:
         """Train to `max_steps`, from a checkpoint if one is given; a checkpoint of the last step trains no more.
 
@@ -234,15 +279,21 @@ class VaswaniTrainer(Trainer):
         check_processes(self.args, self.accelerator)
         if checkpoint is not None:
             check_parts(checkpoint)
+            check_fits(checkpoint, self.accelerator)
             self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
             if reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
                 self.state = reached
-                self._load_from_checkpoint(str(checkpoint))
+                load_weights(self.whole_model(), read_weights(checkpoint))
                 return
         self._counted_since = time.monotonic()
         with self._signals, named_when_lost(self.args.ddp_timeout):
-            self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            try:
+                self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            except Exception:
+                # Trackers write what they hold back only when they are told of the end; the Trainer would not tell.
+                self.callback_handler.on_train_end(self.args, self.state, self.control)
+                raise
             self._signals.check_end(self.accelerator, self.state.global_step, is_saved=not self._finite.streak)
         self._finite.check_end(self.state.global_step)
 

@@ -14,6 +14,7 @@ translation into German. Like any `evaluate` module it loads from its folder wit
 """
 
 import re
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -52,16 +53,28 @@ class Wmt14Bleu(evaluate.Metric):
         )
 
     def _compute(self, predictions: list[str], references: list[str]) -> dict[str, Any]:
-        normalizer, tokenizer = MosesPunctNormalizer("de"), MosesTokenizer("de")
+        score = bleu().corpus_score(tokenise(predictions), [tokenise(references)])
+        return {"wmt14_bleu": score.score, "signature": signature()}
 
-        def tokenise(line: str) -> str:
-            line = normalizer.replace_unicode_punct(line).translate(QUOTES)
-            line = tokenizer.tokenize(line, escape=False, return_str=True)
-            return COMPOUND.sub(r"\1 ##AT##-##AT## \2", line)
 
-        # "none" leaves the tokens alone, "force" says that tokenised text is meant.
-        bleu = BLEU(tokenize="none", smooth_method="none", force=True)
-        score = bleu.corpus_score([tokenise(line) for line in predictions], [[tokenise(line) for line in references]])
-        steps = "nrefs:1|case:mixed|quotes:ascii|tok:moses-de|compounds:atat|smooth:none"
-        tools = f"sacremoses:{version('sacremoses')}|sacrebleu:{version('sacrebleu')}"
-        return {"wmt14_bleu": score.score, "signature": f"{steps}|{tools}"}
+def tokenise(lines: Sequence[str]) -> list[str]:
+    """Do steps 1 to 3 to each line."""
+    normalizer, tokenizer = MosesPunctNormalizer("de"), MosesTokenizer("de")
+
+    def tokenise_line(line: str) -> str:
+        line = normalizer.replace_unicode_punct(line).translate(QUOTES)
+        line = tokenizer.tokenize(line, escape=False, return_str=True)
+        return COMPOUND.sub(r"\1 ##AT##-##AT## \2", line)
+
+    return [tokenise_line(line) for line in lines]
+
+
+def bleu() -> BLEU:
+    """Return step 4, for tokenised text."""
+    return BLEU(tokenize="none", smooth_method="none", force=True)  # "force" says that tokenised text is meant
+
+
+def signature(*more: str) -> str:
+    """Return what the figure depends on, and `more`."""
+    steps = ("nrefs:1", *more, "case:mixed", "quotes:ascii", "tok:moses-de", "compounds:atat", "smooth:none")
+    return "|".join((*steps, f"sacremoses:{version('sacremoses')}", f"sacrebleu:{version('sacrebleu')}"))

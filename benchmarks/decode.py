@@ -1,0 +1,155 @@
+"""Measure decoding: several ways to translate the same lines take turns in one process, round after round.
+
+python benchmarks/decode.py MODEL --input source.txt --lines 500 --rounds 5 --output decode.json
+
+Each round runs every contender once, in an order that is turned by one from round to round, so that what else the
+machine does falls on all of them alike. A figure is the median over the rounds, with the least and the most; a ratio is
+the median of the ratios to the baseline within a round. The first round warms up and is not counted.
+
+The contenders share weights, tokenizer and batches (sorted, `--batch_tokens`). "Marian" is transformers' own class for
+translation with these weights. An engine joins as one more function from lines to lines in `contenders`.
+"""
+
+import argparse
+import copy
+import functools
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from machine import machine
+from marian import as_marian
+from sacrebleu.metrics.bleu import BLEU
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from vaswani.serving.translate import translate
+
+Contender = Callable[[list[str]], list[str]]
+PAPER = "paper's search"
+
+
+def contenders(folder: Path, beams: int, batch_tokens: int) -> dict[str, Contender]:
+    """Return the ways to translate, by name."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+
+    def load(dtype: torch.dtype, attention: str = "sdpa") -> Any:
+        return AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention).eval()
+
+    def by(model: Any, beams: int = beams, **how: bool) -> Contender:
+        model = copy.copy(model)  # the weights stay shared
+        model.generate = functools.partial(model.generate, **how)
+        return lambda lines: translate(model, tokenizer, lines, num_beams=beams, tokens_per_batch=batch_tokens)
+
+    whole = load(torch.float32)
+    half = load(torch.bfloat16, "eager")  # torch's fused attention is slow in bfloat16 on processors
+    ways = {
+        PAPER: by(whole),
+        "beam search of transformers": by(whole, paper_search=False),
+        f"{PAPER}, bfloat16": by(half),
+        "greedy": by(whole, beams=1),
+        "greedy, bfloat16": by(half, beams=1),
+    }
+    try:
+        ways["Marian, beam search of transformers"] = by(as_marian(whole))
+    except ValueError as error:
+        print(f"Without Marian: {error}")
+    return ways
+
+
+def measure(ways: dict[str, Contender], lines: list[str], rounds: int) -> dict[str, dict[str, Any]]:
+    """Return of each contender the seconds of every counted round, of the clock and of the processor, and its text."""
+    found: dict[str, dict[str, Any]] = {name: {"seconds": [], "processor_seconds": []} for name in ways}
+    names = list(ways)
+    for turn in range(rounds + 1):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            clock, processor = time.perf_counter(), time.process_time()
+            found[name]["translations"] = ways[name](lines)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if turn:
+                found[name]["seconds"].append(time.perf_counter() - clock)
+                found[name]["processor_seconds"].append(time.process_time() - processor)
+    return found
+
+
+def summary(found: dict[str, dict[str, Any]], base: str, references: list[str] | None) -> list[dict[str, Any]]:
+    """Return a row for each contender, its speed against that of `base`, and how many lines are as by the paper."""
+    baseline, exact = found[base], found[PAPER]["translations"]
+    rows = []
+    for name, each in found.items():
+        row: dict[str, Any] = {"contender": name}
+        for clock in ("processor_seconds", "seconds"):
+            ratios = [b / a for a, b in zip(each[clock], baseline[clock], strict=True)]
+            row[clock] = {
+                "median": statistics.median(each[clock]), "least": min(each[clock]), "most": max(each[clock]),
+                "speed": statistics.median(ratios), "speed_least": min(ratios), "speed_most": max(ratios),
+            }  # fmt: skip
+        same = [a == b for a, b in zip(each["translations"], exact, strict=True)]
+        row["same_lines"] = sum(same) / len(same)
+        if references:
+            row["bleu"] = BLEU().corpus_score(each["translations"], [references]).score
+        rows.append(row)
+    return rows
+
+
+def table(rows: list[dict[str, Any]], clock: str, base: str) -> str:
+    """Return the rows as a table for a report."""
+    text = [
+        f"| | seconds, median (least to most) | speed against {base} | lines as by {PAPER} | sacreBLEU |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        seen, bleu = row[clock], row.get("bleu")
+        text.append(
+            f"| {row['contender']} | {seen['median']:.2f} ({seen['least']:.2f} to {seen['most']:.2f}) "
+            f"| {seen['speed']:.2f} ({seen['speed_least']:.2f} to {seen['speed_most']:.2f}) "
+            f"| {row['same_lines']:.1%} | {'' if bleu is None else f'{bleu:.1f}'} |"
+        )
+    return "\n".join(text)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="folder of a trained model")
+    parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
+    parser.add_argument("--references", type=Path, help="their translations, to score what comes out")
+    parser.add_argument("--lines", type=int, default=500, help="take so many from the start")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--beams", type=int, default=4)
+    parser.add_argument("--batch_tokens", type=int, default=4096)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--baseline", default="beam search of transformers", help="the contender that has speed 1")
+    parser.add_argument("--only", nargs="+", help="the contenders that are to run, beside baseline and paper's search")
+    parser.add_argument("--output", type=Path, help="a JSON file for every figure")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    lines = given.input.read_text(encoding="utf-8").splitlines()[: given.lines]
+    references = given.references and given.references.read_text(encoding="utf-8").splitlines()[: given.lines]
+    ways = contenders(given.model, given.beams, given.batch_tokens)
+    if given.only:
+        ways = {name: way for name, way in ways.items() if name in {PAPER, given.baseline, *given.only}}
+    found = measure(ways, lines, given.rounds)
+    rows = summary(found, given.baseline, references)
+    about = machine("torch", "transformers") | {
+        "lines": str(len(lines)), "beams": str(given.beams), "batch_tokens": str(given.batch_tokens),
+        "rounds": str(given.rounds),
+    }  # fmt: skip
+    print("\n".join(f"{name}: {value}" for name, value in about.items()))
+    for clock, said in (("processor_seconds", "Processor time"), ("seconds", "Time")):
+        print(f"\n{said}:\n\n{table(rows, clock, given.baseline)}")
+    if given.output:
+        seconds = {
+            name: {key: value for key, value in each.items() if key != "translations"} for name, each in found.items()
+        }
+        content = {"machine": about, "rows": rows, "rounds": seconds}
+        given.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

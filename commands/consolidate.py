@@ -1,0 +1,29 @@
+"""Make a model of a checkpoint that FSDP2 or DeepSpeed saved in parts: a folder for `vaswani translate` and Auto*."""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani consolidate` takes."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="such as runs/mine/checkpoint-1000")
+    parser.add_argument("output", metavar="OUT", type=Path, help="folder to make; it must not exist yet")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the model, its configuration, code and tokenizer to `args.output`.
+
+    Raises:
+        ValueError: the checkpoint is none, is damaged, or was saved by DeepSpeed, which is not here; or OUT exists.
+        OSError: a file cannot be read or written.
+    """
+    from transformers.utils import logging
+
+    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
+    from vaswani.training.consolidation import consolidate
+
+    logging.disable_progress_bar()
+    if consolidate(args.checkpoint, args.output):
+        print(f"The model of {args.checkpoint} is in {args.output}")
+    else:
+        print(f"{args.checkpoint} holds whole weights already, and nothing was written: use it as it is")

@@ -1,0 +1,65 @@
+"""Bring the weights of a Marian, fairseq or tensor2tensor model of the same architecture into ours."""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+TOKENIZER = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "source.spm", "target.spm",
+)  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani import` takes."""
+    parser.add_argument(
+        "source", metavar="SOURCE", type=Path,
+        help="folder of a MarianMTModel, .pt of fairseq, or .npz of tensor2tensor's variables",
+    )  # fmt: skip
+    parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for our model; must not exist")
+    parser.add_argument("--num_heads", type=int, help="heads of each layer, which an .npz does not tell")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the model, and say what became of its positions.
+
+    Raises:
+        ValueError: the source is none of the three, or computes what ours cannot.
+        OSError: a file cannot be read or written.
+    """
+    config = args.source / "config.json"
+    is_marian = config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "marian"
+    if not is_marian and args.source.suffix not in (".pt", ".npz"):
+        raise ValueError(
+            f"{args.source} is no folder of a MarianMTModel, no .pt of fairseq and no .npz of tensor2tensor"
+        )
+    if args.source.suffix == ".npz" and args.num_heads is None:
+        raise ValueError("an .npz does not tell how many heads a layer has; give --num_heads")
+    if args.output.exists():
+        raise ValueError(f"{args.output} exists; name another folder")
+
+    from transformers.utils import logging
+
+    from vaswani.conversion import express, read_fairseq, read_marian, read_tensor2tensor
+
+    logging.disable_progress_bar()
+    generation = None
+    if is_marian:
+        foreign, generation = read_marian(args.source)
+    elif args.source.suffix == ".pt":
+        foreign = read_fairseq(args.source)
+    else:
+        foreign = read_tensor2tensor(args.source, args.num_heads)
+    model = express(foreign)
+    if generation is not None:
+        model.generation_config = generation
+    model.save_pretrained(args.output)
+    copied = [name for name in TOKENIZER if is_marian and (args.source / name).is_file()]
+    for name in copied:
+        shutil.copy(args.source / name, args.output / name)
+    kind = "computed, as in the paper" if model.config.positions == "sinusoidal" else (
+        f"a table of {model.config.max_positions}, since theirs are not the paper's; training would change it"
+    )  # fmt: skip
+    words = ", ".join(copied) or "none; put one beside the weights (tokenizer.json, tokenizer_config.json)"
+    print(f"{args.output}: {model.num_parameters():,} parameters; positions: {kind}; tokenizer: {words}")

@@ -1,0 +1,30 @@
+"""Push a run's model to the Hub, with its card and the code that loads it, as one commit."""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani push` takes; the token comes from `hf auth login` or $HF_TOKEN, never by a flag."""
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder that training wrote, such as runs/quickstart")
+    parser.add_argument("name", metavar="OWNER/NAME", help="repository on the Hub; made if there is none")
+    parser.add_argument("--private", action="store_true", help="a new repository is for its owner alone")
+    parser.add_argument("--branch", help="a branch other than main; made if there is none")
+    parser.add_argument("--message", default="Push", help="of the commit (default: Push)")
+    parser.add_argument("--license", help="of the weights, by its name on the Hub, such as cc-by-4.0")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Push, and print the address of the commit.
+
+    Raises:
+        ValueError: the folder holds no whole run, or the Hub was not reached or does not take it.
+        OSError: a file cannot be read.
+    """
+    from vaswani.publishing import Target, checksums, contents, model_card, open_repository, push, read_records
+
+    target = Target(args.name, True if args.private else None, args.branch)
+    files = contents(args.run)
+    card = model_card(args.name, *read_records(args.run), checksums(files), args.license, args.branch)
+    open_repository(target)
+    print(push(target, files, card, args.message))

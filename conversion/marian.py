@@ -1,0 +1,69 @@
+"""A Marian checkpoint as transformers keeps it: a folder with config.json and the weights of a MarianMTModel."""
+
+import math
+from pathlib import Path
+
+from torch import Tensor
+from transformers import GenerationConfig, MarianMTModel
+
+from .express import CannotExpressError, Foreign, check_alike
+from .names import split
+
+
+def read_marian(folder: Path) -> tuple[Foreign, GenerationConfig]:
+    """Return the network and what it generates by.
+
+    Raises:
+        CannotExpressError: another activation than ReLU, unlike embeddings, stacks of unlike widths, or a bias on the
+            logits that is not the same for all symbols.
+
+    """
+    model = MarianMTModel.from_pretrained(folder, dtype="auto")
+    config = model.config
+    if config.activation_function != "relu":
+        raise CannotExpressError(
+            f"its feed-forward networks compute {config.activation_function}, and ours ReLU (eq. 2)"
+        )
+    for what in ("attention_heads", "ffn_dim"):
+        one, other = getattr(config, f"encoder_{what}"), getattr(config, f"decoder_{what}")
+        if one != other:
+            raise CannotExpressError(f"encoder_{what} is {one} and decoder_{what} is {other}; here they are one number")
+    logits_bias = model.final_logits_bias
+    if (logits_bias - logits_bias.flatten()[0]).abs().max() > 0:
+        raise CannotExpressError(
+            "it has a bias on the logits (final_logits_bias), and the paper's projection has none (section 3.4)"
+        )
+    stacks = {"encoder": model.model.encoder, "decoder": model.model.decoder}
+    check_alike({
+        "the encoder's embeddings": stacks["encoder"].embed_tokens.weight,
+        "the decoder's": stacks["decoder"].embed_tokens.weight,
+        "the projection": model.lm_head.weight,
+    })  # fmt: skip
+    layers: dict[str, Tensor] = {
+        f"{stack}.{name}": tensor
+        for stack, module in stacks.items()
+        for name, tensor in module.state_dict().items()
+        if name.startswith("layers.")
+    }
+    weights, biases = split(layers)
+    weights["model.tokens.weight"] = stacks["encoder"].embed_tokens.weight.detach()
+    fields = {
+        "vocab_size": config.vocab_size,
+        "d_model": config.d_model,
+        "d_ff": config.encoder_ffn_dim,
+        "num_heads": config.encoder_attention_heads,
+        "encoder_layers": config.encoder_layers,
+        "decoder_layers": config.decoder_layers,
+        "dropout": config.dropout,
+        "attention_dropout": config.attention_dropout,
+        "activation_dropout": config.activation_dropout,
+        "pad_token_id": config.pad_token_id,
+        "bos_token_id": config.bos_token_id,
+        "eos_token_id": config.eos_token_id,
+        "decoder_start_token_id": config.decoder_start_token_id,
+    }
+    scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
+    tables = (stacks["encoder"].embed_positions.weight.detach(), stacks["decoder"].embed_positions.weight.detach())
+    epsilon = stacks["encoder"].layers[0].self_attn_layer_norm.eps
+    assert model.generation_config is not None
+    return Foreign(weights, biases, tables, scale, epsilon, fields), model.generation_config

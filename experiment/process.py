@@ -1,0 +1,78 @@
+"""A recipe as the purpose of a process: from its command line to its exit code."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from vaswani.training.endings import NotANumberError, StartupError
+
+from .arguments import Recipe, parse
+from .run import run
+
+SAME_AGAIN = (2, NotANumberError.exit_code, StartupError.exit_code)
+"""Exit codes after which a start without change comes to the same end."""
+
+GRACE = 10.0
+"""Seconds in which the processes of a machine come to an end that all of them come to."""
+
+
+def main(recipe: Recipe) -> None:
+    """Run a recipe with the flags of the command line, and end the process."""
+    with ending_the_process():
+        run(parse(recipe))
+
+
+@contextmanager
+def ending_the_process() -> Iterator[None]:
+    """End the process after the work within, by the exit code that the interpreter would give.
+
+    Processes that train together end without taking the interpreter down: while that goes on, gloo's threads may still
+    let go of a tensor of the last collective operation, for which they need the interpreter; torch 2.13 then aborts
+    ("terminate called without an active exception"), and a run that ended well looks like one that crashed. An orderly
+    end might also wait for a process that is lost.
+    """
+    code = 0
+    try:
+        yield
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+        if isinstance(ending.code, str):
+            print(ending.code, file=sys.stderr)
+    except BaseException:  # KeyboardInterrupt too: whatever ends this process ends it here
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    if code in SAME_AGAIN:
+        end_restarts()
+    if not torch.distributed.is_initialized():
+        sys.exit(code)
+    for child in multiprocessing.active_children():
+        child.kill()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def end_restarts() -> None:
+    """Ask torchrun to end where it would start this process again.
+
+    It restarts after every code but 0, up to --max-restarts times, and knows no code that means otherwise. One process
+    of each machine asks, since a second signal would disturb torchrun's end; the others wait to be ended by it, or it
+    would take the first that is gone for a reason to restart.
+    """
+    restarts, allowed = (int(os.environ.get(f"TORCHELASTIC_{name}", 0)) for name in ("RESTART_COUNT", "MAX_RESTARTS"))
+    parent = os.getppid()
+    if restarts >= allowed or parent == 1:  # 1 is nobody's launcher: ours has died
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.environ["LOCAL_RANK"] == "0":
+        print("A restart would come to the same end, so torchrun is asked to end too, by a signal.", file=sys.stderr)
+        os.kill(parent, signal.SIGTERM)
+    else:
+        time.sleep(GRACE)

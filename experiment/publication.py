@@ -1,0 +1,131 @@
+"""The pushes of one run: the Hub is asked before the first step, and a push that failed can be made up for later."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from transformers import TrainerCallback
+from transformers.trainer_utils import HubStrategy
+
+from vaswani.publishing import Progress, Target, checksums, contents, model_card, open_repository, push
+from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
+from vaswani.training.checkpoints import MANIFEST
+
+from .report import say
+
+
+class Publication(TrainerCallback):
+    """Pushes a run's model at its end, and by --hub_strategy after saves as well.
+
+    It takes the pushing, and the token with it, out of the Trainer's hands: the Trainer would push pickles and a card
+    without scores, and write the token into training_args.bin.
+
+    Args:
+        training: its fields `push_to_hub` and `hub_token` are emptied here.
+        run: what run.json holds.
+
+    """
+
+    def __init__(self, training: VaswaniTrainingArguments, run: dict[str, Any]) -> None:
+        self.run = run
+        self.target: Target | None = None
+        if training.push_to_hub:
+            branch = training.hub_revision
+            self.target = Target(str(training.hub_model_id), training.hub_private_repo, branch, training.hub_token)
+        training.push_to_hub, training.hub_token = False, None
+        self.strategy = HubStrategy(training.hub_strategy)
+        self.always = training.hub_always_push
+        self.license = training.hub_license
+        self.trainer: VaswaniTrainer | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._running: Future[None] | None = None
+
+    def begin(self) -> None:
+        """Make sure, before any work is done, that the Hub will take it. Raises ValueError."""
+        if self.target is not None:
+            open_repository(self.target)
+            say(f"Will push to {self.target.name}: {self.strategy.value}")
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  (called by these names)
+        """Push what was just saved, beside the training; a push that fails is told, and training goes on."""
+        folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        if self.target is None or self.strategy == HubStrategy.END:
+            return
+        is_saved = [(folder / MANIFEST).is_file()]  # not in the midst of steps that are left out
+        broadcast_object_list(is_saved)  # a process elsewhere may not see the folder
+        if not is_saved[0]:
+            return
+        assert self.trainer is not None
+        model = self.trainer.whole_model()  # on every process
+        busy = self._running is not None and not self._running.done()
+        if not PartialState().is_main_process or (busy and not self.always):
+            return
+        draft = Path(tempfile.mkdtemp(prefix=".push-", dir=str(args.output_dir)))
+        model.save_pretrained(draft / "model")
+        self.trainer.processing_class.save_pretrained(str(draft / "model"))  # type: ignore[union-attr]
+        name = {HubStrategy.CHECKPOINT: "last-checkpoint", HubStrategy.ALL_CHECKPOINTS: folder.name}.get(self.strategy)
+        if name is not None:
+            shutil.copytree(folder, draft / name, copy_function=link)  # it may be pruned while it is on its way
+        seen = [log for log in state.log_history if "eval_bleu" in log]
+        figures = {name: seen[-1][f"eval_{name}"] for name in ("bleu", "perplexity")} if seen else {}
+        progress = Progress(state.global_step, figures)
+        self._running = self._thread.submit(self._push_draft, draft, name, progress)
+
+    def _push_draft(self, draft: Path, checkpoint: str | None, progress: Progress) -> None:
+        assert self.target is not None
+        try:
+            files = contents(draft / "model")
+            card = self._card(None, files, progress)
+            folders = {checkpoint: draft / checkpoint} if checkpoint else None
+            push(self.target, files, card, f"Training in progress, step {progress.step}", folders)
+        except Exception as error:  # whatever it was, training goes on
+            say(f"Note: the push at step {progress.step} failed: {error}")
+        finally:
+            shutil.rmtree(draft)
+
+    def _card(self, metrics: dict[str, Any] | None, files: list[Path], progress: Progress | None = None) -> str:
+        assert self.target is not None
+        name, branch = self.target.name, self.target.branch
+        return model_card(name, self.run, metrics, checksums(files), self.license, branch, progress)
+
+    @contextmanager
+    def during_training(self) -> Iterator[None]:
+        """Wait at the end, however it comes, for a push that is on its way."""
+        try:
+            yield
+        finally:
+            self._thread.shutdown()
+
+    def end(self, folder: Path, metrics: dict[str, Any]) -> None:
+        """Push the run's model; the main process alone calls this.
+
+        Raises:
+            ValueError: it was not pushed, and how to push it later.
+
+        """
+        if self.target is None:
+            return
+        try:
+            files = contents(folder)
+            card = self._card(metrics, files)
+            address = push(self.target, files, card, f"The end of training, step {metrics['steps']}")
+        except ValueError as error:
+            raise ValueError(
+                f"{error}. The run is whole in {folder}; push it by: vaswani push {folder} {self.target.name}"
+            ) from None
+        say(f"Pushed: {address}")
+
+
+def link(source: str, copy: str) -> None:
+    """Give a file a second name, or where the file system cannot, copy it."""
+    try:
+        os.link(source, copy)
+    except OSError:
+        shutil.copy2(source, copy)

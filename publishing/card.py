@@ -1,0 +1,209 @@
+"""The model card: what a run was told and what it measured, and nothing that it did not."""
+
+from typing import Any, NamedTuple
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+SNIPPET = """\
+from transformers import pipeline
+
+translate = pipeline("translation", model="{name}"{revision}, trust_remote_code=True)
+print(translate({example!r}))
+"""
+BAR = r"\|"
+"""What a table of Markdown has in place of a bar within a cell."""
+_BLEU = {"sacrebleu": "sacrebleu", "wmt14_bleu": "bleu", "chrf": "chrf", "ter": "ter"}
+"""Our figures by the names that the Hub knows metrics by."""
+
+
+class Progress(NamedTuple):
+    """How far a run has come that has not ended."""
+
+    step: int
+    figures: dict[str, float]
+    """Of the last validation, by name."""
+
+
+def model_card(
+    name: str,
+    run: dict[str, Any],
+    measured: dict[str, Any] | None,
+    code: dict[str, str],
+    weights_license: str | None = None,
+    branch: str | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Return README.md of a repository.
+
+    Args:
+        name: OWNER/NAME.
+        run: what run.json holds.
+        measured: what metrics.json holds; None while the run goes on.
+        code: the SHA-256 of each file of code that goes along.
+        weights_license: an identifier of the Hub's, such as cc-by-4.0.
+        branch: where the model goes, if not to main.
+        progress: of a run that goes on.
+
+    """
+    data, source_target = run["data"], run["data"]["direction"]
+    results = [] if measured is None else evaluation(data, measured)
+    on_hub = data["dataset"] is not None and "/" in data["dataset"]
+    metadata = ModelCardData(
+        language=source_target.split("-"),
+        license=weights_license,
+        library_name="transformers",
+        pipeline_tag="translation",
+        tags=["translation", "vaswani", "custom_code"],
+        datasets=[data["dataset"]] if on_hub else None,
+        metrics=sorted({each.metric_type for each in results}) or None,
+        model_name=name.split("/")[1] if results else None,
+        eval_results=results or None,
+    )
+    body = "\n\n".join(
+        [
+            f"# {name.split('/')[1]}",
+            _opening(run, measured),
+            "## Use",
+            _use(name, measured, branch),
+            "## Scores",
+            _scores(measured, progress),
+            "## Training",
+            _training(run, measured),
+            "## Limits",
+            _limits(data, measured),
+            "## Licence",
+            _licence(weights_license),
+            "## Code",
+            _code(code),
+        ]
+    )
+    return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}\n"))
+
+
+def evaluation(data: dict[str, Any], measured: dict[str, Any]) -> list[EvalResult]:
+    """Return every figure of every test set, with its signature, as the Hub's model index wants it."""
+    dataset = _dataset(data)
+    return [
+        EvalResult(
+            task_type="translation", task_name=f"Translation {data['direction']}", dataset_type=dataset,
+            dataset_name=" ".join(filter(None, [dataset, data["dataset_config"]])),
+            dataset_config=data["dataset_config"], dataset_split=split, metric_type=_BLEU[kind],
+            metric_value=round(each["value"], 2), metric_name=each["name"],
+            metric_args={"signature": each["signature"]},
+        )
+        for split, scores in measured["test"].items()
+        for kind, each in scores.items()
+    ]  # fmt: skip
+
+
+def _dataset(data: dict[str, Any]) -> str:
+    """Name the source of the text, without the folders of the machine."""
+    return str(data["dataset"] or "text-files")
+
+
+def _opening(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
+    source, target = run["data"]["direction"].split("-")
+    size = f", {measured['parameters'] / 1e6:.1f} million parameters" if measured else ""
+    return (
+        f"The Transformer of [Attention Is All You Need](https://arxiv.org/abs/1706.03762){size}, trained to translate "
+        f"from `{source}` to `{target}` on {_dataset(run['data'])}."
+    )
+
+
+def _use(name: str, measured: dict[str, Any] | None, branch: str | None) -> str:
+    example = (measured or {}).get("examples") or [{"source": "A dog runs through the snow."}]
+    revision = f', revision="{branch}"' if branch else ""
+    snippet = SNIPPET.format(name=name, revision=revision, example=example[0]["source"])
+    return (
+        f"```python\n{snippet}```\n\n`AutoModelForSeq2SeqLM`, `AutoModel`, `AutoConfig` and `AutoTokenizer` load it "
+        "likewise. `trust_remote_code` lets the code below run on your machine: read it, and name a commit by "
+        "`revision=` to keep what you read. After `import vaswani.modeling` of the package it is not needed."
+    )
+
+
+def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
+    if measured is None:
+        at = f" It stands at step {progress.step:,}." if progress else ""
+        seen = ", ".join(f"{name} {value:.3f}" for name, value in (progress.figures if progress else {}).items())
+        return f"Training has not ended; nothing was measured on a test set yet.{at}" + (
+            f" Last validation: {seen}." if seen else ""
+        )
+    rows = [
+        f"| {split} | {each['name']} | {each['value']:.2f} | `{each['signature'].replace('|', BAR)}` |"
+        for split, scores in measured["test"].items()
+        for each in scores.values()
+    ]
+    search = measured["search"]
+    return "\n".join(
+        [
+            "| test set | score | value | signature |",
+            "|---|---|---:|---|",
+            *rows,
+            "",
+            f"Search: {search['num_beams']} beam(s), length penalty {search['length_penalty']}. The weights are the "
+            f"{measured['chosen']}, chosen on the validation set (BLEU {measured['validation']['bleu']:.2f}, "
+            f"perplexity {measured['validation']['perplexity']:.3f} a symbol).",
+            "",
+            "![Learning curve: loss and BLEU against steps](curve.png)",
+        ]
+    )
+
+
+def _training(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
+    hardware, versions = run.get("hardware"), run["versions"]
+    on = "not recorded"
+    if hardware:
+        on = f"{hardware['processes']} process(es) on {hardware['device']}, {hardware['cores']} processor cores in view"
+    lines = [f"- Hardware: {on}"]
+    if measured:
+        start = f" since it went on from {measured['resumed_from']}" if measured["resumed_from"] else ""
+        pairs = measured["training_pairs"]
+        lines += [
+            f"- Time: {measured['training_seconds'] / 3600:.2f} hours{start}, validation included; "
+            f"{measured['steps']:,} steps",
+            f"- Sentence pairs read: {pairs['kept']:,} kept, {sum(pairs['dropped'].values()):,} dropped"
+            + (f" ({', '.join(f'{n:,} {why}' for why, n in pairs['dropped'].items())})" if pairs["dropped"] else ""),
+        ]
+    lines += [
+        f"- Batches: {run['training']['batches_per_step']} a step, each of {run['data']['tokens_per_batch']:,} tokens "
+        "a side at most",
+        f"- Precision: {'bfloat16 beside float32' if run['training'].get('bf16') else 'float32'}",
+        "- Carbon: not measured",
+        "- Versions: " + ", ".join(f"{package} {version}" for package, version in versions.items()),
+    ]
+    fields = ", ".join(f"{field}={value!r}" for field, value in run["model"].items())
+    return "\n".join(["```bash", run["command"], "```", "", *lines, f"- Network: {fields}"])
+
+
+def _limits(data: dict[str, Any], measured: dict[str, Any] | None) -> str:
+    tests = ", ".join((measured or {}).get("test", {})) or "no test set"
+    return (
+        f"It translates single sentences in one direction, and was scored on {tests} alone: expect less on other kinds "
+        f"of text. Training held no pair beyond {data['max_tokens']} symbols a side. Like every such network it can "
+        "leave out, invent or turn round what the source says, in fluent words, and it repeats the biases of its text. "
+        "Do not let anything depend on its output unread."
+    )
+
+
+def _licence(weights_license: str | None) -> str:
+    weights = (
+        f"Weights: `{weights_license}`."
+        if weights_license
+        else "Weights: no licence was given by whoever pushed them; ask before you use them. The terms of the training "
+        "text may bind as well."
+    )
+    return f"{weights} Code: Apache-2.0."
+
+
+def _code(code: dict[str, str]) -> str:
+    rows = [f"| `{name}` | `{digest}` |" for name, digest in sorted(code.items())]
+    return "\n".join(
+        [
+            "These files import nothing but torch and transformers, and are those that the tests of the project run. "
+            "Weights are safetensors alone.",
+            "",
+            "| file | SHA-256 |",
+            "|---|---|",
+            *rows,
+        ]
+    )

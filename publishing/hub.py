@@ -1,0 +1,145 @@
+"""A repository on the Hub: opened by a token, written by one commit, or told in a line why not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, HfApi, constants
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
+
+from .secrets import hide_tokens
+
+_HttpError: type[Exception] = HfHubHTTPError.__bases__[0]  # of whichever HTTP client the library of the Hub builds on
+_NEW_TOKEN = "make one that may write at https://huggingface.co/settings/tokens"
+_GIVE_IT = "give it by `hf auth login` or as $HF_TOKEN"
+
+
+class PublishingError(ValueError):
+    """The Hub was not reached or did not take what was sent; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a model goes."""
+
+    name: str
+    """OWNER/NAME."""
+    private: bool | None = None
+    """Whether a new repository is one for its owner alone; None leaves it to the owner's settings."""
+    branch: str | None = None
+    """A branch other than main; made if there is none."""
+    token: str | None = field(default=None, repr=False)
+    """In place of the one that `hf auth login` or $HF_TOKEN gave."""
+
+    def __post_init__(self) -> None:
+        owner, slash, name = self.name.partition("/")
+        if not (owner and slash and name) or "/" in name:
+            raise PublishingError(
+                f"{hide_tokens(self.name)!r} does not name a repository; give OWNER/NAME, the owner being your account "
+                "on the Hub or an organisation of yours"
+            )
+
+
+def open_repository(target: Target) -> None:
+    """Make sure that the repository and its branch are there, making them if need be.
+
+    Raises:
+        PublishingError: no or a wrong token, no right, no network, or it is public and was to be private.
+
+    """
+    api = HfApi(token=target.token)
+    with _told(target):
+        api.whoami()  # of a wrong token the other answers say only that there is no such repository
+        api.create_repo(target.name, private=target.private, exist_ok=True)
+        if target.private and api.model_info(target.name).private is False:
+            raise PublishingError(
+                f"{target.name} is there already and public, and the model was to be private; change its settings on "
+                "the Hub first, or name another repository"
+            )
+        if target.branch is not None:
+            api.create_branch(target.name, branch=target.branch, exist_ok=True)
+
+
+def push(target: Target, files: list[Path], card: str, message: str, folders: dict[str, Path] | None = None) -> str:
+    """Write files, a card and whole folders by one commit: whatever interrupts it, readers see all of it or nothing.
+
+    Large files go first, by their content; what an interrupted push has already sent is not sent again.
+
+    Args:
+        target: an open repository.
+        files: go to its top, under their names.
+        card: README.md.
+        message: of the commit.
+        folders: go beneath it, by the name that they get there.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        PublishingError: as by `open_repository`.
+
+    """
+    content: dict[str, Path | bytes] = {"README.md": card.encode()}
+    content |= {path.name: path for path in files}
+    for name, folder in (folders or {}).items():
+        inside = sorted(path for path in folder.rglob("*") if path.is_file())
+        content |= {f"{name}/{path.relative_to(folder)}": path for path in inside}
+    operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=each) for name, each in content.items()]
+    with _told(target):
+        commit = HfApi(token=target.token).create_commit(
+            target.name, operations, commit_message=message, revision=target.branch
+        )
+    return str(commit.commit_url)
+
+
+@contextmanager
+def _told(target: Target) -> Iterator[None]:
+    """Turn what the client of the Hub raises into one line that names the remedy."""
+    try:
+        yield
+    except PublishingError:
+        raise
+    except Exception as error:
+        reason = _reason(error, target)
+        if reason is None:
+            raise
+        raise PublishingError(hide_tokens(reason)) from None  # the chain could show a request with its token
+
+
+def _reason(error: BaseException, target: Target) -> str | None:
+    """Return what to do about an error of the client, or None if it is not the Hub's."""
+    if isinstance(error, LocalTokenNotFoundError):
+        return f"there is no token for the Hub; {_NEW_TOKEN} and {_GIVE_IT}"
+    if isinstance(error, HFValidationError):
+        return f"{target.name!r} does not name a repository: {error}"
+    if isinstance(error, OfflineModeIsEnabled):
+        return "the Hub is switched off by $HF_HUB_OFFLINE; unset it to push"
+    if isinstance(error, HfHubHTTPError) and error.response is not None:
+        return _told_by_status(error.response.status_code, str(error.server_message or ""), target)
+    if isinstance(error, _HttpError | ConnectionError | TimeoutError):
+        return (
+            f"the Hub at {constants.ENDPOINT} does not answer ({type(error).__name__}); nothing was changed there. "
+            "Look at the network, then push again"
+        )
+    if isinstance(error, ValueError) and "metadata in README.md" in str(error):
+        return f"the Hub does not take the model card: {error}"
+    return _reason(error.__cause__, target) if error.__cause__ is not None else None  # of a file among several
+
+
+def _told_by_status(status: int, said: str, target: Target) -> str:
+    again = "nothing was changed there; push again later, what has been sent is not sent again"
+    if status == 401:
+        return f"the Hub refuses the token as wrong, expired or revoked; {_NEW_TOKEN} and {_GIVE_IT}"
+    if status == 403:
+        return (
+            f"the token may not write to {target.name}: its account has no right to it, or it may only read. "
+            f"Name a repository of your own, or {_NEW_TOKEN}"
+        )
+    if status == 404:
+        return f"the Hub has no {target.name}, or the token may not see it ({said or 'not found'})"
+    if status == 429:
+        return f"the Hub asks for a pause (429, too many requests); {again}"
+    if status >= 500:
+        return f"the Hub is out of order (it answers {status}); {again}"
+    return f"the Hub refuses with {status}: {said}"

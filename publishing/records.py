@@ -1,0 +1,25 @@
+"""What a run leaves in its folder about itself, from which its card is written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+RUN = "run.json"
+METRICS = "metrics.json"
+
+
+def read_records(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a run was told, and what it measured.
+
+    Raises:
+        ValueError: one of the two is not there.
+
+    """
+    missing = [name for name in (RUN, METRICS) if not (folder / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"{folder} lacks {', '.join(missing)}, from which the model card is written: has its run come to its end? "
+            "Go on with it by --resume"
+        )
+    told, measured = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (RUN, METRICS))
+    return told, measured

@@ -1,0 +1,26 @@
+"""Access tokens are for the Hub alone: never in a file, a log, a card or an error."""
+
+import re
+from collections.abc import Sequence
+
+HIDDEN = "<HUB_TOKEN>"
+_TOKEN = re.compile(r"\b(hf|api_org)_\w+")
+_FLAG = "--hub_token"
+
+
+def hide_tokens(text: str) -> str:
+    """Return a text without what looks like a token of the Hub."""
+    return _TOKEN.sub(HIDDEN, text)
+
+
+def hide_in_command(words: Sequence[str]) -> list[str]:
+    """Return the words of a command, without the token that a flag may carry, whatever it looks like."""
+    hidden = []
+    for before, word in zip(["", *words], words, strict=False):
+        if before in (_FLAG, _FLAG.replace("_", "-")):
+            hidden.append(HIDDEN)
+        elif word.replace("-", "_").startswith(f"{_FLAG}=".replace("-", "_")):
+            hidden.append(f"{word.split('=')[0]}={HIDDEN}")
+        else:
+            hidden.append(hide_tokens(word))
+    return hidden

@@ -1,0 +1,297 @@
+"""Imported weights give the logits of the network that they came from; what cannot be expressed is refused by name.
+
+Marian is run beside ours. Of fairseq and tensor2tensor, which are not installed, the files are written here, and their
+formulas as their papers and documents give them are computed here, by torch alone.
+"""
+
+import argparse
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoModelForSeq2SeqLM, MarianConfig, MarianMTModel
+
+from vaswani.commands import main
+from vaswani.modeling import VaswaniForConditionalGeneration
+
+Randomise = Callable[[nn.Module], None]
+V, D, FF, H = 23, 12, 20, 3
+
+
+def marian(randomise: Randomise, **changes: Any) -> MarianMTModel:
+    """A Marian that the paper's equations can express: ReLU, and attention with biases on keys alone."""
+    torch.manual_seed(0)
+    config = MarianConfig(
+        **{
+            "vocab_size": V, "d_model": D, "encoder_layers": 2, "decoder_layers": 3, "encoder_attention_heads": H,
+            "decoder_attention_heads": H, "encoder_ffn_dim": FF, "decoder_ffn_dim": FF, "activation_function": "relu",
+            "scale_embedding": True, "max_position_embeddings": 32, "pad_token_id": V - 1, "eos_token_id": 0,
+            "decoder_start_token_id": V - 1, "forced_eos_token_id": 0, **changes,
+        }
+    )  # fmt: skip
+    model = MarianMTModel(config).eval()
+    randomise(model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(("q_proj.bias", "v_proj.bias", "out_proj.bias")):
+                parameter.zero_()
+    return model
+
+
+@torch.no_grad()
+def assert_same_logits(ours: Any, theirs: Callable[[Tensor, Tensor], Tensor], symbols: int = V) -> None:
+    """Compare on two sentences of unlike words, and tell that the network does more than nothing."""
+    draw = torch.Generator().manual_seed(1)
+    source = torch.randint(2, V - 1, (2, 9), generator=draw)
+    target = torch.randint(2, V - 1, (2, 7), generator=draw)
+    expected = theirs(source, target)
+    found = ours.eval()(source, decoder_input_ids=target).logits[:, :, :symbols]
+    torch.testing.assert_close(found, expected.to(found), rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+    assert expected.std() > 0.1
+    assert not torch.allclose(expected, theirs(source.flip(1), target), atol=1e-2)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_marian_gives_the_same_logits_and_translations(randomise: Randomise, tmp_path: Path, scaled: bool) -> None:
+    """Its sines stand before its cosines; with or without scaled embeddings; float64."""
+    theirs: Any = marian(randomise, scale_embedding=scaled).double()
+    theirs.save_pretrained(tmp_path / "marian")
+    assert main(["import", str(tmp_path / "marian"), str(tmp_path / "ours")]) == 0
+    ours: Any = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "ours")
+    assert isinstance(ours, VaswaniForConditionalGeneration)
+    assert ours.config.positions == "sinusoidal"
+    assert ours.dtype == torch.float64
+    assert_same_logits(ours, lambda source, target: theirs(source, decoder_input_ids=target).logits)
+    source = torch.tensor([[5, 6, 7, 0], [9, 8, 0, V - 1]])
+    mask = (source != V - 1).long()
+    asked: dict[str, Any] = {"attention_mask": mask, "num_beams": 3, "max_new_tokens": 8}
+    found = ours.generate(source, paper_search=False, **asked)
+    assert torch.equal(found, theirs.generate(source, **asked))
+    labels = torch.tensor([[4, 5, 0, -100], [6, 7, 8, 0]])
+    torch.testing.assert_close(
+        ours(source, mask, labels=labels).loss, theirs(source, mask, labels=labels).loss, rtol=1e-5, atol=1e-5
+    )
+
+
+def spoil(name: str, value: float) -> Callable[[MarianMTModel], None]:
+    def change(model: MarianMTModel) -> None:
+        with torch.no_grad():
+            model.get_parameter(name)[0] = value
+
+    return change
+
+
+def logits_bias(model: MarianMTModel) -> None:
+    model.final_logits_bias[0, 1] = 0.5
+
+
+REFUSED: list[tuple[dict[str, Any], Callable[[MarianMTModel], None] | None, str]] = [
+    ({"activation_function": "swish"}, None, r"compute swish, and ours ReLU \(eq. 2\)"),
+    ({"decoder_ffn_dim": 24}, None, "encoder_ffn_dim is 20 and decoder_ffn_dim is 24; here they are one number"),
+    ({"decoder_attention_heads": 4}, None, "encoder_attention_heads is 3 and decoder_attention_heads is 4"),
+    ({}, spoil("model.encoder.layers.1.self_attn.q_proj.bias", 0.25),
+     r"a bias at encoder.layers.1.self_attention.w_q \(up to 0.25\), which the paper's equations have not"),
+    ({}, spoil("model.decoder.layers.2.encoder_attn.v_proj.bias", 1e-3), r"cross_attention.w_v \(up to 0.001\)"),
+    ({}, spoil("model.decoder.layers.0.self_attn.out_proj.bias", 1.0), r"self_attention.w_o \(up to 1\)"),
+    ({}, logits_bias, "a bias on the logits"),
+    ({"share_encoder_decoder_embeddings": False, "tie_word_embeddings": False}, None, "the encoder's embeddings and "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "change", "message"), REFUSED, ids=[message[:20] for *_, message in REFUSED])
+def test_a_marian_that_computes_something_else_is_refused(
+    randomise: Randomise, tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: Any, change: Any, message: str
+) -> None:
+    theirs = marian(randomise, **changes)
+    if change is not None:
+        change(theirs)
+    theirs.save_pretrained(tmp_path / "marian")
+    assert main(["import", str(tmp_path / "marian"), str(tmp_path / "ours")]) == 2
+    error = capsys.readouterr().err
+    assert re.search(f"vaswani import: .*{message}", error), error
+    assert not (tmp_path / "ours").exists()
+
+
+# --- fairseq and tensor2tensor: one reference network, written into either's names ---
+
+
+class Reference(nn.Module):
+    """Their network: torch's layers with another table of positions and another epsilon."""
+
+    def __init__(self, pre_norm: bool, epsilon: float, table: Tensor, scale: float, key_bias: bool) -> None:
+        super().__init__()
+        self.tokens, self.table, self.scale = nn.Embedding(V, D), table, scale
+        self.stacks = nn.Transformer(
+            D, H, 2, 2, FF, dropout=0.0, batch_first=True, norm_first=pre_norm, layer_norm_eps=epsilon
+        )
+        if not pre_norm:
+            self.stacks.encoder.norm = self.stacks.decoder.norm = None
+        self.key_bias = key_bias
+
+    @torch.no_grad()
+    def draw(self, randomise: Randomise) -> "Reference":
+        randomise(self)
+        self.tokens.weight.mul_(D**0.5 / self.scale)
+        for name, parameter in self.named_parameters():
+            if name.endswith("out_proj.bias"):
+                parameter.zero_()
+            elif name.endswith("in_proj_bias"):
+                parameter[:D], parameter[2 * D :] = 0, 0
+                parameter[D : 2 * D] *= self.key_bias
+        return self.eval()
+
+    def embed(self, ids: Tensor) -> Tensor:
+        return self.tokens(ids) * self.scale + self.table[: ids.shape[1]].to(self.tokens.weight)
+
+    def forward(self, source: Tensor, target: Tensor, start_is_zero: bool = False) -> Tensor:
+        embedded = self.embed(target)
+        if start_is_zero:  # what the symbol at the start looks up is taken away
+            embedded = torch.cat([embedded[:, :1] - self.scale * self.tokens(target[:, :1]), embedded[:, 1:]], 1)
+        causal = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
+        return F.linear(self.stacks(self.embed(source), embedded, tgt_mask=causal), self.tokens.weight)
+
+
+def their_table(first: int, rows: int = 64) -> Tensor:
+    """The sinusoids of get_timing_signal_1d, number by number."""
+    step = math.log(10000) / (D // 2 - 1)
+    angles = [[position * math.exp(-i * step) for i in range(D // 2)] for position in range(first, first + rows)]
+    return torch.tensor([[*map(math.sin, row), *map(math.cos, row)] for row in angles])
+
+
+def fairseq_state(reference: Reference, table: Tensor | None) -> dict[str, Tensor]:
+    names = {
+        "self_attn.out_proj": "self_attn.out_proj", "multihead_attn.out_proj": "encoder_attn.out_proj",
+        "linear1": "fc1", "linear2": "fc2", "norm1": "self_attn_layer_norm",
+    }  # fmt: skip
+    state = {"encoder.version": torch.tensor([3.0]), "encoder.embed_tokens.weight": reference.tokens.weight.data}
+    for name in ("decoder.embed_tokens.weight", "decoder.output_projection.weight"):
+        state[name] = reference.tokens.weight.data
+    for stack in ("encoder", "decoder"):
+        kind = "weight" if table is not None else "_float_tensor"
+        state[f"{stack}.embed_positions.{kind}"] = table if table is not None else torch.zeros(1)
+        own = {"norm2": "final_layer_norm"} if stack == "encoder" else {"norm2": "encoder_attn_layer_norm",
+                                                                      "norm3": "final_layer_norm"}  # fmt: skip
+        for name, parameter in getattr(reference.stacks, stack).state_dict().items():
+            if "in_proj" in name:
+                attention = name.rpartition(".")[0].replace("multihead_attn", "encoder_attn")
+                for letter, part in zip("qkv", parameter.chunk(3), strict=True):
+                    state[f"{stack}.{attention}.{letter}_proj.{name.rpartition('_')[2]}"] = part.clone()
+                continue
+            ours = name
+            for one, other in (names | own).items():
+                ours = ours.replace(f".{one}.", f".{other}.")
+            state[f"{stack}.{ours}" if not name.startswith("norm.") else f"{stack}.layer_norm.{name[5:]}"] = parameter
+    return state
+
+
+SETTINGS = {
+    "encoder_attention_heads": H, "decoder_attention_heads": H, "encoder_ffn_embed_dim": FF,
+    "decoder_ffn_embed_dim": FF, "encoder_layers": 2, "decoder_layers": 2, "max_source_positions": 64,
+    "max_target_positions": 64, "activation_fn": "relu",
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")  # a fast path of torch's that is not meant here
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("pre_norm", [False, True])
+def test_fairseq_gives_the_same_logits(randomise: Randomise, tmp_path: Path, pre_norm: bool, learned: bool) -> None:
+    """Its positions count from 2, its embeddings may be unscaled, and its table may be a learned one."""
+    torch.manual_seed(0)
+    table = torch.randn(66, D) if learned else None
+    scale = 1.0 if learned else math.sqrt(D)
+    reference = Reference(pre_norm, 1e-5, table[2:] if table is not None else their_table(2), scale, True).draw(
+        randomise
+    )
+    settings = SETTINGS | {
+        "encoder_normalize_before": pre_norm, "decoder_normalize_before": pre_norm, "encoder_learned_pos": learned,
+        "decoder_learned_pos": learned, "no_scale_embedding": learned,
+    }  # fmt: skip
+    content = {"model": fairseq_state(reference, table), "args": argparse.Namespace(**settings)}
+    torch.save(content, tmp_path / "model.pt")
+    assert main(["import", str(tmp_path / "model.pt"), str(tmp_path / "ours")]) == 0
+    ours: Any = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "ours")
+    assert (ours.config.positions, ours.config.max_positions) == ("learned", 64)
+    assert (ours.config.eos_token_id, ours.config.decoder_start_token_id, ours.config.pad_token_id) == (2, 2, 1)
+    assert_same_logits(ours, reference)
+
+
+def tensor2tensor_variables(reference: Reference) -> dict[str, Any]:
+    """All names of a checkpoint of transformer_base, those of its optimizer too."""
+    found: dict[str, Any] = {"global_step": np.int64(7)}
+    tokens = reference.tokens.weight.data.numpy()
+    for place, part in enumerate(np.array_split(tokens, 16)):
+        found[f"transformer/symbol_modality_{V}_{D}/shared/weights_{place}"] = part
+    body = "transformer/body"
+    sublayers = {"self_attn": "self_attention", "multihead_attn": "encdec_attention"}
+    for stack in ("encoder", "decoder"):
+        own = {"norm1": "self_attention", "norm2": "ffn"} if stack == "encoder" else {
+            "norm1": "self_attention", "norm2": "encdec_attention", "norm3": "ffn"}  # fmt: skip
+        for name, parameter in getattr(reference.stacks, stack).state_dict().items():
+            value, words = parameter.numpy(), name.split(".")
+            norm = {"weight": "layer_norm_scale", "bias": "layer_norm_bias"}.get(words[-1], "")
+            if words[0] == "norm":
+                found[f"{body}/{stack}/layer_prepostprocess/layer_norm/{norm}"] = value
+                continue
+            where = f"{body}/{stack}/layer_{words[1]}"
+            if words[2] in sublayers and words[-1] == "in_proj_weight":
+                for letter, part in zip("qkv", np.split(value, 3), strict=True):
+                    found[f"{where}/{sublayers[words[2]]}/multihead_attention/{letter}/kernel"] = part.T
+            elif words[2] in sublayers and words[-1] == "weight":
+                found[f"{where}/{sublayers[words[2]]}/multihead_attention/output_transform/kernel"] = value.T
+            elif words[2].startswith("linear"):
+                kind = "kernel" if words[-1] == "weight" else "bias"
+                found[f"{where}/ffn/conv{words[2][-1]}/{kind}"] = value.T if kind == "kernel" else value
+            elif words[2] in own:
+                found[f"{where}/{own[words[2]]}/layer_prepostprocess/layer_norm/{norm}"] = value
+    return found | {f"{name}/Adam": value for name, value in found.items() if "kernel" in name}
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")
+@pytest.mark.parametrize("pre_norm", [False, True])
+def test_tensor2tensor_gives_the_same_logits(randomise: Randomise, tmp_path: Path, pre_norm: bool) -> None:
+    """Its epsilon is 1e-6, which float64 and a narrow tolerance show, and its decoder starts with zeros."""
+    torch.manual_seed(0)
+    reference = Reference(pre_norm, 1e-6, their_table(0), math.sqrt(D), False).draw(randomise).double()
+    np.savez(tmp_path / "model.npz", allow_pickle=False, **tensor2tensor_variables(reference))
+    assert main(["import", str(tmp_path / "model.npz"), str(tmp_path / "ours")]) == 2  # without its heads
+    assert main(["import", str(tmp_path / "model.npz"), str(tmp_path / "ours"), "--num_heads", str(H)]) == 0
+    ours: Any = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "ours")
+    start = ours.config.decoder_start_token_id
+    assert (start, ours.config.vocab_size, ours.config.eos_token_id) == (V, V + 1, 1)
+
+    def theirs(source: Tensor, target: Tensor) -> Tensor:
+        return reference(source, target, start_is_zero=True)
+
+    with torch.no_grad():
+        source, target = torch.tensor([[5, 6, 7, 8]]), torch.tensor([[4, 9, 3]])
+        ours_starts = torch.cat([torch.tensor([[start]]), target[:, 1:]], 1)
+        found = ours(source, decoder_input_ids=ours_starts).logits[:, :, :V]
+        expected = theirs(source, target)
+        assert not torch.allclose(expected, reference(source, target), atol=1e-2)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6 * float(expected.abs().max()))
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Anything:
+        pass
+
+    torch.save({"model": {}, "cfg": 1}, tmp_path / "new.pt")
+    np.savez(tmp_path / "none.npz", a=np.zeros(2))
+    (tmp_path / "text.txt").touch()
+    (tmp_path / "there").mkdir()
+    for words, message in (
+        (["new.pt", "out"], 'has no "args"; a checkpoint of fairseq has'),
+        (["none.npz", "out", "--num_heads", "2"], "0 tables of symbols (none)"),
+        (["text.txt", "out"], "is no folder of a MarianMTModel, no .pt of fairseq and no .npz"),
+        (["none.npz", "there", "--num_heads", "2"], "there exists; name another folder"),
+    ):
+        assert main(["import", *(str(tmp_path / word) if "." in word or word in ("out", "there") else word
+                                 for word in words)]) == 2  # fmt: skip
+        assert message in capsys.readouterr().err

@@ -1,0 +1,120 @@
+"""Training killed fifty times, at drawn moments and often while it saves, ends with the weights of a run left alone.
+
+Real processes, forked from one that has imported everything, so that a life costs its training alone; SIGKILL always.
+What a life finds on the disk is what the one before it left there.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import torch
+from corpus_of_numbers import number_tokenizer
+from safetensors.torch import load_file
+from test_training import train
+
+from vaswani.experiment.run import checkpoint_to_resume
+from vaswani.training.checkpoints import MANIFEST, checkpoints, fault, newest_whole, sealed
+
+KILLS, WHILE_SAVING = 50, 20
+LAST_STEP = 16
+
+
+def live(folder: Path) -> None:
+    """Go on from what is on the disk to the last step, saving after each; in a process of its own."""
+    torch.set_num_threads(1)
+    train(
+        folder, number_tokenizer(), dropout=0.2, checkpoint=checkpoint_to_resume(folder),
+        max_steps=LAST_STEP, save_steps=1, save_total_limit=2, batches_per_step=2,
+    )  # fmt: skip
+
+
+def born(folder: Path) -> BaseProcess:
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=live, args=(folder,))
+    process.start()
+    return process
+
+
+def wait_for(seen: Callable[[], bool], process: BaseProcess) -> None:
+    """Come back when this is seen or the process has ended."""
+    end = time.monotonic() + 120
+    while not seen() and process.is_alive():
+        assert time.monotonic() < end, "waited two minutes in vain"
+        time.sleep(0.0005)
+
+
+def saved(folder: Path) -> int:
+    """Return the number of the newest checkpoint that is sealed."""
+    return max((int(each.name.split("-")[1]) for each in sealed(folder)), default=0)
+
+
+def is_cut_off(folder: Path, since: int = 0) -> bool:
+    """Tell whether there is an unsealed checkpoint that was touched after this moment, in nanoseconds."""
+    with suppress(FileNotFoundError):  # it was deleted while looked at
+        return any(not (each / MANIFEST).exists() and each.stat().st_mtime_ns > since for each in checkpoints(folder))
+    return False
+
+
+def killed_once(folder: Path, draw: random.Random, while_saving: bool) -> bool:
+    """Start from what is there and kill at a drawn moment; return whether there was time to.
+
+    Either in the midst of writing or deleting a checkpoint, or anywhere after the drawn step.
+    """
+    step, start = saved(folder) + draw.randint(0, 3), time.time_ns()
+    process = born(folder)
+    wait_for(lambda: saved(folder) >= step and (is_cut_off(folder, start) or not while_saving), process)
+    process.join(draw.uniform(0, 0.01 if while_saving else 0.1))
+    if process.is_alive():
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+    return process.exitcode != 0
+
+
+@pytest.fixture
+def folder_in_memory(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder whose disk is memory, if there is one: SIGKILL takes no page from either, and syncing is free."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def test_fifty_kills_change_nothing(folder_in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for the process from which the others are forked
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    alone = born(folder_in_memory / "alone")
+    alone.join()
+    expected = load_file(folder_in_memory / "alone" / f"checkpoint-{LAST_STEP}" / "model.safetensors")
+
+    draw = random.Random(0)
+    kills = cut_off = runs = 0
+    while kills < KILLS or cut_off < WHILE_SAVING:
+        assert runs < KILLS, f"{kills} kills only, {cut_off} of them while it saved"
+        runs += 1
+        folder = folder_in_memory / f"run {runs}"
+        folder.mkdir()
+        while killed_once(folder, draw, while_saving=kills % 2 == 0):
+            kills += 1
+            cut_off += is_cut_off(folder)
+            whole, _ = newest_whole(folder)
+            assert whole is not None or not sealed(folder), "a kill made a sealed checkpoint worthless"
+        last = folder / f"checkpoint-{LAST_STEP}"
+        assert fault(last) is None
+        found = load_file(last / "model.safetensors")
+        assert found.keys() == expected.keys()
+        for name, tensor in expected.items():
+            assert torch.equal(tensor, found[name]), f"run {runs}, {name}"
+    print(f"{kills} kills in {runs} runs, {cut_off} of them while a checkpoint was written or deleted")

@@ -1,0 +1,246 @@
+"""A corpus: window after window, by one process or by two, every line once and in order, in each format."""
+
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
+
+from vaswani.commands import main
+from vaswani.commands.lines import windows
+from vaswani.serving.alignment import by_attention
+from vaswani.serving.corpus import Line, Translator, translate_corpus
+from vaswani.serving.search import Beams, by_generate
+from vaswani.serving.translate import translate
+
+MakeModel = Callable[..., Any]
+LINES = st.lists(st.sampled_from(["", " \t"]) | st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+
+
+def translator(model: Any, tokenizer: PreTrainedTokenizerFast, n_best: int = 1, **changes: Any) -> Translator:
+    search = by_generate(model, tokenizer, Beams(4, 0.6, n_best))
+    settings: dict[str, Any] = {"batch_tokens": 40, "max_tokens": 10_000, "align": by_attention([model], tokenizer)}
+    return Translator(tokenizer, search, **(settings | changes))
+
+
+def lines_of(windows: Iterator[list[Line]]) -> list[Line]:
+    return [line for window in windows for line in window]
+
+
+@given(lines=LINES, cuts=st.lists(st.integers(1, 4)))
+@settings(max_examples=10, deadline=None)
+def test_every_line_comes_once_and_in_order_whatever_the_windows(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, lines: list[str], cuts: list[int]
+) -> None:
+    rest, parts = lines, list[list[str]]()
+    for cut in cuts:
+        parts, rest = [*parts, rest[:cut]], rest[cut:]
+    found = lines_of(translate_corpus(translator(talker(), toy_tokenizer), [*parts, rest]))
+    assert [(line.number, line.source) for line in found] == list(enumerate(lines, 1))
+    assert [line.hypotheses[0].text for line in found] == translate(talker(), toy_tokenizer, lines)
+    assert all(len(line.alignments or []) == len(line.hypotheses) == 1 for line in found)
+
+
+def test_windows_are_read_one_at_a_time(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast) -> None:
+    read = []
+
+    def source() -> Iterator[list[str]]:
+        for number in range(3):
+            read.append(number)
+            yield [f"line {number}"]
+
+    for number, _ in enumerate(translate_corpus(translator(talker(), toy_tokenizer), source())):
+        assert read == list(range(number + 1))
+
+
+@given(lines=st.lists(st.text(max_size=3_000_000), max_size=3) | st.lists(st.just("a"), max_size=20_000))
+@settings(max_examples=20, deadline=None)
+def test_a_window_is_bounded_in_lines_and_characters(lines: list[str]) -> None:
+    cut = list(windows(lines))
+    assert [line for window in cut for line in window] == lines
+    for window in cut:
+        assert 0 < len(window) <= 8192
+        assert len(window) == 1 or sum(map(len, window)) <= 4_000_000
+
+
+def test_the_n_best_are_scored_by_their_probability_and_the_first_is_the_translation(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model, lines = talker(), ["the cat", "", "what is this long line about then", "x"]
+    found = lines_of(translate_corpus(translator(model, toy_tokenizer, n_best=3), [lines]))
+    assert [line.hypotheses[0].text for line in found] == translate(model, toy_tokenizer, lines)
+    assert [len(line.hypotheses) for line in found] == [3, 1, 3, 3]
+    assert found[1].hypotheses == [("", None)]
+    assert found[1].alignments == [""]
+    for line in (found[0], found[2], found[3]):
+        scores = [each.score for each in line.hypotheses]
+        assert scores == sorted(scores, key=lambda score: -(score or 0))
+        assert len(set(line.hypotheses)) == 3
+    output = model.generate(
+        torch.tensor([toy_tokenizer(lines[2]).input_ids]), num_beams=4, num_return_sequences=3, length_penalty=0.6
+    )
+    for symbols, hypothesis in zip(output, found[2].hypotheses, strict=True):
+        target = symbols[symbols != 1]
+        with torch.no_grad():
+            source = torch.tensor([toy_tokenizer(lines[2]).input_ids])
+            log_p = model(source, decoder_input_ids=target[None, :-1]).logits[0].log_softmax(-1)
+        sum_of = log_p.gather(1, target[1:, None]).sum().item()
+        assert hypothesis.score == pytest.approx(sum_of / ((5 + len(target) - 1) / 6) ** 0.6, abs=1e-9)
+
+
+def test_a_line_that_is_too_long_is_left_empty_and_harms_no_other(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    lines = ["the cat", "dog " * 30, "the door", "x" * 60]
+    found = lines_of(translate_corpus(translator(talker(), toy_tokenizer, max_tokens=20), [lines]))
+    assert [line.is_too_long for line in found] == [False, True, False, True]
+    assert [line.tokens for line in found] == [len(ids) for ids in toy_tokenizer(lines).input_ids]
+    expected = translate(talker(), toy_tokenizer, lines)
+    assert [line.hypotheses[0].text for line in found] == [expected[0], "", expected[2], ""]
+
+
+def test_two_thousand_tokens_are_translated(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast) -> None:
+    model = talker()
+    with torch.no_grad():
+        model.model.tokens.weight[3] *= 3  # ends soon
+    long = "the cat " * 1000
+    assert len(toy_tokenizer(long).input_ids) > 2000
+    (line,) = lines_of(translate_corpus(translator(model, toy_tokenizer, batch_tokens=1), [[long]]))
+    assert line.hypotheses[0].text
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model")
+    talker().save_pretrained(path)
+    toy_tokenizer.save_pretrained(path)
+    return path
+
+
+TEXT = ["the cat", "", "a\tb 😀 שלום", "the dog sat by the door and the cat", "x\u2028y", "dog " * 70, "über 12"]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "source.txt"
+    path.write_text("".join(f"{line}\n" for line in TEXT), encoding="utf-8")
+    return path
+
+
+def output(capsysbinary: pytest.CaptureFixture[bytes], *args: str | Path) -> tuple[str, str]:
+    assert main(["translate", *map(str, args)]) == 0
+    found = capsysbinary.readouterr()
+    return found.out.decode(), found.err.decode()
+
+
+def test_the_formats_say_the_same(folder: Path, text: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    asked = (folder, "--input", text, "--max_tokens", "60", "--batch_tokens", "100")
+    plain, told = output(capsysbinary, *asked, "--align")
+    best = [line.partition(" ||| ") for line in plain.removesuffix("\n").split("\n")]
+    assert len(best) == len(TEXT)
+    assert "1 line(s) of more than 60 tokens were left empty, not cut: line (tokens) 6 (" in told
+    assert "raise --max_tokens" in told
+    more = (*asked, "--n_best", "3", "--align", "--format")
+    rows = [json.loads(line) for line in output(capsysbinary, *more, "jsonl")[0].split("\n")[:-1]]
+    assert [row["source"] for row in rows] == TEXT
+    assert [row["line"] for row in rows] == list(range(1, len(TEXT) + 1))
+    first = [row["translations"][0] for row in rows]
+    assert [(each["text"], " ||| ", each["alignment"]) for each in first] == best
+    assert [row.get("too_long") for row in rows] == [None] * 5 + [rows[5]["too_long"], None]
+    tsv = output(capsysbinary, *more, "tsv")[0].split("\n")[:-1]
+    table = list(csv.reader(tsv, delimiter="\t", quoting=csv.QUOTE_NONE))
+    flat = [(row, rank, each) for row in rows for rank, each in enumerate(row["translations"], 1)]
+    assert len(table) == len(flat) == 3 * 5 + 2
+    for columns, (row, rank, each) in zip(table, flat, strict=True):
+        score = "" if each["score"] is None else f"{each['score']:.6g}"
+        expected = [str(row["line"]), str(rank), score, each["text"].replace("\t", " "), each["alignment"]]
+        assert columns == expected
+
+
+def test_an_ensemble_of_one_model_twice_translates_as_it_does(
+    folder: Path, text: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    alone, _ = output(capsysbinary, folder, "--input", text)
+    assert output(capsysbinary, folder, folder, "--input", text)[0] == alone
+    assert len(set(alone.split("\n"))) > 5
+
+
+def test_what_does_not_go_together_is_told(folder: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    for asked, message in (
+        (["--n_best", "2"], "--n_best 2 does not fit --format text"),
+        (["--n_best", "5", "--format", "tsv"], "no more hypotheses than beams"),
+        (["--max_tokens", "0"], "--max_tokens is 0; give 1 or more"),
+        ([str(folder), "--beams", "1"], "give an ensemble 2 beams or more"),
+    ):
+        assert main(["translate", str(folder), *asked]) == 2
+        assert message in capsysbinary.readouterr().err.decode()
+
+
+SHARE = """
+import sys
+import vaswani.commands.lines
+from vaswani.commands import main
+vaswani.commands.lines.WINDOW_LINES = 20
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def shared(*args: str | Path, given: Path, processes: int) -> list[tuple[int, bytes, str]]:
+    """Run `vaswani translate` in so many processes, as a launcher does; returns what each left."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = []
+    for rank in range(processes):
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+        if processes > 1:
+            environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
+            environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        command = [sys.executable, "-c", SHARE, "translate", *map(str, args)]
+        with given.open("rb") as stdin:
+            started.append(
+                subprocess.Popen(command, env=environment, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            )
+    found = []
+    for process in started:
+        out, err = process.communicate()
+        found.append((process.returncode, out, err.decode()))
+    return found
+
+
+def test_two_processes_write_what_one_writes_to_the_byte(folder: Path, tmp_path: Path) -> None:
+    """Three windows from stdin; only the first process writes."""
+    source = tmp_path / "source.txt"
+    source.write_text("".join(f"{'cat ' * (n * 7 % 13)}{n}\n" for n in range(50)) + "\n\n" + "dog " * 90 + "\n")
+    asked = (folder, "--format", "jsonl", "--n_best", "2", "--align", "--batch_tokens", "120", "--max_tokens", "80")
+    ((code, alone, told),) = shared(*asked, given=source, processes=1)
+    assert code == 0
+    first, second = shared(*asked, given=source, processes=2)
+    assert len(alone.split(b"\n")) == 54
+    assert first == (0, alone, told)
+    assert second == (0, b"", "")
+    assert "1 line(s)" in told
+
+
+def test_an_error_in_one_process_ends_both_and_is_told_once(folder: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "source.txt", tmp_path / "target.txt"
+    source.write_bytes(b"fine\n" * 25 + b"\xff\n")
+    target.write_text("old\n")
+    first, second = shared(folder, "--output", target, given=source, processes=2)
+    assert (first[0], second) == (2, (2, b"", ""))
+    assert "line 26, byte 1: 0xff is not UTF-8" in first[2]
+    assert target.read_text() == "old\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source.txt", "target.txt"]

@@ -1,0 +1,162 @@
+"""Two machines on one: network namespaces joined by a virtual cable, with one disk, for tests of what happens to nodes.
+
+Each has a loopback and an `eth0` of its own and nothing else, so all that a node's processes say to the other's goes
+through the cable. It needs the program `ip` and the right to make namespaces, and is skipped where one is missing.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+PORT = 29400
+"""Of a rendezvous that is kept by a node; the namespaces' own, so nothing else can hold it."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One of the two machines."""
+
+    number: int
+    namespace: str
+    address: str
+
+    def pids(self) -> list[int]:
+        """Return the processes of this machine."""
+        return [int(pid) for pid in ip("netns", "pids", self.namespace).split()]
+
+    def power_off(self) -> None:
+        """Kill every process; none can hear it, and none can tidy up."""
+        while pids := self.pids():
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+    def unplug(self) -> None:
+        """Pull the cable: what either side sends is lost, and nobody is told."""
+        ip("-n", self.namespace, "link", "set", "eth0", "down")
+
+    def plug_in(self) -> None:
+        """Put the cable back."""
+        ip("-n", self.namespace, "link", "set", "eth0", "up")
+
+    def listens(self, port: int) -> bool:
+        """Tell whether a process of this machine waits for connections at a port."""
+        return bool(ip("netns", "exec", self.namespace, "ss", "-Hltn", f"sport = :{port}"))
+
+
+@dataclass(frozen=True)
+class Rendezvous:
+    """Where the torchruns of two nodes find each other: on a node that keeps it, or in a file on the common disk."""
+
+    name: str
+    place: Node | Path
+
+    def flags(self, node: Node) -> list[str]:
+        """Return torchrun's flags on one of the nodes; the time-outs are short, since a test waits for them."""
+        conf = {"last_call_timeout": 5, "keep_alive_interval": 1, "keep_alive_max_attempt": 6}
+        if isinstance(self.place, Path):
+            endpoint, kept = str(self.place), {"store_type": "file"}
+        else:
+            endpoint, kept = f"{self.place.address}:{PORT}", {"is_host": str(int(node == self.place))}
+        return [
+            "--rdzv-backend", "c10d", "--rdzv-id", self.name, "--rdzv-endpoint", endpoint,
+            "--rdzv-conf", ",".join(f"{name}={value}" for name, value in (conf | kept).items()),
+        ]  # fmt: skip
+
+
+class Torchrun:
+    """An elastic torchrun with one worker on one of the nodes, which joins with another node where there is one."""
+
+    def __init__(self, node: Node, rendezvous: Rendezvous, output: Path, script: Path, *flags: str | Path) -> None:
+        self.node = node
+        self._output = output
+        command = [
+            "ip", "netns", "exec", node.namespace, sys.executable, "-m", "torch.distributed.run", "--nnodes", "1:2",
+            "--nproc-per-node", "1", "--local-addr", node.address, "--max-restarts", "3", *rendezvous.flags(node),
+            str(script), *map(str, flags),
+        ]  # fmt: skip
+        environment: Mapping[str, str] = os.environ | {
+            "GLOO_SOCKET_IFNAME": "eth0", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "ACCELERATE_USE_CPU": "true",
+            "OMP_NUM_THREADS": "1", "NODE": str(node.number),
+            "VASWANI_CACHE": str(output.with_name(f"cache of node {node.number}")),  # as two machines have
+        }  # fmt: skip
+        with output.open("a") as file:
+            self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+
+    def workers(self) -> list[int]:
+        """Return the processes that train, without those that load for them."""
+        with suppress(psutil.NoSuchProcess):
+            return [child.pid for child in psutil.Process(self.process.pid).children()]
+        return []
+
+    def said(self) -> str:
+        """Return what this node has printed up to now."""
+        return self._output.read_text()
+
+    def ended(self) -> bool:
+        """Tell whether torchrun has ended."""
+        return self.process.poll() is not None
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait for something to come true."""
+        end = time.monotonic() + 150
+        while not condition():
+            if time.monotonic() > end:
+                pytest.fail(f"waited in vain; node {self.node.number} said at last:\n{self.said()[-3000:]}")
+            time.sleep(0.02)
+
+    def power_off(self) -> None:
+        """Kill all of its node."""
+        self.node.power_off()
+        self.process.wait()
+
+    def end(self) -> int:
+        """Wait for torchrun to end, and return its exit code."""
+        self.wait_until(self.ended)
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+def ip(*words: str) -> str:
+    """Run `ip` and return what it says."""
+    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
+
+
+@contextmanager
+def two_nodes() -> Iterator[tuple[Node, Node]]:
+    """Make two machines, and remove them with all that runs on them."""
+    if shutil.which("ip") is None:
+        pytest.skip("two nodes need the program ip (package iproute2)")
+    nodes = [Node(number, f"vaswani-{os.getpid()}-{number}", f"10.77.0.{number + 1}") for number in range(2)]
+    try:
+        try:
+            for node in nodes:
+                ip("netns", "add", node.namespace)
+            ends = [("eth0", "netns", node.namespace) for node in nodes]
+            ip("link", "add", *ends[0], "type", "veth", "peer", "name", *ends[1])
+            for node in nodes:
+                ip("-n", node.namespace, "address", "add", f"{node.address}/24", "dev", "eth0")
+                for device in ("lo", "eth0"):
+                    ip("-n", node.namespace, "link", "set", device, "up")
+                # A connection that nobody answers is given up after 13 s; by default it is a quarter of an hour.
+                given_up = "echo 5 > /proc/sys/net/ipv4/tcp_retries2"
+                ip("netns", "exec", node.namespace, "sh", "-c", given_up)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"two nodes need the right to make network namespaces: {error.stderr.strip()}")
+        yield nodes[0], nodes[1]
+    finally:
+        for node in nodes:
+            with suppress(subprocess.CalledProcessError):  # it was not made
+                node.power_off()
+                ip("netns", "delete", node.namespace)

@@ -1,0 +1,48 @@
+"""Going on from a checkpoint with processes other than those that saved it: what is refused, and what is drawn anew."""
+
+import hashlib
+from pathlib import Path
+
+from accelerate import Accelerator, DistributedType
+
+from .checkpoints import Layout, layout, saved_by_zero3, saved_on
+from .endings import StartupError
+
+_LAYOUTS = {DistributedType.FSDP: Layout.FSDP, DistributedType.DEEPSPEED: Layout.DEEPSPEED}
+
+
+def check_fits(checkpoint: Path, accelerator: Accelerator) -> None:
+    """Refuse a checkpoint that these processes could not go on from.
+
+    What FSDP2 or one process alone saved, any number of processes takes; DeepSpeed needs as many as there were.
+
+    Raises:
+        StartupError: FSDP, DeepSpeed or neither saved it, and another of them runs; or another number of processes, or
+            another kind of stage, of DeepSpeed. All processes see the same files, and so decide alike.
+
+    """
+    held, running = layout(checkpoint), _LAYOUTS.get(accelerator.distributed_type, Layout.WHOLE)
+    complaint = None
+    if held is not running:
+        complaint = f"was saved {held.value}, and this run goes on {running.value}"
+    elif held is Layout.DEEPSPEED:
+        saved, processes = saved_on(checkpoint), accelerator.num_processes
+        stage = accelerator.state.deepspeed_plugin.zero_stage
+        if saved != processes:
+            complaint = (
+                f"was saved by DeepSpeed on {saved} process(es), which as many must go on from, and {processes} run"
+            )
+        elif saved_by_zero3(checkpoint) != (stage == 3):
+            complaint = (
+                f"was saved by ZeRO of {'stage 3' if stage != 3 else 'a stage below 3'}, and this run has stage {stage}"
+            )
+    if complaint:
+        raise StartupError(
+            f"{checkpoint} {complaint}; launch the run as it was, or keep its weights alone by `vaswani consolidate`"
+        )
+
+
+def seed_of(seed: int, step: int, process: int) -> int:
+    """Return what a process draws its random states from that goes on at `step` and finds none of its own."""
+    digest = hashlib.sha256(f"{seed} {step} {process}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
