@@ -9,8 +9,6 @@ Shapes: H heads, D = d_model, V = vocab_size.
 """
 
 import json
-from collections import deque
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +25,7 @@ from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS, penalty
 from vaswani.modeling.modeling_vaswani import MultiHeadAttention, Residual, sinusoidal_positions
 
-from .translate import translate_by
+from .search import BatchSearch, Beams, Hypothesis, one_line
 
 POSITIONS = 4096
 """Rows of the table that stands in for sinusoids, which the engine would compute by another formula."""
@@ -154,7 +152,7 @@ def numbers(tensor: Tensor) -> NDArray[np.float32]:
 # --- The search -------------------------------------------------------------------------------------------------------
 
 
-class Hypothesis(NamedTuple):
+class Candidate(NamedTuple):
     """One translation."""
 
     symbols: list[int]
@@ -166,14 +164,13 @@ class Hypothesis(NamedTuple):
 class Engine:
     """An exported model, loaded."""
 
-    def __init__(self, folder: Path, device: str | None = None, workers: int = 1, threads: int = 1) -> None:
+    def __init__(self, folder: Path, device: str | None = None, threads: int = 1) -> None:
         """Load.
 
         Args:
             folder: what `export` wrote.
             device: "cpu", "cuda" or "cuda:N"; None takes a CUDA device if there is one.
-            workers: batches that are translated at once.
-            threads: of each worker, on a CPU.
+            threads: on a CPU.
 
         Raises:
             ValueError: the device is not here.
@@ -182,7 +179,7 @@ class Engine:
         kind, _, index = (device or ("cuda" if ctranslate2.get_cuda_device_count() else "cpu")).partition(":")
         try:
             self.translator = ctranslate2.Translator(
-                str(folder), kind, device_index=int(index or 0), inter_threads=workers, intra_threads=threads
+                str(folder), kind, device_index=int(index or 0), intra_threads=threads
             )
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"CTranslate2 cannot load {folder} on {device or kind}: {error}") from error
@@ -192,89 +189,68 @@ class Engine:
         self.ids = {symbol: place for place, symbol in enumerate(self.symbols)}
         self.end = self.ids[settings["eos_token"]]
 
-    def search(
-        self, batches: Sequence[list[list[int]]], num_beams: int, length_penalty: float, wanted: int = 1
-    ) -> Iterator[list[list[Hypothesis]]]:
-        """Yield the best `wanted` hypotheses of each sentence, batch by batch, as the paper's search orders them.
+    def limit(self, source: list[int]) -> int:
+        """Return how many symbols the translation may have."""
+        return min(len(source) + EXTRA_SYMBOLS, self.max_positions)
+
+    def search(self, sources: list[list[int]], beams: Beams) -> list[list[Candidate]]:
+        """Return the best candidates of each sentence, ordered as by the paper's search.
 
         Raises:
-            ValueError: a sentence that may become longer than the positions of the export, or more wanted than beams.
+            ValueError: a sentence is longer than the positions of the export.
 
         """
-        if not 1 <= wanted <= num_beams:
-            raise ValueError(f"{wanted} hypotheses are wanted of {num_beams} beams; ask for 1 to {num_beams}")
-        longest = max((len(source) for batch in batches for source in batch), default=0)
-        if longest + EXTRA_SYMBOLS > self.max_positions:
+        longest = max(map(len, sources))
+        if longest > self.max_positions:
             raise ValueError(
-                f"a sentence has {longest} symbols and its translation may have {EXTRA_SYMBOLS} more, but the exported "
-                f"model knows {self.max_positions} positions; split the sentence, or translate it by --engine torch"
+                f"a sentence has {longest} symbols, and the exported model knows {self.max_positions} positions; "
+                "split the sentence, or translate it by torch"
             )
-        started: deque[list[Any]] = deque()
-        for place, batch in enumerate(batches):
-            for ahead in batches[place + len(started) : place + 2 * self.translator.num_translators]:
-                started.append(self.start(ahead, num_beams))
-            yield [
-                self.ordered(source, result.result(), num_beams, length_penalty, wanted)
-                for source, result in zip(batch, started.popleft(), strict=True)
-            ]
-
-    def start(self, batch: list[list[int]], num_beams: int) -> list[Any]:
-        """Start searching; the results are waited for when they are asked for."""
-        wide = num_beams > 1
-        return self.translator.translate_batch(
-            [[self.symbols[place] for place in source] for source in batch],
-            beam_size=num_beams,
+        wide = beams.number > 1
+        results = self.translator.translate_batch(
+            [[self.symbols[place] for place in source] for source in sources],
+            beam_size=beams.number,
             patience=PATIENCE if wide else 1,
-            num_hypotheses=PATIENCE * num_beams if wide else 1,
+            num_hypotheses=PATIENCE * beams.number if wide else 1,
             length_penalty=0,
             min_decoding_length=0,  # 1 would take the end symbol from the first step, and give the others its share
             max_input_length=0,  # 1024 would cut longer ones silently
-            max_decoding_length=max(map(len, batch)) + EXTRA_SYMBOLS,
+            max_decoding_length=max(map(self.limit, sources)),
             return_scores=True,
             return_end_token=True,
-            asynchronous=True,
         )
+        return [self.ordered(source, result, beams) for source, result in zip(sources, results, strict=True)]
 
-    def ordered(
-        self, source: list[int], result: Any, num_beams: int, length_penalty: float, wanted: int
-    ) -> list[Hypothesis]:
-        """Return the best `wanted` within the sentence's own limit: those that ended, then those that were cut off."""
-        limit = len(source) + EXTRA_SYMBOLS
-        within = [
-            (symbols, log_p)
-            for symbols, log_p in zip(result.hypotheses, result.scores, strict=True)
-            if len(symbols) <= limit
-        ]
-        if len(within) < wanted and len(within) < len(result.hypotheses):  # alone it has no other limit than its own
-            return self.ordered(source, self.start([source], num_beams)[0].result(), num_beams, length_penalty, wanted)
+    def ordered(self, source: list[int], result: Any, beams: Beams) -> list[Candidate]:
+        """Return the best candidates within the sentence's own limit: those that ended, then those that were cut off.
+
+        What ended within it is what the search would have found had there been no longer limit. Where that is not
+        enough the sentence is searched again, alone, so that the engine cuts off where it should.
+        """
+        limit = self.limit(source)
+        within = [pair for pair in zip(result.hypotheses, result.scores, strict=True) if len(pair[0]) <= limit]
+        if len(within) < min(beams.n_best, len(result.hypotheses)):
+            return self.search([source], beams)[0]
         found = [
-            Hypothesis([self.ids[each] for each in symbols], log_p / float(penalty(len(symbols), length_penalty)))
+            Candidate([self.ids[each] for each in symbols], log_p / float(penalty(len(symbols), beams.length_penalty)))
             for symbols, log_p in within
         ]
-        return sorted(found, key=lambda each: (each.symbols[-1] != self.end, -each.score))[:wanted]
+        return sorted(found, key=lambda each: (each.symbols[-1] != self.end, -each.score))[: beams.n_best]
 
 
-def translate(
-    folder: Path,
-    tokenizer: PreTrainedTokenizerBase,
-    lines: Sequence[str],
-    *,
-    num_beams: int = 4,
-    length_penalty: float = 0.6,
-    tokens_per_batch: int = 4096,
-    device: str | None = None,
-    progress: bool = False,
-) -> list[str]:
-    """Translate lines by an exported model; as `vaswani.serving.translate.translate`, which see.
+def by_engine(engine: Engine, tokenizer: PreTrainedTokenizerBase, beams: Beams) -> BatchSearch:
+    """Return a search by an exported model; its tokenizer lies in the same folder."""
 
-    On a CPU the batches are shared out to a worker a thread, as many as torch may use.
-    """
+    def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
+        return [
+            [
+                Hypothesis(
+                    one_line(tokenizer.decode(symbols, skip_special_tokens=True, clean_up_tokenization_spaces=False)),
+                    score if beams.number > 1 else None,
+                )
+                for symbols, score in found
+            ]
+            for found in engine.search(sources, beams)
+        ]
 
-    def search(batches: list[list[list[int]]]) -> Iterator[list[list[int]]]:
-        cores = torch.get_num_threads()
-        workers = max(1, min(cores, len(batches)))
-        engine = Engine(folder, device, workers, cores // workers)
-        for found in engine.search(batches, num_beams, length_penalty):
-            yield [hypotheses[0].symbols for hypotheses in found]
-
-    return translate_by(search, tokenizer, lines, num_beams, tokens_per_batch, progress)
+    return search
