@@ -43,6 +43,7 @@ setup(
             "hypothesis>=6.130",
             "import-linter>=2.3",
             "mypy>=1.18",
+            "psutil>=6",
             "pytest>=8.4",
             "pytest-timeout>=2.4",
             "pytest-xdist>=3.8",

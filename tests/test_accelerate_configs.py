@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -19,11 +20,12 @@ import yaml
 from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataParallelPlugin
-from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
+from accelerate.utils.launch import _filter_args, prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 from forked import Forks
 from safetensors.torch import load_file
 from test_same_learning import train
 from torch.distributed.fsdp import FSDPModule, StateDictType
+from torch.distributed.run import config_from_args, get_args_parser
 from transformers import AutoModelForSeq2SeqLM
 
 from vaswani.experiment import Arguments, parse
@@ -423,23 +425,27 @@ def of_slurm(gpus: int, nodes: str, job: int = 1234) -> dict[str, str]:
     }  # fmt: skip
 
 
-def assert_meeting(seen: Path, main: str, config: str) -> None:
+def assert_meeting(seen: Path, main: str, config: str, variables: list[dict[str, str]]) -> None:
     """The launches of two machines would meet: as sixteen processes, with ranks of their own, at one address."""
     ports = set()
-    for rank in range(2):
+    for rank, given in enumerate(variables):
         words = (seen / str(rank)).read_text().split("\0")[:-1]
         assert words[0] == "launch"
-        args = parsed(words[1:])
+        with patch.dict(os.environ, given):  # torchrun's flags have the variables of its name for defaults
+            args = parsed(words[1:])
+            left = prepare_multi_gpu_env(args)
+            script = ["--training_script", args.training_script, "--training_script_args", args.training_script_args]
+            started, _, _ = config_from_args(_filter_args(args, get_args_parser(), script))
         assert Path(args.config_file) == FOLDER / config
         assert (args.num_machines, args.num_processes, args.machine_rank) == (2, 16, rank)
         assert args.main_process_ip == main
-        arguments_of(args.training_script, args.training_script_args)
+        arguments_of(args.training_script, args.training_script_args)  # out there, or it would wait for the others
         assert "--resume" in args.training_script_args
         ports.add(args.main_process_port)
-        left = prepare_multi_gpu_env(args)
-        assert (args.nnodes, args.nproc_per_node, args.node_rank) == ("2", "8", rank)
-        assert args.rdzv_endpoint == f"{main}:{args.main_process_port}"
         assert left["ACCELERATE_MIXED_PRECISION"] == "bf16"
+        assert (started.min_nodes, started.max_nodes, started.nproc_per_node) == (2, 2, 8)
+        assert started.rdzv_endpoint == f"{main}:{args.main_process_port}"
+        assert (started.rdzv_backend, started.rdzv_configs["rank"]) == ("static", rank)
     assert len(ports) == 1
 
 
@@ -454,7 +460,7 @@ def test_slurm_starts_one_launcher_a_machine(tmp_path: Path, config: str) -> Non
     variables = of_slurm(8, "node-a node-b") | chosen | {"PATH": path, "SEEN": str(tmp_path / "seen")}
     done = run_in(tmp_path, words, variables)
     assert done.returncode == 0, done.stderr
-    assert_meeting(tmp_path / "seen", "node-a", config)
+    assert_meeting(tmp_path / "seen", "node-a", config, [{}, {}])
 
 
 def run_in(folder: Path, words: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -498,6 +504,10 @@ def test_the_job_for_kubeflow_holds_what_its_operator_asks_for(tmp_path: Path) -
     assert list(replicas) == ["Master", "Worker"]
     path = programs(tmp_path / "bin", accelerate=ACCELERATE)
     (tmp_path / "seen").mkdir()
+    with socket.socket() as free:  # Accelerate looks whether the port is free here
+        free.bind(("", 0))
+        port = str(free.getsockname()[1])
+    given = []
     for rank, replica in enumerate(replicas.values()):
         assert (replica["replicas"], replica["restartPolicy"]) == (1, "OnFailure")
         pod = replica["template"]["spec"]
@@ -508,15 +518,16 @@ def test_the_job_for_kubeflow_holds_what_its_operator_asks_for(tmp_path: Path) -
         # What the operator adds to the pod, by its source (pkg/controller.v1/pytorch/envvar.go of 1.9).
         added = {
             "PET_NNODES": "2", "PET_NPROC_PER_NODE": job["spec"]["nprocPerNode"], "PET_NODE_RANK": str(rank),
-            "PET_MASTER_ADDR": "vaswani-master-0", "PET_MASTER_PORT": "23456", "MASTER_ADDR": "vaswani-master-0",
-            "MASTER_PORT": "23456", "WORLD_SIZE": "16", "RANK": str(rank),
+            "PET_MASTER_ADDR": "vaswani-master-0", "PET_MASTER_PORT": port, "MASTER_ADDR": "vaswani-master-0",
+            "MASTER_PORT": port, "WORLD_SIZE": "16", "RANK": str(rank),
         }  # fmt: skip
+        given.append(added)
         own = {variable["name"]: variable["value"] for variable in container["env"]}
         variables = added | own | {"PATH": path, "SEEN": str(tmp_path / "seen"), "SLURM_NODEID": ""}
         assert container["args"][0].startswith("exec ")  # or SIGTERM would come to the shell
         done = run_in(tmp_path, [*container["command"], *container["args"]], variables)
         assert done.returncode == 0, done.stderr
-    assert_meeting(tmp_path / "seen", "vaswani-master-0", "multi_node_ddp.yaml")
+    assert_meeting(tmp_path / "seen", "vaswani-master-0", "multi_node_ddp.yaml", given)
     mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
     written = shlex.split(container["args"][0])
     assert any(written[written.index("--output_dir") + 1].startswith(place) for place in mounted)

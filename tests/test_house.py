@@ -21,7 +21,7 @@ import vaswani
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = sorted(init.parent.name for init in ROOT.glob("*/__init__.py"))
 DISTRIBUTIONS = packages_distributions()
-CONFIGS = sorted((ROOT / "accelerate_configs").glob("*.yaml"))
+CONFIGS = [file for file in sorted((ROOT / "accelerate_configs").glob("*.yaml")) if file.suffixes == [".yaml"]]
 
 COUNT_PROCESSES = """
 import sys

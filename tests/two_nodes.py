@@ -110,7 +110,7 @@ class Torchrun:
 
     def wait_until(self, condition: Callable[[], object]) -> None:
         """Wait for something to come true."""
-        end = time.monotonic() + 150
+        end = time.monotonic() + 240
         while not condition():
             if time.monotonic() > end:
                 pytest.fail(f"waited in vain; node {self.node.number} said at last:\n{self.said()[-3000:]}")
