@@ -9,11 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import consolidate, export, import_model, inspect, push, score, translate
+from . import average, consolidate, export, import_model, inspect, push, score, translate
 
 COMMANDS = {
     "inspect": inspect,
     "consolidate": consolidate,
+    "average": average,
     "translate": translate,
     "score": score,
     "export": export,

@@ -68,7 +68,7 @@ def by_generate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beam
             max_new_tokens=min(int(limits.max()), positions(model)),
             # The paper's search knows each sentence's limit, and with criteria it could not drop what is done.
             stopping_criteria=StoppingCriteriaList([] if is_paper else [OwnLimit(limits.to(model.device))]),
-            synced_gpus=False,  # each process has a whole model and its own number of lines; ZeRO-3 would have them wait
+            synced_gpus=False,  # each process has a whole model and its own lines; ZeRO-3 would have them wait
             **settings,
         )
         scores = None if beams.number == 1 else output.sequences_scores.view(len(sources), -1)

@@ -93,11 +93,24 @@ def consolidate(checkpoint: Path, output: Path) -> bool:
     check_parts(checkpoint)
     if output.exists():
         raise ValueError(f"{output} exists already; name a folder that does not")
-    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.from_pretrained(checkpoint), dtype=torch.float32)
-    model.generation_config = GenerationConfig.from_pretrained(checkpoint)
-    load_weights(model, read_weights(checkpoint))
+    write_model(checkpoint, read_weights(checkpoint), output)
+    return True
+
+
+def write_model(like: Path, weights: dict[str, Tensor], output: Path) -> None:
+    """Make a model folder of weights, with all else from the folder `like`; the Auto classes must know its class.
+
+    Raises:
+        ValueError: the weights do not fit, or `output` is there.
+
+    """
+    if output.exists():
+        raise ValueError(f"{output} exists already; name a folder that does not")
+    dtype = next(iter(weights.values())).dtype
+    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.from_pretrained(like), dtype=dtype)
+    model.generation_config = GenerationConfig.from_pretrained(like)
+    load_weights(model, weights)
     draft = output.with_name(f".{output.name}.{os.getpid()}")
     model.save_pretrained(draft)
-    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(draft)
+    AutoTokenizer.from_pretrained(like).save_pretrained(draft)
     draft.rename(output)
-    return True
