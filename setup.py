@@ -37,12 +37,16 @@ setup(
     extras_require={
         "deepspeed": ["deepspeed>=0.18"],
         "ctranslate2": ["ctranslate2>=4.6"],
-        "onnx": ["onnx>=1.18", "onnxruntime>=1.22"],
+        "onnx": ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.5"],
         "dev": [
+            "ctranslate2>=4.6",
             "deepspeed>=0.18",
             "hypothesis>=6.130",
             "import-linter>=2.3",
             "mypy>=1.18",
+            "onnx>=1.18",
+            "onnxruntime>=1.22",
+            "onnxscript>=0.5",
             "psutil>=6",
             "pytest>=8.4",
             "pytest-timeout>=2.4",

@@ -1,20 +1,21 @@
-"""Write a trained model for another engine, such as CTranslate2."""
+"""Write a trained model for another engine: CTranslate2 or ONNX."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from .translate import check_model_folder
+from .translate import EXPORTED_FILES, check_model_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani export` takes."""
     parser.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
     parser.add_argument("output", metavar="OUT", type=Path, help="folder to write, new or empty")
-    parser.add_argument("--to", metavar="ENGINE", required=True, choices=["ctranslate2"], help="ctranslate2")
+    parser.add_argument("--to", metavar="ENGINE", required=True, choices=EXPORTED_FILES, help="ctranslate2 or onnx")
     parser.add_argument(
-        "--quantization", metavar="TYPE", default="float32", help="how weights are stored: float32 (default), int8, ..."
-    )
+        "--quantization", metavar="TYPE", default="float32",
+        help="how weights are stored: float32 (default) or int8; with ctranslate2 also float16, bfloat16, int16, ...",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:

@@ -18,7 +18,11 @@ MODEL_FILES = {
     "the weights": ("model.safetensors", "model.safetensors.index.json"),
     "the tokenizer": ("tokenizer.json", "tokenizer_config.json"),
 }
-EXPORTED_FILES = {"ctranslate2": {**MODEL_FILES, "the weights": ("model.bin",)}}
+ITS_OWN = {"the configuration": MODEL_FILES["the configuration"], "the tokenizer": MODEL_FILES["the tokenizer"]}
+EXPORTED_FILES = {
+    "ctranslate2": {**ITS_OWN, "the weights": ("model.bin",)},
+    "onnx": {**ITS_OWN, "the encoder": ("encoder.onnx",), "the decoder": ("decoder.onnx",)},
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
     parser.add_argument(
         "--engine", choices=("torch", *EXPORTED_FILES), default="torch",
-        help="ctranslate2 for a folder that `vaswani export` wrote (default: torch)",
+        help="that of a folder which `vaswani export` wrote: ctranslate2, onnx (default: torch)",
     )  # fmt: skip
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16", "float16"), help="numbers to compute in (default: as saved)"
@@ -148,16 +152,15 @@ def load_exported(args: argparse.Namespace) -> "Translator":
     from transformers import AutoTokenizer
 
     from vaswani.serving.corpus import Translator
-    from vaswani.serving.export import engine_module
+    from vaswani.serving.engines import by_engine, engine_module
     from vaswani.serving.search import Beams
 
     [folder] = args.models
     beams, tokenizer = Beams(args.beams, args.length_penalty, args.n_best), AutoTokenizer.from_pretrained(folder)
-    module = engine_module(args.engine)
-    engine = module.Engine(folder, args.device, torch.get_num_threads())
+    engine = engine_module(args.engine).Engine(folder, args.device, torch.get_num_threads())
     return Translator(
         tokenizer,
-        module.by_engine(engine, tokenizer, beams),
+        by_engine(engine, tokenizer, beams),
         args.batch_tokens // args.beams,
         min(args.max_tokens, engine.max_positions),
     )
@@ -166,13 +169,13 @@ def load_exported(args: argparse.Namespace) -> "Translator":
 def check_model_folder(folder: Path, engine: str = "torch") -> None:
     """Raise ValueError unless the folder has what a model needs, for torch or as exported to another engine."""
     missing = missing_files(folder, EXPORTED_FILES.get(engine, MODEL_FILES))
+    for other, files in EXPORTED_FILES.items():
+        if missing and not missing_files(folder, files):
+            raise ValueError(f"{folder} holds a model exported to {other}: vaswani translate {folder} --engine {other}")
     if missing and engine != "torch" and folder.is_dir():
         raise ValueError(
             f"{folder} lacks {', '.join(missing)}. Export a model first: vaswani export MODEL OUT --to {engine}"
         )
-    for other, files in EXPORTED_FILES.items():
-        if missing and not missing_files(folder, files):
-            raise ValueError(f"{folder} holds a model for another engine; add --engine {other}")
     if missing:
         raise ValueError(
             f"{folder} {'lacks' if folder.is_dir() else 'is not a folder; a model is a folder with'} "

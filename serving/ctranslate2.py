@@ -10,11 +10,12 @@ Shapes: H heads, D = d_model, V = vocab_size.
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import ctranslate2
 import numpy as np
 import torch
+from accelerate import PartialState
 from ctranslate2.specs import TransformerSpec, transformer_spec
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -25,7 +26,8 @@ from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS, penalty
 from vaswani.modeling.modeling_vaswani import MultiHeadAttention, Residual, sinusoidal_positions
 
-from .search import BatchSearch, Beams, Hypothesis, one_line
+from .engines import Candidate
+from .search import Beams
 
 POSITIONS = 4096
 """Rows of the table that stands in for sinusoids, which the engine would compute by another formula."""
@@ -53,10 +55,15 @@ def export(
         quantization: one of QUANTIZATIONS.
 
     Raises:
-        ValueError: the tokenizer knows more symbols than the network.
+        ValueError: the tokenizer knows more symbols than the network, or has another end.
 
     """
     config = model.config
+    if config.eos_token_id != tokenizer.eos_token_id:
+        raise ValueError(
+            f"translations end at {config.eos_token_id}, and the tokenizer's end is {tokenizer.eos_token_id}: "
+            "CTranslate2 knows one end, that of the tokenizer; set eos_token_id in config.json, or export to onnx"
+        )
     head = {"pre_norm": config.norm == "pre", "head_dim": head_width(config)}
     encoder = transformer_spec.TransformerEncoderSpec(config.encoder_layers, config.num_heads, **head)
     decoder = transformer_spec.TransformerDecoderSpec(config.decoder_layers, config.num_heads, **head)
@@ -152,15 +159,6 @@ def numbers(tensor: Tensor) -> NDArray[np.float32]:
 # --- The search -------------------------------------------------------------------------------------------------------
 
 
-class Candidate(NamedTuple):
-    """One translation."""
-
-    symbols: list[int]
-    """Its ids, without the start symbol, with the end symbol if it has ended."""
-    score: float
-    """log P / ((5 + length) / 6)^alpha."""
-
-
 class Engine:
     """An exported model, loaded."""
 
@@ -169,20 +167,23 @@ class Engine:
 
         Args:
             folder: what `export` wrote.
-            device: "cpu", "cuda" or "cuda:N"; None takes a CUDA device if there is one.
+            device: "cpu", "cuda" or "cuda:N"; None takes this process's own CUDA device if there is one.
             threads: on a CPU.
 
         Raises:
             ValueError: the device is not here.
 
         """
-        kind, _, index = (device or ("cuda" if ctranslate2.get_cuda_device_count() else "cpu")).partition(":")
+        if device is None:
+            found = ctranslate2.get_cuda_device_count()
+            device = f"cuda:{PartialState().local_process_index % found}" if found else "cpu"
+        kind, _, index = device.partition(":")
         try:
             self.translator = ctranslate2.Translator(
                 str(folder), kind, device_index=int(index or 0), intra_threads=threads
             )
         except (ValueError, RuntimeError) as error:
-            raise ValueError(f"CTranslate2 cannot load {folder} on {device or kind}: {error}") from error
+            raise ValueError(f"CTranslate2 cannot load {folder} on {device}: {error}") from error
         settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.max_positions = int(settings["max_positions"])
         self.symbols: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
@@ -236,21 +237,3 @@ class Engine:
             for symbols, log_p in within
         ]
         return sorted(found, key=lambda each: (each.symbols[-1] != self.end, -each.score))[: beams.n_best]
-
-
-def by_engine(engine: Engine, tokenizer: PreTrainedTokenizerBase, beams: Beams) -> BatchSearch:
-    """Return a search by an exported model; its tokenizer lies in the same folder."""
-
-    def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
-        return [
-            [
-                Hypothesis(
-                    one_line(tokenizer.decode(symbols, skip_special_tokens=True, clean_up_tokenization_spaces=False)),
-                    score if beams.number > 1 else None,
-                )
-                for symbols, score in found
-            ]
-            for found in engine.search(sources, beams)
-        ]
-
-    return search
