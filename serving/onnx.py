@@ -24,9 +24,9 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 from torch.export import Dim
+from torch.nn import functional
 from transformers import AutoConfig, PreTrainedTokenizerBase
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
-from transformers.modeling_outputs import BaseModelOutput
 
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS, NEVER, Search, beam_search, start
@@ -47,13 +47,22 @@ class EncoderGraph(nn.Module):
 
     def __init__(self, model: VaswaniForConditionalGeneration) -> None:
         super().__init__()
-        self.model = model.model
+        self.model: Any = model.model
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
-        """Return keys `[B, H, S, d_k]` and values `[B, H, S, d_v]` of each decoder layer, in turn."""
-        hidden = self.model.encoder(input_ids, attention_mask).last_hidden_state
-        layers: Any = self.model.decoder.layers
-        attentions = [layer.cross_attention for layer in layers]
+        """Return keys `[B, H, S, d_k]` and values `[B, H, S, d_v]` of each decoder layer, in turn.
+
+        Args:
+            input_ids: `[B, S]`.
+            attention_mask: `[B, S]`, 1 at symbols and 0 at padding.
+
+        """
+        encoder, mask = self.model.encoder, added(attention_mask)
+        hidden = encoder.positions(encoder.tokens(input_ids))
+        for layer in encoder.layers:
+            hidden = layer(hidden, mask)
+        hidden = encoder.final_norm(hidden)
+        attentions = [layer.cross_attention for layer in self.model.decoder.layers]
         return [each.split_heads(w(hidden)) for each in attentions for w in (each.w_k, each.w_v)]
 
 
@@ -62,7 +71,7 @@ class DecoderGraph(nn.Module):
 
     def __init__(self, model: VaswaniForConditionalGeneration) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model.model
 
     def forward(
         self, symbols: Tensor, rows: Tensor, attention_mask: Tensor, source: list[Tensor], past: list[Tensor]
@@ -72,11 +81,12 @@ class DecoderGraph(nn.Module):
         Args:
             symbols: `[B, n]`, the last of each hypothesis.
             rows: `[B, n]`, which of the R hypotheses before it lengthens.
-            attention_mask: `[B, S]`, 1 at symbols and 0 at padding.
+            attention_mask: `[B, S]`.
             source: what the encoder gave.
             past: keys `[R, H, P, d_k]` and values `[R, H, P, d_v]` of each layer, in turn.
 
         """
+        decoder, mask = self.model.decoder, added(attention_mask)
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         kept = [each.index_select(0, rows.flatten()) for each in past]
         for layer, (key, value) in enumerate(zip(kept[::2], kept[1::2], strict=True)):
@@ -84,15 +94,19 @@ class DecoderGraph(nn.Module):
         for layer, (key, value) in enumerate(zip(source[::2], source[1::2], strict=True)):
             cache.cross_attention_cache.update(key, value, layer)
             cache.is_updated[layer] = True
-        sentences, length = attention_mask.shape
-        encoded = source[0].new_zeros(sentences, length, self.model.config.d_model)  # read for its shape alone
-        logits = self.model(
-            attention_mask=attention_mask, decoder_input_ids=symbols.flatten()[:, None],
-            encoder_outputs=BaseModelOutput(encoded), past_key_values=cache, use_cache=True,
-        ).logits  # fmt: skip
-        layers: Any = cache.self_attention_cache.layers
-        present = [each for layer in layers for each in (layer.keys, layer.values)]
+        hidden = decoder.positions(decoder.tokens(symbols.flatten()[:, None]), past[0].shape[2])
+        for layer in decoder.layers:
+            # One symbol sees all that are before it. Of the source, keys and values are there: its number is asked for.
+            hidden = layer(hidden, None, source[0], mask, past_key_values=cache)
+        logits = functional.linear(decoder.final_norm(hidden), self.model.tokens.weight)
+        present = [each for layer in cache.self_attention_cache.layers for each in (layer.keys, layer.values)]
         return [logits.log_softmax(-1).view(*symbols.shape, -1), *present]
+
+
+def added(attention_mask: Tensor) -> Tensor:
+    """Return what is added to the scores of `[B, S]` places, `[B, 1, 1, S]`: 0, and very little at padding."""
+    nothing = torch.zeros_like(attention_mask, dtype=torch.float32)
+    return nothing.masked_fill(attention_mask == 0, torch.finfo(torch.float32).min)[:, None, None]
 
 
 def export(

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import onnx
-import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.modeling.generation_vaswani import Search, start
-from vaswani.serving.onnx import Decoder, DecoderGraph, Engine, export, write
-from vaswani.serving.search import Beams, padded
+from vaswani.serving.onnx import Decoder, Engine, export
+from vaswani.serving.search import padded
 
 MakeModel = Callable[..., Any]
 END = 3
