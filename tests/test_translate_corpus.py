@@ -23,6 +23,7 @@ from vaswani.serving.corpus import Line, Translator, translate_corpus
 from vaswani.serving.search import Beams, by_generate
 from vaswani.serving.translate import translate
 
+ROOT = Path(__file__).resolve().parents[1]
 MakeModel = Callable[..., Any]
 LINES = st.lists(st.sampled_from(["", " \t"]) | st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 
@@ -63,14 +64,21 @@ def test_windows_are_read_one_at_a_time(talker: MakeModel, toy_tokenizer: PreTra
         assert read == list(range(number + 1))
 
 
-@given(lines=st.lists(st.text(max_size=3_000_000), max_size=3) | st.lists(st.just("a"), max_size=20_000))
-@settings(max_examples=20, deadline=None)
-def test_a_window_is_bounded_in_lines_and_characters(lines: list[str]) -> None:
-    cut = list(windows(lines))
-    assert [line for window in cut for line in window] == lines
-    for window in cut:
-        assert 0 < len(window) <= 8192
-        assert len(window) == 1 or sum(map(len, window)) <= 4_000_000
+@pytest.mark.parametrize(
+    ("lengths", "cut"),
+    [
+        ([], []),
+        ([1] * 20_000, [8192, 8192, 3616]),
+        ([1_500_000] * 5, [2, 2, 1]),
+        ([1, 5_000_000, 0, 1], [1, 1, 2]),
+    ],
+    ids=["none", "many", "long", "longer than a window"],
+)
+def test_a_window_is_bounded_in_lines_and_characters(lengths: list[int], cut: list[int]) -> None:
+    lines = ["x" * length for length in lengths]
+    found = list(windows(lines))
+    assert [len(window) for window in found] == cut
+    assert [line for window in found for line in window] == lines
 
 
 def test_the_n_best_are_scored_by_their_probability_and_the_first_is_the_translation(
@@ -109,6 +117,16 @@ def test_a_line_that_is_too_long_is_left_empty_and_harms_no_other(
     assert [line.hypotheses[0].text for line in found] == [expected[0], "", expected[2], ""]
 
 
+def test_a_bar_counts_lines_and_not_batches(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = [["the cat", "", "x"], ["", "dog " * 30], []]
+    lines_of(translate_corpus(translator(talker(), toy_tokenizer, max_tokens=20), parts, total=5, progress=True))
+    assert "5/5" in capsys.readouterr().err
+    lines_of(translate_corpus(translator(talker(), toy_tokenizer), parts, total=5))
+    assert capsys.readouterr().err == ""
+
+
 def test_two_thousand_tokens_are_translated(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast) -> None:
     model = talker()
     with torch.no_grad():
@@ -144,6 +162,37 @@ def output(capsysbinary: pytest.CaptureFixture[bytes], *args: str | Path) -> tup
     assert main(["translate", *map(str, args)]) == 0
     found = capsysbinary.readouterr()
     return found.out.decode(), found.err.decode()
+
+
+ODD = [
+    "\x00\x07\x1b[31mred\x7f",
+    "👩‍👩‍👧‍👦 🇩🇪 e\u0301",
+    "שלום \u202eabc\u202c עולם",
+    "a\x0bb\x0cc\x1cd\x85e",
+    "\u200b",
+    "\ufffe",
+]
+
+
+def test_text_that_translators_meet_gives_a_line_for_a_line_with_either_line_end(
+    folder: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Control characters, emoji of several code points, right-to-left script and marks, and every other line blank."""
+    alone = {line: output(capsysbinary, folder, "--input", write(tmp_path, line + "\n"))[0] for line in ODD}
+    assert all(found.endswith("\n") and found.count("\n") == 1 and "\r" not in found for found in alone.values())
+    assert len(set(alone.values())) == len(ODD)
+    for end in ("\n", "\r\n"):
+        found, told = output(capsysbinary, folder, "--input", write(tmp_path, "".join(f"{x}{end}{end}" for x in ODD)))
+        assert found == "".join(f"{alone[line]}\n" for line in ODD)
+        assert told == ""
+    rows = output(capsysbinary, folder, "--input", write(tmp_path, "\n".join(ODD)), "--format", "jsonl")[0]
+    assert [json.loads(row)["source"] for row in rows.removesuffix("\n").split("\n")] == ODD
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "source.txt"
+    path.write_bytes(text.encode())
+    return path
 
 
 def test_the_formats_say_the_same(folder: Path, text: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -189,58 +238,71 @@ def test_what_does_not_go_together_is_told(folder: Path, capsysbinary: pytest.Ca
         assert message in capsysbinary.readouterr().err.decode()
 
 
-SHARE = """
-import sys
-import vaswani.commands.lines
+LAUNCH = ("-m", "accelerate.commands.launch", "--config_file", str(ROOT / "accelerate_configs/cpu_2_processes.yaml"))
+
+
+def start(*args: str | Path, given: Path, **variables: str) -> subprocess.Popen[bytes]:
+    """Start `python ARGS < given`; a thread a process, as two of them share the machine."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"} | variables
+    with given.open("rb") as stdin:
+        return subprocess.Popen(
+            [sys.executable, *map(str, args)],
+            env=environment, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+
+def test_two_processes_write_what_one_writes_to_the_byte(
+    folder: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """By the launcher that the documents name, from stdin, in two windows, of which blank lines fill the first."""
+    source = tmp_path / "source.txt"
+    lines = [f"{'cat ' * (n * 7 % 13)}{n}" for n in range(40)]
+    source.write_text("".join(f"{line}\n" for line in [*lines[:20], *[""] * 8192, *lines[20:], "dog " * 90]))
+    asked = ("translate", folder, "--format", "jsonl", "--n_best", "2", "--align")
+    sizes = ("--batch_tokens", "120", "--max_tokens", "80")
+    together = start(*LAUNCH, "-m", "vaswani.commands", *asked, *sizes, given=source)
+    assert main([*map(str, asked), *sizes, "--input", str(source)]) == 0
+    alone, told = capsysbinary.readouterr()
+    found, error = together.communicate()
+    assert together.returncode == 0, error.decode()
+    assert len(alone.split(b"\n")) == 20 + 8192 + 20 + 1 + 1
+    assert found == alone
+    assert told.startswith(b"1 line(s) of more than 80 tokens were left empty")
+    assert error.count(told) == 1
+
+
+NOTING = """
+import os, sys
 from vaswani.commands import main
-vaswani.commands.lines.WINDOW_LINES = 20
+from vaswani.serving import corpus
+translate_batches = corpus.translate_batches
+def noted(search, sources, cut, tell):
+    with open(f"{os.environ['NOTES']}/{os.environ['RANK']}", "a") as notes:
+        print(*(len(sources[place]) for batch in cut for place in batch), file=notes)
+    return translate_batches(search, sources, cut, tell)
+corpus.translate_batches = noted
 sys.exit(main(sys.argv[1:]))
 """
 
 
-def shared(*args: str | Path, given: Path, processes: int) -> list[tuple[int, bytes, str]]:
-    """Run `vaswani translate` in so many processes, as a launcher does; returns what each left."""
+def test_the_work_is_shared_and_an_error_in_one_process_ends_both_and_is_told_once(
+    folder: Path, tmp_path: Path
+) -> None:
+    source, target, notes = tmp_path / "source.txt", tmp_path / "target.txt", tmp_path / "notes"
+    notes.mkdir()
+    source.write_bytes(b"b c\nb c d e\nb c d e f\nb\nb c d\n" + b"\n" * 8192 + b"\xff\n")
+    target.write_text("old\n")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    started = []
-    for rank in range(processes):
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-        if processes > 1:
-            environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
-            environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        command = [sys.executable, "-c", SHARE, "translate", *map(str, args)]
-        with given.open("rb") as stdin:
-            started.append(
-                subprocess.Popen(command, env=environment, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            )
-    found = []
-    for process in started:
-        out, err = process.communicate()
-        found.append((process.returncode, out, err.decode()))
-    return found
-
-
-def test_two_processes_write_what_one_writes_to_the_byte(folder: Path, tmp_path: Path) -> None:
-    """Three windows from stdin; only the first process writes."""
-    source = tmp_path / "source.txt"
-    source.write_text("".join(f"{'cat ' * (n * 7 % 13)}{n}\n" for n in range(50)) + "\n\n" + "dog " * 90 + "\n")
-    asked = (folder, "--format", "jsonl", "--n_best", "2", "--align", "--batch_tokens", "120", "--max_tokens", "80")
-    ((code, alone, told),) = shared(*asked, given=source, processes=1)
-    assert code == 0
-    first, second = shared(*asked, given=source, processes=2)
-    assert len(alone.split(b"\n")) == 54
-    assert first == (0, alone, told)
-    assert second == (0, b"", "")
-    assert "1 line(s)" in told
-
-
-def test_an_error_in_one_process_ends_both_and_is_told_once(folder: Path, tmp_path: Path) -> None:
-    source, target = tmp_path / "source.txt", tmp_path / "target.txt"
-    source.write_bytes(b"fine\n" * 25 + b"\xff\n")
-    target.write_text("old\n")
-    first, second = shared(folder, "--output", target, given=source, processes=2)
-    assert (first[0], second) == (2, (2, b"", ""))
-    assert "line 26, byte 1: 0xff is not UTF-8" in first[2]
+        port = str(free.getsockname()[1])
+    meet = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "NOTES": str(notes)}
+    command = ("-c", NOTING, "translate", folder, "--output", target, "--batch_tokens", "1")
+    processes = [start(*command, given=source, RANK=rank, LOCAL_RANK=rank, **meet) for rank in "01"]
+    (_, first), second = (process.communicate() for process in processes)
+    assert [process.returncode for process in processes] == [2, 2]
+    assert second == (b"", b"")
+    assert b"line 8198, byte 1: 0xff is not UTF-8" in first
+    assert b"Traceback" not in first
     assert target.read_text() == "old\n"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["source.txt", "target.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes", "source.txt", "target.txt"]
+    assert [(notes / rank).read_text() for rank in "01"] == ["11 7 3\n", "9 5\n"]  # one after the other, longest first

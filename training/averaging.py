@@ -52,13 +52,18 @@ def _shapes(weights: dict[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
     return {(name, tuple(tensor.shape)) for name, tensor in weights.items()}
 
 
-def decaying(number: int, decay: float) -> list[float]:
-    """Return the shares of checkpoints, oldest first, of which each counts `decay` times as much as the next one.
+def moving(number: int, decay: float) -> list[float]:
+    """Return the shares of an exponential moving average over checkpoints, oldest first, rid of its bias as in Adam.
 
-    It is a mean of what was saved, and no moving average over every step, which training itself would have to keep.
+    Each counts `decay` times as much as the next one. It goes over what was saved, not over every step: that average
+    training itself would have to keep.
+
+    Raises:
+        ValueError: `decay` is not between 0 and 1.
+
     """
-    if not 0 < decay <= 1:
-        raise ValueError(f"decay is {decay}; above 0 and at most 1 is needed (1 counts all the same)")
+    if not 0 < decay < 1:
+        raise ValueError(f"the decay of the moving average is {decay}; it lies between 0 and 1, such as 0.7")
     return [decay ** (number - 1 - place) for place in range(number)]
 
 
@@ -97,8 +102,9 @@ def enough(folders: list[Path], number: int, what: str) -> list[Path]:
 
 
 def check_whole(folders: list[Path]) -> list[Path]:
-    """Return `folders`, or raise ValueError if a checkpoint among them is damaged."""
+    """Return `folders`, or raise ValueError if a checkpoint among them is damaged or was not saved to the end."""
     for folder in folders:
-        if (folder / MANIFEST).exists() and (reason := fault(folder)):
+        is_checkpoint = any((folder / name).exists() for name in (MANIFEST, "trainer_state.json"))
+        if is_checkpoint and (reason := fault(folder)):
             raise ValueError(f"{folder} cannot be trusted: {reason}; average others")
     return folders

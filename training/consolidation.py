@@ -3,7 +3,9 @@
 import contextlib
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors.torch import load_file
@@ -14,6 +16,8 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 
 from .checkpoints import FSDP_WEIGHTS, MANIFEST, Layout, check_parts, fault, layout
+
+NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 
 def read_weights(checkpoint: Path) -> dict[str, Tensor]:
@@ -97,8 +101,14 @@ def consolidate(checkpoint: Path, output: Path) -> bool:
     return True
 
 
-def write_model(like: Path, weights: dict[str, Tensor], output: Path) -> None:
+def write_model(like: Path, weights: dict[str, Tensor], output: Path, notes: Mapping[str, str] = NO_NOTES) -> None:
     """Make a model folder of weights, with all else from the folder `like`; the Auto classes must know its class.
+
+    Args:
+        like: has the configurations and the tokenizer.
+        weights: by name.
+        output: appears whole or not at all.
+        notes: text files to lay beside the model, by name.
 
     Raises:
         ValueError: the weights do not fit, or `output` is there.
@@ -113,4 +123,6 @@ def write_model(like: Path, weights: dict[str, Tensor], output: Path) -> None:
     draft = output.with_name(f".{output.name}.{os.getpid()}")
     model.save_pretrained(draft)
     AutoTokenizer.from_pretrained(like).save_pretrained(draft)
+    for name, text in notes.items():
+        (draft / name).write_text(text, encoding="utf-8")
     draft.rename(output)
