@@ -10,6 +10,7 @@ H heads, V = vocab_size.
 """
 
 import copy
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -159,10 +160,12 @@ def write(
     graph: nn.Module, example: tuple[Any, ...], file: Path, inputs: list[str], outputs: list[str], dimensions: Any
 ) -> None:
     """Write a graph whose `dimensions` may be other than in the example."""
-    # Traced apart: left to the exporter, a dimension that the code fixes would be fixed in the file without a word.
-    program = torch.export.export(graph, example, dynamic_shapes=dimensions)
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)  # it misses torchvision
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "# The axis name")  # of several inputs that share one
+        warnings.filterwarnings("ignore", category=FutureWarning)  # among its own parts
+        # Traced apart: left to the exporter, a dimension that the code fixes would be fixed in the file without a word.
+        program = torch.export.export(graph, example, dynamic_shapes=dimensions)
         torch.onnx.export(
             program, (), file, input_names=inputs, output_names=outputs, dynamic_shapes=dimensions,
             external_data=False, verbose=False,

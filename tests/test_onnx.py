@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.modeling.generation_vaswani import Search, start
-from vaswani.serving.onnx import Decoder, Engine, export
-from vaswani.serving.search import padded
+from vaswani.serving.onnx import Decoder, Engine, export, write
+from vaswani.serving.search import Beams, padded
 
 MakeModel = Callable[..., Any]
 END = 3
@@ -35,11 +36,19 @@ def written(search: Search, symbols: torch.Tensor, rows: torch.Tensor) -> Search
     return search._replace(running=running, rows=rows, length=length)
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"num_heads": 3, "d_k": 6, "d_v": 10, "encoder_layers": 1, "decoder_layers": 2},
+        {"positions": "learned", "norm": "pre", "encoder_layers": 2, "decoder_layers": 1, "max_positions": 12},
+    ],
+    ids=["d_k and d_v apart, three heads", "learned positions, pre-norm"],
+)
 def test_every_network_gives_the_probabilities_of_torch(
-    tiny_model: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, variant: dict[str, Any], tmp_path: Path
+    tiny_model: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, shape: dict[str, Any], tmp_path: Path
 ) -> None:
     """Step by step, from no symbol on, three hypotheses that fork, five sentences and one, and one that leaves."""
-    model = tiny_model(vocab_size=290, **variant)
+    model = tiny_model(vocab_size=290, **shape)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     export(model, toy_tokenizer, tmp_path)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
@@ -50,14 +59,13 @@ def test_every_network_gives_the_probabilities_of_torch(
         decoder, search = Decoder(engine, input_ids, mask), begun(sentences)
         prefixes = torch.full((sentences, 1, 1), 2)
         for step in range(4):
+            same = prefixes.shape[1]
             with torch.no_grad():
                 logits = model(
-                    input_ids, mask, decoder_input_ids=prefixes.flatten(0, 1), encoder_outputs=None
-                ) if prefixes.shape[1] == 1 else model(
-                    input_ids.repeat_interleave(3, 0), mask.repeat_interleave(3, 0),
+                    input_ids.repeat_interleave(same, 0), mask.repeat_interleave(same, 0),
                     decoder_input_ids=prefixes.flatten(0, 1),
-                )  # fmt: skip
-            expected = logits.logits[:, -1].log_softmax(-1).view(sentences, -1, 290)
+                ).logits  # fmt: skip
+            expected = logits[:, -1].log_softmax(-1).view(sentences, same, 290)
             torch.testing.assert_close(decoder.log_p(search).double(), expected, rtol=0, atol=2e-5)
             generator = torch.Generator().manual_seed(step)
             parents = torch.randint(prefixes.shape[1], (sentences, 3), generator=generator)
@@ -70,3 +78,27 @@ def test_every_network_gives_the_probabilities_of_torch(
                 staying = torch.tensor([True, False, True, True, False])
                 search, sentences = search.of(staying), 3
                 prefixes, input_ids, mask = prefixes[staying], input_ids[staying], mask[staying]
+    if engine.max_positions == 12:
+        engine.search(random_rows(1, [11], 290), Beams(2))
+        with pytest.raises(ValueError, match="13 symbols, and the exported model knows 12 positions"):
+            engine.search(random_rows(1, [12], 290), Beams(2))
+
+
+def test_a_dimension_that_the_code_fixes_is_not_fixed_in_the_file(tmp_path: Path) -> None:
+    class Fixing(torch.nn.Module):
+        def forward(self, symbols: torch.Tensor) -> list[torch.Tensor]:
+            return [symbols.reshape(len(symbols), -1)]  # len is a number, that of the example
+
+    dimensions = ({0: torch.export.Dim("B"), 1: torch.export.Dim("S")},)
+    with pytest.raises(Exception, match="specialized"):
+        write(Fixing(), (torch.ones(2, 3),), tmp_path / "fixed.onnx", ["symbols"], ["same"], dimensions)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_not_a_graph_and_another_device_are_refused(tmp_path: Path, tiny_config: MakeModel) -> None:
+    tiny_config().to_json_file(tmp_path / "config.json")
+    (tmp_path / "encoder.onnx").write_bytes(b"abc")
+    with pytest.raises(ValueError, match=r"onnxruntime cannot load .*INVALID_PROTOBUF"):
+        Engine(tmp_path)
+    with pytest.raises(ValueError, match="--device cuda:1: a model exported to onnx runs on the processor"):
+        Engine(tmp_path, "cuda:1")
