@@ -16,11 +16,12 @@ import torch
 from exported import exported
 from machine import machine
 from sacrebleu.metrics.bleu import BLEU
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteriaList
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS
 from vaswani.serving.engines import Candidate, Engine
-from vaswani.serving.search import Beams, padded
+from vaswani.serving.search import Beams, OwnLimit, padded
 from vaswani.serving.translate import batches
 
 GENERATE = "generate, float32"
@@ -37,10 +38,12 @@ class Torch:
     def search(self, sources: list[list[int]], beams: Beams) -> list[list[Candidate]]:
         """Return the best candidate of each sentence."""
         input_ids, mask = padded(sources, self.model.config.pad_token_id)
-        assert beams.number > 1 or len(sources) == 1, "generate has one limit for all of a greedy batch"
+        limits = mask.sum(1) + EXTRA_SYMBOLS
+        # The paper's search knows the limit of each sentence; greedy, `generate` has one for the batch.
+        criteria = StoppingCriteriaList([OwnLimit(limits)] if beams.number == 1 else [])
         output = self.model.generate(
             input_ids, attention_mask=mask, num_beams=beams.number, length_penalty=beams.length_penalty,
-            max_new_tokens=input_ids.shape[1] + 50, do_sample=False, return_dict_in_generate=True,
+            max_new_tokens=int(limits.max()), do_sample=False, return_dict_in_generate=True, stopping_criteria=criteria,
         )  # fmt: skip
         scores = [0.0] * len(sources) if beams.number == 1 else output.sequences_scores.tolist()
         found = []
@@ -67,8 +70,7 @@ def compare(
     for number in beams:
         first: list[list[int]] | None = None
         for name, engine in engines.items():
-            alone = number == 1 and name == GENERATE
-            found = translations(engine, sources, Beams(number), 1 if alone else 4096 // number)
+            found = translations(engine, sources, Beams(number), 4096 // number)
             first = first or found
             texts = tokenizer.batch_decode(found, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             same = sum(one == other for one, other in zip(found, first, strict=True))

@@ -97,7 +97,7 @@ class DecoderGraph(nn.Module):
             cache.is_updated[layer] = True
         hidden = decoder.positions(decoder.tokens(symbols.flatten()[:, None]), past[0].shape[2])
         for layer in decoder.layers:
-            # One symbol sees all before it. Keys and values of the source are there: it is asked for its length, B, alone.
+            # One symbol sees all before it; of the source, whose keys and values are there, B alone is asked for.
             hidden = layer(hidden, None, source[0], mask, past_key_values=cache)
         logits = functional.linear(decoder.final_norm(hidden), self.model.tokens.weight)
         present = [each for layer in cache.self_attention_cache.layers for each in (layer.keys, layer.values)]
