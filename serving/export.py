@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
@@ -19,7 +20,7 @@ ONLY_IN_GENERATE = (
 )  # fmt: skip
 """Settings that a model may be saved with and that change its translations, of which no engine knows."""
 
-WITHOUT_EFFECT = (None, 0, 1, [], {})
+WITHOUT_EFFECT: tuple[Any, ...] = (None, 0, 1, [], {})
 
 
 def export(source: Path, folder: Path, engine: str, quantization: str = "float32") -> None:

@@ -100,7 +100,8 @@ class DecoderGraph(nn.Module):
             # One symbol sees all before it; of the source, whose keys and values are there, B alone is asked for.
             hidden = layer(hidden, None, source[0], mask, past_key_values=cache)
         logits = functional.linear(decoder.final_norm(hidden), self.model.tokens.weight)
-        present = [each for layer in cache.self_attention_cache.layers for each in (layer.keys, layer.values)]
+        layers: Any = cache.self_attention_cache.layers
+        present = [each for layer in layers for each in (layer.keys, layer.values)]
         return [logits.log_softmax(-1).view(*symbols.shape, -1), *present]
 
 
