@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.modeling.generation_vaswani import Search, start
+from vaswani.modeling.generation_vaswani import Search, beam_search, start
 from vaswani.serving.onnx import Decoder, Engine, export, write
 from vaswani.serving.search import Beams, padded
 
@@ -102,3 +102,20 @@ def test_what_is_not_a_graph_and_another_device_are_refused(tmp_path: Path, tiny
         Engine(tmp_path)
     with pytest.raises(ValueError, match="--device cuda:1: a model exported to onnx runs on the processor"):
         Engine(tmp_path, "cuda:1")
+
+
+def test_one_beam_never_takes_the_second_best_symbol() -> None:
+    """A beam of one would keep the end, second best at the first step, as a hypothesis that ended."""
+
+    class Says(Decoder):
+        def __init__(self) -> None:
+            pass
+
+        def log_p(self, search: Search) -> torch.Tensor:  # noqa: ARG002 - the same at each step
+            return torch.tensor([0.0, 0.0, 0.0, 0.4, 0.6]).log()[None, None]
+
+    ends = torch.tensor([END])
+    lengths = [
+        int((beam_search(read, begun(1), 1, ends, 0.6).parents >= 0).sum()) for read in (Says().best, Says().log_p)
+    ]
+    assert lengths == [9, 1]
