@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import average, consolidate, demo, import_model, inspect, push, score, serve, translate
+from . import average, consolidate, demo, export, import_model, inspect, push, score, serve, translate
 
 COMMANDS = {
     "inspect": inspect,
@@ -17,6 +17,7 @@ COMMANDS = {
     "average": average,
     "translate": translate,
     "score": score,
+    "export": export,
     "serve": serve,
     "demo": demo,
     "push": push,
