@@ -52,7 +52,8 @@ BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
 def by_generate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beams: Beams) -> BatchSearch:
     """Return a search by the model's own `generate`: for our network the paper's."""
     generate: Any = model.generate
-    is_paper = beams.number > 1 and "paper_search" in inspect.signature(generate).parameters
+    asked = inspect.signature(generate).parameters.get("paper_search")  # its default, or what a partial has set
+    is_paper = beams.number > 1 and asked is not None and bool(asked.default)
     settings: dict[str, Any] = {"num_beams": beams.number, "do_sample": False, "return_dict_in_generate": True}
     if beams.number > 1:
         # transformers' own search tells scores of whole hypotheses only along with those of every symbol.

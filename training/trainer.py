@@ -14,8 +14,6 @@ from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
-from vaswani.modeling import VaswaniForConditionalGeneration
-
 from .arguments import VaswaniTrainingArguments
 from .bfloat16 import compute_in_bfloat16
 from .checkpoints import begin, check_parts, prune, saved_on, seal
@@ -76,7 +74,7 @@ class VaswaniTrainer(Trainer):
 
     def __init__(
         self,
-        model: VaswaniForConditionalGeneration,
+        model: PreTrainedModel,
         args: VaswaniTrainingArguments,
         stream: BatchSource,
         evaluate_model: Callable[[PreTrainedModel], dict[str, float]],
