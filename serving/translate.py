@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
-from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS
+from vaswani.modeling.generation_vaswani import extra_symbols
 
 
 def translate(
@@ -30,8 +30,9 @@ def translate(
     """Translate each line; the result has as many lines, in the same order, and none holds a line end.
 
     A blank line gives an empty one and never reaches the model. Every sentence has its own limit of input + 50 tokens
-    (section 6.1, both counted with </s>), so a translation does not depend on the lines beside it. The search is that
-    of the model's `generate`: for our own network the paper's.
+    (section 6.1, both counted with </s>), or as many more as the model's generation configuration has `extra_symbols`,
+    so a translation does not depend on the lines beside it. The search is that of the model's `generate`: for our own
+    network the paper's.
 
     Args:
         model: on any device, in either mode; it is left in the mode it came in.
@@ -74,11 +75,12 @@ def generate(
     attention_mask = (torch.arange(input_ids.shape[1]) < lengths[:, None]).long()  # (B, S)
     generate: Any = model.generate
     limits_itself = search["num_beams"] > 1 and "paper_search" in inspect.signature(generate).parameters
-    own_limit = OwnLimit(lengths.to(model.device) + EXTRA_SYMBOLS)
+    more = extra_symbols(model.generation_config)
+    own_limit = OwnLimit(lengths.to(model.device) + more)
     output = generate(
         input_ids=input_ids.to(model.device),
         attention_mask=attention_mask.to(model.device),
-        max_new_tokens=int(lengths.max()) + EXTRA_SYMBOLS,
+        max_new_tokens=int(lengths.max()) + more,
         stopping_criteria=StoppingCriteriaList([] if limits_itself else [own_limit]),
         synced_gpus=False,  # each process has a whole model and its own number of lines; ZeRO-3 would have them wait
         **search,
