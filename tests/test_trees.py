@@ -218,13 +218,13 @@ def test_sections_are_files_or_folders_and_a_range_of_them(tmp_path: Path) -> No
 
 def test_groups_are_of_a_thousand_and_each_is_read_alone(tmp_path: Path) -> None:
     """More than a chunk of reading, so that lines and brackets are counted across chunks."""
-    long = "(NP " * 300 + "(NN {})" + ")" * 300
+    long = "(NP (NN {})" + " " * 1050 + "(NN x))"
     write(tmp_path / "train.mrg", *(long.format(f"wörd{n}") for n in range(4100)))
     assert (tmp_path / "train.mrg").stat().st_size > 1 << 22
     bank = Treebank("bank", [tmp_path / "train.mrg"])
     assert (bank.rows, bank.groups) == (4100, 5)
-    assert [row[0] for row in bank.read(4)] == [f"wörd{n}" for n in range(4000, 4100)]
-    assert [row[0] for row in rows(bank)] == [f"wörd{n}" for n in range(4100)]
+    assert [row[0] for row in bank.read(4)] == [f"wörd{n} x" for n in range(4000, 4100)]
+    assert [row[0] for row in rows(bank)] == [f"wörd{n} x" for n in range(4100)]
     before = bank.fingerprint
     write(tmp_path / "other.mrg", *(long.format(f"wörd{n}") for n in range(4099)))
     assert Treebank("bank", [tmp_path / "other.mrg"]).fingerprint != before
