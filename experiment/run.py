@@ -145,9 +145,11 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
     model = VaswaniForConditionalGeneration(VaswaniConfig(**fields))
     # On a processor attention written out is the faster one, by far in bfloat16.
     model.set_attn_implementation("eager" if training.device.type == "cpu" else "sdpa")
-    model.generation_config = GenerationConfig.from_model_config(model.config)
-    model.generation_config.update(num_beams=training.test_beams, length_penalty=training.length_penalty)
-    model.generation_config.extra_symbols = training.extra_symbols
+    generation: Any = GenerationConfig.from_model_config(model.config)
+    generation.update(num_beams=training.test_beams, length_penalty=training.length_penalty)
+    generation.extra_symbols = training.extra_symbols  # a field of ours, which `update` would pass over
+    generation._from_model_config = False  # or loading would leave it out
+    model.generation_config = generation
     return model
 
 
