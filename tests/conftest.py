@@ -8,7 +8,9 @@ import pytest
 import torch
 from forked import Forks
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
 
+from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 
 
@@ -78,6 +80,30 @@ def tiny_model(
         model = VaswaniForConditionalGeneration(tiny_config(**changes)).double().eval()
         randomise(model)
         model.set_attn_implementation(attention)
+        return model
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def toy_tokenizer() -> PreTrainedTokenizerFast:
+    """Return a tokenizer of 280 symbols: bytes, and a few merges such as " the" and "at"."""
+    return learn_tokenizer(["the cat sat on the mat and the dog sat by the door"] * 3, 280, show_progress=False)
+
+
+@pytest.fixture(scope="session")
+def talker(toy_tokenizer: PreTrainedTokenizerFast) -> Callable[..., VaswaniForConditionalGeneration]:
+    """Return `talker(seed, **changes)`: a network for the toy tokenizer that says something else to each sentence."""
+
+    def build(seed: int = 0, **changes: Any) -> VaswaniForConditionalGeneration:
+        torch.manual_seed(seed)
+        dimensions = {"d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+        config = VaswaniConfig(**{"vocab_size": len(toy_tokenizer), **dimensions, **changes})
+        model = VaswaniForConditionalGeneration(config).double().eval()
+        with torch.no_grad():
+            for weight in model.parameters():
+                if weight.dim() > 1:
+                    weight.mul_(6)  # far from uniform, so that what comes out depends on what goes in
         return model
 
     return build
