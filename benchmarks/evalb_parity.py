@@ -2,8 +2,8 @@
 
 python benchmarks/evalb_parity.py EVALB COLLINS.prm --sentences 3000 --seed 0
 
-EVALB is the program of Sekine and Collins (https://nlp.cs.nyu.edu/evalb/), compiled from its evalb.c; it is no part of
-this repository. Trees hold function tags, traces, punctuation, brackets as labels and chains of one label; of the parses
+EVALB is the program of Sekine and Collins (https://nlp.cs.nyu.edu/evalb/), compiled from its evalb.c; it is no part
+of this repository. Trees hold function tags, traces, punctuation, brackets as labels and chains of one label; of the parses
 some are the treebank's, some have another tag or another word, the others are drawn anew.
 """
 
