@@ -2,9 +2,9 @@
 
 python benchmarks/evalb_parity.py EVALB COLLINS.prm --sentences 3000 --seed 0
 
-EVALB is the program of Sekine and Collins (https://nlp.cs.nyu.edu/evalb/), compiled from its evalb.c; it is no part
-of this repository. Trees hold function tags, traces, punctuation, brackets as labels and chains of one label; of the parses
-some are the treebank's, some have another tag or another word, the others are drawn anew.
+EVALB is the program of Sekine and Collins (https://nlp.cs.nyu.edu/evalb/), compiled from its evalb.c; it is no part of
+this repository. Trees hold function tags, traces, punctuation, brackets as labels and chains of one label. Of the
+parses some are the treebank's, some have another tag or another word, and the others are drawn anew.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def theirs(program: Path, parameters: Path, pairs: Sequence[tuple[Node, Node]]) 
         Path(folder, "parameters").write_text(limited)
         for name, side in (("gold", 0), ("parsed", 1)):
             Path(folder, name).write_text("".join(bracketed(pair[side]) + "\n" for pair in pairs))
-        command = [program.absolute(), "-p", "parameters", "gold", "parsed"]
+        command = [str(program.absolute()), "-p", "parameters", "gold", "parsed"]
         out = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
     print(out[out.index("=== Summary") :].partition("-- len")[0])
     rows = [line.split() for line in out.splitlines() if re.match(r"\s*\d+\s+\d+\s+\d\s", line)]

@@ -212,7 +212,8 @@ def test_the_limit_is_that_of_the_model(beams: int, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     model = VaswaniForConditionalGeneration.from_pretrained(tmp_path)
     with torch.no_grad():
-        model.get_input_embeddings().weight[:4] = 0.0  # </s> scores 0, and one of the others is above it
+        embeddings: Any = model.get_input_embeddings()
+        embeddings.weight[:4] = 0.0  # </s> scores 0, and one of the others is above it
     found = translate(model, Numbers(), ["4 5 6 7 8", "9"], num_beams=beams)  # type: ignore[arg-type]
     assert found == [str(6 + 7), str(2 + 7)]
     ids = model.generate(input_ids=torch.tensor([[9, 3]]), num_beams=beams, do_sample=False)

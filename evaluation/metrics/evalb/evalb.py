@@ -18,7 +18,7 @@ Like any `evaluate` module it loads from its folder without a network.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import datasets
@@ -181,6 +181,7 @@ def share(part: int, whole: int) -> float:
 
 
 def _read(text: str) -> Node:
-    trees: Iterable[Node] = read_trees(text)
-    [tree] = trees
-    return tree
+    trees = read_trees(text)
+    if len(trees) != 1:
+        raise ValueError(f"{len(trees)} trees where one is needed: {text[:60]!r}")
+    return trees[0]
