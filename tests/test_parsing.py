@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SMALL = {
     "vocab_size": 560, "d_model": 64, "d_ff": 256, "num_heads": 4, "encoder_layers": 1, "decoder_layers": 2,
     "dropout": 0, "attention_dropout": 0, "label_smoothing": 0, "tokens_per_batch": 512, "batches_per_step": 1,
-    "max_steps": 2400, "warmup_steps": 100, "peak_learning_rate": 6e-3, "eval_steps": 800, "save_steps": 100,
+    "max_steps": 1800, "warmup_steps": 100, "peak_learning_rate": 6e-3, "eval_steps": 600, "save_steps": 100,
     "average_checkpoints": 6, "window_groups": 8, "dataloader_num_workers": 0, "report_to": "none",
 }  # fmt: skip
 FLAGS = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
