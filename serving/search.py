@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
-from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS
+from vaswani.modeling.generation_vaswani import extra_symbols
 
 
 class Hypothesis(NamedTuple):
@@ -62,7 +62,7 @@ def by_generate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beam
 
     def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
         input_ids, mask = padded(sources, int(tokenizer.pad_token_id))
-        limits = mask.sum(1) + EXTRA_SYMBOLS  # (B,)
+        limits = mask.sum(1) + extra_symbols(model.generation_config)  # (B,)
         output = generate(
             input_ids=input_ids.to(model.device),
             attention_mask=mask.to(model.device),

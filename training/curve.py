@@ -9,9 +9,11 @@ import matplotlib as mpl
 mpl.use("Agg")  # no screen is needed
 import matplotlib.pyplot as plt
 
+from .quality import quality_of
+
 
 def draw_curve(history: Sequence[dict[str, Any]], folder: Path, title: str) -> None:
-    """Draw loss, validation loss and validation BLEU against steps into `folder`/curve.png and curve.svg.
+    """Draw loss, validation loss and validation BLEU, or F1, against steps into `folder`/curve.png and curve.svg.
 
     Args:
         history: the Trainer's log, a dictionary a line.
@@ -20,18 +22,28 @@ def draw_curve(history: Sequence[dict[str, Any]], folder: Path, title: str) -> N
 
     """
     training = [(line["step"], line["loss"]) for line in history if "loss" in line]
-    validation = [(line["step"], line["eval_loss"], line["eval_bleu"]) for line in history if "eval_loss" in line]
+    validation = [line for line in history if "eval_loss" in line]
     figure, left = plt.subplots(figsize=(8, 4.5), layout="constrained")
     right = left.twinx()
     if training:
         left.plot(*zip(*training, strict=True), color="tab:blue", alpha=0.5, label="training loss, smoothed labels")
     if validation:
-        steps, losses, bleus = zip(*validation, strict=True)
-        left.plot(steps, losses, color="tab:blue", marker="o", markersize=3, label="validation loss")
-        right.plot(steps, bleus, color="tab:orange", marker="o", markersize=3, label="validation BLEU")
+        steps = [line["step"] for line in validation]
+        qualities = [quality_of(line, "eval_") for line in validation]
+        name = qualities[0].name
+        left.plot(
+            steps,
+            [line["eval_loss"] for line in validation],
+            color="tab:blue",
+            marker="o",
+            markersize=3,
+            label="validation loss",
+        )
+        values = [each.value for each in qualities]
+        right.plot(steps, values, color="tab:orange", marker="o", markersize=3, label=f"validation {name}")
+        right.set_ylabel(name)
     left.set(xlabel="steps", ylabel="loss, nats a token", title=title)
     left.set_ylim(bottom=0)
-    right.set_ylabel("BLEU")
     right.set_ylim(bottom=0)
     left.grid(alpha=0.3)
     lines, labels = (
