@@ -6,8 +6,22 @@ English to German, newstest2013, one checkpoint without averaging (section 6.2).
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-WIDTHS = {"d_model": 512, "d_ff": 2048, "d_k": 64, "d_v": 64}
-"""Base, where a smaller experiment may divide."""
+NETWORK: dict[str, Any] = {
+    "encoder_layers": 6,
+    "decoder_layers": 6,
+    "d_model": 512,
+    "d_ff": 2048,
+    "num_heads": 8,
+    "d_k": 64,
+    "d_v": 64,
+    "dropout": 0.1,
+    "label_smoothing": 0.1,
+    "positions": "sinusoidal",
+}
+"""The first line of the table, in fields of `VaswaniConfig`; what a line leaves empty is as here."""
+
+WIDTHS = ("d_model", "d_ff", "d_k", "d_v")
+"""What a smaller experiment divides."""
 
 
 class Row(NamedTuple):
@@ -16,7 +30,7 @@ class Row(NamedTuple):
     name: str
     """The letter of its group and what it varies."""
     change: dict[str, Any]
-    """What differs from base, in fields of `VaswaniConfig`."""
+    """What differs from NETWORK."""
     perplexity: float
     """The paper's, on the development set, for each word piece."""
     bleu: float
@@ -67,17 +81,17 @@ BY_NAME = {row.name: row for row in ROWS}
 
 
 def fields_of(row: Row, scale: int = 1) -> dict[str, Any]:
-    """Return the fields of `VaswaniConfig` of a row, its widths divided by `scale`; heads and layers stay.
+    """Return all fields of NETWORK as a row has them, its widths divided by `scale`; heads and layers stay.
 
     Raises:
         ValueError: a width would not be a whole number.
 
     """
-    widths = WIDTHS | {name: value for name, value in row.change.items() if name in WIDTHS}
-    for name, width in widths.items():
-        if scale < 1 or width % scale:
-            raise ValueError(f"scale is {scale}, and {name} of {row.name} is {width}; give 1, 2, 4, 8 or 16")
-    return row.change | {name: width // scale for name, width in widths.items()}
+    fields = NETWORK | row.change
+    for name in WIDTHS:
+        if scale < 1 or fields[name] % scale:
+            raise ValueError(f"scale is {scale}, and {name} of {row.name} is {fields[name]}; give 1, 2, 4, 8 or 16")
+    return fields | {name: fields[name] // scale for name in WIDTHS}
 
 
 def chosen(names: Sequence[str]) -> list[Row]:
