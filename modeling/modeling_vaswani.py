@@ -280,6 +280,16 @@ class VaswaniPreTrainedModel(PreTrainedModel):
             init.ones_(module.weight)
             init.zeros_(module.bias)
 
+    def mark_tied_weights_as_initialized(self, loading_info: Any) -> None:
+        """Keep a table that no file held among what is missing, so that it is named and drawn.
+
+        Its names are those of one module: marked under one of them, it would count as loaded under all.
+        """
+        loaded = getattr(self.get_input_embeddings().weight, "_is_hf_initialized", False)
+        missing = set() if loaded else set(loading_info.missing_keys)
+        super().mark_tied_weights_as_initialized(loading_info)
+        loading_info.missing_keys |= missing
+
 
 def embed(tokens: nn.Embedding, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
     """Look up `[B, T]` ids, or take the `[B, T, D]` embeddings that were given in their place."""

@@ -95,6 +95,20 @@ def test_a_missing_weight_is_named_and_drawn_like_a_fresh_one(tiny_model: MakeMo
         assert torch.equal(loaded.get_parameter(key), tensor), key
 
 
+def test_a_missing_table_is_named_and_drawn_like_a_fresh_one(tiny_model: MakeModel, tmp_path: Path) -> None:
+    tiny_model().save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    table = weights.pop("model.tokens.weight")
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    for load, prefix in ((AutoModelForSeq2SeqLM.from_pretrained, "model."), (AutoModel.from_pretrained, "")):
+        loaded, report = load(tmp_path, output_loading_info=True)
+        assert f"{prefix}tokens.weight" in report["missing_keys"]
+        drawn = loaded.get_input_embeddings().weight
+        assert not torch.equal(drawn, table)
+        assert drawn.std().item() == pytest.approx(loaded.config.d_model**-0.5, rel=0.2)
+        assert drawn is loaded.get_encoder().tokens.weight
+
+
 ELSEWHERE = """
 import sys, torch
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM

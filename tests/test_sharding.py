@@ -334,6 +334,23 @@ def test_fsdp_goes_on_with_fewer_and_with_more_processes(scenes: Scenes, forks: 
     assert drawn[1] == str(torch.rand(4).tolist())
 
 
+@pytest.mark.parametrize(("saved", "goes_on"), [("zero2", "zero1"), ("zero1", "zero2")])
+def test_stages_of_zero_that_spread_no_weights_go_on_from_each_other(
+    saved: str, goes_on: str, scenes: Scenes, forks: Forks, tmp_path: Path
+) -> None:
+    began = scenes("zero2") / "leave_out_a_step"
+    if saved == "zero1":
+        before = tmp_path / "before"
+        forks.run(go_on, before, began / "checkpoint-3", 5, kind=saved, folder=before)
+        checkpoint = before / "checkpoint-5"
+    else:
+        checkpoint = began / "checkpoint-3"
+    forks.run(go_on, tmp_path, checkpoint, 6, kind=goes_on, folder=tmp_path)
+    found, expected = read_weights(tmp_path / "checkpoint-6"), read_weights(began / "checkpoint-6")
+    for name, weight in expected.items():
+        assert (found[name] - weight).norm() < 1e-5 * weight.norm(), name
+
+
 def configure_otherwise(folder: Path) -> None:
     """Say how each configuration that is not provided for is refused."""
     if "FSDP_VERSION" in os.environ:

@@ -5,6 +5,7 @@ through the cable. It needs the program `ip` and the right to make namespaces, a
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -32,15 +33,11 @@ class Node:
 
     def pids(self) -> list[int]:
         """Return the processes of this machine."""
-        return [int(pid) for pid in ip("netns", "pids", self.namespace).split()]
+        return pids(self.namespace)
 
     def power_off(self) -> None:
         """Kill every process; none can hear it, and none can tidy up."""
-        while pids := self.pids():
-            for pid in pids:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.01)
+        kill_all(self.namespace)
 
     def unplug(self) -> None:
         """Pull the cable: what either side sends is lost, and nobody is told."""
@@ -133,6 +130,26 @@ def ip(*words: str) -> str:
     return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
 
 
+def pids(namespace: str) -> list[int]:
+    """Return the processes in a namespace."""
+    return [int(pid) for pid in ip("netns", "pids", namespace).split()]
+
+
+def kill_all(namespace: str) -> None:
+    """Kill the processes in a namespace, and wait until none is left."""
+    while left := pids(namespace):
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def remove(namespace: str) -> None:
+    """Remove a namespace with all that runs in it."""
+    kill_all(namespace)
+    ip("netns", "delete", namespace)
+
+
 @contextmanager
 def two_nodes() -> Iterator[tuple[Node, Node]]:
     """Make two machines, and remove them with all that runs on them."""
@@ -141,6 +158,9 @@ def two_nodes() -> Iterator[tuple[Node, Node]]:
     nodes = [Node(number, f"vaswani-{os.getpid()}-{number}", f"10.77.0.{number + 1}") for number in range(2)]
     try:
         try:
+            for namespace in re.findall(r"vaswani-\d+-\d", ip("netns", "list")):
+                if not psutil.pid_exists(int(namespace.split("-")[1])):  # left by tests that were killed
+                    remove(namespace)
             for node in nodes:
                 ip("netns", "add", node.namespace)
             ends = [("eth0", "netns", node.namespace) for node in nodes]
@@ -158,5 +178,4 @@ def two_nodes() -> Iterator[tuple[Node, Node]]:
     finally:
         for node in nodes:
             with suppress(subprocess.CalledProcessError):  # it was not made
-                node.power_off()
-                ip("netns", "delete", node.namespace)
+                remove(node.namespace)
