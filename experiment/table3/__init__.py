@@ -9,11 +9,11 @@ from vaswani.experiment.run import run
 
 from .in_turn import train_in_turn
 from .options import Options, options
-from .rows import BASE, BIG, ROWS, Row, fields_of
+from .rows import BASE, BIG, BY_NAME, ROWS, Row, fields_of
 from .runs import rate_of, run_folder
 from .table import gather
 
-__all__ = ["BASE", "BIG", "ROWS", "Row", "fields_of", "gather", "main", "recipe_of"]
+__all__ = ["BASE", "BIG", "BY_NAME", "ROWS", "Row", "arguments_of", "fields_of", "gather", "main", "recipe_of"]
 
 
 def main(recipe: Recipe) -> None:
