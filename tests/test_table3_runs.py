@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from vaswani.data.grammar import GrammarCorpus
-from vaswani.experiment.table3 import BASE, ROWS, gather, main
+from vaswani.experiment.table3 import BASE, ROWS, arguments_of, gather, main
+from vaswani.experiment.table3.options import options
 from vaswani.experiment.table3.table import pooled_deviation, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,6 +123,15 @@ def test_the_rates_of_the_rows_are_those_of_their_width_in_the_paper(stopped_twi
     told = json.loads((table / "C-N2" / "seed-1" / "run.json").read_text(encoding="utf-8"))
     assert told["model"]["d_model"] == 512 // 16
     assert told["training"]["peak_learning_rate"] == pytest.approx((512 * 50) ** -0.5)
+
+
+@pytest.mark.parametrize(("name", "width"), [("base", 512), ("C-d256", 256), ("big", 1024)])
+def test_a_rate_that_is_given_is_bases_and_others_follow_by_equation_3(name: str, width: int) -> None:
+    recipe = runpy.run_path(str(ROOT / "recipes" / "table3.py"))["RECIPE"]
+    by_default = arguments_of(recipe, options(["--row", name, "--scale", "4"], None)).training
+    assert by_default.peak_learning_rate == pytest.approx((width * 4000) ** -0.5)
+    given = arguments_of(recipe, options(["--row", name, "--peak_learning_rate", "1e-3"], None)).training
+    assert given.peak_learning_rate == pytest.approx(1e-3 * (512 / width) ** 0.5)
 
 
 # --- gathering, on runs whose figures are set ---

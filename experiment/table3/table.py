@@ -142,11 +142,11 @@ def heading(runs: Sequence[Run]) -> str:
     if len(steps) == 1 and any(run.row is BIG for run in runs):
         long += ", big included (the paper: 100,000, big 300,000)"
     divided = f"widths divided by {setting['scale']}, " if setting["scale"] > 1 else ""
-    rate = setting["peak_learning_rate"]
     return (
         f"{setting['direction']} on {text}, {setting['vocab_size']:,} symbols, {divided}{long}, of "
         f"{setting['batches_per_step'] * setting['tokens_per_batch']:,} tokens a side; warm-up "
-        f"{setting['warmup_steps']:,.0f} steps, {'eq. 3' if rate == 'eq. 3' else f'peak rate {rate:g}'}. Scored: "
+        f"{setting['warmup_steps']:,.0f} steps, peak rate {setting['peak_learning_rate']:.3g} (base; other widths as "
+        "d_model^-0.5). Scored: "
         f"{setting['checkpoint']}, split {setting['validation_split']}, beam {setting['test_beams']}, length penalty "
         f"{setting['length_penalty']:g}; perplexity a symbol; BLEU {setting['bleu']}. ± is the standard deviation over "
         "seeds."
