@@ -83,7 +83,11 @@ def translate_all(model: PreTrainedModel, pairs: PairSet, search: Search, progre
 
 def validate(model: PreTrainedModel, pairs: PairSet, search: Search) -> dict[str, float]:
     """Return loss (nats a token), perplexity (a token of this vocabulary), and BLEU, or of trees F1."""
+    return figures(model, pairs, translate_all(model, pairs, search))
+
+
+def figures(model: PreTrainedModel, pairs: PairSet, translations: Sequence[str]) -> dict[str, float]:
+    """Return what `validate` does, of a model whose translations are at hand."""
     loss = cross_entropy(model, pairs)
-    translations = translate_all(model, pairs, search)
     quality = pairs.task.quick(pairs.sources, pairs.references, translations)
     return {"loss": loss, "perplexity": math.exp(loss), pairs.task.quality: quality}
