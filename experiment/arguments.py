@@ -179,6 +179,8 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
         dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
         if chosen.data_dir is not None and chosen.dataset == recipe.data.get("dataset"):
             chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
+        if chosen.dataset != recipe.data.get("dataset") and not _is_given("--dataset_config", flags):
+            chosen.dataset_config = None  # the recipe's is one of its own data set
         trained.output_dir = str(trained.output_dir).replace("{direction}", chosen.direction)
         if trained.push_to_hub and not trained.hub_model_id:
             raise ValueError("--push_to_hub has to know where: give --hub_model_id OWNER/NAME")
@@ -190,6 +192,10 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
     except TrainingEndedError as error:  # before it began
         parser.exit(error.exit_code, f"error: {error}\n")
     return Arguments(dimensions, chosen, trained)
+
+
+def _is_given(name: str, flags: Sequence[str]) -> bool:
+    return any(flag.partition("=")[0] == name for flag in flags)
 
 
 def _nearest(flag: str, parser: HfArgumentParser) -> str:

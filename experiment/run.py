@@ -97,6 +97,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
 
     trained = trainer.whole_model()
     search = Search(training.test_beams, training.length_penalty)
+    selection, of_validation = load_best(trainer, trained, validation_set, search)
     drops = stream.drops(gather_object([stream.notes()]))
     metrics: dict[str, Any] = {
         "parameters": trained.num_parameters(),
@@ -104,14 +105,17 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         "training_seconds": round(seconds, 1),
         "resumed_from": checkpoint.name if checkpoint else None,
         "training_pairs": {"kept": drops.kept, "dropped": dict(drops.dropped)},
-        **load_best(trainer, trained, validation_set, search),
+        **selection,
         "search": asdict(search),
         "test": {},
         "examples": [],
     }
     for split, pairs in tests.items():
-        pair_set = PairSet(pairs, tokenizer, data.tokens_per_batch)
-        translations = translate_all(trained, pair_set, search, progress=True)
+        if split == data.validation_split:
+            pair_set, translations = validation_set, of_validation
+        else:
+            pair_set = PairSet(pairs, tokenizer, data.tokens_per_batch)
+            translations = translate_all(trained, pair_set, search, progress=True)
         scores = score(translations, pair_set.references)._asdict()
         if data.target != "de":
             del scores["wmt14_bleu"]  # tokenises by German rules

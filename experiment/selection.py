@@ -10,16 +10,19 @@ from vaswani.training.checkpoints import sealed
 from vaswani.training.consolidation import load_weights
 
 from .report import say
-from .validation import PairSet, Search, validate
+from .validation import PairSet, Search, figures, translate_all
 
 
-def load_best(trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, search: Search) -> dict[str, Any]:
+def load_best(
+    trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, search: Search
+) -> tuple[dict[str, Any], list[str]]:
     """Load the best, the last, or the average of the last checkpoints, whichever has the highest validation BLEU.
 
     An average of checkpoints that are still far apart can be far worse than any of them, so it has to prove itself.
 
     Returns:
-        "chosen", the figures of it under "validation", and those of every candidate under "candidates".
+        "chosen", the figures of it under "validation", and those of every candidate under "candidates"; and the
+        translations of `pairs` by the chosen one.
 
     """
     last = sealed(Path(str(trainer.args.output_dir)))
@@ -31,13 +34,15 @@ def load_best(trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, s
     if number > 1:
         candidates[f"average of the last {number} checkpoints"] = last[-number:]
     scores: dict[str, dict[str, float]] = {}
+    translations: dict[str, list[str]] = {}
     for name, paths in candidates.items():
         load_average(model, paths)
-        scores[name] = validate(model, pairs, search)
+        translations[name] = translate_all(model, pairs, search)
+        scores[name] = figures(model, pairs, translations[name])
         say(f"{name}: validation perplexity {scores[name]['perplexity']:.3f}, BLEU {scores[name]['bleu']:.2f}")
     best = max(scores, key=lambda name: scores[name]["bleu"])
     load_average(model, candidates[best])
-    return {"chosen": best, "validation": scores[best], "candidates": scores}
+    return {"chosen": best, "validation": scores[best], "candidates": scores}, translations[best]
 
 
 def load_average(model: PreTrainedModel, paths: list[Path]) -> None:

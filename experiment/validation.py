@@ -79,7 +79,11 @@ def translate_all(model: PreTrainedModel, pairs: PairSet, search: Search, progre
 
 def validate(model: PreTrainedModel, pairs: PairSet, search: Search) -> dict[str, float]:
     """Return loss (nats a token), perplexity (a token of this vocabulary) and sacreBLEU."""
+    return figures(model, pairs, translate_all(model, pairs, search))
+
+
+def figures(model: PreTrainedModel, pairs: PairSet, translations: Sequence[str]) -> dict[str, float]:
+    """Return what `validate` does, of a model whose translations are at hand."""
     loss = cross_entropy(model, pairs)
-    translations = translate_all(model, pairs, search)
     bleu = BLEU().corpus_score(translations, [pairs.references]).score  # the other scores wait for the end
     return {"loss": loss, "perplexity": math.exp(loss), "bleu": bleu}

@@ -1,0 +1,56 @@
+"""Table 3: its rows, training them, and what came out beside what the paper found."""
+
+import sys
+
+from vaswani.experiment.arguments import Arguments, Recipe, parse
+from vaswani.experiment.errors import told_plainly
+from vaswani.experiment.process import ending_the_process
+from vaswani.experiment.run import run
+
+from .in_turn import train_in_turn
+from .options import Options, options
+from .rows import BASE, BIG, BY_NAME, ROWS, Row, fields_of
+from .runs import rate_of, run_folder
+from .table import gather
+
+__all__ = ["BASE", "BIG", "BY_NAME", "ROWS", "Row", "arguments_of", "fields_of", "gather", "main", "recipe_of"]
+
+
+def main(recipe: Recipe) -> None:
+    """Train a row, or several in turn and gather them, by the flags of the command line; and end the process."""
+    asked = options(sys.argv[1:], recipe.description)
+    if not asked.here:
+        with told_plainly():
+            sys.exit(train_in_turn(asked, recipe))
+    with ending_the_process():
+        with told_plainly():
+            arguments = arguments_of(recipe, asked)
+        run(arguments)
+
+
+def recipe_of(recipe: Recipe, row: Row, scale: int = 1) -> Recipe:
+    """Return the recipe of base as the recipe of a row."""
+    return recipe._replace(
+        model=recipe.model | fields_of(row, scale), training=recipe.training | {"max_steps": row.steps}
+    )
+
+
+def arguments_of(recipe: Recipe, asked: Options) -> Arguments:
+    """Return what the run of one row is told.
+
+    Raises:
+        ValueError: a flag would take away what the row says.
+
+    """
+    [row] = asked.rows
+    arguments = parse(recipe_of(recipe, row, asked.scale), asked.flags)
+    for name, value in fields_of(row, asked.scale).items():
+        if arguments.model[name] != value:
+            raise ValueError(
+                f"--{name} {arguments.model[name]} is not row {row.name}, where it is {value}; leave it out, or train "
+                "another network by another recipe"
+            )
+    training = arguments.training
+    training.peak_learning_rate = training.peak_learning_rate or rate_of(row, training.warmup_steps)
+    training.output_dir = str(run_folder(str(training.output_dir), row, training.seed))
+    return arguments

@@ -1,0 +1,55 @@
+"""Table 3 as a picture: how far each row is from base, here and in the paper."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # no screen is needed
+import matplotlib.pyplot as plt
+
+
+class Difference(NamedTuple):
+    """A row less base."""
+
+    name: str
+    loss: float
+    """Nats a symbol: the logarithm of the ratio of perplexities."""
+    loss_error: float | None
+    """Its standard error; None if nothing was trained with several seeds."""
+    paper_loss: float
+    bleu: float
+    bleu_error: float | None
+    paper_bleu: float
+
+
+def draw_chart(rows: Sequence[Difference], folder: Path) -> None:
+    """Draw the rows downwards, loss on the left and BLEU on the right, into `folder`/table3.png and table3.svg."""
+    figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 1.6 + 0.28 * len(rows)), layout="constrained")
+    places = range(len(rows))
+    panels = (
+        (left, "nats a symbol, less base (left is better)",
+         [(row.loss, row.loss_error, row.paper_loss) for row in rows]),
+        (right, "BLEU, less base (right is better)",
+         [(row.bleu, row.bleu_error, row.paper_bleu) for row in rows]),
+    )  # fmt: skip
+    for axes, label, values in panels:
+        here, errors, paper = zip(*values, strict=True)
+        axes.axvline(0, color="0.5", linewidth=1)
+        widths = None if errors[0] is None else [2 * error for error in errors]
+        axes.errorbar(here, places, xerr=widths, fmt="o", color="tab:blue", capsize=2,
+                      label="here" if widths is None else "here, ± two standard errors")  # fmt: skip
+        axes.plot(paper, places, "D", color="tab:orange", fillstyle="none", label="the paper")
+        axes.set_xlabel(label)
+        axes.grid(axis="x", alpha=0.3)
+        for place in places:
+            if place and rows[place].name[0] != rows[place - 1].name[0]:
+                axes.axhline(place - 0.5, color="0.85", linewidth=1)
+    left.set_yticks(places, [row.name for row in rows])
+    left.invert_yaxis()
+    figure.suptitle("Table 3: each row against base")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    for suffix in ("png", "svg"):
+        figure.savefig(folder / f"table3.{suffix}", dpi=150)
+    plt.close(figure)

@@ -1,0 +1,64 @@
+"""The flags of recipes/table3.py that no other recipe has."""
+
+import argparse
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .rows import ROWS, Row, chosen
+
+
+class Options(NamedTuple):
+    """Which rows to train, and how."""
+
+    here: bool
+    """One row in this process, rather than several in turn, each in processes of its own."""
+    rows: list[Row]
+    scale: int
+    """The divisor of every width."""
+    seeds: int
+    launcher: str
+    """The command that starts a row."""
+    flags: list[str]
+    """All others, which go to every row."""
+
+
+def options(argv: Sequence[str], description: str | None) -> Options:
+    """Read the flags.
+
+    Raises:
+        SystemExit: they do not fit, or --help asked what there is.
+
+    """
+    names = ", ".join(row.name for row in ROWS)
+    parser = argparse.ArgumentParser(
+        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Every other flag goes to each row; with --row NAME --help they are listed.", add_help=False,
+    )  # fmt: skip
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--row", metavar="NAME", help=f"Train this row, in this process: {names}.")
+    which.add_argument("--rows", metavar="NAME", nargs="+", help="Train these in turn; a letter names a group.")
+    which.add_argument("--all", action="store_true", help="Train all in turn.")
+    parser.add_argument("--scale", type=int, default=1, metavar="S",
+                        help="Divide d_model, d_ff, d_k and d_v of every row, for small machines: 1, 2, 4, 8 or 16. "
+                             "The rates stay those of eq. 3 for the widths of the paper.")  # fmt: skip
+    parser.add_argument("--seeds", type=int, default=1, metavar="K",
+                        help="With --rows or --all: seeds 1 to K, the whole table before the next seed.")  # fmt: skip
+    parser.add_argument("--launcher", default="accelerate launch", metavar="COMMAND",
+                        help="With --rows or --all: what starts a row (%(default)s).")  # fmt: skip
+    parser.add_argument("--help", action="store_true")
+    given, flags = parser.parse_known_args(argv)
+    if given.help and given.row is None:
+        parser.print_help()
+        parser.exit()
+    if not (given.row or given.rows or given.all):
+        parser.error("say which: --row NAME, --rows NAME ... or --all")
+    try:
+        rows = list(ROWS) if given.all else chosen(given.rows or [given.row])
+        if given.row and [row.name for row in rows] != [given.row]:
+            raise ValueError(f"--row {given.row} is {len(rows)} rows; train them in turn by --rows {given.row}")
+    except ValueError as error:
+        parser.error(str(error))
+    if given.seeds < 1 or (given.row and given.seeds > 1):
+        parser.error(f"seeds is {given.seeds}; at least 1 is needed, and one row alone is told its --seed")
+    rest = [*flags, *(["--help"] if given.help else [])]
+    return Options(given.row is not None, rows, given.scale, given.seeds, given.launcher, rest)

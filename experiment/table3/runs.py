@@ -1,0 +1,108 @@
+"""The runs of the table, each in a folder by row and seed."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vaswani.publishing import METRICS, RUN
+from vaswani.training.schedule import peak_rate
+
+from .rows import NETWORK, ROWS, Row, fields_of
+
+_DATA = (
+    "dataset", "dataset_config", "data_dir", "direction", "train_split", "validation_split", "max_tokens", "max_ratio",
+    "drop_html", "check_script", "drop_duplicates", "extra_dirs", "weights", "tokens_per_batch",
+)  # fmt: skip
+_TRAINING = (
+    "batches_per_step", "warmup_steps", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay",
+    "bf16", "fp16", "test_beams", "length_penalty",
+)  # fmt: skip
+
+
+class Run(NamedTuple):
+    """One row, trained to the end with one seed."""
+
+    row: Row
+    seed: int
+    folder: Path
+    parameters: int
+    steps: int
+    perplexity: float
+    """On the validation set, a symbol of this run's vocabulary."""
+    bleu: float
+    """sacreBLEU on the validation set, cased."""
+    paper_bleu: float | None
+    """BLEU as the paper counted it, where the target is German."""
+    setting: dict[str, Any]
+    """What must be the same in all runs, since no row names it."""
+
+
+def run_folder(table: str | Path, row: Row, seed: int) -> Path:
+    """Return the folder of a run."""
+    return Path(table, row.name, f"seed-{seed}")
+
+
+def ended(table: Path) -> list[Run]:
+    """Return the runs that came to their end, in the order of the table, then by seed.
+
+    Raises:
+        ValueError: they differ in more than their rows, so they are not of one table.
+
+    """
+    runs = []
+    for row in ROWS:
+        seeds = sorted(int(path.parent.name[5:]) for path in (table / row.name).glob(f"seed-*/{METRICS}"))
+        runs += [read(run_folder(table, row, seed), row) for seed in seeds]
+    as_the_paper = all(run.steps == run.row.steps for run in runs)
+    told = [run.setting | ({} if as_the_paper else {"steps": run.steps}) for run in runs]
+    for run, setting in zip(runs, told, strict=True):
+        for name, value in setting.items():
+            if value != told[0][name]:
+                raise ValueError(
+                    f"{run.folder} has {name} {value!r} and {runs[0].folder} has {told[0][name]!r}; runs of one table "
+                    "may differ in nothing but what their rows name, so give one of them another --output_dir"
+                )
+    return runs
+
+
+def read(folder: Path, row: Row) -> Run:
+    """Return what came out of a run.
+
+    Raises:
+        ValueError: its network is not that of the row.
+
+    """
+    told, came_out = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (RUN, METRICS))
+    model, data, training = told["model"], told["data"], told["training"]
+    scale = max(1, fields_of(row)["d_model"] // model["d_model"])
+    for name, value in fields_of(row, scale).items():
+        if model[name] != value:
+            raise ValueError(f"{folder} has {name} {model[name]!r}, and row {row.name} at scale {scale} has {value!r}")
+    rate, eq_3 = training["peak_learning_rate"], rate_of(row, training["warmup_steps"])
+    scores = came_out["test"][data["validation_split"]]
+    setting = {
+        "scale": scale,
+        **{name: value for name, value in model.items() if name not in NETWORK},
+        **{name: data[name] for name in _DATA},
+        **{name: training[name] for name in _TRAINING},
+        "peak_learning_rate": "eq. 3" if math.isclose(rate, eq_3) else rate,  # eq. 3 gives each width its own
+        "checkpoint": came_out["chosen"],
+        "bleu": scores["sacrebleu"]["signature"],
+    }
+    return Run(
+        row,
+        training["seed"],
+        folder,
+        came_out["parameters"],
+        came_out["steps"],
+        came_out["validation"]["perplexity"],
+        scores["sacrebleu"]["value"],
+        scores["wmt14_bleu"]["value"] if "wmt14_bleu" in scores else None,
+        setting,
+    )
+
+
+def rate_of(row: Row, warmup_steps: float) -> float:
+    """Return the peak of eq. 3 for the paper's width of a row, whatever that is divided by."""
+    return peak_rate(fields_of(row)["d_model"], round(warmup_steps))
