@@ -9,9 +9,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import average, consolidate, import_model, inspect, push, score, translate
+from . import average, consolidate, import_model, inspect, plan, push, score, translate
 
 COMMANDS = {
+    "plan": plan,
     "inspect": inspect,
     "consolidate": consolidate,
     "average": average,
