@@ -6,8 +6,8 @@ Each round runs every contender once, in an order that is turned by one from rou
 machine does falls on all of them alike. A figure is the median over the rounds, with the least and the most; a ratio is
 the median of the ratios to the baseline within a round. The first round warms up and is not counted.
 
-The contenders share weights, tokenizer and batches (sorted, `--batch_tokens`). "Marian" is transformers' own class for
-translation with these weights. An engine joins as one more function from lines to lines in `contenders`.
+The contenders share weights, tokenizer and batches (sorted, `--tokens_per_batch`). "Marian" is transformers' own class
+for translation with these weights. An engine joins as one more function from lines to lines in `contenders`.
 """
 
 import argparse
@@ -33,7 +33,7 @@ Contender = Callable[[list[str]], list[str]]
 PAPER = "paper's search"
 
 
-def contenders(folder: Path, beams: int, batch_tokens: int) -> dict[str, Contender]:
+def contenders(folder: Path, beams: int, tokens_per_batch: int) -> dict[str, Contender]:
     """Return the ways to translate, by name."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
@@ -43,7 +43,7 @@ def contenders(folder: Path, beams: int, batch_tokens: int) -> dict[str, Contend
     def by(model: Any, beams: int = beams, **how: bool) -> Contender:
         model = copy.copy(model)  # the weights stay shared
         model.generate = functools.partial(model.generate, **how)
-        return lambda lines: translate(model, tokenizer, lines, num_beams=beams, tokens_per_batch=batch_tokens)
+        return lambda lines: translate(model, tokenizer, lines, num_beams=beams, tokens_per_batch=tokens_per_batch)
 
     whole = load(torch.float32)
     half = load(torch.bfloat16, "eager")  # torch's fused attention is slow in bfloat16 on processors
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=500, help="take so many from the start")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--beams", type=int, default=4)
-    parser.add_argument("--batch_tokens", type=int, default=4096)
+    parser.add_argument("--tokens_per_batch", type=int, default=4096)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--baseline", default="beam search of transformers", help="the contender that has speed 1")
     parser.add_argument("--only", nargs="+", help="the contenders that are to run, beside baseline and paper's search")
@@ -131,13 +131,13 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     lines = given.input.read_text(encoding="utf-8").splitlines()[: given.lines]
     references = given.references and given.references.read_text(encoding="utf-8").splitlines()[: given.lines]
-    ways = contenders(given.model, given.beams, given.batch_tokens)
+    ways = contenders(given.model, given.beams, given.tokens_per_batch)
     if given.only:
         ways = {name: way for name, way in ways.items() if name in {PAPER, given.baseline, *given.only}}
     found = measure(ways, lines, given.rounds)
     rows = summary(found, given.baseline, references)
     about = machine("torch", "transformers") | {
-        "lines": str(len(lines)), "beams": str(given.beams), "batch_tokens": str(given.batch_tokens),
+        "lines": str(len(lines)), "beams": str(given.beams), "tokens_per_batch": str(given.tokens_per_batch),
         "rounds": str(given.rounds),
     }  # fmt: skip
     print("\n".join(f"{name}: {value}" for name, value in about.items()))

@@ -9,15 +9,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import average, consolidate, import_model, inspect, plan, push, score, translate
+from . import average, consolidate, demo, import_model, inspect, plan, plot, push, score, serve, translate
 
 COMMANDS = {
     "plan": plan,
+    "plot": plot,
     "inspect": inspect,
     "consolidate": consolidate,
     "average": average,
     "translate": translate,
     "score": score,
+    "serve": serve,
+    "demo": demo,
     "push": push,
     "import": import_model,
 }

@@ -43,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--length_penalty", type=float, default=0.6, help="larger favours longer translations (default: 0.6)"
     )
     parser.add_argument(
-        "--batch_tokens", type=int, default=4096, help="most padded source tokens times beams at once (default: 4096)"
+        "--tokens_per_batch",
+        type=int,
+        default=4096,
+        help="most padded source tokens times beams at once (default: 4096)",
     )
     parser.add_argument(
         "--max_tokens", type=int, default=4096,
@@ -65,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     for folder in args.models:
         check_model_folder(folder)
     check_writable(args.output)
-    for name in ("beams", "n_best", "batch_tokens", "max_tokens"):
+    for name in ("beams", "n_best", "tokens_per_batch", "max_tokens"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} is {getattr(args, name)}; give 1 or more")
     if args.n_best > 1 and args.format == "text":
@@ -126,7 +129,7 @@ def load(args: argparse.Namespace) -> "Translator":
     return Translator(
         tokenizer,
         search,
-        args.batch_tokens // args.beams,
+        args.tokens_per_batch // args.beams,
         min(args.max_tokens, *(positions(model) for model in models)),
         by_attention(models, tokenizer) if args.align else None,
     )

@@ -2,24 +2,20 @@
 
 The translation is read once more, all at once: what the decoder attended to while it was about to write a symbol is
 what it wrote it from. Heads are averaged, the symbols of a word added up, and the source word with the most attention
-is taken. The layer is the one before the last where there are many, and the last where there are few (docs/decoding.md
-has the measurement): the first layers attend to places, and of six the last mixes what it has read.
+is taken. The layer is the last where there are few, as measured (docs/decoding.md), and the last but one where there
+are many, as Garg et al. 2019 found for six.
 
 Shapes: B sentences, S source and T target symbols, n and m words.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from vaswani.modeling.modeling_vaswani import shift_right
-
-from .search import padded
+from .attention import attentions
 
 Align = Callable[[list[str], list[str]], list[str]]
 """From sources and their translations to alignments, a pair of word numbers i-j for each target word j, from 0."""
@@ -49,35 +45,13 @@ def attention(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], targets: list[list[int]]
 ) -> Tensor:
     """Return the attention to the source before each target symbol, mean over heads: (B, T, S), float32."""
-    padding, config = int(tokenizer.pad_token_id), model.config
-    (input_ids, mask), (labels, _) = padded(sources, padding), padded(targets, padding)
-    network: Any = model.base_model  # without the projection to the vocabulary
-    with weights_shown(model):
-        output = network(
-            input_ids=input_ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            decoder_input_ids=shift_right(labels, int(config.decoder_start_token_id), padding).to(model.device),
-            output_attentions=True,
-            use_cache=False,
-        )
-    weights: Tensor = output.cross_attentions[layer(len(output.cross_attentions))]
-    return weights.float().mean(1).cpu()
+    weights = attentions(model, tokenizer, sources, targets).cross
+    return weights[layer(len(weights))].float().mean(1).cpu()
 
 
 def layer(layers: int) -> int:
     """Return the number, from 0, of the decoder layer that alignments are read from."""
     return layers - 1 if layers < 5 else layers - 2
-
-
-@contextmanager
-def weights_shown(model: PreTrainedModel) -> Iterator[None]:
-    """Attend as written out inside, the one way that keeps the weights."""
-    before = model.config._attn_implementation
-    model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)
 
 
 def words(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:

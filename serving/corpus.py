@@ -25,7 +25,7 @@ class Translator:
 
     tokenizer: PreTrainedTokenizerBase
     search: BatchSearch
-    batch_tokens: int
+    tokens_per_batch: int
     """Most source tokens in a batch, padding counted; a longer line goes alone."""
     max_tokens: int
     """A line with more is left empty, not cut."""
@@ -67,7 +67,7 @@ def translate_corpus(
         for lines in shared(iter(windows)):
             sources = encode(translator.tokenizer, lines)
             lengths = [len(source) for source in sources]
-            cut = list(batches([n if n <= translator.max_tokens else 0 for n in lengths], translator.batch_tokens))
+            cut = list(batches([n if n <= translator.max_tokens else 0 for n in lengths], translator.tokens_per_batch))
             mine = cut[state.process_index :: state.num_processes]
             found = translate_batches(translator.search, sources, mine, lambda n: bar.update(n) and None)
             parts: list[Any] = gather_object([(found, aligned(translator.align, lines, found, mine))])

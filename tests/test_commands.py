@@ -82,7 +82,9 @@ def test_translate_file_to_file(folder: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "in.txt", tmp_path / "out.txt"
     source.write_text("the dog\n\nthe door\n")
     target.write_text("old\n")
-    output, _ = run("translate", folder, "--input", source, "--output", target, "--beams", "1", "--batch_tokens", "1")
+    output, _ = run(
+        "translate", folder, "--input", source, "--output", target, "--beams", "1", "--tokens_per_batch", "1"
+    )
     assert output == b""
     lines = target.read_text().split("\n")
     assert len(lines) == 4

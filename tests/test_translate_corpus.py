@@ -30,7 +30,7 @@ LINES = st.lists(st.sampled_from(["", " \t"]) | st.text(st.characters(exclude_ca
 
 def translator(model: Any, tokenizer: PreTrainedTokenizerFast, n_best: int = 1, **changes: Any) -> Translator:
     search = by_generate(model, tokenizer, Beams(4, 0.6, n_best))
-    settings: dict[str, Any] = {"batch_tokens": 40, "max_tokens": 10_000, "align": by_attention([model], tokenizer)}
+    settings: dict[str, Any] = {"tokens_per_batch": 40, "max_tokens": 10_000, "align": by_attention([model], tokenizer)}
     return Translator(tokenizer, search, **(settings | changes))
 
 
@@ -133,7 +133,7 @@ def test_two_thousand_tokens_are_translated(talker: MakeModel, toy_tokenizer: Pr
         model.model.tokens.weight[3] *= 3  # ends soon
     long = "the cat " * 1000
     assert len(toy_tokenizer(long).input_ids) > 2000
-    (line,) = lines_of(translate_corpus(translator(model, toy_tokenizer, batch_tokens=1), [[long]]))
+    (line,) = lines_of(translate_corpus(translator(model, toy_tokenizer, tokens_per_batch=1), [[long]]))
     assert line.hypotheses[0].text
 
 
@@ -196,7 +196,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_the_formats_say_the_same(folder: Path, text: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    asked = (folder, "--input", text, "--max_tokens", "60", "--batch_tokens", "100")
+    asked = (folder, "--input", text, "--max_tokens", "60", "--tokens_per_batch", "100")
     plain, told = output(capsysbinary, *asked, "--align")
     best = [line.partition(" ||| ") for line in plain.removesuffix("\n").split("\n")]
     assert len(best) == len(TEXT)
@@ -259,7 +259,7 @@ def test_two_processes_write_what_one_writes_to_the_byte(
     lines = [f"{'cat ' * (n * 7 % 13)}{n}" for n in range(40)]
     source.write_text("".join(f"{line}\n" for line in [*lines[:20], *[""] * 8192, *lines[20:], "dog " * 90]))
     asked = ("translate", folder, "--format", "jsonl", "--n_best", "2", "--align")
-    sizes = ("--batch_tokens", "120", "--max_tokens", "80")
+    sizes = ("--tokens_per_batch", "120", "--max_tokens", "80")
     together = start(*LAUNCH, "-m", "vaswani.commands", *asked, *sizes, given=source)
     assert main([*map(str, asked), *sizes, "--input", str(source)]) == 0
     alone, told = capsysbinary.readouterr()
@@ -296,7 +296,7 @@ def test_the_work_is_shared_and_an_error_in_one_process_ends_both_and_is_told_on
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     meet = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "NOTES": str(notes)}
-    command = ("-c", NOTING, "translate", folder, "--output", target, "--batch_tokens", "1")
+    command = ("-c", NOTING, "translate", folder, "--output", target, "--tokens_per_batch", "1")
     processes = [start(*command, given=source, RANK=rank, LOCAL_RANK=rank, **meet) for rank in "01"]
     (_, first), second = (process.communicate() for process in processes)
     assert [process.returncode for process in processes] == [2, 2]
