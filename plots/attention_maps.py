@@ -52,5 +52,5 @@ def draw_attention_maps(
         axes.set_xlabel(names[place], fontsize=size + 1, labelpad=3)
     figure.suptitle(title, fontsize=11, parse_math=False)
     bar = figure.colorbar(image, ax=panels, shrink=min(1.0, 3 / (rows * high)), aspect=20, label="weight", pad=0.02)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure

@@ -32,5 +32,5 @@ def draw_positional_encoding(encoding: NDArray[np.floating]) -> Figure:
         axes.spines[:].set_visible(False)
     figure.suptitle("Positional encoding (section 3.5)", fontsize=12)
     bar = figure.colorbar(image, ax=list(panels.values()), label="value", ticks=[-1, -0.5, 0, 0.5, 1], aspect=40)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure

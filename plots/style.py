@@ -5,8 +5,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import matplotlib as mpl
+from matplotlib import style
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#000000")
 """Okabe and Ito's, which the colour-blind can tell apart, with a purple in place of their yellow, too pale on white."""
@@ -18,7 +19,7 @@ STYLE: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "0.4",
-    "axes.prop_cycle": mpl.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "xtick.color": "0.3",
     "ytick.color": "0.3",
     "xtick.labelcolor": "black",
@@ -39,9 +40,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-        with mpl.rc_context():
-            mpl.rcdefaults()
-            mpl.rcParams.update(STYLE)
+        with style.context(["default", STYLE]):
             return draw(*args, **kwargs)
 
     return inside

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgba
 from sacrebleu.metrics.bleu import BLEU
 from transformers import PreTrainedTokenizerFast
 
@@ -61,7 +61,7 @@ def refused(capsys: pytest.CaptureFixture[str], *args: str | Path) -> str:
 def test_positional_encodings_are_shown_whole_and_by_halves() -> None:
     encoding = sinusoidal_positions(torch.arange(30), 16).numpy()
     figure = draw_positional_encoding(encoding)
-    whole, sines, cosines = (axes.images[0].get_array() for axes in figure.axes[:3])
+    whole, sines, cosines = (np.asarray(axes.images[0].get_array()) for axes in figure.axes[:3])
     assert np.array_equal(whole, encoding)
     assert np.array_equal(sines, encoding[:, 0::2])
     assert np.array_equal(cosines, encoding[:, 1::2])
@@ -83,7 +83,7 @@ def test_the_schedule_is_equation_3(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert (
         main(["plot", "schedule", "--networks", "64:40", "16:10", "--max_steps", "90", "--output", str(tmp_path)]) == 0
     )
-    curves = [line for line in seen["figure"].axes[0].lines if len(line.get_xdata()) > 1]
+    curves = [line for line in seen["figure"].axes[0].lines if len(line.get_xydata()) > 1]
     for line, (d_model, warmup) in zip(curves, [(64, 40), (16, 10)], strict=True):
         expected = [d_model**-0.5 * min(step**-0.5, step * warmup**-1.5) for step in range(1, 91)]
         assert list(line.get_xdata()) == list(range(1, 91))
@@ -92,7 +92,7 @@ def test_the_schedule_is_equation_3(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def test_learning_curves_show_every_logged_point() -> None:
     figure = draw_learning_curves({"a": HISTORY, "b": HISTORY[:2]})
-    points = [[list(zip(*line.get_data(), strict=True)) for line in axes.lines] for axes in figure.axes]
+    points = [[[tuple(point) for point in line.get_xydata()] for line in axes.lines] for axes in figure.axes]
     assert points == [
         [[(10, 5.0), (20, 4.0), (30, 3.0)], [(10, 5.0), (20, 4.0)]],
         [[(20, 3.5)], []],
@@ -105,7 +105,7 @@ def test_learning_curves_show_every_logged_point() -> None:
 
 def test_one_run_has_its_losses_and_its_bleu() -> None:
     left, right = draw_learning_curve(HISTORY, "run").axes
-    assert [len(line.get_xdata()) for line in (*left.lines, *right.lines)] == [3, 1, 1]
+    assert [len(line.get_xydata()) for line in (*left.lines, *right.lines)] == [3, 1, 1]
 
 
 def test_runs_are_named_by_what_tells_them_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,8 +164,8 @@ def test_lines_are_as_many_and_as_strong_as_the_weights() -> None:
         }
         strong = {(q, k) for q in range(4) for k in range(5) if weights[head, q, k] >= FAINTEST}
         assert seen.keys() == strong
-        assert all(colour[3] == pytest.approx(weights[head][place]) for place, colour in seen.items())
-        assert {to_hex(colour[:3]).upper() for colour in seen.values()} == {COLOURS[head]}
+        assert all(to_rgba(colour)[3] == pytest.approx(weights[head][place]) for place, colour in seen.items())
+        assert {to_hex(colour).upper() for colour in seen.values()} == {COLOURS[head]}
         assert [text.get_text() for text in axes.texts] == [*"abcd", *"vwxyz", str(head + 1)]
 
 
@@ -187,7 +187,7 @@ def test_maps_show_each_head_and_take_any_text(heads: int, tmp_path: Path) -> No
     shown = [axes for axes in figure.axes if axes.images and axes.get_visible()]
     assert len(shown) == heads
     for head, axes in enumerate(shown):
-        assert np.array_equal(axes.images[0].get_array(), weights[head])
+        assert np.array_equal(np.asarray(axes.images[0].get_array()), weights[head])
         assert axes.get_xlabel() == f"head {head}"
     assert [label.get_text() for label in shown[0].get_xticklabels()] == ["$x$", "\\", "ü"]
     assert [label.get_text() for label in shown[0].get_yticklabels()] == ["$", "a_{", "▁", "</s>"]
@@ -211,7 +211,7 @@ def test_attention_of_a_saved_model_is_drawn(
     folder = tmp_path / "model"
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    given = ["attention", folder, "--text", "the cat sat"]
+    given: list[str | Path] = ["attention", folder, "--text", "the cat sat"]
     drawn(tmp_path / "lines", *given)
     assert "Translated: " in capsys.readouterr().out
     given += ["--translation", "the dog"]
@@ -254,7 +254,14 @@ def test_bleu_of_a_bucket_is_that_of_its_sentences(tmp_path: Path, capsys: pytes
     assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == ["1–5", "6–10"]
     for name, lines in (("source", sources), ("wrong", wrong), ("few", sources[:3])):
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
-    files = ["--sources", tmp_path / "source", "--references", tmp_path / "source", "--hypotheses", tmp_path / "wrong"]
+    files: list[str | Path] = [
+        "--sources",
+        tmp_path / "source",
+        "--references",
+        tmp_path / "source",
+        "--hypotheses",
+        tmp_path / "wrong",
+    ]
     drawn(tmp_path / "lengths", "lengths", *files)
     capsys.readouterr()
     assert "0; at least 1 word" in refused(capsys, "lengths", *files, "--width", "0")

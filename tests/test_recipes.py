@@ -74,7 +74,6 @@ def test_base_is_the_run_of_section_5() -> None:
     assert (training.adam_beta1, training.adam_beta2, training.adam_epsilon) == (0.9, 0.98, 1e-9)
     assert (training.max_grad_norm, training.weight_decay, training.bf16) == (0.0, 0.0, False)
     assert (training.average_checkpoints, training.test_beams, training.length_penalty) == (5, 4, 0.6)
-    assert training.save_total_limit >= training.average_checkpoints
 
 
 @pytest.mark.parametrize("name", ["wmt14_base_large_batch", "wmt14_big_large_batch"])
@@ -91,6 +90,16 @@ def test_checkpoints_to_average_are_kept(name: str) -> None:
     _, _, training = parse(recipe(name), [])
     assert training.save_total_limit is not None
     assert training.save_total_limit >= training.average_checkpoints
+
+
+def test_another_corpus_does_not_inherit_the_configuration_of_the_recipes() -> None:
+    base = recipe("wmt14_base")
+    assert parse(base, []).data.dataset_config == "de-en"
+    assert parse(base, ["--dataset", "wmt/wmt14"]).data.dataset_config == "de-en"
+    assert parse(base, ["--dataset", "bentrevett/multi30k"]).data.dataset_config is None
+    assert parse(base, ["--data_dir", "mine"]).data.dataset_config is None
+    for given in (["--dataset_config", "cs-en"], ["--dataset_config=cs-en"]):
+        assert parse(base, ["--dataset", "wmt/wmt16", *given]).data.dataset_config == "cs-en"
 
 
 # --- every command that is written down ---

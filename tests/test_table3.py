@@ -41,6 +41,13 @@ def test_the_network_has_the_parameters_of_the_formula(row: Row, scale: int) -> 
     assert counted(row.name, 37000, scale) == formula(row, 37000, scale)
 
 
+def test_a_scale_divides_widths_and_leaves_heads_and_layers() -> None:
+    assert fields_of(BIG, 4) == {
+        "encoder_layers": 6, "decoder_layers": 6, "d_model": 256, "d_ff": 1024, "num_heads": 16, "d_k": 16, "d_v": 16,
+        "dropout": 0.3, "label_smoothing": 0.1, "positions": "sinusoidal",
+    }  # fmt: skip
+
+
 def test_base_and_big_at_the_vocabulary_of_section_5_1() -> None:
     assert counted(BASE.name, vocab_size=37000) == 63_045_632
     assert round(counted(BIG.name, vocab_size=37000) / 1e6, 1) == 214.2

@@ -6,11 +6,12 @@ from vaswani.experiment.arguments import Arguments, Recipe, parse
 from vaswani.experiment.errors import told_plainly
 from vaswani.experiment.process import ending_the_process
 from vaswani.experiment.run import run
+from vaswani.training.schedule import peak_rate
 
 from .in_turn import train_in_turn
 from .options import Options, options
-from .rows import BASE, BIG, BY_NAME, ROWS, Row, fields_of
-from .runs import rate_of, run_folder
+from .rows import BASE, BIG, BY_NAME, NETWORK, ROWS, Row, fields_of
+from .runs import rate_against_base, run_folder
 from .table import gather
 
 __all__ = ["BASE", "BIG", "BY_NAME", "ROWS", "Row", "arguments_of", "fields_of", "gather", "main", "recipe_of"]
@@ -51,6 +52,7 @@ def arguments_of(recipe: Recipe, asked: Options) -> Arguments:
                 "another network by another recipe"
             )
     training = arguments.training
-    training.peak_learning_rate = training.peak_learning_rate or rate_of(row, training.warmup_steps)
+    of_base = training.peak_learning_rate or peak_rate(NETWORK["d_model"], round(training.warmup_steps))
+    training.peak_learning_rate = of_base * rate_against_base(row)
     training.output_dir = str(run_folder(str(training.output_dir), row, training.seed))
     return arguments

@@ -40,7 +40,8 @@ def options(argv: Sequence[str], description: str | None) -> Options:
     which.add_argument("--all", action="store_true", help="Train all in turn.")
     parser.add_argument("--scale", type=int, default=1, metavar="S",
                         help="Divide d_model, d_ff, d_k and d_v of every row, for small machines: 1, 2, 4, 8 or 16. "
-                             "The rates stay those of eq. 3 for the widths of the paper.")  # fmt: skip
+                             "Rates stay those of the paper's widths; --peak_learning_rate is base's, and "
+                             "the others' follow by eq. 3.")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=1, metavar="K",
                         help="With --rows or --all: seeds 1 to K, the whole table before the next seed.")  # fmt: skip
     parser.add_argument("--launcher", default="accelerate launch", metavar="COMMAND",

@@ -36,7 +36,7 @@ class Row(NamedTuple):
     bleu: float
     """The paper's, on the development set."""
     parameters: int | None = None
-    """The paper's, in millions; None where it says base's."""
+    """The paper's, in millions; None where it prints none."""
     steps: int = 100_000
     """How long the paper trained it."""
 

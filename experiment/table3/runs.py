@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vaswani.publishing import METRICS, RUN
-from vaswani.training.schedule import peak_rate
 
 from .rows import NETWORK, ROWS, Row, fields_of
 
@@ -79,14 +78,13 @@ def read(folder: Path, row: Row) -> Run:
     for name, value in fields_of(row, scale).items():
         if model[name] != value:
             raise ValueError(f"{folder} has {name} {model[name]!r}, and row {row.name} at scale {scale} has {value!r}")
-    rate, eq_3 = training["peak_learning_rate"], rate_of(row, training["warmup_steps"])
     scores = came_out["test"][data["validation_split"]]
     setting = {
         "scale": scale,
         **{name: value for name, value in model.items() if name not in NETWORK},
         **{name: data[name] for name in _DATA},
         **{name: training[name] for name in _TRAINING},
-        "peak_learning_rate": "eq. 3" if math.isclose(rate, eq_3) else rate,  # eq. 3 gives each width its own
+        "peak_learning_rate": float(f"{training['peak_learning_rate'] / rate_against_base(row):.6g}"),  # base's
         "checkpoint": came_out["chosen"],
         "bleu": scores["sacrebleu"]["signature"],
     }
@@ -103,6 +101,6 @@ def read(folder: Path, row: Row) -> Run:
     )
 
 
-def rate_of(row: Row, warmup_steps: float) -> float:
-    """Return the peak of eq. 3 for the paper's width of a row, whatever that is divided by."""
-    return peak_rate(fields_of(row)["d_model"], round(warmup_steps))
+def rate_against_base(row: Row) -> float:
+    """Return by how much eq. 3 has a row learn faster than base: d_model^-0.5, of the paper's widths."""
+    return math.sqrt(NETWORK["d_model"] / fields_of(row)["d_model"])

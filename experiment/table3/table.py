@@ -13,6 +13,18 @@ from .chart import Difference, draw_chart
 from .rows import BASE, BIG, NETWORK, Row
 from .runs import Run, ended
 
+SYMBOLS = {
+    "encoder_layers": "N",
+    "d_model": "d_model",
+    "d_ff": "d_ff",
+    "num_heads": "h",
+    "d_k": "d_k",
+    "d_v": "d_v",
+    "dropout": "P_drop",
+    "label_smoothing": "ε_ls",
+}
+"""The paper's."""
+
 
 class Line(NamedTuple):
     """One line of the table: a row's runs, a figure for each seed."""
@@ -130,11 +142,11 @@ def heading(runs: Sequence[Run]) -> str:
     if len(steps) == 1 and any(run.row is BIG for run in runs):
         long += ", big included (the paper: 100,000, big 300,000)"
     divided = f"widths divided by {setting['scale']}, " if setting["scale"] > 1 else ""
-    rate = setting["peak_learning_rate"]
     return (
         f"{setting['direction']} on {text}, {setting['vocab_size']:,} symbols, {divided}{long}, of "
         f"{setting['batches_per_step'] * setting['tokens_per_batch']:,} tokens a side; warm-up "
-        f"{setting['warmup_steps']:,.0f} steps, {'eq. 3' if rate == 'eq. 3' else f'peak rate {rate:g}'}. Scored: "
+        f"{setting['warmup_steps']:,.0f} steps, peak rate {setting['peak_learning_rate']:.3g} (base; other widths as "
+        "d_model^-0.5). Scored: "
         f"{setting['checkpoint']}, split {setting['validation_split']}, beam {setting['test_beams']}, length penalty "
         f"{setting['length_penalty']:g}; perplexity a symbol; BLEU {setting['bleu']}. ± is the standard deviation over "
         "seeds."
@@ -144,16 +156,16 @@ def heading(runs: Sequence[Run]) -> str:
 def rows_as_text(lines: Sequence[Line]) -> str:
     """Return the table itself, in Markdown."""
     with_paper_bleu = all(line.paper_bleus for line in lines)
-    head = ["row", "change", "PPL", "paper", "BLEU", *(["as the paper counts"] if with_paper_bleu else []), "paper",
-            "parameters, millions", "paper", "seeds"]  # fmt: skip
+    counts = ["the paper's count"] if with_paper_bleu else []
+    head = ["row", "change, in the paper's widths", "PPL", "paper", "BLEU", *counts, "paper", "parameters, millions",
+            "paper", "seeds"]  # fmt: skip
     body = []
     for line in lines:
         counted = [figure(line.paper_bleus, 1)] if with_paper_bleu else []
-        parameters = line.row.parameters or (BASE.parameters if _as_large_as_base(line.row) else None)
         body.append([
             line.row.name, change_as_text(line.row), figure(line.perplexities, 2), f"{line.row.perplexity:.2f}",
             figure(line.bleus, 1), *counted, f"{line.row.bleu:.1f}", f"{line.parameters / 1e6:.2f}",
-            str(parameters or ""), str(len(line.seeds)),
+            str(line.row.parameters or ""), str(len(line.seeds)),
         ])  # fmt: skip
     return markdown(head, body)
 
@@ -192,22 +204,6 @@ def change_as_text(row: Row) -> str:
     told = {SYMBOLS[name]: value for name, value in change.items() if name in SYMBOLS}
     words = [f"{symbol}={value}" for symbol, value in told.items()]
     return ", ".join(words) or f"{row.change['positions']} positions"
-
-
-SYMBOLS = {
-    "encoder_layers": "N",
-    "d_model": "d_model",
-    "d_ff": "d_ff",
-    "num_heads": "h",
-    "d_k": "d_k",
-    "d_v": "d_v",
-    "dropout": "P_drop",
-    "label_smoothing": "ε_ls",
-}
-
-
-def _as_large_as_base(row: Row) -> bool:
-    return row.parameters is None and row.name[0] in "AD"
 
 
 def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
