@@ -91,7 +91,7 @@ def test_the_schedule_is_equation_3(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_learning_curves_show_every_logged_point() -> None:
-    figure = draw_learning_curves({"a": HISTORY, "b": HISTORY[:2]})
+    figure: Any = draw_learning_curves({"a": HISTORY, "b": HISTORY[:2]})
     points = [[[tuple(point) for point in line.get_xydata()] for line in axes.lines] for axes in figure.axes]
     assert points == [
         [[(10, 5.0), (20, 4.0), (30, 3.0)], [(10, 5.0), (20, 4.0)]],
@@ -104,7 +104,8 @@ def test_learning_curves_show_every_logged_point() -> None:
 
 
 def test_one_run_has_its_losses_and_its_bleu() -> None:
-    left, right = draw_learning_curve(HISTORY, "run").axes
+    figure: Any = draw_learning_curve(HISTORY, "run")
+    left, right = figure.axes
     assert [len(line.get_xydata()) for line in (*left.lines, *right.lines)] == [3, 1, 1]
 
 
@@ -157,7 +158,7 @@ def test_lines_are_as_many_and_as_strong_as_the_weights() -> None:
     figure = draw_attention_lines(weights, list("abcd"), list("vwxyz"), ["1", "2", "3"], "title")
     panels = [axes for axes in figure.axes if axes.get_visible()]
     for head, axes in enumerate(panels):
-        [lines] = [each for each in axes.collections if isinstance(each, LineCollection)]
+        lines: Any = axes.collections[0]
         seen = {
             (round(start[0] + 1.5), round(end[0] + 2)): colour
             for (start, end), colour in zip(lines.get_segments(), lines.get_colors(), strict=True)
