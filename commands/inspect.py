@@ -1,8 +1,9 @@
 """Look at what a recipe would train on: pairs, drops by reason, lengths, padding, steps and speed, without training."""
 
 import argparse
-import runpy
 from pathlib import Path
+
+from .recipe import read_recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,15 +24,11 @@ def run(args: argparse.Namespace) -> None:
     """
     if args.windows is not None and args.windows < 1:
         raise ValueError(f"--windows is {args.windows}; give 1 or more, or leave it out for a whole epoch")
-    if not args.recipe.is_file():
-        raise ValueError(f"{args.recipe} is not a file; give a recipe, such as recipes/multi30k.py")
+    recipe = read_recipe(args.recipe)
 
-    from vaswani.experiment import Recipe, parse
+    from vaswani.experiment import parse
     from vaswani.experiment.inspection import figures, inspect, told, write_inspection
 
-    recipe = runpy.run_path(str(args.recipe)).get("RECIPE")
-    if not isinstance(recipe, Recipe):
-        raise ValueError(f"{args.recipe} has no RECIPE; a recipe is a file with RECIPE = Recipe(...), as in recipes/")
     arguments = parse(recipe, args.flags)
     seen = inspect(arguments, args.windows)
     found = figures(seen, arguments)

@@ -5,15 +5,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
-
-mpl.use("Agg")  # no screen is needed
-import matplotlib.pyplot as plt
 import numpy as np
 from tqdm import tqdm
 
 from vaswani.data import Drops, TrainingStream
 from vaswani.data.batching import Indices, padded_size
+from vaswani.plots import draw_pair_lengths, save
 
 from .arguments import Arguments
 from .kept import joint_tokenizer
@@ -110,23 +107,10 @@ def told(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
     )
 
 
-def draw_lengths(seen: Inspection, folder: Path) -> None:
-    """Draw how many pairs have how many tokens into `folder`/lengths.png and lengths.svg."""
-    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    for side, label, colour in zip(seen.lengths, ("source", "target"), ("tab:blue", "tab:orange"), strict=True):
-        axes.stairs(side, np.arange(len(side) + 1) - 0.5, fill=True, alpha=0.45, color=colour, label=label)
-    axes.set(xlabel="tokens, </s> included", ylabel="pairs")
-    axes.set_title(f"Lengths in {seen.name}", wrap=True)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    for suffix in ("png", "svg"):
-        figure.savefig(folder / f"lengths.{suffix}", dpi=150)
-    plt.close(figure)
-
-
 def write_inspection(seen: Inspection, found: dict[str, Any], folder: Path) -> None:
     """Leave figures and picture in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     histogram = {"source": seen.lengths[0].tolist(), "target": seen.lengths[1].tolist()}
     write_json(folder / "inspection.json", found | {"lengths": histogram})
-    draw_lengths(seen, folder)
+    sides = dict(zip(("source", "target"), seen.lengths, strict=True))
+    save(draw_pair_lengths(sides, f"Lengths in {seen.name}"), folder / "lengths")

@@ -13,8 +13,9 @@ from transformers import GenerationConfig, set_seed
 from transformers.utils import logging as transformers_logging
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.plots import draw_learning_curve, save
 from vaswani.publishing import METRICS
-from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, draw_curve
+from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.checkpoints import check_parts, newest_whole, sealed, set_aside
 from vaswani.training.peers import named_when_lost
 from vaswani.training.startup import what_runs
@@ -132,7 +133,8 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     if state.is_main_process:
         trained.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        draw_curve(trainer.state.log_history, folder, f"{folder.name}: {data.source} to {data.target}")
+        title = f"{folder.name}: {data.source} to {data.target}"
+        save(draw_learning_curve(trainer.state.log_history, title), folder / "curve")
         write_json(folder / "history.json", trainer.state.log_history)
         write_json(folder / METRICS, metrics)
         say(summary(metrics, drops, folder))

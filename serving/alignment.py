@@ -9,17 +9,13 @@ Shapes: B sentences, S source and T target symbols, n and m words.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from vaswani.modeling.modeling_vaswani import shift_right
-
-from .search import padded
+from .attention import attentions
 
 Align = Callable[[list[str], list[str]], list[str]]
 """From sources and their translations to alignments, a pair of word numbers i-j for each target word j, from 0."""
@@ -49,43 +45,13 @@ def attention(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], targets: list[list[int]]
 ) -> Tensor:
     """Return the attention to the source before each target symbol, mean over heads: (B, T, S), float32."""
-    weights = attention_of_layers(model, tokenizer, sources, targets)
+    weights = attentions(model, tokenizer, sources, targets).cross
     return weights[layer(len(weights))].float().mean(1).cpu()
-
-
-def attention_of_layers(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], targets: list[list[int]]
-) -> tuple[Tensor, ...]:
-    """Return each layer's attention to the source before each target symbol, (B, heads, T, S); rows sum to 1."""
-    padding, config = int(tokenizer.pad_token_id), model.config
-    (input_ids, mask), (labels, _) = padded(sources, padding), padded(targets, padding)
-    network: Any = model.base_model  # without the projection to the vocabulary
-    with weights_shown(model):
-        output = network(
-            input_ids=input_ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            decoder_input_ids=shift_right(labels, int(config.decoder_start_token_id), padding).to(model.device),
-            output_attentions=True,
-            use_cache=False,
-        )
-    weights: tuple[Tensor, ...] = output.cross_attentions
-    return weights
 
 
 def layer(layers: int) -> int:
     """Return the number, from 0, of the decoder layer that alignments are read from."""
     return layers - 1 if layers < 5 else layers - 2
-
-
-@contextmanager
-def weights_shown(model: PreTrainedModel) -> Iterator[None]:
-    """Attend as written out inside, the one way that keeps the weights."""
-    before = model.config._attn_implementation
-    model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)
 
 
 def words(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:

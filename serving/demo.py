@@ -13,10 +13,11 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.data.grammar import GrammarCorpus
+from vaswani.plots import draw_attention_maps
 
-from .alignment import attention_of_layers
-from .heat_map import draw, symbols_as_text
+from .attention import attentions
 from .search import Beams, by_generate, evaluating, positions
+from .symbols import symbols_as_text
 
 MEAN = "mean"
 MAX_BEAMS = 16
@@ -75,16 +76,17 @@ def build_page(
             f"{MEAN} of all {part}s" if which == MEAN else f"{part} {which}"
             for part, which in (("layer", layer), ("head", head))
         )
-        return draw(
-            choose(weights(source, target), layer, head),
-            symbols_as_text(tokenizer, source),
+        return draw_attention_maps(
+            choose(weights(source, target), layer, head)[None].float().numpy(),
             symbols_as_text(tokenizer, target),
+            symbols_as_text(tokenizer, source),
+            [""],
             f"attention, {chosen}",
         )
 
     def weights(source: list[int], target: list[int]) -> Tensor:
         with evaluating(model), torch.inference_mode():
-            return torch.cat(attention_of_layers(model, tokenizer, [source], [target])).cpu()  # [N, H, T, S]
+            return torch.cat(attentions(model, tokenizer, [source], [target]).cross).cpu()  # [N, H, T, S]
 
     with gr.Blocks(title=f"vaswani: {name}", analytics_enabled=False) as page:
         gr.Markdown(f"# {name}\nA Transformer of *Attention Is All You Need*, with the search of its section 6.1.")

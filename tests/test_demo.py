@@ -29,10 +29,11 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.commands import main
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.serving.alignment import attention_of_layers
+from vaswani.plots import draw_attention_maps
+from vaswani.serving.attention import attentions
 from vaswani.serving.demo import choose, example_sentences
-from vaswani.serving.heat_map import draw, symbols_as_text
 from vaswani.serving.search import Beams, Hypothesis, by_generate
+from vaswani.serving.symbols import symbols_as_text
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -55,7 +56,7 @@ def test_attention_is_what_the_decoder_computes_symbol_by_symbol(
     model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     source, target = [5, 6, 7, 8, 3], [9, 10, 11, 3]
-    weights = torch.cat(attention_of_layers(model, tokenizer, [source], [target]))
+    weights = torch.cat(attentions(model, tokenizer, [source], [target]).cross)
     assert weights.shape == (3, 2, 4, 5)  # layers, heads, target, source
     torch.testing.assert_close(weights.sum(-1), torch.ones(3, 2, 4, dtype=torch.float64))
     cache = None
@@ -76,7 +77,7 @@ def test_the_picture_has_a_row_for_each_symbol_and_takes_any_text(tokenizer: Pre
     assert sum(each.startswith("▁") for each in source) == 2, source
     assert "".join(source).replace("▁", " ").strip().startswith("the $x$↵")
     weights = torch.rand(3, len(source))
-    figure = draw(weights, source, ["$", "a_{", "</s>"], "attention")
+    figure = draw_attention_maps(weights[None].numpy(), ["$", "a_{", "</s>"], source, [""], "attention")
     figure.canvas.draw()  # a formula would fail here
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == source

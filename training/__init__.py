@@ -1,8 +1,7 @@
-"""What surrounds one training step: arguments, schedule, checkpoints, averages, pictures."""
+"""What surrounds one training step: arguments, schedule, checkpoints, averages."""
 
 from .arguments import VaswaniTrainingArguments
 from .averaging import average_weights
-from .curve import draw_curve
 from .endings import TrainingEndedError
 from .precision import has_bf16
 from .trainer import VaswaniTrainer
@@ -12,6 +11,5 @@ __all__ = [
     "VaswaniTrainer",
     "VaswaniTrainingArguments",
     "average_weights",
-    "draw_curve",
     "has_bf16",
 ]

@@ -1,0 +1,240 @@
+"""Draw pictures: positional encodings, schedules, learning curves, attention heads, BLEU by length, Table 3."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .lines import read_lines
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KINDS = ("encoder", "decoder", "cross")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani plot` takes: a picture and its own flags."""
+    pictures = parser.add_subparsers(dest="picture", metavar="PICTURE", required=True)
+
+    def picture(name: str, about: str, draw: Callable[[argparse.Namespace], "Figure"]) -> argparse.ArgumentParser:
+        one = pictures.add_parser(name, help=about, description=about, allow_abbrev=False)
+        one.add_argument(
+            "--output", metavar="STEM", type=Path, default=Path(name),
+            help=f"STEM.png and STEM.svg are written (default: {name})",
+        )  # fmt: skip
+        one.set_defaults(draw=draw)
+        return one
+
+    one = picture("positions", "The positional encoding of section 3.5, position against depth.", positions)
+    one.add_argument("--d_model", metavar="D", type=int, default=128, help="dimensions (default: 128)")
+    one.add_argument("--length", metavar="T", type=int, default=100, help="positions (default: 100)")
+
+    one = picture("schedule", "The learning rate of equation 3 against steps.", schedule)
+    one.add_argument(
+        "--networks", metavar="D:W", nargs="+", default=["512:4000", "512:8000", "1024:4000"],
+        help="d_model:warmup_steps of each curve (default: 512:4000 512:8000 1024:4000)",
+    )  # fmt: skip
+    one.add_argument("--max_steps", metavar="N", type=int, default=40_000, help="(default: 40000)")
+
+    one = picture("curves", "Loss and BLEU of one or several runs against steps.", curves)
+    one.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a run, with its history.json")
+
+    one = picture("attention", "Attention heads, as lines or as heat maps.", attention)
+    one.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    one.add_argument("--text", required=True, help="the sentence to translate")
+    one.add_argument("--translation", metavar="TEXT", help="its translation (default: what the model's search finds)")
+    one.add_argument(
+        "--kind", choices=KINDS, default="cross",
+        help="encoder self-attention, decoder self-attention, or the decoder's to the encoder (default: cross)",
+    )  # fmt: skip
+    one.add_argument("--layer", metavar="N", type=int, help="from 1 (default: the last)")
+    one.add_argument("--heads", metavar="N", type=int, nargs="+", help="from 1 (default: all)")
+    one.add_argument("--as", dest="form", choices=("lines", "maps"), default="lines", help="(default: lines)")
+    one.add_argument(
+        "--symbols", metavar="N", type=int, nargs="+",
+        help="with lines, only what these symbols look at, from 1; all heads in one picture, by colour",
+    )  # fmt: skip
+    one.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
+
+    one = picture("lengths", "BLEU of sentences of like length, one or several translations.", lengths)
+    one.add_argument("--sources", metavar="FILE", type=Path, required=True, help="what was translated, UTF-8")
+    one.add_argument("--references", metavar="FILE", type=Path, required=True, help="the right translation")
+    one.add_argument("--hypotheses", metavar="FILE", type=Path, nargs="+", required=True, help="the translations")
+    one.add_argument("--names", metavar="NAME", nargs="+", help="of the translations (default: their files)")
+    one.add_argument("--width", metavar="W", type=int, default=5, help="words that a bucket spans (default: 5)")
+
+    one = pictures.add_parser("table3", help="Table 3 as a chart, of the runs of recipes/table3.py that have ended.")
+    one.add_argument("folder", metavar="FOLDER", type=Path, help="such as runs/table3; chart and table are left there")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw one picture.
+
+    Raises:
+        ValueError: a value does not fit, or a folder or file does not hold what is needed.
+        OSError: a file cannot be read or written.
+    """
+    if args.picture == "table3":
+        from vaswani.experiment.table3 import gather
+
+        if not args.folder.is_dir():
+            raise ValueError(f"{args.folder} is not a folder; give what recipes/table3.py wrote, such as runs/table3")
+        print(gather(args.folder))
+        print(f"In {args.folder}: table3.png, table3.svg, table3.md, table3.json")
+        return
+    figure: Figure = args.draw(args)
+
+    from vaswani.plots import save
+
+    print(" ".join(map(str, save(figure, args.output))))
+
+
+def positions(args: argparse.Namespace) -> "Figure":
+    """Draw `vaswani plot positions`."""
+    if args.d_model < 2 or args.d_model % 2:
+        raise ValueError(f"d_model is {args.d_model}; sinusoids come in pairs, so give an even one")
+    if args.length < 1:
+        raise ValueError(f"length is {args.length}; at least 1 position is needed")
+
+    import torch
+
+    from vaswani.modeling.modeling_vaswani import sinusoidal_positions
+    from vaswani.plots import draw_positional_encoding
+
+    return draw_positional_encoding(sinusoidal_positions(torch.arange(args.length), args.d_model).numpy())
+
+
+def schedule(args: argparse.Namespace) -> "Figure":
+    """Draw `vaswani plot schedule`."""
+    if args.max_steps < 1:
+        raise ValueError(f"max_steps is {args.max_steps}; at least 1 is needed")
+    networks = []
+    for each in args.networks:
+        numbers = each.split(":")
+        if len(numbers) != 2 or not all(number.isdecimal() and int(number) for number in numbers):
+            raise ValueError(f"{each!r} is no network; give d_model:warmup_steps, such as 512:4000")
+        networks.append((int(numbers[0]), int(numbers[1])))
+
+    import numpy as np
+
+    from vaswani.plots import draw_schedule
+    from vaswani.training.schedule import inverse_square_root, peak_rate
+
+    steps = range(1, args.max_steps + 1)
+    return draw_schedule({
+        f"d_model {d_model:,}, warm-up {warmup:,} steps":
+            peak_rate(d_model, warmup) * np.array([inverse_square_root(step, warmup) for step in steps])
+        for d_model, warmup in networks
+    })  # fmt: skip
+
+
+def curves(args: argparse.Namespace) -> "Figure":
+    """Draw `vaswani plot curves`."""
+    histories: dict[str, Any] = {}
+    for folder, name in zip(args.runs, names_apart(args.runs), strict=True):
+        if not (folder / "history.json").is_file():
+            raise ValueError(f"{folder} has no history.json; give the folder of a run that has ended")
+        histories[name] = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+
+    from vaswani.plots import draw_learning_curves
+
+    return draw_learning_curves(histories)
+
+
+def names_apart(paths: list[Path]) -> list[str]:
+    """Return the last parts of paths, as many as tell them apart.
+
+    Raises:
+        ValueError: two are the same.
+
+    """
+    if len(set(paths)) < len(paths):
+        raise ValueError(f"{' '.join(map(str, paths))}: one is named twice")
+    for parts in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-parts:]) for path in paths]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def attention(args: argparse.Namespace) -> "Figure":
+    """Draw `vaswani plot attention`."""
+    from .translate import check_model_folder, find_device
+
+    check_model_folder(args.model)
+    if not args.text.strip():
+        raise ValueError("--text is empty; give a sentence")
+    if args.symbols and args.form == "maps":
+        raise ValueError("--symbols picks lines; leave it out with --as maps, which shows a row for each symbol")
+
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers.utils import logging
+
+    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
+    from vaswani.plots import draw_attention_lines, draw_attention_maps
+    from vaswani.serving.attention import attentions
+    from vaswani.serving.search import Beams, by_generate
+    from vaswani.serving.symbols import symbols_as_words
+
+    logging.disable_progress_bar()
+    model: Any = AutoModelForSeq2SeqLM.from_pretrained(args.model).to(find_device(args.device)).eval()
+    tokenizer: Any = AutoTokenizer.from_pretrained(args.model)
+    source = tokenizer(args.text).input_ids
+    with torch.inference_mode():
+        written = args.translation
+        if written is None:
+            [[best]] = by_generate(model, tokenizer, Beams())([source])
+            written = best.text
+            print(f"Translated: {written}")
+        target = tokenizer(written).input_ids
+        found = attentions(model, tokenizer, [source], [target])
+    layers = getattr(found, args.kind)
+    layer = among("layer", len(layers) if args.layer is None else args.layer, len(layers))
+    weights = layers[layer - 1][0].float().cpu().numpy()  # [H, Q, K]
+    heads = [among("head", head, len(weights)) for head in args.heads or range(1, len(weights) + 1)]
+    weights = weights[[head - 1 for head in heads]]
+    read, wrote = symbols_as_words(tokenizer, source), symbols_as_words(tokenizer, target)
+    looking, looked_at, kind, looks, seen = {
+        "encoder": (read, read, "encoder self-attention", "source", "source"),
+        "decoder": (wrote, ["<s>", *wrote[:-1]], "decoder self-attention", "translation", "translation so far"),
+        "cross": (wrote, read, "decoder attention to the encoder", "translation", "source"),
+    }[args.kind]
+    where = ("in rows", "in columns") if args.form == "maps" else ("above", "below")
+    title = f"{kind}, layer {layer} of {len(layers)}\n{looks} {where[0]}, {seen} {where[1]}"
+    names = [f"head {head}" for head in heads]
+    if args.form == "maps":
+        return draw_attention_maps(weights, looking, looked_at, names, title)
+    if args.symbols:
+        kept = [among("symbol", each, len(looking)) - 1 for each in args.symbols]
+        weights[:, [place for place in range(len(looking)) if place not in kept]] = 0
+    return draw_attention_lines(weights, looking, looked_at, names, title, together=bool(args.symbols))
+
+
+def among(what: str, number: int, count: int) -> int:
+    """Return a number counted from 1.
+
+    Raises:
+        ValueError: there is no such one.
+
+    """
+    if not 1 <= number <= count:
+        raise ValueError(f"there is no {what} {number}; there are 1 to {count}")
+    return number
+
+
+def lengths(args: argparse.Namespace) -> "Figure":
+    """Draw `vaswani plot lengths`."""
+    names = args.names or names_apart(args.hypotheses)
+    if len(set(names)) != len(args.hypotheses):
+        raise ValueError(f"{len(args.hypotheses)} translations need as many --names, unlike each other: {names}")
+    sources, references = read_lines(args.sources), read_lines(args.references)
+    outputs = [read_lines(path) for path in args.hypotheses]
+
+    from vaswani.evaluation.by_length import bleu_by_length
+    from vaswani.plots import draw_bleu_by_length
+
+    found = [bleu_by_length(sources, references, output, args.width) for output in outputs]
+    return draw_bleu_by_length(dict(zip(names, found, strict=True)))

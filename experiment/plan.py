@@ -1,0 +1,186 @@
+"""What a run comes to before it begins: parameters, operations, memory, and time and cost on a stated machine."""
+
+from typing import Any, NamedTuple
+
+from vaswani.modeling import VaswaniConfig
+from vaswani.training.costs import SHARINGS, Memory, memory, traffic
+from vaswani.training.flops import BACKWARD, Dimensions, Operations, Parameters, forward, parameters
+
+from .arguments import Arguments
+
+
+class Machine(NamedTuple):
+    """What the run is planned for."""
+
+    gpus: int
+    peak_tflops: float
+    """Of one GPU, in the precision that is computed in, as its maker states it; 10^12 operations a second."""
+    utilisation: float
+    """The share of the peak that training reaches, from 0 to 1."""
+    price_per_gpu_hour: float | None = None
+
+
+class Cost(NamedTuple):
+    """What one way of sharing the work costs each process."""
+
+    memory: Memory
+    """Bytes."""
+    sent: float
+    """Bytes a step."""
+
+
+class Plan(NamedTuple):
+    """What a run comes to."""
+
+    parameters: Parameters
+    tokens: int
+    """Positions of a step on each side, padding included."""
+    length: int
+    """Positions of a pair on each side."""
+    steps: int
+    ahead: Operations
+    """One step, forward."""
+    in_16_bits: bool
+    accumulates: int
+    """Micro-batches of a process in a step."""
+    costs: dict[str, Cost]
+    """By the names of SHARINGS."""
+    machine: Machine
+
+    @property
+    def of_a_step(self) -> float:
+        """Operations, forward and backward."""
+        return (1 + BACKWARD) * sum(self.ahead)
+
+    @property
+    def of_the_run(self) -> float:
+        """Operations of all steps."""
+        return self.steps * self.of_a_step
+
+    @property
+    def seconds(self) -> float:
+        """How long the steps take."""
+        machine = self.machine
+        return self.of_the_run / (machine.gpus * machine.peak_tflops * 1e12 * machine.utilisation)
+
+
+def dimensions_of(fields: dict[str, Any]) -> Dimensions:
+    """Return the dimensions of the network that these fields of `VaswaniConfig` describe."""
+    config = VaswaniConfig(**fields)
+    return Dimensions(**{name: getattr(config, name) for name in Dimensions._fields})
+
+
+def plan(arguments: Arguments, machine: Machine, length: int) -> Plan:
+    """Compute what a run with these arguments comes to, every batch full.
+
+    Args:
+        arguments: of the run.
+        machine: what it is planned for.
+        length: positions of a pair on each side, which decides what attention takes.
+
+    Raises:
+        ValueError: the machine cannot be, or its GPUs cannot share a step.
+
+    """
+    model, data, training = arguments
+    check(machine, training.batches_per_step)
+    if not 1 <= length <= data.tokens_per_batch:
+        raise ValueError(f"pair_tokens is {length}; from 1 to the {data.tokens_per_batch} of a micro-batch can be")
+    network = dimensions_of(model)
+    parts = parameters(network)
+    tokens = data.tokens_per_batch * training.batches_per_step
+    in_16_bits = bool(training.bf16 or training.fp16)
+    accumulates = training.batches_per_step // machine.gpus
+    costs = {}
+    for sharing in SHARINGS[:1] if machine.gpus == 1 else SHARINGS[1:]:
+        how = (machine.gpus, sharing, in_16_bits, accumulates)
+        costs[sharing] = Cost(memory(sum(parts), *how), traffic(sum(parts), parts.embeddings, *how))
+    return Plan(
+        parts, tokens, length, training.max_steps, forward(network, tokens / length, length, length), in_16_bits,
+        accumulates, costs, machine,
+    )  # fmt: skip
+
+
+def check(machine: Machine, batches_per_step: int) -> None:
+    """Refuse a machine that cannot be, or whose GPUs cannot share a step."""
+    if machine.gpus < 1 or batches_per_step % machine.gpus:
+        raise ValueError(
+            f"gpus is {machine.gpus}, which cannot share {batches_per_step} micro-batches a step evenly; give a "
+            "divisor, or another --batches_per_step after the recipe, and --tokens_per_batch so that their product is "
+            "the batch you want"
+        )
+    if not 0 < machine.utilisation <= 1:
+        raise ValueError(f"utilisation is {machine.utilisation}; a share of the peak above 0 and up to 1 is needed")
+    if machine.peak_tflops <= 0:
+        raise ValueError(f"peak_tflops is {machine.peak_tflops}; more than 0 is needed")
+    if machine.price_per_gpu_hour is not None and machine.price_per_gpu_hour < 0:
+        raise ValueError(f"price_per_gpu_hour is {machine.price_per_gpu_hour}; 0 or more is needed")
+
+
+def told(found: Plan, name: str) -> str:
+    """Return the plan in words; `name` is what the recipe is called."""
+    ahead, machine, tokens = found.ahead, found.machine, f"{found.tokens:,}"
+    hours = found.seconds / 3600
+    price = machine.price_per_gpu_hour
+    paid = "" if price is None else f"; at {price:g} a GPU-hour that costs {hours * machine.gpus * price:,.2f}"
+    return "\n".join([
+        f"{name}: {sum(found.parameters):,} parameters",
+        *table(
+            ("", "parameters", "share"),
+            [(part.replace("_", "-"), f"{number:,}", f"{number / sum(found.parameters):.1%}")
+             for part, number in found.parameters._asdict().items()],
+        ),
+        "",
+        f"TFLOP a step of {tokens} source and {tokens} target tokens, in pairs of {found.length} and {found.length}",
+        *table(
+            ("", "forward", "backward", "together", "share"),
+            [(name, *(f"{each * part / 1e12:.3f}" for each in (1, BACKWARD, 1 + BACKWARD)), f"{part / sum(ahead):.1%}")
+             for name, part in [*zip(OPERATIONS, ahead, strict=True), ("all", sum(ahead))]],
+        ),
+        "Matrix products; a multiplication and an addition are 2. Padding counts as tokens, and batches as full.",
+        f"The run of {found.steps:,} steps: {found.of_the_run:.3g} FLOP",
+        "",
+        f"GB in each of {machine.gpus} processes, {found.accumulates} micro-batch(es) a step each, "
+        f"{'16 bits' if found.in_16_bits else 'float32'}; activations come on top (docs/distributed.md)",
+        *table(
+            ("", "weights", "gradients", "Adam", "all", "sent a step"),
+            [(sharing, *(f"{each / 1e9:.2f}" for each in (*cost.memory, sum(cost.memory), cost.sent)))
+             for sharing, cost in found.costs.items()],
+        ),
+        "",
+        f"{machine.gpus} GPU(s) x {machine.peak_tflops:g} TFLOP/s x {machine.utilisation:.0%}, as stated: "
+        f"{found.seconds / found.steps * 1e3:,.2f} ms a step, {found.steps * found.tokens / found.seconds:,.0f} target "
+        "tokens a second",
+        *links(found),
+        f"The run takes {told_time(hours)}, {hours * machine.gpus:,.2f} GPU-hours{paid}",
+        f"Counted as the paper counts, time x peak: {found.of_the_run / machine.utilisation:.3g} FLOP",
+        "Reading text, waiting for messages, validation, translation and checkpoints are not in it.",
+    ])  # fmt: skip
+
+
+OPERATIONS = ("attention: projections", "attention: products", "feed-forward", "logits")
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """Return lines of a table, the first column to the left and the others to the right."""
+    widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
+    return [
+        "  " + "  ".join(cell.rjust(width) if place else cell.ljust(width)
+                         for place, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in [head, *rows]
+    ]  # fmt: skip
+
+
+def links(found: Plan) -> list[str]:
+    """Return, for several processes, what this pace asks of the links between them."""
+    rates = [cost.sent * found.steps / found.seconds / 1e9 for cost in found.costs.values()]
+    if len(rates) == 1:
+        return []
+    return [f"At this pace each process sends {min(rates):.1f} to {max(rates):.1f} GB/s; slower links slow it down"]
+
+
+def told_time(hours: float) -> str:
+    """Return a time in the unit that suits it."""
+    if hours < 1:
+        return f"{60 * hours:.1f} minutes"
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"

@@ -1,0 +1,48 @@
+"""BLEU of sentences of like length: whether a network holds up as they grow longer."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .style import styled
+
+
+class Bucket(NamedTuple):
+    """Sentences of like length."""
+
+    shortest: int
+    """Words of the source."""
+    longest: int
+    sentences: int
+    bleu: float
+    interval: float
+    """Half the width of what holds 95% of the resamples."""
+
+
+@styled
+def draw_bleu_by_length(outputs: Mapping[str, Sequence[Bucket]]) -> Figure:
+    """Draw BLEU of each bucket for one or several translations of the same sentences, and how many there are."""
+    buckets = next(iter(outputs.values()))
+    figure = Figure(figsize=(max(5.0, 1.6 + 0.85 * len(buckets)), 5), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    places = np.arange(len(buckets))
+    for number, (name, found) in enumerate(outputs.items()):
+        beside = (number - (len(outputs) - 1) / 2) * min(0.16, 0.6 / len(outputs))
+        above.errorbar(places + beside, [each.bleu for each in found], yerr=[each.interval for each in found],
+                       marker="o", markersize=5, capsize=3, elinewidth=1, label=name)  # fmt: skip
+    below.bar(places, [each.sentences for each in buckets], color="0.75", width=0.7)
+    for place, each in zip(places, buckets, strict=True):
+        below.annotate(f"{each.sentences:,}", (float(place), each.sentences), xytext=(0, 2),
+                       textcoords="offset points", ha="center", va="bottom", fontsize=8)  # fmt: skip
+    above.set(ylabel="sacreBLEU, 95% interval", title="BLEU by length of the source")
+    above.set_ylim(bottom=0)
+    above.grid(axis="y")
+    below.set(ylabel="sentences", xlabel="words of the source")
+    below.margins(y=0.25)
+    below.set_xticks(places, [str(b.shortest) if b.shortest == b.longest else f"{b.shortest}–{b.longest}"
+                              for b in buckets])  # fmt: skip
+    if len(outputs) > 1:
+        above.legend(loc="lower left")
+    return figure

@@ -1,0 +1,44 @@
+"""Several runs' learning side by side: training loss, validation loss and validation BLEU against steps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from .style import styled
+
+PANELS = (
+    ("loss", "training loss, smoothed labels", "nats a token"),
+    ("eval_loss", "validation loss", "nats a token"),
+    ("eval_bleu", "validation BLEU", "BLEU"),
+)
+
+
+@styled
+def draw_learning_curves(histories: Mapping[str, Sequence[dict[str, Any]]]) -> Figure:
+    """Draw a panel for each figure and a line for each run; what no run logged has no panel.
+
+    Args:
+        histories: the Trainer's logs, a dictionary a line, by the names of the runs.
+
+    Raises:
+        ValueError: none logged anything of it.
+
+    """
+    shown = [panel for panel in PANELS if any(panel[0] in line for log in histories.values() for line in log)]
+    if not shown:
+        raise ValueError(f"{', '.join(histories)}: no log of a loss or a validation is in there")
+    figure = Figure(figsize=(0.6 + 3.8 * len(shown), 4), layout="constrained")
+    for axes, (key, title, unit) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        for name, log in histories.items():
+            points = [(line["step"], line[key]) for line in log if key in line]
+            mark = "o" if key.startswith("eval") else None
+            axes.plot(*zip(*points, strict=True) if points else ([], []), label=name, marker=mark, markersize=3)
+        axes.set(title=title, xlabel="step", ylabel=unit)
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.grid()
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(histories), 4))
+    return figure

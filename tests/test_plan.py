@@ -1,0 +1,111 @@
+"""`vaswani plan`: what a recipe comes to is said before it runs, and what cannot be is refused."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from vaswani.commands import main
+from vaswani.commands.recipe import read_recipe
+from vaswani.experiment import parse
+from vaswani.experiment.arguments import MODEL_FIELDS, DataArguments
+from vaswani.experiment.plan import Machine, Plan, plan
+from vaswani.training import VaswaniTrainingArguments
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPES = ROOT / "recipes"
+P100 = Machine(gpus=8, peak_tflops=9.5, utilisation=1.0)
+"""The paper's machine, at the rate that its section 6.1 takes it to sustain in float32."""
+
+
+def planned(name: str, *flags: str, machine: Machine = P100, length: int = 30) -> Plan:
+    return plan(parse(read_recipe(RECIPES / f"{name}.py"), flags), machine, length)
+
+
+@pytest.mark.parametrize(
+    ("name", "hours", "printed", "share"), [("wmt14_base", 12, 3.3e18, 0.29), ("wmt14_big", 84, 2.3e19, 0.42)]
+)
+def test_the_papers_training_cost_is_time_by_peak(name: str, hours: float, printed: float, share: float) -> None:
+    """Table 2 counts what the GPUs could have done; what the steps take is less, as docs/paper.md says."""
+    could = hours * 3600 * P100.gpus * P100.peak_tflops * 1e12
+    assert could == pytest.approx(printed, rel=0.01)
+    assert planned(name).of_the_run / could == pytest.approx(share, abs=0.005)
+    page = " ".join((ROOT / "docs/paper.md").read_text(encoding="utf-8").split())
+    assert f"{planned(name).of_the_run:.2g}".replace("e+", "e") in page
+    assert f"{share:.0%}" in page
+
+
+def test_time_and_cost_follow_from_the_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    machine = ["--gpus", "4", "--peak_tflops", "100", "--utilisation", "0.5", "--price_per_gpu_hour", "3"]
+    assert main(["plan", *machine, str(RECIPES / "wmt14_base.py"), "--max_steps", "1000"]) == 0
+    before = capsys.readouterr().out
+    hours = planned("wmt14_base").of_a_step * 1000 / (4 * 100e12 * 0.5) / 3600
+    assert f"The run takes {60 * hours:.1f} minutes, {4 * hours:.2f} GPU-hours" in before
+    assert f"that costs {4 * hours * 3:.2f}" in before
+    assert "The run of 1,000 steps" in before
+    assert main(["plan", str(RECIPES / "wmt14_base.py"), "--max_steps", "1000", *machine]) == 0
+    assert capsys.readouterr().out == before  # in whatever order
+
+
+def test_the_recipes_own_flags_override_it(capsys: pytest.CaptureFixture[str]) -> None:
+    big = ["--d_model", "1024", "--d_ff", "4096", "--num_heads", "16"]
+    assert main(["plan", str(RECIPES / "wmt14_base.py"), *big]) == 0
+    assert "214,171,648 parameters" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("recipe", sorted(path.name for path in RECIPES.glob("*.py")))
+def test_every_recipe_can_be_planned(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--gpus", "1", str(RECIPES / recipe)]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^  one process +\d", said, re.MULTILINE)
+    assert "each process sends" not in said
+
+
+def test_the_table_of_memory_is_that_of_the_guide(capsys: pytest.CaptureFixture[str]) -> None:
+    """docs/distributed.md has it for eight processes; tests/test_costs.py holds it against real processes."""
+    assert main(["plan", str(RECIPES / "wmt14_base.py"), "--bf16"]) == 0
+    said = [re.sub(r"^ +|(?<=\S) +", " ", line).split() for line in capsys.readouterr().out.splitlines()]
+    page = (ROOT / "docs/distributed.md").read_text(encoding="utf-8").split("\n### Base\n")[1].split("\n#")[0]
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if re.match(r"\| (DDP|FSDP2|ZeRO-\d) ", line)]
+    assert len(rows) == 5
+    assert all(row in said for row in rows)
+
+
+def test_half_the_peak_takes_twice_the_time() -> None:
+    whole, half = (planned("wmt14_big", machine=P100._replace(peak_tflops=peak)) for peak in (9.5, 4.75))
+    assert half.seconds == pytest.approx(2 * whole.seconds)
+
+
+def test_longer_pairs_make_attention_dearer_and_nothing_else() -> None:
+    short, long = (planned("wmt14_base", length=length).ahead for length in (25, 50))
+    assert long.products == pytest.approx(2 * short.products)
+    assert long._replace(products=0) == pytest.approx(short._replace(products=0))
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--gpus", "3"], "gpus is 3"),
+        (["--gpus", "0"], "gpus is 0"),
+        (["--utilisation", "40"], "utilisation is 40"),
+        (["--peak_tflops", "-1"], "peak_tflops is -1"),
+        (["--price_per_gpu_hour", "-1"], "price_per_gpu_hour is -1"),
+        (["--pair_tokens", "5000"], "pair_tokens is 5000"),
+    ],
+)
+def test_what_cannot_be_is_refused(flags: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", *flags, str(RECIPES / "wmt14_base.py")]) == 2
+    assert f"vaswani plan: {named}" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "none.py").write_text("RECIPE = 1\n")
+    assert main(["plan", str(tmp_path / "none.py")]) == 2
+    assert "has no RECIPE" in capsys.readouterr().err
+
+
+def test_no_flag_of_the_machine_hides_one_of_a_recipe() -> None:
+    of_a_recipe = {*MODEL_FIELDS, *(each.name for part in (DataArguments, VaswaniTrainingArguments)
+                                    for each in fields(part))}  # fmt: skip
+    assert not of_a_recipe & {*Machine._fields, "pair_tokens"}

@@ -1,0 +1,106 @@
+"""What a network and its training come to, by formula: parameters, and floating-point operations of a pass.
+
+Operations are those of matrix products, each multiplication and each addition one, as `torch.utils.flop_counter`
+counts them. What is done number by number (softmax, norms, dropout, Adam) is left out: it costs time, for memory's
+sake, but hardly any arithmetic. Looking up an embedding costs none.
+
+Symbols: V symbols, D = d_model, H heads, N layers, B pairs of S source and T target positions, padding included.
+"""
+
+from typing import NamedTuple
+
+BACKWARD = 2
+"""Passes forward that the backward pass is worth: each product has one for each of its two factors."""
+
+
+class Dimensions(NamedTuple):
+    """A network, by the fields of its configuration that decide how much there is to compute."""
+
+    vocab_size: int
+    d_model: int
+    d_ff: int
+    num_heads: int
+    d_k: int
+    d_v: int
+    encoder_layers: int
+    decoder_layers: int
+    positions: str
+    max_positions: int
+    norm: str
+
+    @property
+    def attentions(self) -> int:
+        """Attention sub-layers: one in a layer of the encoder, two in one of the decoder."""
+        return self.encoder_layers + 2 * self.decoder_layers
+
+    @property
+    def heads(self) -> int:
+        """Columns of a head's query and value, over all heads: H (d_k + d_v)."""
+        return self.num_heads * (self.d_k + self.d_v)
+
+
+class Parameters(NamedTuple):
+    """Numbers that are learned, by part."""
+
+    embeddings: int
+    """One table for source, target and the projection before the softmax (section 3.4)."""
+    positions: int
+    """A table for each stack in row E; sinusoids are none."""
+    attention: int
+    """W^Q, W^K, W^V, W^O without biases (section 3.2.2)."""
+    feed_forward: int
+    """Equation 2, with its biases."""
+    norms: int
+    """A gain and a bias for each sub-layer, and with pre-norm for each stack."""
+
+
+class Operations(NamedTuple):
+    """Floating-point operations by part."""
+
+    projections: float
+    """W^Q, W^K, W^V, W^O."""
+    products: float
+    """Equation 1: queries by keys, and weights by values."""
+    feed_forward: float
+    logits: float
+    """The projection before the softmax."""
+
+
+def parameters(network: Dimensions) -> Parameters:
+    """Return how many numbers are learned."""
+    n = network
+    layers = n.encoder_layers + n.decoder_layers
+    sublayers = n.attentions + layers
+    return Parameters(
+        embeddings=n.vocab_size * n.d_model,
+        positions=2 * n.max_positions * n.d_model if n.positions == "learned" else 0,
+        attention=n.attentions * 2 * n.d_model * n.heads,
+        feed_forward=layers * (2 * n.d_model * n.d_ff + n.d_ff + n.d_model),
+        norms=2 * n.d_model * (sublayers + (2 if n.norm == "pre" else 0)),
+    )
+
+
+def forward(network: Dimensions, pairs: float, source: int, target: int) -> Operations:
+    """Return what one pass forward takes, logits included; the backward pass takes BACKWARD times that.
+
+    The decoder's future is computed too, and then masked, as the paper's matrices had it; kernels that skip it save
+    half of the decoder's products with itself.
+
+    Args:
+        network: its dimensions.
+        pairs: B.
+        source: S.
+        target: T.
+
+    """
+    n = network
+    of_encoder, of_decoder = n.encoder_layers * source, n.decoder_layers * target
+    # W^Q and W^O work on what asks, W^K and W^V on what is attended to: itself, or the source.
+    asking_and_asked = 2 * of_encoder + 2 * of_decoder + n.decoder_layers * (source + target)
+    met = of_encoder * source + of_decoder * (target + source)
+    return Operations(
+        projections=pairs * 2 * n.d_model * n.heads * asking_and_asked,
+        products=pairs * 2 * n.heads * met,
+        feed_forward=pairs * 4 * n.d_model * n.d_ff * (of_encoder + of_decoder),
+        logits=pairs * 2 * n.d_model * n.vocab_size * target,
+    )
