@@ -1,17 +1,22 @@
 # make train   set up, then train, score and show the quickstart (about ten minutes on two cores)
 # make test    set up, then run every test
+# make bench   set up, then time training steps against transformers' Marian (some minutes)
 # make check   set up, then style, types and the import contract
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test check format clean
+.PHONY: train test bench check format clean
 train: .venv/ready
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$($(BIN)/python -c 'import os; print(os.cpu_count())')} \
 		$(BIN)/accelerate launch recipes/quickstart.py
 
 test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+bench: .venv/ready
+	$(BIN)/python benchmarks/train_step.py --rounds 3 --memory \
+		--contenders "Marian, eager attention" "plain, autocast" "eager attention, fused loss, autocast" "bf16 throughout"
 
 check: .venv/ready
 	$(BIN)/ruff format --check .
