@@ -6,8 +6,9 @@ Each round runs every contender once, in an order that is turned by one from rou
 machine does falls on all of them alike. A figure is the median over the rounds, with the least and the most; a ratio is
 the median of the ratios to the baseline within a round. The first round warms up and is not counted.
 
-The contenders share weights, tokenizer and batches (sorted, `--batch_tokens`). "Marian" is transformers' own class for
-translation with these weights. An engine joins as one more function from lines to lines in `contenders`.
+The contenders share weights, tokenizer and batches (sorted, `--tokens_per_batch`). "Marian" is transformers' own class
+for translation with these weights. The installed engines join with the model exported to them, in float32 and int8; the
+export is not timed.
 """
 
 import argparse
@@ -15,26 +16,30 @@ import copy
 import functools
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from exported import exported
 from machine import machine
 from marian import as_marian
 from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
-from vaswani.serving.translate import translate
+from vaswani.serving.engines import Engine, by_engine
+from vaswani.serving.search import Beams
+from vaswani.serving.translate import BLANK, batches, encode, translate, translate_batches
 
 Contender = Callable[[list[str]], list[str]]
 PAPER = "paper's search"
 
 
-def contenders(folder: Path, beams: int, batch_tokens: int) -> dict[str, Contender]:
-    """Return the ways to translate, by name."""
+def contenders(folder: Path, beams: int, tokens_per_batch: int, exports: Path) -> dict[str, Contender]:
+    """Return the ways to translate, by name; `exports` is a folder for what engines load."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def load(dtype: torch.dtype, attention: str = "sdpa") -> Any:
@@ -43,7 +48,18 @@ def contenders(folder: Path, beams: int, batch_tokens: int) -> dict[str, Contend
     def by(model: Any, beams: int = beams, **how: bool) -> Contender:
         model = copy.copy(model)  # the weights stay shared
         model.generate = functools.partial(model.generate, **how)
-        return lambda lines: translate(model, tokenizer, lines, num_beams=beams, tokens_per_batch=batch_tokens)
+        return lambda lines: translate(model, tokenizer, lines, num_beams=beams, tokens_per_batch=tokens_per_batch)
+
+    def by_other(engine: Engine) -> Contender:
+        search = by_engine(engine, tokenizer, Beams(beams))
+
+        def translations(lines: list[str]) -> list[str]:
+            sources = encode(tokenizer, lines)
+            cut = list(batches([len(source) for source in sources], tokens_per_batch // beams))
+            found = translate_batches(search, sources, cut)
+            return [found.get(place, BLANK)[0].text for place in range(len(lines))]
+
+        return translations
 
     whole = load(torch.float32)
     half = load(torch.bfloat16, "eager")  # torch's fused attention is slow in bfloat16 on processors
@@ -58,7 +74,8 @@ def contenders(folder: Path, beams: int, batch_tokens: int) -> dict[str, Contend
         ways["Marian, beam search of transformers"] = by(as_marian(whole))
     except ValueError as error:
         print(f"Without Marian: {error}")
-    return ways
+    engines = exported(folder, exports, torch.get_num_threads())
+    return ways | {name: by_other(engine) for name, engine in engines}
 
 
 def measure(ways: dict[str, Contender], lines: list[str], rounds: int) -> dict[str, dict[str, Any]]:
@@ -122,7 +139,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=500, help="take so many from the start")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--beams", type=int, default=4)
-    parser.add_argument("--batch_tokens", type=int, default=4096)
+    parser.add_argument("--tokens_per_batch", type=int, default=4096)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--baseline", default="beam search of transformers", help="the contender that has speed 1")
     parser.add_argument("--only", nargs="+", help="the contenders that are to run, beside baseline and paper's search")
@@ -131,13 +148,14 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     lines = given.input.read_text(encoding="utf-8").splitlines()[: given.lines]
     references = given.references and given.references.read_text(encoding="utf-8").splitlines()[: given.lines]
-    ways = contenders(given.model, given.beams, given.batch_tokens)
-    if given.only:
-        ways = {name: way for name, way in ways.items() if name in {PAPER, given.baseline, *given.only}}
-    found = measure(ways, lines, given.rounds)
+    with tempfile.TemporaryDirectory() as exports:
+        ways = contenders(given.model, given.beams, given.tokens_per_batch, Path(exports))
+        if given.only:
+            ways = {name: way for name, way in ways.items() if name in {PAPER, given.baseline, *given.only}}
+        found = measure(ways, lines, given.rounds)
     rows = summary(found, given.baseline, references)
-    about = machine("torch", "transformers") | {
-        "lines": str(len(lines)), "beams": str(given.beams), "batch_tokens": str(given.batch_tokens),
+    about = machine("torch", "transformers", "ctranslate2", "onnxruntime") | {
+        "lines": str(len(lines)), "beams": str(given.beams), "tokens_per_batch": str(given.tokens_per_batch),
         "rounds": str(given.rounds),
     }  # fmt: skip
     print("\n".join(f"{name}: {value}" for name, value in about.items()))

@@ -1,4 +1,4 @@
-"""A network of ours as transformers' Marian, with the same weights, so that both translate alike."""
+"""A network of ours as transformers' Marian, with the same weights and positions, so that both translate alike."""
 
 import re
 from typing import Any, cast
@@ -28,15 +28,16 @@ def as_marian(model: VaswaniForConditionalGeneration) -> MarianMTModel:
     """Return a Marian that computes what `model` does; the biases that Marian has besides are 0.
 
     Raises:
-        ValueError: Marian cannot be like this: pre-norm, learned positions, d_k or d_v other than d_model / h.
+        ValueError: Marian cannot be like this: pre-norm, d_k or d_v other than d_model / h.
 
     """
     config: Any = model.config
+    longest = LONGEST if config.positions == "sinusoidal" else config.max_positions
     head = config.d_model // config.num_heads
-    if config.norm != "post" or config.positions != "sinusoidal" or (config.d_k, config.d_v) != (head, head):
+    if config.norm != "post" or (config.d_k, config.d_v) != (head, head):
         raise ValueError(
-            f"norm={config.norm}, positions={config.positions}, d_k={config.d_k}, d_v={config.d_v}: Marian is "
-            "post-norm, with sinusoidal positions and d_k = d_v = d_model / num_heads"
+            f"norm={config.norm}, d_k={config.d_k}, d_v={config.d_v}: Marian is post-norm, and d_k = d_v = "
+            "d_model / num_heads"
         )
     marian: Any = MarianMTModel(
         MarianConfig(
@@ -50,7 +51,7 @@ def as_marian(model: VaswaniForConditionalGeneration) -> MarianMTModel:
             decoder_ffn_dim=config.d_ff,
             activation_function="relu",
             scale_embedding=True,
-            max_position_embeddings=LONGEST,
+            max_position_embeddings=longest,
             pad_token_id=config.pad_token_id,
             eos_token_id=config.eos_token_id,
             bos_token_id=config.bos_token_id,
@@ -62,7 +63,8 @@ def as_marian(model: VaswaniForConditionalGeneration) -> MarianMTModel:
     for name, tensor in model.state_dict().items():
         for ours, theirs in WORDS.items():
             name = re.sub(ours, theirs, name)
-        weights[name] = tensor
+        if "positions.learned" not in name:
+            weights[name] = tensor
     missing, unexpected = marian.load_state_dict(weights, strict=False)
     left = [name for name in missing if not re.search(r"_proj\.bias|embed_positions|embed_tokens|lm_head|_bias", name)]
     assert not unexpected + left, unexpected + left
@@ -70,7 +72,9 @@ def as_marian(model: VaswaniForConditionalGeneration) -> MarianMTModel:
         for name, parameter in marian.named_parameters():
             if name.endswith("_proj.bias"):
                 parameter.zero_()
-        for stack in (marian.model.encoder, marian.model.decoder):
-            stack.embed_positions.weight.copy_(sinusoidal_positions(torch.arange(LONGEST), config.d_model))
+        for side in ("encoder", "decoder"):
+            learned = getattr(model.model, side).positions.learned
+            table = sinusoidal_positions(torch.arange(LONGEST), config.d_model) if learned is None else learned.weight
+            getattr(marian.model, side).embed_positions.weight.copy_(table)
     marian.tie_weights()
     return cast(MarianMTModel, marian.to(model.dtype).eval())

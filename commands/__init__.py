@@ -9,13 +9,17 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import consolidate, import_model, inspect, push, score, translate
+from . import average, consolidate, demo, export, import_model, inspect, push, score, serve, translate
 
 COMMANDS = {
     "inspect": inspect,
     "consolidate": consolidate,
+    "average": average,
     "translate": translate,
     "score": score,
+    "export": export,
+    "serve": serve,
+    "demo": demo,
     "push": push,
     "import": import_model,
 }
@@ -23,6 +27,18 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 2 for what the user can mend (a line on stderr, no traceback)."""
+    code = run(argv)
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.distributed.is_initialized():
+        from vaswani.experiment.process import ending_the_process
+
+        with ending_the_process():
+            sys.exit(code)
+    return code
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command."""
     parser = argparse.ArgumentParser(prog="vaswani", description="The Transformer of the paper on the command line.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
@@ -35,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough, as in `vaswani translate ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError) as error:
-        print(f"vaswani {args.command}: {error}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # the processes of a launcher all meet it
+            print(f"vaswani {args.command}: {error}", file=sys.stderr)
         return 2
     return 0

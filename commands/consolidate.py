@@ -1,6 +1,7 @@
 """Make a model of a checkpoint that FSDP2 or DeepSpeed saved in parts: a folder for `vaswani translate` and Auto*."""
 
 import argparse
+import os
 from pathlib import Path
 
 
@@ -17,6 +18,8 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the checkpoint is none, is damaged, or was saved by DeepSpeed, which is not here; or OUT exists.
         OSError: a file cannot be read or written.
     """
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # where this works; DeepSpeed would complain of finding no GPU
+
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes

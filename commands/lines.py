@@ -6,29 +6,58 @@ at the start are not text and are taken off; what we write ends with "\n".
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
+
+WINDOW_LINES, WINDOW_CHARACTERS = 8192, 4_000_000
+"""What is held at a time: enough to sort by length, and a few megabytes."""
 
 
 def read_lines(path: Path | None) -> list[str]:
-    """Read all lines, from stdin when there is no path.
+    """Read all lines, from stdin when there is no path; raises as `each_line` does."""
+    return list(each_line(path))
+
+
+def each_line(path: Path | None) -> Iterator[str]:
+    """Read line after line, from stdin when there is no path.
 
     Raises:
         ValueError: a line is not UTF-8; names the line and the byte in it, both from 1.
         OSError: the file cannot be read.
     """
-    content = sys.stdin.buffer.read() if path is None else path.read_bytes()
-    rows = content.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n") if content else []
-    lines = []
-    for number, row in enumerate(rows, 1):
-        try:
-            lines.append(row.removesuffix(b"\r").decode())
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path or 'stdin'}, line {number}, byte {error.start + 1}: 0x{row[error.start]:02x} is not UTF-8; "
-                "convert the text first, for example with iconv -f latin1 -t utf-8"
-            ) from error
-    return lines
+    with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
+        for number, content in enumerate(file, 1):
+            row = content.removeprefix(b"\xef\xbb\xbf") if number == 1 else content
+            row = row.removesuffix(b"\n").removesuffix(b"\r")
+            try:
+                yield row.decode()
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"{path or 'stdin'}, line {number}, byte {error.start + 1}: 0x{row[error.start]:02x} is not UTF-8; "
+                    "convert the text first, for example with iconv -f latin1 -t utf-8"
+                ) from error
+
+
+def windows(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Cut lines into lists of so many lines and characters that they can be held at a time, or of one long line."""
+    window: list[str] = []
+    characters = 0
+    for line in lines:
+        if window and (len(window) == WINDOW_LINES or characters + len(line) > WINDOW_CHARACTERS):
+            yield window
+            window, characters = [], 0
+        window.append(line)
+        characters += len(line)
+    if window:
+        yield window
+
+
+def count_lines(path: Path) -> int:
+    """Return how many lines a file has."""
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
 
 
 def check_writable(path: Path | None) -> None:
@@ -38,19 +67,36 @@ def check_writable(path: Path | None) -> None:
 
 
 def write_lines(path: Path | None, lines: Iterable[str]) -> None:
-    """Write lines to stdout, or to a file that appears whole or not at all: written aside, then renamed."""
-    content = "".join(f"{line}\n" for line in lines).encode()
+    """Write lines to stdout, or to a file that appears whole or not at all."""
+    with writing(path) as write:
+        write(lines)
+
+
+@contextmanager
+def writing(path: Path | None) -> Iterator[Callable[[Iterable[str]], None]]:
+    """Give a function that writes lines at once, to stdout or to a file that appears at the end, whole or not at all.
+
+    The file is written aside and renamed, so that one that was there stays until then.
+    """
+
+    def into(file: BinaryIO) -> Callable[[Iterable[str]], None]:
+        def write(lines: Iterable[str]) -> None:
+            file.write("".join(f"{line}\n" for line in lines).encode())
+            file.flush()
+
+        return write
+
     if path is None:
-        sys.stdout.buffer.write(content)
+        yield into(sys.stdout.buffer)
     elif path.exists() and not path.is_file():  # a pipe or /dev/null: renaming would take its place
-        path.write_bytes(content)
+        with path.open("wb") as file:
+            yield into(file)
     else:
         target = path.resolve()
         aside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             with aside.open("xb") as file:
-                file.write(content)
-                file.flush()
+                yield into(file)
                 os.fsync(file.fileno())
             aside.replace(target)
         finally:

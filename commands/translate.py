@@ -1,78 +1,184 @@
-"""Translate lines with a trained model: a line in, a line out, in order."""
+"""Translate lines with a trained model, or with several as one: a line in, a line out, in order."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .lines import check_writable, read_lines, write_lines
+from .lines import check_writable, count_lines, each_line, windows, writing
 
 if TYPE_CHECKING:
     import torch
+
+    from vaswani.serving.corpus import Translator
 
 MODEL_FILES = {
     "the configuration": ("config.json",),
     "the weights": ("model.safetensors", "model.safetensors.index.json"),
     "the tokenizer": ("tokenizer.json", "tokenizer_config.json"),
 }
+ITS_OWN = {"the configuration": MODEL_FILES["the configuration"], "the tokenizer": MODEL_FILES["the tokenizer"]}
+EXPORTED_FILES = {
+    "ctranslate2": {**ITS_OWN, "the weights": ("model.bin",)},
+    "onnx": {**ITS_OWN, "the encoder": ("encoder.onnx",), "the decoder": ("decoder.onnx",)},
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani translate` takes."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    parser.add_argument(
+        "models", metavar="MODEL", type=Path, nargs="+",
+        help="folder of a trained model, such as runs/quickstart; of several the probabilities are averaged",
+    )  # fmt: skip
     parser.add_argument("--input", metavar="FILE", type=Path, help="text to translate, UTF-8 (default: stdin)")
     parser.add_argument("--output", metavar="FILE", type=Path, help="where the translation goes (default: stdout)")
+    parser.add_argument(
+        "--format", choices=("text", "tsv", "jsonl"), default="text",
+        help="text: the translation; tsv: line, rank, score, translation; jsonl: the same with the source "
+             "(default: text)",
+    )  # fmt: skip
+    parser.add_argument("--n_best", type=int, default=1, help="hypotheses of each line, for tsv and jsonl (default: 1)")
+    parser.add_argument(
+        "--align", action="store_true",
+        help="tell which source word each word comes from, as i-j from 0: after ' ||| ', or one column or field more",
+    )  # fmt: skip
     parser.add_argument("--beams", type=int, default=4, help="hypotheses kept by the search; 1 is greedy (default: 4)")
     parser.add_argument(
         "--length_penalty", type=float, default=0.6, help="larger favours longer translations (default: 0.6)"
     )
     parser.add_argument(
-        "--batch_tokens", type=int, default=4096, help="most padded source tokens times beams at once (default: 4096)"
+        "--tokens_per_batch",
+        type=int,
+        default=4096,
+        help="most padded source tokens times beams at once (default: 4096)",
     )
+    parser.add_argument(
+        "--max_tokens", type=int, default=4096,
+        help="longer lines are left empty and told, never cut (default: 4096, or the positions that were learned)",
+    )  # fmt: skip
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
+    parser.add_argument(
+        "--engine", choices=("torch", *EXPORTED_FILES), default="torch",
+        help="that of a folder which `vaswani export` wrote: ctranslate2, onnx (default: torch)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dtype", choices=("float32", "bfloat16", "float16"), help="numbers to compute in (default: as saved)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Translate `args.input` into `args.output`.
+    """Translate `args.input` into `args.output`; with a launcher, all its processes share the work.
 
     Raises:
-        ValueError: the folder holds no model, the text is not UTF-8, the device is not here, a number is out of range.
+        ValueError: a folder holds no model, the text is not UTF-8, the device is not here, a number is out of range.
         OSError: a file cannot be read or written.
     """
-    check_model_folder(args.model)
+    for folder in args.models:
+        check_model_folder(folder, args.engine)
+    if args.engine != "torch" and (len(args.models) > 1 or args.align or args.dtype):
+        raise ValueError(
+            f"--engine {args.engine} translates by one exported model, in the numbers that it was exported in, without "
+            "attention; leave out --align, --dtype and all models but one, or use --engine torch"
+        )
     check_writable(args.output)
-    lines = read_lines(args.input)
+    for name in ("beams", "n_best", "tokens_per_batch", "max_tokens"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name} is {getattr(args, name)}; give 1 or more")
+    if args.n_best > 1 and args.format == "text":
+        raise ValueError(f"--n_best {args.n_best} does not fit --format text, a line for a line; use tsv or jsonl")
+    if args.input is not None:
+        args.input.open("rb").close()  # told before a model is loaded
 
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    import torch
+    from accelerate import PartialState
     from transformers.utils import logging
 
-    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
-    from vaswani.serving.translate import translate
+    from vaswani.serving.corpus import TooLong, translate_corpus
+    from vaswani.serving.formats import FORMATS
 
+    logging.disable_progress_bar()
+    state = PartialState(cpu=not torch.accelerator.is_available())
+    check_processes(state.num_processes)
     watched = sys.stderr.isatty()
-    if not watched:
-        logging.disable_progress_bar()
-    device = find_device(args.device)
-    model = AutoModelForSeq2SeqLM.from_pretrained(args.model).to(device)
-    translations = translate(
-        model,
-        AutoTokenizer.from_pretrained(args.model),
-        lines,
-        num_beams=args.beams,
-        length_penalty=args.length_penalty,
-        tokens_per_batch=args.batch_tokens,
-        progress=watched,
-    )
-    write_lines(args.output, translations)
+    translator = load(args) if args.engine == "torch" else load_exported(args)
+    total = count_lines(args.input) if watched and args.input is not None and args.input.is_file() else None
+    too_long = TooLong(translator.max_tokens)
+    found = translate_corpus(translator, windows(each_line(args.input)), total, watched)
+    if not state.is_main_process:
+        for _ in found:
+            pass
+        return
+    with writing(args.output) as write:
+        for lines in found:
+            too_long.add(lines)
+            write(FORMATS[args.format](lines))
+    if told := too_long.report():
+        print(told, file=sys.stderr)
 
 
-def check_model_folder(folder: Path) -> None:
-    """Raise ValueError unless the folder has what a model needs."""
-    missing = [
-        f"{part} ({' or '.join(names)})"
-        for part, names in MODEL_FILES.items()
-        if not any((folder / name).is_file() for name in names)
+def load(args: argparse.Namespace) -> "Translator":
+    """Return the translator that was asked for."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
+    from vaswani.serving.alignment import by_attention
+    from vaswani.serving.corpus import Translator
+    from vaswani.serving.ensemble import by_ensemble, check_members
+    from vaswani.serving.search import Beams, by_generate, positions
+
+    device, beams = find_device(args.device), Beams(args.beams, args.length_penalty, args.n_best)
+    as_asked = {} if args.dtype is None else {"dtype": getattr(torch, args.dtype)}
+    models: list[Any] = [
+        AutoModelForSeq2SeqLM.from_pretrained(folder, **as_asked).to(device).eval() for folder in args.models
     ]
+    for model in models:
+        if device.type == "cpu" and model.dtype == torch.bfloat16:
+            model.set_attn_implementation("eager")  # torch's fused attention is many times slower there
+    tokenizers: list[Any] = [AutoTokenizer.from_pretrained(folder) for folder in args.models]
+    check_members(models, tokenizers)
+    tokenizer = tokenizers[0]
+    search = by_generate(models[0], tokenizer, beams) if len(models) == 1 else by_ensemble(models, tokenizer, beams)
+    return Translator(
+        tokenizer,
+        search,
+        args.tokens_per_batch // args.beams,
+        min(args.max_tokens, *(positions(model) for model in models)),
+        by_attention(models, tokenizer) if args.align else None,
+    )
+
+
+def load_exported(args: argparse.Namespace) -> "Translator":
+    """Return a translator by another engine."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from vaswani.serving.corpus import Translator
+    from vaswani.serving.engines import by_engine, engine_module
+    from vaswani.serving.search import Beams
+
+    [folder] = args.models
+    beams, tokenizer = Beams(args.beams, args.length_penalty, args.n_best), AutoTokenizer.from_pretrained(folder)
+    engine = engine_module(args.engine).Engine(folder, args.device, torch.get_num_threads())
+    return Translator(
+        tokenizer,
+        by_engine(engine, tokenizer, beams),
+        args.tokens_per_batch // args.beams,
+        min(args.max_tokens, engine.max_positions),
+    )
+
+
+def check_model_folder(folder: Path, engine: str = "torch") -> None:
+    """Raise ValueError unless the folder has what a model needs, for torch or as exported to another engine."""
+    missing = missing_files(folder, EXPORTED_FILES.get(engine, MODEL_FILES))
+    for other, files in EXPORTED_FILES.items():
+        if missing and not missing_files(folder, files):
+            raise ValueError(f"{folder} holds a model exported to {other}: vaswani translate {folder} --engine {other}")
+    if missing and engine != "torch" and folder.is_dir():
+        raise ValueError(
+            f"{folder} lacks {', '.join(missing)}. Export a model first: vaswani export MODEL OUT --to {engine}"
+        )
     if missing:
         raise ValueError(
             f"{folder} {'lacks' if folder.is_dir() else 'is not a folder; a model is a folder with'} "
@@ -81,12 +187,32 @@ def check_model_folder(folder: Path) -> None:
         )
 
 
+def missing_files(folder: Path, parts: dict[str, tuple[str, ...]]) -> list[str]:
+    """Return each part of which no file is in the folder, with the files that it may be."""
+    return [
+        f"{part} ({' or '.join(names)})"
+        for part, names in parts.items()
+        if not any((folder / name).is_file() for name in names)
+    ]
+
+
+def check_processes(processes: int) -> None:
+    """Raise ValueError if a launcher started more processes than share the work."""
+    started = int(os.environ.get("WORLD_SIZE", 1))
+    if started != processes:
+        raise ValueError(
+            f"the launcher started {started} processes, but each would translate everything; on processors set "
+            "ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml"
+        )
+
+
 def find_device(name: str | None) -> "torch.device":
-    """Return the named device, or this machine's accelerator, or the CPU; ValueError if it is not here."""
+    """Return the named device, or this process's accelerator, or the CPU; ValueError if it is not here."""
     import torch
+    from accelerate import PartialState
 
     if name is None:
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        return PartialState().device
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts

@@ -16,6 +16,11 @@ def read_records(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
     """
     missing = [name for name in (RUN, METRICS) if not (folder / name).is_file()]
+    if missing == [RUN, METRICS]:
+        raise ValueError(
+            f"{folder} holds no run, from whose records the model card is written. A model that was made otherwise, as "
+            f"by `vaswani import`, goes to the Hub as it is: write its README.md and `hf upload OWNER/NAME {folder}`"
+        )
     if missing:
         raise ValueError(
             f"{folder} lacks {', '.join(missing)}, from which the model card is written: has its run come to its end? "

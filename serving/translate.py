@@ -1,20 +1,15 @@
-"""Translate lines with any encoder-decoder that has `generate`.
+"""Lines in, their translations out, in the same order, by one process in memory."""
 
-Shapes: B sentences, S source tokens.
-"""
-
-import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS
+from .search import BatchSearch, Beams, Hypothesis, by_generate, evaluating
+
+BLANK = [Hypothesis("", None)]
+"""The one translation of a blank line."""
 
 
 def translate(
@@ -44,82 +39,51 @@ def translate(
 
     Raises:
         ValueError: a count that is not positive.
+
     """
-    if num_beams < 1 or tokens_per_batch < 1:
-        raise ValueError(f"num_beams is {num_beams} and tokens_per_batch is {tokens_per_batch}: both are at least 1")
-    full = [place for place, line in enumerate(lines) if line.strip()]
-    sources: list[list[int]] = tokenizer([lines[place] for place in full]).input_ids if full else []
-    search: dict[str, Any] = {"num_beams": num_beams, "do_sample": False}
-    if num_beams > 1:
-        search["length_penalty"] = length_penalty
-
-    translations = [""] * len(lines)
-    with evaluating(model), torch.inference_mode(), tqdm(total=len(full), unit=" lines", disable=not progress) as bar:
-        for batch in batches([len(source) for source in sources], tokens_per_batch // num_beams):
-            texts = generate(model, tokenizer, [sources[i] for i in batch], search)
-            for i, text in zip(batch, texts, strict=True):
-                translations[full[i]] = text.replace("\r", " ").replace("\n", " ")
-            bar.update(len(batch))
-    return translations
+    if tokens_per_batch < 1:
+        raise ValueError(f"tokens_per_batch is {tokens_per_batch}: it is at least 1")
+    search = by_generate(model, tokenizer, Beams(num_beams, length_penalty))
+    sources = encode(tokenizer, lines)
+    cut = list(batches([len(source) for source in sources], tokens_per_batch // num_beams))
+    total = sum(map(bool, sources))
+    with evaluating(model), torch.inference_mode(), tqdm(total=total, unit=" lines", disable=not progress) as bar:
+        found = translate_batches(search, sources, cut, lambda lines: bar.update(lines) and None)
+    return [found.get(place, BLANK)[0].text for place in range(len(lines))]
 
 
-def generate(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], search: dict[str, Any]
-) -> list[str]:
-    """Translate one batch of token ids, B rows of their own lengths, into B texts."""
-    lengths = torch.tensor([len(source) for source in sources])  # (B,)
-    input_ids = pad_sequence(
-        [torch.tensor(source) for source in sources], batch_first=True, padding_value=int(tokenizer.pad_token_id)
-    )  # (B, S)
-    attention_mask = (torch.arange(input_ids.shape[1]) < lengths[:, None]).long()  # (B, S)
-    generate: Any = model.generate
-    limits_itself = search["num_beams"] > 1 and "paper_search" in inspect.signature(generate).parameters
-    own_limit = OwnLimit(lengths.to(model.device) + EXTRA_SYMBOLS)
-    output = generate(
-        input_ids=input_ids.to(model.device),
-        attention_mask=attention_mask.to(model.device),
-        max_new_tokens=int(lengths.max()) + EXTRA_SYMBOLS,
-        stopping_criteria=StoppingCriteriaList([] if limits_itself else [own_limit]),
-        synced_gpus=False,  # each process has a whole model and its own number of lines; ZeRO-3 would have them wait
-        **search,
-    )
-    return tokenizer.batch_decode(output, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+def encode(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str]) -> list[list[int]]:
+    """Return the ids of each line; those of a blank line are none."""
+    full = [line for line in lines if line.strip()]
+    ids = iter(tokenizer(full).input_ids if full else [])
+    return [next(ids) if line.strip() else [] for line in lines]
 
 
-class OwnLimit(StoppingCriteria):
-    """Ends each sentence of a batch at its own number of tokens, whatever the number of beams."""
-
-    def __init__(self, limits: Tensor):
-        self.limits = limits  # (B,), without the start token
-
-    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:  # noqa: ARG002 - called by name
-        """Say which of the B * beams rows have reached the limit of their sentence."""
-        reached = input_ids.shape[1] - 1 >= self.limits  # (B,)
-        return reached.repeat_interleave(len(input_ids) // len(reached))  # (B * beams,)
+def translate_batches(
+    search: BatchSearch,
+    sources: Sequence[list[int]],
+    cut: Sequence[list[int]],
+    tell: Callable[[int], None] = lambda _: None,
+) -> dict[int, list[Hypothesis]]:
+    """Search batch after batch, and return the hypotheses by the place of their source; `tell` hears of each batch."""
+    found: dict[int, list[Hypothesis]] = {}
+    for batch in cut:
+        found |= zip(batch, search([sources[place] for place in batch]), strict=True)
+        tell(len(batch))
+    return found
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Cut places into batches of like length, longest first, each within `budget` tokens once padded, or of one place.
 
-    Longest first: if memory does not suffice, the first batch says so.
+    Longest first: if memory does not suffice, the first batch says so. A length of 0 has no place in any.
     """
     batch: list[int] = []
-    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+    full = (place for place in range(len(lengths)) if lengths[place])
+    for place in sorted(full, key=lambda place: -lengths[place]):
         if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
             yield batch
             batch = []
         batch.append(place)
     if batch:
         yield batch
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Dropout off inside; afterwards each part is as it was, parts that the caller had frozen included."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

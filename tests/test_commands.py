@@ -82,7 +82,9 @@ def test_translate_file_to_file(folder: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "in.txt", tmp_path / "out.txt"
     source.write_text("the dog\n\nthe door\n")
     target.write_text("old\n")
-    output, _ = run("translate", folder, "--input", source, "--output", target, "--beams", "1", "--batch_tokens", "1")
+    output, _ = run(
+        "translate", folder, "--input", source, "--output", target, "--beams", "1", "--tokens_per_batch", "1"
+    )
     assert output == b""
     lines = target.read_text().split("\n")
     assert len(lines) == 4
@@ -92,12 +94,28 @@ def test_translate_file_to_file(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_translation_leaves_the_old_file(folder: Path, tmp_path: Path) -> None:
-    target = tmp_path / "out.txt"
+    source, target = tmp_path / "in.txt", tmp_path / "out.txt"
     target.write_text("old\n")
-    _, error = run("translate", folder, "--output", target, given=b"the cat\n" + b"cat " * 90, code=2)
-    assert "64" in error  # the positions that this model knows
+    source.write_bytes(b"the cat\n\xff")
+    assert main(["translate", str(folder), "--input", str(source), "--output", str(target)]) == 2
     assert target.read_text() == "old\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out.txt"]
+
+
+def test_learned_positions_bound_the_length_of_a_line(
+    folder: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """64 of them: what is longer is left empty, and what is shorter may not become longer either."""
+    source = tmp_path / "in.txt"
+    source.write_text("the cat\n" + "cat " * 90 + "\n" + "cat " * 60)
+    assert main(["translate", str(folder), "--input", str(source)]) == 0
+    found = capsysbinary.readouterr()
+    lines = found.out.decode().split("\n")
+    assert len(lines) == 4
+    assert lines[0]
+    assert lines[1] == ""
+    assert lines[2]
+    assert "of more than 64 tokens were left empty, not cut: line (tokens) 2 (92);" in found.err.decode()
 
 
 def test_no_input_gives_no_output(folder: Path, tmp_path: Path) -> None:

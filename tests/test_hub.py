@@ -409,6 +409,7 @@ def test_a_hub_that_will_not_take_it_is_known_before_the_first_step(world: World
         (lambda run: (run / "generation_vaswani.py").unlink(), "lacks generation_vaswani.py, without which"),
         (lambda run: (run / "tokenizer_config.json").unlink(), "lacks tokenizer_config.json, without which"),
         (lambda run: (run / "metrics.json").unlink(), "lacks metrics.json, from which the model card"),
+        (lambda run: [(run / name).unlink() for name in ("run.json", "metrics.json")], "as it is: write its README.md"),
         (shutil.rmtree, "is not a folder; give the one that training wrote"),
     ],
 )  # fmt: skip

@@ -6,67 +6,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
+from slow_search import END, START, gnmt, probabilities, slow_search, translations
 from torch import Tensor
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 MakeModel = Callable[..., Any]
-Log = Callable[[tuple[int, ...]], list[float]]
-
-START, END, EXTRA = 2, 3, 50
-
-
-class Hypothesis(NamedTuple):
-    symbols: tuple[int, ...]
-    log_p: float
-    score: float
-
-
-def gnmt(log_p: float, length: int, alpha: float) -> float:
-    return log_p / ((5 + length) / 6) ** alpha
-
-
-def slow_search(log_p_of: Log, beams: int, alpha: float, limit: int) -> list[Hypothesis]:
-    """Beam search with lists: no early stop, so that it also proves that stopping early loses nothing."""
-    running = [Hypothesis((), 0.0, 0.0)]
-    ended: list[Hypothesis] = []
-    for length in range(1, limit + 1):
-        grown = [
-            Hypothesis((*each.symbols, symbol), each.log_p + log_p, gnmt(each.log_p + log_p, length, alpha))
-            for each in running
-            for symbol, log_p in enumerate(log_p_of(each.symbols))
-        ]
-        best = sorted(grown, key=lambda each: -each.log_p)[: 2 * beams]
-        ended = sorted(ended + [each for each in best if each.symbols[-1] == END], key=lambda each: -each.score)[:beams]
-        running = [each for each in best if each.symbols[-1] != END][:beams]
-    cut = [each._replace(score=gnmt(each.log_p, limit, alpha)) for each in running]
-    return ended + sorted(cut, key=lambda each: -each.score)
-
-
-def translations(output: Any, wanted: int) -> list[list[tuple[int, ...]]]:
-    """The symbols of each hypothesis after the start, to its end symbol, by sentence."""
-    rows = []
-    for row in output.sequences[:, 1:].tolist():
-        end = row.index(END) + 1 if END in row else len(row)
-        rows.append(tuple(row[:end]))
-    return [rows[first : first + wanted] for first in range(0, len(rows), wanted)]
-
-
-def probabilities(model: Any, source: Tensor) -> Log:
-    """log P of the next symbol, from the whole prefix each time."""
-    known: dict[tuple[int, ...], list[float]] = {}
-
-    def log_p(prefix: tuple[int, ...]) -> list[float]:
-        if prefix not in known:
-            with torch.no_grad():
-                logits = model(source[None], decoder_input_ids=torch.tensor([[START, *prefix]])).logits[0, -1]
-            known[prefix] = logits.log_softmax(-1).tolist()
-        return known[prefix]
-
-    return log_p
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -296,12 +296,16 @@ def test_a_checkpoint_becomes_a_model(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_average_of_parts_is_that_of_whole_weights(kind: str, scenes: Scenes) -> None:
+def test_an_average_of_parts_is_that_of_whole_weights(kind: str, scenes: Scenes, tmp_path: Path) -> None:
     folders = [scenes(kind) / "leave_out_a_step" / f"checkpoint-{step}" for step in (3, 6)]
     mean = average_weights(folders)
     one, other = map(read_weights, folders)
     for name, weight in mean.items():
         torch.testing.assert_close(weight, (one[name] + other[name]) / 2, rtol=1e-6, atol=1e-7)
+    assert main(["average", *map(str, folders), "--output", str(tmp_path / "mean")]) == 0
+    model: Any = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "mean")
+    for name, weight in mean.items():
+        assert torch.equal(model.state_dict()[name], weight), name
 
 
 # --- other processes than those that saved ---

@@ -32,6 +32,11 @@ class VaswaniTrainingArguments(TrainingArguments):
     max_grad_norm: float = 0.0
     weight_decay: float = 0.0
 
+    bf16_throughout: bool = field(
+        default=False,
+        metadata={"help": "In place of --bf16: compute in bfloat16 throughout, over float32 weights, gradients and "
+                          "moments; casts less and is faster."},
+    )  # fmt: skip
     resume: bool = field(default=False, metadata={"help": "Go on from the newest complete checkpoint in --output_dir."})
     average_checkpoints: int = field(
         default=5,
@@ -87,6 +92,13 @@ class VaswaniTrainingArguments(TrainingArguments):
         precision = os.environ.get("ACCELERATE_MIXED_PRECISION")
         if precision in ("bf16", "fp16") and not (self.bf16 or self.fp16):
             setattr(self, precision, True)  # DeepSpeed asks that flags and launcher say the same
+        if self.bf16_throughout:
+            if precision in ("bf16", "fp16"):
+                raise StartupError(
+                    f"--bf16_throughout takes the place of mixed precision, and the launcher asks for {precision}; "
+                    "launch with --mixed_precision no"
+                )
+            self.bf16 = False
         super().__post_init__()
         if fault := fault_of_processes(self.world_size):
             raise StartupError(fault)

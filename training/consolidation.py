@@ -3,7 +3,9 @@
 import contextlib
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors.torch import load_file
@@ -14,6 +16,8 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 
 from .checkpoints import FSDP_WEIGHTS, MANIFEST, Layout, check_parts, fault, layout
+
+NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 
 def read_weights(checkpoint: Path) -> dict[str, Tensor]:
@@ -93,11 +97,32 @@ def consolidate(checkpoint: Path, output: Path) -> bool:
     check_parts(checkpoint)
     if output.exists():
         raise ValueError(f"{output} exists already; name a folder that does not")
-    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.from_pretrained(checkpoint), dtype=torch.float32)
-    model.generation_config = GenerationConfig.from_pretrained(checkpoint)
-    load_weights(model, read_weights(checkpoint))
+    write_model(checkpoint, read_weights(checkpoint), output)
+    return True
+
+
+def write_model(like: Path, weights: dict[str, Tensor], output: Path, notes: Mapping[str, str] = NO_NOTES) -> None:
+    """Make a model folder of weights, with all else from the folder `like`; the Auto classes must know its class.
+
+    Args:
+        like: has the configurations and the tokenizer.
+        weights: by name.
+        output: appears whole or not at all.
+        notes: text files to lay beside the model, by name.
+
+    Raises:
+        ValueError: the weights do not fit, or `output` is there.
+
+    """
+    if output.exists():
+        raise ValueError(f"{output} exists already; name a folder that does not")
+    dtype = next(iter(weights.values())).dtype
+    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.from_pretrained(like), dtype=dtype)
+    model.generation_config = GenerationConfig.from_pretrained(like)
+    load_weights(model, weights)
     draft = output.with_name(f".{output.name}.{os.getpid()}")
     model.save_pretrained(draft)
-    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(draft)
+    AutoTokenizer.from_pretrained(like).save_pretrained(draft)
+    for name, text in notes.items():
+        (draft / name).write_text(text, encoding="utf-8")
     draft.rename(output)
-    return True

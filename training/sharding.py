@@ -18,14 +18,23 @@ def is_sharded(accelerator: Accelerator) -> bool:
     return accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
 
 
-def check_sharding(accelerator: Accelerator) -> None:
+def check_sharding(accelerator: Accelerator, bf16_throughout: bool) -> None:
     """Refuse what would train another thing than was asked for, or could not be gone on from.
+
+    Args:
+        accelerator: as the launcher configured it.
+        bf16_throughout: whether the network was prepared to cast its own weights.
 
     Raises:
         StartupError: FSDP of version 1 or with weights saved by one process alone; DeepSpeed without ZeRO or with an
-            optimizer or a schedule of its own. On all processes, which were all given the same configuration.
+            optimizer or a schedule of its own; either with a network that casts by itself. On all processes, which were
+            all given the same configuration.
 
     """
+    if bf16_throughout and accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise StartupError(
+            "--bf16_throughout casts weights where they are used, and FSDP2 and ZeRO do that by themselves; give --bf16"
+        )
     if accelerator.distributed_type == DistributedType.FSDP:
         plugin = accelerator.state.fsdp_plugin
         if plugin.fsdp_version != 2:

@@ -169,7 +169,7 @@ def what_runs(model: nn.Module, args: VaswaniTrainingArguments, accelerator: Acc
     """Return a line: parameters, tokens a step, processes and how they share the work, precision, and memory."""
     weights = list(model.parameters())
     number = sum(weight.numel() for weight in weights)
-    precision = accelerator.mixed_precision
+    precision = "bf16 throughout" if args.bf16_throughout else accelerator.mixed_precision
     how = sharing(accelerator)
     needed = memory(number, args.world_size, how, precision != "no", args.gradient_accumulation_steps)
     together = f", {how} over {_backend(args.device)}" if args.world_size > 1 else ""

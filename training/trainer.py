@@ -15,9 +15,11 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedToken
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
 from .arguments import VaswaniTrainingArguments
+from .bfloat16 import compute_in_bfloat16
 from .checkpoints import begin, check_parts, prune, saved_on, seal
 from .consolidation import load_weights, read_weights
 from .finite import FiniteSteps, Place
+from .fused_loss import train_without_logits
 from .peers import named_when_lost
 from .progress import Progress
 from .resuming import check_fits, seed_of
@@ -84,6 +86,9 @@ class VaswaniTrainer(Trainer):
         # The Trainer would delete older checkpoints before the new one is known to be whole.
         self.keep, args.save_total_limit = args.save_total_limit, None
         callbacks = [EarlyStoppingCallback(args.patience)] if args.patience else []
+        train_without_logits(model)
+        if args.bf16_throughout:
+            compute_in_bfloat16(model)
         # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
         super().__init__(
             model, args, train_dataset=_Unread(), eval_dataset=_Unread(), processing_class=tokenizer,
@@ -93,7 +98,7 @@ class VaswaniTrainer(Trainer):
             self.remove_callback(callback)
         if not args.disable_tqdm:
             self.add_callback(Progress)
-        check_sharding(self.accelerator)
+        check_sharding(self.accelerator, args.bf16_throughout)
         keep_float32(self.accelerator)
         self._architecture = type(model)
         self._finite = FiniteSteps(self.accelerator, args.max_bad_steps)

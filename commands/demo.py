@@ -1,0 +1,43 @@
+"""Show a trained model on a page: translate, the n best with scores, attention as a heat map."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .extras import require
+from .translate import check_model_folder, find_device
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani demo` takes."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
+    parser.add_argument("--port", type=int, default=7860, help="(default: 7860)")
+    parser.add_argument(
+        "--source", choices=("en", "de"), default="en", help="language of the example sentences (default: en)"
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Show `args.model` until interrupted.
+
+    Raises:
+        ValueError: an extra is not installed, the folder holds no model, or the device is not here.
+        OSError: the port cannot be had.
+    """
+    require("demo", "gradio")
+    check_model_folder(args.model)
+
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers.utils import logging
+
+    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
+    from vaswani.serving.demo import build_page, example_sentences, show
+
+    logging.disable_progress_bar()
+    model = AutoModelForSeq2SeqLM.from_pretrained(args.model).to(find_device(args.device))
+    name = args.model.resolve().name
+    page = build_page(model, AutoTokenizer.from_pretrained(args.model), name, example_sentences(args.source))
+    print(f"{name} on http://{args.host}:{args.port}", file=sys.stderr, flush=True)
+    show(page, args.host, args.port)

@@ -1,0 +1,100 @@
+"""Serve a trained model over HTTP: batches of what arrives together, limits, health and metrics."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .extras import require
+from .translate import check_model_folder, find_device
+
+if TYPE_CHECKING:
+    from vaswani.serving.server.app import Loaded
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani serve` takes."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
+    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: 8000)")
+    parser.add_argument("--beams", type=int, default=4, help="of requests that name no num_beams (default: 4)")
+    parser.add_argument(
+        "--length_penalty", type=float, default=0.6, help="larger favours longer translations (default: 0.6)"
+    )
+    parser.add_argument(
+        "--tokens_per_batch", type=int, default=4096,
+        help="most padded source tokens times beams at once (default: 4096)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max_tokens",
+        type=int,
+        default=512,
+        help="most tokens of one text (default: 512, or the positions that were learned)",
+    )
+    parser.add_argument("--max_texts", type=int, default=128, help="most texts of one request (default: 128)")
+    parser.add_argument("--max_waiting", type=int, default=512, help="most sentences that wait (default: 512)")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Serve `args.model` until SIGTERM.
+
+    Raises:
+        ValueError: an extra is not installed, the folder holds no model, the device or the port cannot be had, a number
+            is out of range.
+        SystemExit: code 0, the server was asked to end.
+    """
+    require("serve", "fastapi", "uvicorn", "prometheus_client")
+    check_model_folder(args.model)
+    check_numbers(args)
+
+    from vaswani.serving.server.app import Settings
+    from vaswani.serving.server.run import serve
+
+    settings = Settings(
+        args.model.resolve().name, args.beams, args.length_penalty, args.tokens_per_batch, args.max_texts,
+        args.max_waiting,
+    )  # fmt: skip
+    serve(settings, lambda: load(args.model, args.device, args.max_tokens), args.host, args.port)
+
+
+def check_numbers(args: argparse.Namespace) -> None:
+    """Raise ValueError for a number that cannot be."""
+    from vaswani.serving.server.app import MAX_BEAMS
+
+    for name in ("beams", "tokens_per_batch", "max_tokens", "max_texts", "max_waiting"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name} is {getattr(args, name)}; give 1 or more")
+    if args.max_texts > args.max_waiting:
+        raise ValueError(
+            f"--max_texts is {args.max_texts} and --max_waiting {args.max_waiting}: such a request would never find "
+            "room; raise --max_waiting or lower --max_texts"
+        )
+    if args.beams > MAX_BEAMS:
+        raise ValueError(f"--beams is {args.beams}; give {MAX_BEAMS} or less")
+    if not 0 <= args.port < 1 << 16:
+        raise ValueError(f"--port is {args.port}; give 0 to 65535")
+
+
+def load(folder: Path, device: str | None, max_tokens: int) -> "Loaded":
+    """Return the model, ready to search.
+
+    Raises:
+        ValueError: the device is not here.
+    """
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers.utils import logging
+
+    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
+    from vaswani.serving.search import Beams, by_generate, positions
+    from vaswani.serving.server.app import Loaded
+
+    logging.disable_progress_bar()
+    model = AutoModelForSeq2SeqLM.from_pretrained(folder).to(find_device(device)).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    by_generate(model, tokenizer, Beams())(tokenizer(["ready"]).input_ids)  # the first search is slow; nobody waits
+    return Loaded(
+        lambda beams: by_generate(model, tokenizer, beams),
+        tokenizer,
+        max(map(len, tokenizer.get_vocab())),
+        min(max_tokens, positions(model)),
+    )

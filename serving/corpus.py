@@ -1,0 +1,145 @@
+"""A corpus of any size: lines are read window by window, translated by one or several processes, and come in order.
+
+A window is sorted by length and cut into batches, and each process takes every n-th of these. So a sentence stands in
+the same batch whatever the number of processes, and what comes out does not depend on it. Memory is that of a window.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather_object
+from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
+
+from .alignment import Align
+from .search import BatchSearch, Hypothesis
+from .translate import BLANK, batches, encode, translate_batches
+
+
+@dataclass(frozen=True)
+class Translator:
+    """All that turns lines into translations."""
+
+    tokenizer: PreTrainedTokenizerBase
+    search: BatchSearch
+    tokens_per_batch: int
+    """Most source tokens in a batch, padding counted; a longer line goes alone."""
+    max_tokens: int
+    """A line with more is left empty, not cut."""
+    align: Align | None = None
+
+
+class Line(NamedTuple):
+    """A line of the input and what became of it."""
+
+    number: int
+    """From 1."""
+    source: str
+    tokens: int
+    """With </s>; 0 for a blank line."""
+    is_too_long: bool
+    hypotheses: list[Hypothesis]
+    """Best first; one empty one for a line that is blank or too long."""
+    alignments: list[str] | None
+    """Of each hypothesis, if they were asked for."""
+
+
+def translate_corpus(
+    translator: Translator, windows: Iterable[list[str]], total: int | None = None, progress: bool = False
+) -> Iterator[list[Line]]:
+    """Translate window after window; all processes have to call this, and all get the whole.
+
+    Args:
+        translator: of which every process has its own.
+        windows: lines; only the main process reads them.
+        total: how many lines there are, if that is known, for the bar.
+        progress: draw a bar on stderr, by the main process.
+
+    """
+    state, number = PartialState(), 0
+    with (
+        torch.inference_mode(),
+        tqdm(total=total, unit=" lines", disable=not (progress and state.is_main_process)) as bar,
+    ):
+        for lines in shared(iter(windows)):
+            sources = encode(translator.tokenizer, lines)
+            lengths = [len(source) for source in sources]
+            cut = list(batches([n if n <= translator.max_tokens else 0 for n in lengths], translator.tokens_per_batch))
+            mine = cut[state.process_index :: state.num_processes]
+            found = translate_batches(translator.search, sources, mine, lambda n: bar.update(n) and None)
+            parts: list[Any] = gather_object([(found, aligned(translator.align, lines, found, mine))])
+            hypotheses = {place: each for part, _ in parts for place, each in part.items()}
+            alignments = {place: each for _, part in parts for place, each in part.items()}
+            yield [
+                Line(
+                    number + place + 1, line, lengths[place], lengths[place] > translator.max_tokens,
+                    hypotheses.get(place, BLANK),
+                    None if translator.align is None else alignments.get(place, [""]),
+                )
+                for place, line in enumerate(lines)
+            ]  # fmt: skip
+            number += len(lines)
+            bar.update(number - bar.n)  # blank lines, and the other processes'
+
+
+def aligned(
+    align: Align | None, lines: list[str], found: dict[int, list[Hypothesis]], cut: list[list[int]]
+) -> dict[int, list[str]]:
+    """Align every hypothesis, batch after batch; returns the alignments by the place of the line."""
+    alignments: dict[int, list[str]] = {}
+    for batch in cut if align is not None else []:
+        assert align is not None
+        pairs = [(lines[place], each.text) for place in batch for each in found[place]]
+        rows = iter(align([source for source, _ in pairs], [target for _, target in pairs]))
+        alignments |= {place: [next(rows) for _ in found[place]] for place in batch}
+    return alignments
+
+
+def shared(windows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Give every process what the main one reads, or the error that it met."""
+    state = PartialState()
+    while True:
+        held: list[Any] = [None]
+        if state.is_main_process:
+            try:
+                held = [next(windows, None)]
+            except (ValueError, OSError) as error:
+                held = [error]
+        broadcast_object_list(held)
+        if isinstance(held[0], Exception):
+            raise held[0]
+        if held[0] is None:
+            return
+        yield held[0]
+
+
+class TooLong:
+    """Counts the lines that were left empty for their length."""
+
+    SHOWN = 10
+
+    def __init__(self, max_tokens: int) -> None:
+        self.max_tokens = max_tokens
+        self.count = 0
+        self.first: list[str] = []
+
+    def add(self, lines: Iterable[Line]) -> None:
+        """Take down those of a window."""
+        for line in lines:
+            if line.is_too_long:
+                self.count += 1
+                if len(self.first) < self.SHOWN:
+                    self.first.append(f"{line.number} ({line.tokens:,})")
+
+    def report(self) -> str | None:
+        """Return what a user has to be told, if anything."""
+        if not self.count:
+            return None
+        more = ", ..." if self.count > self.SHOWN else ""
+        return (
+            f"{self.count:,} line(s) of more than {self.max_tokens:,} tokens were left empty, not cut: line (tokens) "
+            f"{', '.join(self.first)}{more}; split them into sentences, or raise --max_tokens"
+        )

@@ -1,0 +1,87 @@
+"""Several models as one: the paper's search over the mean of their probabilities.
+
+The mean is the arithmetic one, of probabilities and not of their logarithms, as in fairseq (Marian adds logarithms up).
+A symbol that one member is sure of then stays likely, whatever the others think.
+
+Shapes: B sentences, S source tokens, K beams, n hypotheses that run, V = vocab_size.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.cache_utils import EncoderDecoderCache
+
+from vaswani.data.tokenizer import fingerprint
+from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS, Search, beam_search, follow, start
+
+from .search import BatchSearch, Beams, Hypothesis, hypotheses, padded, positions
+
+
+def check_members(models: Sequence[PreTrainedModel], tokenizers: Sequence[PreTrainedTokenizerFast]) -> None:
+    """Raise ValueError unless all models write and read the same symbols."""
+    for model, tokenizer in zip(models[1:], tokenizers[1:], strict=True):
+        same_text = fingerprint(tokenizer) == fingerprint(tokenizers[0])
+        if not same_text or symbols_of(model) != symbols_of(models[0]):
+            raise ValueError(
+                f"{model.name_or_path} has another vocabulary ({len(tokenizer):,} symbols) than "
+                f"{models[0].name_or_path} ({len(tokenizers[0]):,}): an ensemble averages the probabilities of the "
+                "same symbols, so train its members with one tokenizer.json"
+            )
+
+
+def symbols_of(model: PreTrainedModel) -> tuple[Any, ...]:
+    """Return what the ids of a model mean apart from its tokenizer: their number, start, end, padding."""
+    config: Any = model.config
+    return config.vocab_size, config.decoder_start_token_id, config.eos_token_id, config.pad_token_id
+
+
+def by_ensemble(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerFast, beams: Beams) -> BatchSearch:
+    """Return the paper's search over the mean of what networks of this package say.
+
+    Raises:
+        ValueError: greedy search is asked for.
+
+    """
+    if beams.number == 1:
+        raise ValueError("1 beam is greedy search, which takes one model; give an ensemble 2 beams or more")
+    first: Any = models[0].config
+    longest = min(positions(model) for model in models)
+    ends = torch.tensor(first.eos_token_id, device=models[0].device).flatten()
+
+    def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
+        input_ids, mask = (each.to(models[0].device) for each in padded(sources, first.pad_token_id))
+        kept = [inputs(model, input_ids, mask) for model in models]
+        prompt = input_ids.new_full((len(sources), 1, 1), first.decoder_start_token_id)
+        limits = (mask.sum(1) + EXTRA_SYMBOLS).clamp(max=longest)
+        dtype = torch.promote_types(kept[0]["encoder_outputs"][0].dtype, torch.float32)
+        begun = start(prompt, limits, beams.number, first.pad_token_id, dtype)
+        found = beam_search(
+            lambda state: mean_log_p(models, kept, state), begun, 1, ends, beams.length_penalty, beams.n_best
+        )
+        return hypotheses(tokenizer, found.symbols, found.scores)
+
+    return search
+
+
+def inputs(model: PreTrainedModel, input_ids: Tensor, mask: Tensor) -> dict[str, Any]:
+    """Return what one member keeps of a batch: its own reading of the (B, S) sources, and caches."""
+    caches = EncoderDecoderCache(DynamicCache(config=model.config), DynamicCache(config=model.config))
+    encoder: Any = model.get_encoder()
+    return {"encoder_outputs": encoder(input_ids, mask), "attention_mask": mask, "past_key_values": caches}
+
+
+def mean_log_p(models: Sequence[PreTrainedModel], kept: Sequence[dict[str, Any]], search: Search) -> Tensor:
+    """Return the logarithm of the members' mean probability of each next symbol, (B, n, V)."""
+    last = search.running.symbols[:, :, search.length].flatten()[:, None]
+    log_p = []
+    for model, each in zip(models, kept, strict=True):
+        if search.length:
+            follow(search, each)
+        logits = model(decoder_input_ids=last, use_cache=True, **each).logits[:, -1]
+        log_p.append(logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1))
+    mean = torch.stack(log_p).logsumexp(0) - math.log(len(models))
+    return mean.unflatten(0, search.rows.shape)

@@ -1,0 +1,1 @@
+"""Translations over HTTP: one process, one model, batches of what arrives together."""

@@ -1,0 +1,97 @@
+"""Alignments: a network whose attention is set by hand aligns as it attends, and every word gets its source word."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
+
+from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.serving.alignment import by_attention, layer
+
+MakeModel = Callable[..., Any]
+
+
+def codes() -> torch.Tensor:
+    """63 positions in 64 numbers: all as far from each other as can be, and what LayerNorm leaves as it is."""
+    square = torch.ones(1, 1)
+    while len(square) < 64:
+        square = torch.kron(square, torch.tensor([[1.0, 1.0], [1.0, -1.0]]))
+    return square[1:]  # the first is all ones, which LayerNorm would make 0
+
+
+def looking_ahead(places: list[int], symbols: int) -> VaswaniForConditionalGeneration:
+    """A network of which decoder layer n attends to the source `places[n]` further on than where it writes.
+
+    All that it knows of a symbol is its position. In each layer one head looks, and the other one sees all alike.
+    """
+    config = VaswaniConfig(
+        vocab_size=symbols, d_model=64, d_ff=8, num_heads=2, d_k=64, d_v=8, encoder_layers=1,
+        decoder_layers=len(places), positions="learned", max_positions=63,
+    )  # fmt: skip
+    model = VaswaniForConditionalGeneration(config).eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "norm" not in name:
+                weight.zero_()
+        for stack in (model.model.encoder, model.model.decoder):
+            stack.positions.learned.weight.copy_(codes())
+        for ahead, decoder_layer in zip(places, model.model.decoder.layers, strict=True):
+            attention: Any = decoder_layer.cross_attention
+            attention.w_q.weight[:64] = codes()[ahead:].T @ codes()[: 63 - ahead] / 64
+            attention.w_k.weight[:64] = torch.eye(64)
+    return model
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_an_alignment_is_where_the_layer_attended(toy_tokenizer: PreTrainedTokenizerFast, ahead: int) -> None:
+    """Six layers: all but the fifth look elsewhere. A word is a letter and the space before it, two symbols."""
+    model = looking_ahead([6, 8, 10, 6, 2 * ahead, 8], len(toy_tokenizer))
+    text = "b c d e f g h i"
+    assert len(toy_tokenizer(text).input_ids) == 2 * 8 + 1
+    shorter = "k l m"  # of another length, so that one of the two is padded
+    align = by_attention([model], toy_tokenizer)
+    expected = [" ".join(f"{j + ahead}-{j}" for j in range(n - ahead)) for n in (8, 3)]
+    for found, diagonal in zip(align([text, shorter], [text, shorter]), expected, strict=True):
+        assert found.startswith(diagonal)
+    assert model.config._attn_implementation == "sdpa"  # as it was
+
+
+def test_symbols_make_words(toy_tokenizer: PreTrainedTokenizerFast) -> None:
+    """Words of one to eight symbols, the same on both sides: a copy is aligned word by word."""
+    model = looking_ahead([0], len(toy_tokenizer))
+    text = "the  unknown cat, sat\ton\u00a0Zürich 😀 the mat."
+    assert len({len(toy_tokenizer(word).input_ids) for word in text.split()}) > 3
+    words = range(len(text.split()))
+    assert by_attention([model], toy_tokenizer)([text], [text]) == [" ".join(f"{n}-{n}" for n in words)]
+
+
+def test_several_models_align_by_their_mean(toy_tokenizer: PreTrainedTokenizerFast) -> None:
+    """Three that look at the next word outweigh one that looks at the same one."""
+    here, next_one = looking_ahead([0], len(toy_tokenizer)), looking_ahead([2], len(toy_tokenizer))
+    (found,) = by_attention([here, *[next_one] * 3], toy_tokenizer)(["b c d e"], ["b c d"])
+    assert found == "1-0 2-1 3-2"
+
+
+def test_few_layers_are_read_at_the_last_and_many_before_it() -> None:
+    assert [layer(n) for n in (1, 2, 3, 4, 5, 6, 12)] == [0, 1, 2, 3, 3, 4, 10]
+
+
+TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=4)
+
+
+@given(sources=TEXTS, targets=TEXTS)
+@settings(max_examples=40, deadline=None)
+def test_every_target_word_has_one_source_word(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, sources: list[str], targets: list[str]
+) -> None:
+    pairs = list(zip(sources, targets, strict=False))
+    found = by_attention([talker()], toy_tokenizer)(*map(list, zip(*pairs, strict=True)))
+    for (source, target), alignment in zip(pairs, found, strict=True):
+        links = [tuple(map(int, link)) for link in re.findall(r"(\d+)-(\d+)", alignment)]
+        assert [j for _, j in links] == (list(range(len(target.split()))) if source.split() else [])
+        assert all(i < len(source.split()) for i, _ in links)

@@ -1,0 +1,253 @@
+"""The page of `vaswani demo`: the numbers behind its picture, and the page itself in a real browser."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import pytest
+import torch
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+from transformers import PreTrainedTokenizerFast
+
+from vaswani.commands import main
+from vaswani.data.tokenizer import learn_tokenizer
+from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.serving.alignment import attention_of_layers
+from vaswani.serving.demo import choose, example_sentences
+from vaswani.serving.heat_map import draw, symbols_as_text
+from vaswani.serving.search import Beams, Hypothesis, by_generate
+
+VASWANI = str(Path(sys.executable).with_name("vaswani"))
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return learn_tokenizer(example_sentences("en") * 3, 300, show_progress=False)
+
+
+@pytest.fixture(scope="module")
+def model(
+    tiny_model: Callable[..., VaswaniForConditionalGeneration], tokenizer: PreTrainedTokenizerFast
+) -> VaswaniForConditionalGeneration:
+    return tiny_model(vocab_size=len(tokenizer))
+
+
+def test_attention_is_what_the_decoder_computes_symbol_by_symbol(
+    model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    source, target = [5, 6, 7, 8, 3], [9, 10, 11, 3]
+    weights = torch.cat(attention_of_layers(model, tokenizer, [source], [target]))
+    assert weights.shape == (3, 2, 4, 5)  # layers, heads, target, source
+    torch.testing.assert_close(weights.sum(-1), torch.ones(3, 2, 4, dtype=torch.float64))
+    cache = None
+    for place, before in enumerate([model.config.decoder_start_token_id, *target[:-1]]):
+        output = model(
+            input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([[before]]), past_key_values=cache,
+            use_cache=True, output_attentions=True,
+        )  # fmt: skip
+        cache = output.past_key_values
+        torch.testing.assert_close(torch.cat(output.cross_attentions)[:, :, 0], weights[:, :, place])
+    assert choose(weights, "2", "1").equal(weights[1, 0])
+    torch.testing.assert_close(choose(weights, "mean", "2"), weights[:, 1].mean(0))
+    torch.testing.assert_close(choose(weights, "mean", "mean"), weights.mean((0, 1)))
+
+
+def test_the_picture_has_a_row_for_each_symbol_and_takes_any_text(tokenizer: PreTrainedTokenizerFast) -> None:
+    source = symbols_as_text(tokenizer, tokenizer("the $x$\n").input_ids)
+    assert sum(each.startswith("▁") for each in source) == 2, source
+    assert "".join(source).replace("▁", " ").strip().startswith("the $x$↵")
+    weights = torch.rand(3, len(source))
+    figure = draw(weights, source, ["$", "a_{", "</s>"], "attention")
+    figure.canvas.draw()  # a formula would fail here
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == source
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["$", "a_{", "</s>"]
+    assert torch.equal(torch.as_tensor(axes.images[0].get_array()), weights)
+
+
+def test_a_missing_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "gradio", None)  # Python's own way to say that a module is not to be had
+    assert main(["demo", str(tmp_path)]) == 2
+    assert "gradio not installed; pip install 'vaswani[demo]'" in capsys.readouterr().err
+
+
+# The page
+
+
+@pytest.fixture(scope="module")
+def address(
+    model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, tmp_path_factory: Any
+) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("run") / "tiny"
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [VASWANI, "demo", str(folder), "--port", str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stderr
+        said = process.stderr.readline()
+        assert said == f"tiny on http://127.0.0.1:{port}\n", said + process.stderr.read()
+        end = time.monotonic() + 300
+        while not reachable(port):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < end, "it never listened"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def reachable(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def expected(model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> list[Hypothesis]:
+    """The four best of the second example."""
+    [found] = by_generate(model, tokenizer, Beams(4, n_best=4))([tokenizer(example_sentences("en")[1]).input_ids])
+    assert len({each.text for each in found}) == 4
+    return found
+
+
+def call(address: str, *values: Any) -> tuple[str, Any]:
+    """Ask the page as its script does: return the kind of the last event, and its data."""
+    asked = Request(
+        f"{address}/gradio_api/call/translate",
+        json.dumps({"data": values}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urlopen(asked, timeout=300) as answer:
+        event = json.load(answer)["event_id"]
+    with urlopen(f"{address}/gradio_api/call/translate/{event}", timeout=300) as answer:
+        kind, data = answer.read().decode().strip().split("\n\n")[-1].split("\n")
+    return kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+def test_what_is_behind_the_page_over_http(address: str, expected: list[Hypothesis]) -> None:
+    text = example_sentences("en")[1]
+    kind, (best, table, picture, *_) = call(address, text, 4, 4, "3", "mean")
+    assert (kind, best) == ("complete", expected[0].text)
+    assert table["data"] == [[f"{each.score:.3f}", each.text] for each in expected]
+    assert picture["plot"].startswith("data:image/")
+    assert call(address, text, 4, 4, "3", "1")[1][2] != picture
+    assert call(address, text, 1, 4, "3", "mean")[1][1]["data"] == [["", ANY]]  # greedy search has no score
+    best, table, picture, *_ = call(address, " ", 4, 4, "3", "mean")[1]
+    assert (best, table["data"], picture) == ("", [], None)
+    kind, said = call(address, "the " * 300, 4, 4, "3", "mean")
+    assert kind == "error"
+    assert "tokens, and 256 are allowed: split it into sentences" in json.dumps(said)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    if not CHROMIUM or not DRIVER:
+        pytest.skip("chromium and chromedriver are not installed; on Debian: apt-get install chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = CHROMIUM
+    flags = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync"
+    for flag in (*flags.split(), "disable-component-update", "disable-dev-shm-usage", "window-size=1280,1500"):
+        options.add_argument(f"--{flag}")
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    chrome = Chrome(options, ChromeService(DRIVER))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+class Page:
+    """The page as its user sees it; what is not there yet, or is just being drawn again, is waited for."""
+
+    def __init__(self, browser: Chrome) -> None:
+        redrawn = [StaleElementReferenceException, NoSuchElementException, ElementClickInterceptedException]
+        self.browser, self.wait = browser, WebDriverWait(browser, 120, ignored_exceptions=redrawn)
+
+    def find(self, selector: str) -> Any:
+        return self.wait.until(lambda browser: browser.find_element(By.CSS_SELECTOR, selector))
+
+    def value(self, selector: str) -> str:
+        return self.find(selector).get_property("value")
+
+    def picture(self) -> str | None:
+        return self.find("#attention img").get_attribute("src")
+
+    def click(self, selector: str, text: str | None = None) -> None:
+        """Click on the first that has this text."""
+
+        def clicked(browser: Chrome) -> bool:
+            found = browser.find_elements(By.CSS_SELECTOR, selector)
+            for each in (each for each in found if text is None or each.text == text):
+                each.click()
+                return True
+            return False
+
+        self.wait.until(clicked)
+
+    def choose(self, dropdown: str, option: str) -> None:
+        """Choose an option, and wait until the picture is another one."""
+        before = self.picture()
+        self.click(f"{dropdown} input")
+        self.click("[role=option]", option)
+        self.wait.until(lambda _: self.picture() != before)
+
+    def requested_hosts(self) -> set[str]:
+        """Every host that the browser was told to ask by this page."""
+        hosts = set()
+        for entry in self.browser.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                url = urlsplit(message["params"]["request"]["url"])
+                hosts |= {str(url.hostname)} if url.scheme in ("http", "https", "ws", "wss") else set()
+        return hosts
+
+
+def test_the_page_translates_and_shows_where_it_looked(
+    address: str, browser: Chrome, expected: list[Hypothesis], tmp_path: Path
+) -> None:
+    page, example = Page(browser), example_sentences("en")[1]
+    browser.get(address)
+    page.click("#examples td, #examples button", example)
+    page.wait.until(lambda _: page.value("#text textarea") == example)
+    page.click("#translate")
+    page.wait.until(lambda _: page.value("#translation textarea") == expected[0].text)
+    page.wait.until(lambda _: all(f"{each.score:.3f}" in page.find("#n_best").text for each in expected))
+    page.wait.until(lambda _: page.picture())
+    page.choose("#layer", "1")
+    page.choose("#head", "2")
+    field = page.find("#text textarea")
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys("the " * 300)
+    page.click("#translate")
+    page.wait.until(lambda _: "tokens, and 256 are allowed" in page.find("body").text)
+    browser.save_screenshot(str(tmp_path / "page.png"))
+    assert page.requested_hosts() == {"127.0.0.1"}
+    assert [each for each in browser.get_log("browser") if each["level"] == "SEVERE"] == []

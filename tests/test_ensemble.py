@@ -1,0 +1,83 @@
+"""Several models as one: the same search, over the mean of their probabilities."""
+
+import math
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from slow_search import END, probabilities, slow_search
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokenizerFast
+
+from vaswani.data.tokenizer import learn_tokenizer
+from vaswani.serving.ensemble import by_ensemble, check_members
+from vaswani.serving.search import Beams, by_generate
+
+MakeModel = Callable[..., Any]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_ensemble_of_a_model_with_itself_is_the_model(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, seed: int
+) -> None:
+    model, beams = talker(seed), Beams(4, 0.6, n_best=3)
+    sources = toy_tokenizer(["the cat", "x", "what is this long line about then", "the dog sat by the door"]).input_ids
+    alone = by_generate(model, toy_tokenizer, beams)(sources)
+    together = by_ensemble([model] * 3, toy_tokenizer, beams)(sources)
+    assert len({each.text for row in alone for each in row}) > 8
+    for one, other in zip(alone, together, strict=True):
+        assert [each.text for each in one] == [each.text for each in other]
+        assert [each.score for each in one] == pytest.approx([each.score for each in other], abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_ensemble_equals_the_slow_search_over_the_mean_probability(
+    tiny_model: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, seed: int
+) -> None:
+    """Members of unlike depth; learned positions, 7 of them, keep the slow search short."""
+    draw = random.Random(seed)
+    shape: dict[str, Any] = {"vocab_size": 9, "positions": "learned", "max_positions": 7}
+    members = [tiny_model(2 * seed, **shape), tiny_model(2 * seed + 1, decoder_layers=1, **shape)]
+    for member in members:
+        member.model.tokens.weight.data[END] *= 2.0
+    beams = Beams(draw.randint(2, 4), draw.choice([0.0, 0.6, 1.0]), n_best=2)
+    sources = [[draw.randrange(4, 9) for _ in range(draw.randint(1, 5))] + [END] for _ in range(5)]
+    found = by_ensemble(members, toy_tokenizer, beams)(sources)
+    for source, hypotheses in zip(sources, found, strict=True):
+        each = [probabilities(member, torch.tensor(source)) for member in members]
+
+        def mean(prefix: tuple[int, ...], each: list[Any] = each) -> list[float]:
+            rows = zip(*(log_p(prefix) for log_p in each), strict=True)
+            return [math.log(sum(map(math.exp, row)) / len(row)) for row in rows]
+
+        expected = slow_search(mean, beams.number, beams.length_penalty, limit=7)[:2]
+        texts = [toy_tokenizer.decode(list(one.symbols), skip_special_tokens=True) for one in expected]
+        assert [one.text for one in hypotheses] == [str(text).replace("\n", " ") for text in texts]
+        assert [one.score for one in hypotheses] == pytest.approx([one.score for one in expected], abs=1e-9)
+
+
+def test_members_with_other_symbols_are_refused(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """Other merges, and as many symbols: nothing but the text of the tokenizer tells them apart."""
+    text = "the cat sat on the mat and the dog sat by the floor"
+    other = learn_tokenizer([text] * 3, 280, show_progress=False)
+    assert len(other) == len(toy_tokenizer)
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder, tokenizer in zip(folders, (toy_tokenizer, other), strict=True):
+        talker().save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    models = [AutoModelForSeq2SeqLM.from_pretrained(folder) for folder in folders]
+    tokenizers: list[Any] = [AutoTokenizer.from_pretrained(folder) for folder in folders]
+    check_members(models, [tokenizers[0]] * 2)
+    with pytest.raises(ValueError, match=r"two has another vocabulary .* than .*one .* train its members with one"):
+        check_members(models, tokenizers)
+    with pytest.raises(ValueError, match="has another vocabulary"):
+        check_members([talker(), talker(vocab_size=300)], [toy_tokenizer] * 2)
+
+
+def test_greedy_search_takes_one_model(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(ValueError, match="give an ensemble 2 beams or more"):
+        by_ensemble([talker()] * 2, toy_tokenizer, Beams(1))

@@ -1,0 +1,150 @@
+"""What makes training faster changes nothing of what is learned but rounding."""
+
+from typing import Any
+
+import pytest
+import torch
+from corpus_of_numbers import number_tokenizer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_training import network, train
+from torch import Tensor
+from torch.nn import functional as F
+
+from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.training import VaswaniTrainingArguments, fused_loss
+from vaswani.training.bfloat16 import compute_in_bfloat16
+from vaswani.training.endings import StartupError
+from vaswani.training.fused_loss import smoothed_cross_entropy, train_without_logits
+
+
+def by_torch(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    return F.cross_entropy(hidden @ table.T, labels, label_smoothing=smoothing, reduction="sum")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    tokens=st.integers(1, 90), symbols=st.integers(2, 40), smoothing=st.sampled_from([0.0, 0.1, 0.2]),
+    ignored=st.floats(0, 1), scale=st.sampled_from([0.1, 1.0, 200.0]), seed=st.integers(0, 2**16),
+)  # fmt: skip
+def test_the_fused_loss_is_torch_s_with_its_gradients(
+    tokens: int, symbols: int, smoothing: float, ignored: float, scale: float, seed: int
+) -> None:
+    """Over several parts, with logits so far apart that the target's probability underflows, and with no token left."""
+    draw = torch.Generator().manual_seed(seed)
+    hidden = (scale * torch.randn(tokens, 6, generator=draw, dtype=torch.float64)).requires_grad_()
+    table = torch.randn(symbols, 6, generator=draw, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(symbols, (tokens,), generator=draw)
+    labels[torch.rand(tokens, generator=draw) < ignored] = -100
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(fused_loss, "ROWS", 32)
+        small.setattr(fused_loss, "IN_CACHE", 5)
+        loss = smoothed_cross_entropy(hidden, table, labels, smoothing)
+        of_loss = torch.autograd.grad(3 * loss, (hidden, table))
+    expected = by_torch(hidden, table, labels, smoothing)
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-10)
+    for found, right in zip(of_loss, torch.autograd.grad(3 * expected, (hidden, table)), strict=True):
+        torch.testing.assert_close(found, right, rtol=1e-11, atol=1e-12)
+
+
+def test_ignored_tokens_that_are_not_left_out_beforehand_count_for_nothing() -> None:
+    """As on an accelerator, where their number is not waited for."""
+    hidden, table = (torch.randn(n, 6, dtype=torch.float64, requires_grad=True) for n in (20, 11))
+    labels = torch.randint(11, (20,))
+    labels[::3] = -100
+    loss = fused_loss._SmoothedCrossEntropy.apply(hidden, table, labels, 0.1)
+    expected = by_torch(hidden, table, labels, 0.1)
+    torch.testing.assert_close(loss, expected)
+    found = torch.autograd.grad(loss, (hidden, table))
+    for mine, right in zip(found, torch.autograd.grad(expected, (hidden, table)), strict=True):
+        torch.testing.assert_close(mine, right)
+
+
+def batch(model: VaswaniForConditionalGeneration) -> dict[str, Tensor]:
+    draw = torch.Generator().manual_seed(5)
+    ids, labels = (torch.randint(4, model.config.vocab_size, (3, 9), generator=draw) for _ in range(2))
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    labels[2, 4:] = -100
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+
+
+def gradients(model: Any, **batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    model.zero_grad()
+    output = model(**batch)
+    output.loss.backward()
+    return output.loss.detach(), {name: weight.grad.clone() for name, weight in model.named_parameters()}
+
+
+@pytest.mark.parametrize("tokens", [None, torch.tensor(50)])
+def test_a_model_without_logits_learns_the_same(tokens: Tensor | None) -> None:
+    model = network(0.0).train()
+    sample = batch(model) | ({} if tokens is None else {"num_items_in_batch": tokens})
+    expected, right = gradients(model, **sample)
+    train_without_logits(model)
+    assert model(**sample).logits is None
+    loss, found = gradients(model, **sample)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(found, right, rtol=1e-4, atol=1e-6)
+
+
+def test_evaluation_and_generation_are_those_of_the_plain_model() -> None:
+    model = network(0.0).eval()
+    sample = batch(model)
+    expected, translation = model(**sample), model.generate(sample["input_ids"])
+    train_without_logits(model)
+    compute_in_bfloat16(model)
+    found = model(**sample)
+    assert torch.equal(found.logits, expected.logits)
+    assert torch.equal(found.loss, expected.loss)
+    assert torch.equal(model.generate(sample["input_ids"]), translation)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_bfloat16_throughout_learns_the_same_but_for_rounding(checkpointing: bool) -> None:
+    model = network(0.0).train()
+    model.set_attn_implementation("eager")
+    sample = batch(model)
+    expected, right = gradients(model, **sample)
+    train_without_logits(model)
+    compute_in_bfloat16(model)
+    if checkpointing:
+        model.gradient_checkpointing_enable()
+    kinds = []
+    for layer in (*model.model.encoder.layers, *model.model.decoder.layers):
+        layer.register_forward_hook(lambda _, __, hidden: kinds.append(hidden.dtype))
+    loss, found = gradients(model, **sample)
+    assert set(kinds) == {torch.bfloat16}
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(float(expected), rel=0.01)
+    for name, gradient in found.items():
+        assert gradient.dtype == torch.float32
+        assert F.cosine_similarity(gradient.flatten(), right[name].flatten(), dim=0) > 0.99, name
+
+
+def test_a_row_looked_up_often_has_its_gradients_summed_in_float32() -> None:
+    """300 times 1 are 256 in bfloat16."""
+    table = torch.nn.Embedding(3, 2)
+    compute_in_bfloat16(table)
+    table(torch.ones(300, dtype=torch.long)).sum().backward()
+    assert table.weight.grad is not None
+    assert table.weight.grad[1].tolist() == [300.0, 300.0]
+
+
+def test_a_run_in_bfloat16_throughout_learns_and_goes_on_to_the_bit(tmp_path: Any) -> None:
+    tokenizer = number_tokenizer()
+    whole, trainer, _ = train(tmp_path, tokenizer, dropout=0.1, bf16_throughout=True, max_steps=8, save_steps=4)
+    losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
+    assert losses[-1] < losses[0]
+    before = tmp_path / "checkpoint-4"
+    parts, _, _ = train(tmp_path, tokenizer, dropout=0.1, checkpoint=before, bf16_throughout=True, max_steps=8)
+    for (name, mine), other in zip(parts.named_parameters(), whole.parameters(), strict=True):
+        assert mine.dtype == torch.float32
+        assert torch.equal(mine, other), name
+
+
+def test_throughout_takes_the_place_of_autocast(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not VaswaniTrainingArguments(output_dir=str(tmp_path), bf16=True, bf16_throughout=True).bf16
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    with pytest.raises(StartupError, match="launch with --mixed_precision no"):
+        VaswaniTrainingArguments(output_dir=str(tmp_path), bf16_throughout=True)
