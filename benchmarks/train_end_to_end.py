@@ -1,0 +1,119 @@
+"""Measure what data, Trainer and logging cost beside the bare step: both train the same batches, in turn.
+
+python benchmarks/train_end_to_end.py recipes/multi30k.py --data_dir FOLDER --max_steps 60
+
+Flags are those of the recipe. A round trains the first `--max_steps` steps by the Trainer, reading the text as a run
+does, and then the same micro-batches, already in memory, by a loop of forward, backward and fused Adam. Seconds are
+those of the clock after `--warm_up` steps, without validation and checkpoints. Neither is timed while the other runs.
+"""
+
+import argparse
+import runpy
+import statistics
+import tempfile
+import time
+from typing import Any
+
+import torch
+from machine import machine
+from torch import nn
+from transformers import TrainerCallback, set_seed
+
+from vaswani.data.stream import TrainingStream
+from vaswani.experiment import Arguments, parse
+from vaswani.experiment.kept import joint_tokenizer
+from vaswani.experiment.run import new_model
+from vaswani.experiment.texts import open_training_corpus, training_limits, training_stream
+from vaswani.training import VaswaniTrainer
+from vaswani.training.bfloat16 import compute_in_bfloat16
+from vaswani.training.fused_loss import train_without_logits
+
+
+class Clock(TrainerCallback):
+    """Notes when the warm-up was over and when the last step was."""
+
+    def __init__(self, warm_up: int) -> None:
+        self.warm_up = warm_up
+        self.times: list[float] = []
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - called by name
+        """Note the time after the steps that matter."""
+        if state.global_step in (self.warm_up, state.max_steps):
+            self.times.append(time.perf_counter())
+
+
+def by_trainer(arguments: Arguments, stream: TrainingStream, tokenizer: Any, warm_up: int) -> float:
+    """Return the seconds of a run's steps after the warm-up."""
+    clock = Clock(warm_up)
+    model = new_model(arguments.model | {"vocab_size": len(tokenizer)}, arguments.training)
+    trainer = VaswaniTrainer(model, arguments.training, stream, lambda _: {}, tokenizer)
+    trainer.add_callback(clock)
+    trainer.train_from(None)
+    return clock.times[1] - clock.times[0]
+
+
+def bare(arguments: Arguments, steps: list[list[dict[str, Any]]], symbols: int, warm_up: int) -> float:
+    """Return the seconds that a plain loop takes for the same steps."""
+    training = arguments.training
+    model = new_model(arguments.model | {"vocab_size": symbols}, training)
+    nn.Module.to(model, training.device)
+    model.train()
+    train_without_logits(model)
+    if training.bf16_throughout:
+        compute_in_bfloat16(model)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
+    set_seed(training.seed)
+    started = 0.0
+    for number, batches in enumerate(steps):
+        if number == warm_up:
+            started = time.perf_counter()
+        tokens = sum(int((batch["labels"] != -100).sum()) for batch in batches)
+        for batch in batches:
+            inputs = {name: tensor.to(training.device) for name, tensor in batch.items() if name != "place"}
+            with torch.autocast(training.device.type, torch.bfloat16, enabled=training.bf16):
+                loss = model(**inputs, num_items_in_batch=tokens).loss
+            loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    if training.device.type != "cpu":
+        torch.accelerator.synchronize()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", help="file of a recipe; its flags may follow")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--warm_up", type=int, default=10, help="steps that are not timed")
+    given, flags = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = ["--eval_strategy", "no", "--save_strategy", "no", "--disable_tqdm", "true", "--report_to", "none"]
+        own = ["--output_dir", folder, *quiet, *(() if "--max_steps" in flags else ("--max_steps", "60"))]
+        arguments = parse(runpy.run_path(given.recipe)["RECIPE"], [*own, *flags])
+        data, training = arguments.data, arguments.training
+        train = open_training_corpus(data)
+        tokenizer = joint_tokenizer(
+            train, arguments.model["vocab_size"], training_limits(data), data, training.seed, None
+        )
+        loader = training_stream(train, tokenizer, arguments).loader(0, 1, 0, pin_memory=False)
+        number = training.max_steps * training.batches_per_step
+        batches = [batch for batch, _ in zip(loader, range(number), strict=False)]
+        cut = range(0, number, training.batches_per_step)
+        steps = [batches[first : first + training.batches_per_step] for first in cut]
+        whole, alone = [], []
+        for _ in range(given.rounds):
+            stream = training_stream(train, tokenizer, arguments)
+            whole.append(by_trainer(arguments, stream, tokenizer, given.warm_up))
+            alone.append(bare(arguments, steps, len(tokenizer), given.warm_up))
+    shares = [b / a for a, b in zip(whole, alone, strict=True)]
+    print("\n".join(f"{name}: {value}" for name, value in machine("torch", "transformers", "accelerate").items()))
+    print(f"\n{training.max_steps - given.warm_up} steps of {given.recipe}, {given.rounds} rounds, seconds:\n")
+    print("| | median (least to most) |\n|---|---|")
+    for name, seconds in (("the Trainer, data included", whole), ("the bare loop", alone)):
+        print(f"| {name} | {statistics.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}) |")
+    print(f"| bare / Trainer | {statistics.median(shares):.3f} ({min(shares):.3f} to {max(shares):.3f}) |")
+
+
+if __name__ == "__main__":
+    main()
