@@ -7,7 +7,8 @@ machine does falls on all of them alike. A figure is the median over the rounds,
 the median of the ratios to the baseline within a round. The first round warms up and is not counted.
 
 The contenders share weights, tokenizer and batches (sorted, `--tokens_per_batch`). "Marian" is transformers' own class
-for translation with these weights. An engine joins as one more function from lines to lines in `contenders`.
+for translation with these weights. The installed engines join with the model exported to them, in float32 and int8; the
+export is not timed.
 """
 
 import argparse
@@ -15,26 +16,30 @@ import copy
 import functools
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from exported import exported
 from machine import machine
 from marian import as_marian
 from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
-from vaswani.serving.translate import translate
+from vaswani.serving.engines import Engine, by_engine
+from vaswani.serving.search import Beams
+from vaswani.serving.translate import BLANK, batches, encode, translate, translate_batches
 
 Contender = Callable[[list[str]], list[str]]
 PAPER = "paper's search"
 
 
-def contenders(folder: Path, beams: int, tokens_per_batch: int) -> dict[str, Contender]:
-    """Return the ways to translate, by name."""
+def contenders(folder: Path, beams: int, tokens_per_batch: int, exports: Path) -> dict[str, Contender]:
+    """Return the ways to translate, by name; `exports` is a folder for what engines load."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def load(dtype: torch.dtype, attention: str = "sdpa") -> Any:
@@ -44,6 +49,17 @@ def contenders(folder: Path, beams: int, tokens_per_batch: int) -> dict[str, Con
         model = copy.copy(model)  # the weights stay shared
         model.generate = functools.partial(model.generate, **how)
         return lambda lines: translate(model, tokenizer, lines, num_beams=beams, tokens_per_batch=tokens_per_batch)
+
+    def by_other(engine: Engine) -> Contender:
+        search = by_engine(engine, tokenizer, Beams(beams))
+
+        def translations(lines: list[str]) -> list[str]:
+            sources = encode(tokenizer, lines)
+            cut = list(batches([len(source) for source in sources], tokens_per_batch // beams))
+            found = translate_batches(search, sources, cut)
+            return [found.get(place, BLANK)[0].text for place in range(len(lines))]
+
+        return translations
 
     whole = load(torch.float32)
     half = load(torch.bfloat16, "eager")  # torch's fused attention is slow in bfloat16 on processors
@@ -58,7 +74,8 @@ def contenders(folder: Path, beams: int, tokens_per_batch: int) -> dict[str, Con
         ways["Marian, beam search of transformers"] = by(as_marian(whole))
     except ValueError as error:
         print(f"Without Marian: {error}")
-    return ways
+    engines = exported(folder, exports, torch.get_num_threads())
+    return ways | {name: by_other(engine) for name, engine in engines}
 
 
 def measure(ways: dict[str, Contender], lines: list[str], rounds: int) -> dict[str, dict[str, Any]]:
@@ -131,12 +148,13 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     lines = given.input.read_text(encoding="utf-8").splitlines()[: given.lines]
     references = given.references and given.references.read_text(encoding="utf-8").splitlines()[: given.lines]
-    ways = contenders(given.model, given.beams, given.tokens_per_batch)
-    if given.only:
-        ways = {name: way for name, way in ways.items() if name in {PAPER, given.baseline, *given.only}}
-    found = measure(ways, lines, given.rounds)
+    with tempfile.TemporaryDirectory() as exports:
+        ways = contenders(given.model, given.beams, given.tokens_per_batch, Path(exports))
+        if given.only:
+            ways = {name: way for name, way in ways.items() if name in {PAPER, given.baseline, *given.only}}
+        found = measure(ways, lines, given.rounds)
     rows = summary(found, given.baseline, references)
-    about = machine("torch", "transformers") | {
+    about = machine("torch", "transformers", "ctranslate2", "onnxruntime") | {
         "lines": str(len(lines)), "beams": str(given.beams), "tokens_per_batch": str(given.tokens_per_batch),
         "rounds": str(given.rounds),
     }  # fmt: skip

@@ -4,7 +4,8 @@ import os
 import platform
 import re
 import subprocess
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -19,7 +20,10 @@ def machine(*packages: str) -> dict[str, str]:
     if torch.cuda.is_available():
         found["accelerator"] = torch.cuda.get_device_name()
     found["python"] = platform.python_version()
-    return found | {package: version(package) for package in packages} | {"commit": commit()}
+    for package in packages:
+        with suppress(PackageNotFoundError):  # one that this measurement did without
+            found[package] = version(package)
+    return found | {"commit": commit()}
 
 
 def commit() -> str:

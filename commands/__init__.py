@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import average, consolidate, demo, import_model, inspect, plan, plot, push, score, serve, translate
+from . import average, consolidate, demo, export, import_model, inspect, plan, plot, push, score, serve, translate
 
 COMMANDS = {
     "plan": plan,
@@ -19,6 +19,7 @@ COMMANDS = {
     "average": average,
     "translate": translate,
     "score": score,
+    "export": export,
     "serve": serve,
     "demo": demo,
     "push": push,

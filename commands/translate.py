@@ -18,6 +18,11 @@ MODEL_FILES = {
     "the weights": ("model.safetensors", "model.safetensors.index.json"),
     "the tokenizer": ("tokenizer.json", "tokenizer_config.json"),
 }
+ITS_OWN = {"the configuration": MODEL_FILES["the configuration"], "the tokenizer": MODEL_FILES["the tokenizer"]}
+EXPORTED_FILES = {
+    "ctranslate2": {**ITS_OWN, "the weights": ("model.bin",)},
+    "onnx": {**ITS_OWN, "the encoder": ("encoder.onnx",), "the decoder": ("decoder.onnx",)},
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
     parser.add_argument(
+        "--engine", choices=("torch", *EXPORTED_FILES), default="torch",
+        help="that of a folder which `vaswani export` wrote: ctranslate2, onnx (default: torch)",
+    )  # fmt: skip
+    parser.add_argument(
         "--dtype", choices=("float32", "bfloat16", "float16"), help="numbers to compute in (default: as saved)"
     )
 
@@ -66,7 +75,12 @@ def run(args: argparse.Namespace) -> None:
         OSError: a file cannot be read or written.
     """
     for folder in args.models:
-        check_model_folder(folder)
+        check_model_folder(folder, args.engine)
+    if args.engine != "torch" and (len(args.models) > 1 or args.align or args.dtype):
+        raise ValueError(
+            f"--engine {args.engine} translates by one exported model, in the numbers that it was exported in, without "
+            "attention; leave out --align, --dtype and all models but one, or use --engine torch"
+        )
     check_writable(args.output)
     for name in ("beams", "n_best", "tokens_per_batch", "max_tokens"):
         if getattr(args, name) < 1:
@@ -87,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
     state = PartialState(cpu=not torch.accelerator.is_available())
     check_processes(state.num_processes)
     watched = sys.stderr.isatty()
-    translator = load(args)
+    translator = load(args) if args.engine == "torch" else load_exported(args)
     total = count_lines(args.input) if watched and args.input is not None and args.input.is_file() else None
     too_long = TooLong(translator.max_tokens)
     found = translate_corpus(translator, windows(each_line(args.input)), total, watched)
@@ -135,19 +149,51 @@ def load(args: argparse.Namespace) -> "Translator":
     )
 
 
-def check_model_folder(folder: Path) -> None:
-    """Raise ValueError unless the folder has what a model needs."""
-    missing = [
-        f"{part} ({' or '.join(names)})"
-        for part, names in MODEL_FILES.items()
-        if not any((folder / name).is_file() for name in names)
-    ]
+def load_exported(args: argparse.Namespace) -> "Translator":
+    """Return a translator by another engine."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from vaswani.serving.corpus import Translator
+    from vaswani.serving.engines import by_engine, engine_module
+    from vaswani.serving.search import Beams
+
+    [folder] = args.models
+    beams, tokenizer = Beams(args.beams, args.length_penalty, args.n_best), AutoTokenizer.from_pretrained(folder)
+    engine = engine_module(args.engine).Engine(folder, args.device, torch.get_num_threads())
+    return Translator(
+        tokenizer,
+        by_engine(engine, tokenizer, beams),
+        args.tokens_per_batch // args.beams,
+        min(args.max_tokens, engine.max_positions),
+    )
+
+
+def check_model_folder(folder: Path, engine: str = "torch") -> None:
+    """Raise ValueError unless the folder has what a model needs, for torch or as exported to another engine."""
+    missing = missing_files(folder, EXPORTED_FILES.get(engine, MODEL_FILES))
+    for other, files in EXPORTED_FILES.items():
+        if missing and not missing_files(folder, files):
+            raise ValueError(f"{folder} holds a model exported to {other}: vaswani translate {folder} --engine {other}")
+    if missing and engine != "torch" and folder.is_dir():
+        raise ValueError(
+            f"{folder} lacks {', '.join(missing)}. Export a model first: vaswani export MODEL OUT --to {engine}"
+        )
     if missing:
         raise ValueError(
             f"{folder} {'lacks' if folder.is_dir() else 'is not a folder; a model is a folder with'} "
             f"{', '.join(missing)}. Give the folder that training wrote, or fetch one: "
             "hf download OWNER/NAME --local-dir FOLDER"
         )
+
+
+def missing_files(folder: Path, parts: dict[str, tuple[str, ...]]) -> list[str]:
+    """Return each part of which no file is in the folder, with the files that it may be."""
+    return [
+        f"{part} ({' or '.join(names)})"
+        for part, names in parts.items()
+        if not any((folder / name).is_file() for name in names)
+    ]
 
 
 def check_processes(processes: int) -> None:

@@ -1,4 +1,4 @@
-"""Where sentence pairs come from: the built-in grammar, a folder of one's own, or the Hub."""
+"""Where sentence pairs come from: the built-in grammar, a folder of one's own, or the Hub; and sentences with trees."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from .patience import Patience
 from .splits import choose_split
 from .tables import JsonLinesCorpus, TsvCorpus
 from .text_files import TextFilesCorpus
+from .trees import TREES, open_treebank
 
 __all__ = [
     "Corpus",
@@ -43,7 +44,9 @@ def open_corpus(
     data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target} (also .gz), or {split}.tsv,
         .jsonl (both also .gz) or .parquet
     split: its name, or an unambiguous beginning of it; "validation" also finds valid, val and dev
-    source, target: language codes, which are file endings, or columns (flat, or inside a `translation` record)
+    source, target: language codes, which are file endings, or columns (flat, or inside a `translation` record);
+        the target "trees" reads a treebank: data_dir holds bracketed trees (`trees.treebank`), or the dataset is
+        "grammar"
     patience: how long to try a network that does not answer
 
     Raises ValueError, naming what is there and the flag that chooses, when this does not name one corpus, or when
@@ -54,7 +57,9 @@ def open_corpus(
         raise ValueError(f'Give --dataset ("grammar", or a name on the Hub) or --data_dir (a folder); {given} came.')
     if source == target:
         raise ValueError(f'Source and target are both "{source}". Give two languages.')
-    if data_dir is not None:
+    if TREES in (source, target):
+        corpus = _open_trees(dataset, data_dir, split, source)
+    elif data_dir is not None:
         corpus = open_folder(Path(data_dir), split, source, target)
     elif dataset == "grammar":
         corpus = _open_grammar(split, source, target)
@@ -68,6 +73,20 @@ def open_corpus(
             f"{corpus.name}: the first {len(bad):,} rows are all {reason}: {REASONS[reason]}. See {where}."
         )
     return corpus
+
+
+def _open_trees(dataset: str | None, data_dir: str | None, split: str, source: str) -> Corpus:
+    if source == TREES:
+        raise ValueError(f"Trees can only be the target. Give --direction en-{TREES}, not {TREES}-...")
+    if data_dir is not None:
+        return open_treebank(Path(data_dir), split)
+    if dataset != "grammar":
+        raise ValueError(
+            f'Trees come from files (--data_dir) or are built in (--dataset grammar), not from "{dataset}".'
+        )
+    from .trees.builtin import SPLITS, BuiltinTreebank
+
+    return BuiltinTreebank(choose_split(split, SPLITS, "The built-in treebank"))
 
 
 def _open_grammar(split: str, source: str, target: str) -> Corpus:

@@ -1,5 +1,7 @@
 """The joint vocabulary of section 5.1: byte-level BPE, learned from the text of both languages.
 
+Where the target is trees, their brackets with labels are whole symbols beside it (`learn_tokenizer`).
+
 Bytes are the alphabet, so any text can be written and comes back exactly, character by character: nothing is
 normalised, no character is unknown. A space belongs to the word after it, and one more is put before the text and
 taken off again, so that a word has the same pieces at the start of a sentence as inside it.
@@ -8,9 +10,9 @@ taken off again, so that a word has the same pieces at the start of a sentence a
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 SPECIAL_TOKENS = ("<unk>", "<pad>", "<s>", "</s>")
@@ -18,11 +20,22 @@ SPECIAL_TOKENS = ("<unk>", "<pad>", "<s>", "</s>")
 
 SMALLEST_VOCABULARY = len(SPECIAL_TOKENS) + 256
 
+# A word that begins or ends as a bracket with a label; else what ByteLevel would split off, by the pattern of GPT-2.
+_BRACKETS_AND_WORDS = Regex(
+    r" (?:\([^\s()]+\)?|\)[^\s()]+)(?!\S)"
+    r"|'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+)
+
 _log = logging.getLogger(__name__)
 
 
-def learn_tokenizer(texts: Iterable[str], vocab_size: int, show_progress: bool = True) -> PreTrainedTokenizerFast:
+def learn_tokenizer(
+    texts: Iterable[str], vocab_size: int, show_progress: bool = True, brackets: Sequence[str] = ()
+) -> PreTrainedTokenizerFast:
     """Learn a vocabulary of `vocab_size` entries: 4 special tokens, 256 bytes, and as many merges as fit.
+
+    `brackets`, such as "(NP", ")NP" and "(NN)", are among the entries: each is one symbol wherever it stands between
+    spaces. Other brackets are written as any word is. Then `texts` need not hold them.
 
     `texts` (sentences of both languages) is read once and not kept: memory grows with the number of distinct words,
     not with the length of the text. The same texts give the same vocabulary, whatever the number of threads. Text
@@ -31,18 +44,27 @@ def learn_tokenizer(texts: Iterable[str], vocab_size: int, show_progress: bool =
     Encoding appends </s>; "</s>" and the like inside a text are ordinary characters. Raises ValueError for a
     `vocab_size` below 260 and for no text at all.
     """
-    if vocab_size < SMALLEST_VOCABULARY:
+    smallest = SMALLEST_VOCABULARY + len(brackets)
+    if vocab_size < smallest:
+        of_trees = f", and {len(brackets)} brackets of the trees" if brackets else ""
         raise ValueError(
-            f"vocab_size is {vocab_size}, and the smallest is {SMALLEST_VOCABULARY}: {len(SPECIAL_TOKENS)} special "
-            f"tokens and 256 bytes. Give at least {SMALLEST_VOCABULARY}; several thousand are usual."
+            f"vocab_size is {vocab_size}, and the smallest is {smallest}: {len(SPECIAL_TOKENS)} special "
+            f"tokens and 256 bytes{of_trees}. Give at least {smallest}; several thousand are usual."
         )
     bpe = Tokenizer(models.BPE(unk_token="<unk>"))
     bpe.normalizer = normalizers.Prepend(" ")
     # The split into words also keeps a merge from ever spelling a special token: "<" and "s" are never in one word.
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", left=1, right=0)])
+    if brackets:
+        bpe.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(_BRACKETS_AND_WORDS, "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
+        vocab_size=vocab_size - len(brackets),
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=show_progress,
@@ -50,6 +72,8 @@ def learn_tokenizer(texts: Iterable[str], vocab_size: int, show_progress: bool =
     bpe.train_from_iterator(texts, trainer)
     if bpe.get_vocab_size() == SMALLEST_VOCABULARY < vocab_size:
         raise ValueError("There was nothing to learn a vocabulary from: give at least one text of two characters.")
+    if brackets:
+        bpe = _with_whole(bpe, brackets)
     if bpe.get_vocab_size() < vocab_size:
         _log.warning("The text allows a vocabulary of %d entries only, not %d.", bpe.get_vocab_size(), vocab_size)
     end = ("</s>", SPECIAL_TOKENS.index("</s>"))
@@ -67,6 +91,21 @@ def learn_tokenizer(texts: Iterable[str], vocab_size: int, show_progress: bool =
         split_special_tokens=True,
         model_input_names=["input_ids", "attention_mask"],
     )
+
+
+def _with_whole(bpe: Tokenizer, brackets: Sequence[str]) -> Tokenizer:
+    """Return a tokenizer with more entries, each for what its pre-tokenizer leaves in one piece.
+
+    They are not what the library calls added tokens: those would be found inside of words too, and come back without
+    the spaces between them.
+    """
+    state = json.loads(bpe.to_str())
+    assert bpe.pre_tokenizer is not None
+    for bracket in brackets:
+        [(piece, _)] = bpe.pre_tokenizer.pre_tokenize_str(f" {bracket}")
+        state["model"]["vocab"].setdefault(piece, len(state["model"]["vocab"]))
+    state["model"]["ignore_merges"] = True  # a piece that is an entry is one symbol, though no merges lead to it
+    return Tokenizer.from_str(json.dumps(state))
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:

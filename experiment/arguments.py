@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from transformers import HfArgumentParser
 
 from vaswani.data import scripts_of
+from vaswani.data.trees import TREES
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
@@ -38,10 +39,12 @@ class DataArguments:
     data_dir: str | None = field(
         default=None,
         metadata={"help": "In place of --dataset, a folder of files: train.en and train.de (also .gz), or train.tsv, "
-                          "train.jsonl, train.parquet; the other splits likewise."},
+                          "train.jsonl, train.parquet; the other splits likewise. For trees, train.mrg or folders of "
+                          ".mrg files, where 02-21 names sections."},
     )  # fmt: skip
     direction: str = field(
-        default="en-de", metadata={"help": "SOURCE-TARGET: two languages, named as the columns or file endings are."}
+        default="en-de",
+        metadata={"help": "SOURCE-TARGET: two languages, named as the columns or file endings are; en-trees parses."},
     )
     train_split: str = "train"
     validation_split: str = "validation"
@@ -181,6 +184,10 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
             chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
         if chosen.dataset != recipe.data.get("dataset") and not _is_given("--dataset_config", flags):
             chosen.dataset_config = None  # the recipe's is one of its own data set
+        if chosen.target == TREES and trained.metric_for_best_model == "bleu":
+            raise ValueError(
+                "trees are not scored by BLEU; give --metric_for_best_model f1, as recipes/parsing.py does"
+            )
         trained.output_dir = str(trained.output_dir).replace("{direction}", chosen.direction)
         if trained.push_to_hub and not trained.hub_model_id:
             raise ValueError("--push_to_hub has to know where: give --hub_model_id OWNER/NAME")

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from accelerate import PartialState
 from tqdm import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from vaswani.data import Corpus, Drops, Limits, PackedCache, fingerprint, learn_tokenizer
+from vaswani.data import Corpus, Drops, Limits, PackedCache, Pair, fingerprint, learn_tokenizer
 from vaswani.data.cleaning import readable_rows
 from vaswani.data.duplicates import Repeats, find_repeats, load_repeats, save_repeats
 from vaswani.data.order import permutation
 from vaswani.data.packed import GroupReader
+from vaswani.data.trees import TREES, symbols_of
 
 from .arguments import DataArguments
 from .report import say
@@ -44,19 +45,31 @@ def joint_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Return the vocabulary of both sides of the training text: the run's own, a kept one, or one learned now.
 
+    Of trees all symbols that occur are whole entries, and the rest is learned from the sentences.
     A run that was begun keeps its vocabulary in its folder `run`, whatever happens to the cache.
     """
     state = PartialState()
     facts = [train.fingerprint, vocab_size, asdict(limits), data.tokenizer_pairs, seed,
              importlib.metadata.version("tokenizers")]  # fmt: skip
+    if data.target == TREES:
+        facts.append(TREES)
     folder = kept(data, "tokenizers", facts)
     if state.is_main_process and not (run is not None and (run / "tokenizer.json").exists()):
         if not (folder / "tokenizer.json").exists():
             groups = sample_of_groups(train, data.tokenizer_pairs, seed)
             share = "" if len(groups) == train.groups else f"{len(groups):,} of {train.groups:,} row groups of "
             say(f"Learning {vocab_size:,} symbols from {share}{train.name}")
-            rows = readable_rows(train, tqdm(groups, unit=" groups", desc="Reading"), limits, Drops())
-            tokenizer = learn_tokenizer((side for _, _, pair in rows for side in pair), vocab_size, sys.stderr.isatty())
+
+            def pairs() -> Iterator[Pair]:
+                rows = readable_rows(train, tqdm(groups, unit=" groups", desc="Reading"), limits, Drops())
+                return (pair for _, _, pair in rows)
+
+            if data.target == TREES:
+                brackets = symbols_of(pair.target for pair in pairs())
+                texts = (pair.source for pair in pairs())
+            else:
+                brackets, texts = [], (side for pair in pairs() for side in pair)
+            tokenizer = learn_tokenizer(texts, vocab_size, sys.stderr.isatty(), brackets)
             draft = folder.with_name(f".{folder.name}.{os.getpid()}")
             tokenizer.save_pretrained(draft)
             draft.replace(folder)

@@ -17,6 +17,7 @@ from transformers.trainer_utils import HubStrategy
 from vaswani.publishing import Progress, Target, checksums, contents, model_card, open_repository, push
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.checkpoints import MANIFEST
+from vaswani.training.quality import NAMES
 
 from .report import say
 
@@ -73,8 +74,9 @@ class Publication(TrainerCallback):
         name = {HubStrategy.CHECKPOINT: "last-checkpoint", HubStrategy.ALL_CHECKPOINTS: folder.name}.get(self.strategy)
         if name is not None:
             shutil.copytree(folder, draft / name, copy_function=link)  # it may be pruned while it is on its way
-        seen = [log for log in state.log_history if "eval_bleu" in log]
-        figures = {name: seen[-1][f"eval_{name}"] for name in ("bleu", "perplexity")} if seen else {}
+        seen = [log for log in state.log_history if "eval_perplexity" in log]
+        names = (*NAMES, "perplexity")
+        figures = {name: seen[-1][f"eval_{name}"] for name in names if f"eval_{name}" in seen[-1]} if seen else {}
         progress = Progress(state.global_step, figures)
         self._running = self._thread.submit(self._push_draft, draft, name, progress)
 

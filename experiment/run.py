@@ -12,7 +12,6 @@ from accelerate.utils import gather_object
 from transformers import GenerationConfig, set_seed
 from transformers.utils import logging as transformers_logging
 
-from vaswani.evaluation.scores import score
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.plots import draw_learning_curve, save
 from vaswani.publishing import METRICS
@@ -29,6 +28,7 @@ from .publication import Publication
 from .report import samples, say, spread, summary
 from .run_folder import describe, take, write_json, write_skipped
 from .selection import load_best
+from .task import task_of
 from .texts import open_training_corpus, read_pairs, training_limits, training_stream
 from .validation import PairSet, Search, translate_all, validate
 
@@ -52,6 +52,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
 def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
     model_fields, data, training = arguments
+    task = task_of(data)
     state = PartialState()
     folder = Path(str(training.output_dir))
     transformers_logging.set_verbosity_error()
@@ -80,7 +81,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         checkpoint = by_main(lambda: checkpoint_to_resume(folder)) if training.resume else None
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
-    validation_set = PairSet(validation, tokenizer, data.tokens_per_batch)
+    validation_set = PairSet(validation, tokenizer, data.tokens_per_batch, task)
     quick = Search(training.validation_beams, training.length_penalty)
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
     publication.trainer = trainer
@@ -115,18 +116,18 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         if split == data.validation_split:
             pair_set, translations = validation_set, of_validation
         else:
-            pair_set = PairSet(pairs, tokenizer, data.tokens_per_batch)
+            pair_set = PairSet(pairs, tokenizer, data.tokens_per_batch, task)
             translations = translate_all(trained, pair_set, search, progress=True)
-        scores = score(translations, pair_set.references)._asdict()
-        if data.target != "de":
-            del scores["wmt14_bleu"]  # tokenises by German rules
+        texts = pair_set.sources, pair_set.references, translations
+        scores = task.scores(*texts)
         metrics["test"][split] = {name: each._asdict() for name, each in scores.items()}
-        shown = zip(pair_set.sources, pair_set.references, translations, strict=True)
+        shown = zip(*texts, strict=True)
         chosen = [dict(zip(("source", "reference", "translation"), each, strict=True)) for each in shown]
         metrics["examples"] += [{"split": split} | chosen[i] for i in spread(len(chosen))[:3]]
         if state.is_main_process:
-            text = samples(pair_set.sources, pair_set.references, translations)
-            (folder / f"{split}.translations.txt").write_text("".join(f"{t}\n" for t in translations), encoding="utf-8")
+            text = samples(*texts)
+            for ending, lines in {"translations.txt": translations, **task.files(*texts)}.items():
+                (folder / f"{split}.{ending}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             (folder / f"{split}.samples.txt").write_text(text, encoding="utf-8")
             say(f"\nTen translations of {split}:\n\n{text}")
     if state.is_main_process:
@@ -150,8 +151,11 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
     model = VaswaniForConditionalGeneration(VaswaniConfig(**fields))
     # On a processor attention written out is the faster one, by far in bfloat16.
     model.set_attn_implementation("eager" if training.device.type == "cpu" else "sdpa")
-    model.generation_config = GenerationConfig.from_model_config(model.config)
-    model.generation_config.update(num_beams=training.test_beams, length_penalty=training.length_penalty)
+    generation: Any = GenerationConfig.from_model_config(model.config)
+    generation.update(num_beams=training.test_beams, length_penalty=training.length_penalty)
+    generation.extra_symbols = training.extra_symbols  # a field of ours, which `update` would pass over
+    generation._from_model_config = False  # or loading would leave it out
+    model.generation_config = generation
     return model
 
 

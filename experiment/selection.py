@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 from vaswani.training import VaswaniTrainer, average_weights
 from vaswani.training.checkpoints import sealed
 from vaswani.training.consolidation import load_weights
+from vaswani.training.quality import quality_of
 
 from .report import say
 from .validation import PairSet, Search, figures, translate_all
@@ -16,7 +17,7 @@ from .validation import PairSet, Search, figures, translate_all
 def load_best(
     trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, search: Search
 ) -> tuple[dict[str, Any], list[str]]:
-    """Load the best, the last, or the average of the last checkpoints, whichever has the highest validation BLEU.
+    """Load the best, the last, or the average of the last checkpoints: that with the highest validation BLEU, or F1.
 
     An average of checkpoints that are still far apart can be far worse than any of them, so it has to prove itself.
 
@@ -39,8 +40,9 @@ def load_best(
         load_average(model, paths)
         translations[name] = translate_all(model, pairs, search)
         scores[name] = figures(model, pairs, translations[name])
-        say(f"{name}: validation perplexity {scores[name]['perplexity']:.3f}, BLEU {scores[name]['bleu']:.2f}")
-    best = max(scores, key=lambda name: scores[name]["bleu"])
+        quality = quality_of(scores[name])
+        say(f"{name}: validation perplexity {scores[name]['perplexity']:.3f}, {quality.name} {quality.value:.2f}")
+    best = max(scores, key=lambda name: quality_of(scores[name]).value)
     load_average(model, candidates[best])
     return {"chosen": best, "validation": scores[best], "candidates": scores}, translations[best]
 

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
-from sacrebleu.metrics.bleu import BLEU
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.data import Pair
 from vaswani.data.batching import IGNORED, cut_batches, model_inputs
 from vaswani.data.encoding import encode
 from vaswani.serving.translate import translate
+
+from .task import Task
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,10 @@ class Search:
 class PairSet:
     """Pairs to evaluate on, encoded once and cut into batches of `tokens_per_batch` a side."""
 
-    def __init__(self, pairs: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, tokens_per_batch: int) -> None:
+    def __init__(
+        self, pairs: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, tokens_per_batch: int, task: Task
+    ) -> None:
+        self.task = task
         self.sources = [pair.source for pair in pairs]
         self.references = [pair.target for pair in pairs]
         self.tokenizer = tokenizer
@@ -78,12 +82,12 @@ def translate_all(model: PreTrainedModel, pairs: PairSet, search: Search, progre
 
 
 def validate(model: PreTrainedModel, pairs: PairSet, search: Search) -> dict[str, float]:
-    """Return loss (nats a token), perplexity (a token of this vocabulary) and sacreBLEU."""
+    """Return loss (nats a token), perplexity (a token of this vocabulary), and BLEU, or of trees F1."""
     return figures(model, pairs, translate_all(model, pairs, search))
 
 
 def figures(model: PreTrainedModel, pairs: PairSet, translations: Sequence[str]) -> dict[str, float]:
     """Return what `validate` does, of a model whose translations are at hand."""
     loss = cross_entropy(model, pairs)
-    bleu = BLEU().corpus_score(translations, [pairs.references]).score  # the other scores wait for the end
-    return {"loss": loss, "perplexity": math.exp(loss), "bleu": bleu}
+    quality = pairs.task.quick(pairs.sources, pairs.references, translations)  # the other scores wait for the end
+    return {"loss": loss, "perplexity": math.exp(loss), pairs.task.quality: quality}

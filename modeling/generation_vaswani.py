@@ -27,7 +27,7 @@ from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import BaseModelOutput
 
 EXTRA_SYMBOLS = 50
-"""How much longer than its source a translation may be (section 6.1)."""
+"""How much longer than its source a translation may be (section 6.1), where `extra_symbols` does not say otherwise."""
 
 NEVER = float("-inf")
 
@@ -252,7 +252,8 @@ def paper_search(
         input_ids: prompt of the decoder, `[B * K, P]`.
         logits_processor: applied to log P of the next symbols, as by the search of transformers.
         stopping_criteria: what they end is cut off: it counts only where nothing ended by an end symbol.
-        generation_config: `num_beams`, `num_return_sequences`, `length_penalty` (alpha), `max_length`.
+        generation_config: `num_beams`, `num_return_sequences`, `length_penalty` (alpha), `max_length`, and perhaps
+            `extra_symbols`.
         synced_gpus: whether all processes must go on until the last is done (ZeRO-3, FSDP).
         **model_kwargs: `encoder_outputs` `[B * K, S, D]`, `attention_mask` `[B * K, S]`, the cache.
 
@@ -274,7 +275,7 @@ def paper_search(
     encoded, mask = kwargs["encoder_outputs"][0][::beams], kwargs.get("attention_mask")  # the beams share one source
     mask = encoded.new_ones(encoded.shape[:2], dtype=torch.int64) if mask is None else mask[::beams]
     kwargs |= {"encoder_outputs": BaseModelOutput(encoded), "attention_mask": mask}
-    limits = (mask.sum(-1) + EXTRA_SYMBOLS).clamp(max=config.max_length - prompt)  # [B]
+    limits = (mask.sum(-1) + extra_symbols(config)).clamp(max=config.max_length - prompt)  # [B]
     criteria = [each for each in stopping_criteria if not isinstance(each, MaxLengthCriteria | EosTokenCriteria)]
     together = bool(criteria or logits_processor)  # which may count on the rows of the batch
     if not together and kwargs.get("decoder_attention_mask") is not None:
@@ -351,7 +352,8 @@ def arrange(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: boo
     if source is None and asked.get("encoder_outputs") is not None:
         source = asked["encoder_outputs"][0]
     if source is not None and setting("max_new_tokens") is None and setting("max_length") is None:
-        arranged["max_new_tokens"] = source.shape[1] + EXTRA_SYMBOLS
+        more = setting("extra_symbols")
+        arranged["max_new_tokens"] = source.shape[1] + (EXTRA_SYMBOLS if more is None else more)
     elsewhere = ("do_sample", "assistant_model", "custom_generate", "constraints", "force_words_ids")
     with_beams = (setting("num_beams") or 1) > 1 and (setting("num_beam_groups") or 1) == 1
     if paper and with_beams and not any(setting(name) for name in elsewhere):
@@ -362,6 +364,11 @@ def arrange(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: boo
             synced = spread and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
         arranged["custom_generate"] = partial(paper_search, synced_gpus=synced)
     return arranged
+
+
+def extra_symbols(generation_config: Any) -> int:
+    """Return how much longer than its source an output may be: 50, or what a model is saved with (trees: 300)."""
+    return int(getattr(generation_config, "extra_symbols", EXTRA_SYMBOLS))
 
 
 def in_batch(values: Tensor, search: Search, sentences: int, beams: int) -> Tensor:
@@ -376,4 +383,4 @@ def rows_of(found: Hypotheses, beams: int) -> Tensor:
     return torch.where(found.parents < 0, -1, found.parents + first).flatten(0, 1)
 
 
-__all__ = ["arrange", "paper_search"]
+__all__ = ["arrange", "extra_symbols", "paper_search"]

@@ -167,7 +167,7 @@ class MultiHeadAttention(nn.Module):
             `[B, Q, D]`, and the weights `[B, H, Q, K]` where the attention function gives them.
 
         """
-        asking = hidden if memory is None else hidden.reshape(len(memory), -1, hidden.shape[-1])
+        asking = hidden if memory is None else hidden.reshape(memory.shape[0], -1, hidden.shape[-1])
         query = self.split_heads(self.w_q(asking))
         key, value = self.keys_and_values(memory, hidden, cache)
         attention: Callable[..., tuple[Tensor, Tensor | None]] = ALL_ATTENTION_FUNCTIONS.get_interface(
@@ -376,7 +376,7 @@ class VaswaniDecoder(VaswaniPreTrainedModel):
         if isinstance(self_cache, StaticCache) and self.config._attn_implementation == "flex_attention":
             raise ValueError("flex_attention goes wrong with a static cache; choose sdpa, or a dynamic cache")
         mask = create_causal_mask(self.config, embeddings, attention_mask, past_key_values=self_cache)
-        asking = embeddings.reshape(len(encoder_hidden_states), -1, embeddings.shape[-1])  # beams share a source
+        asking = embeddings.reshape(encoder_hidden_states.shape[0], -1, embeddings.shape[-1])  # beams share a source
         memory_mask = create_bidirectional_mask(
             self.config, asking, encoder_attention_mask, encoder_hidden_states=encoder_hidden_states
         )

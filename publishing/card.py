@@ -4,6 +4,9 @@ from typing import Any, NamedTuple
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from vaswani.data.trees import TREES
+from vaswani.training.quality import quality_of
+
 SNIPPET = """\
 from transformers import pipeline
 
@@ -12,8 +15,8 @@ print(translate({example!r}))
 """
 BAR = r"\|"
 """What a table of Markdown has in place of a bar within a cell."""
-_BLEU = {"sacrebleu": "sacrebleu", "wmt14_bleu": "bleu", "chrf": "chrf", "ter": "ter"}
-"""Our figures by the names that the Hub knows metrics by."""
+_METRICS = {"sacrebleu": "sacrebleu", "wmt14_bleu": "bleu", "chrf": "chrf", "ter": "ter"}
+"""Our figures by the names that the Hub knows metrics by; those of parses are called so there too."""
 
 
 class Progress(NamedTuple):
@@ -48,12 +51,13 @@ def model_card(
     data, source_target = run["data"], run["data"]["direction"]
     results = [] if measured is None else evaluation(data, measured)
     on_hub = data["dataset"] is not None and "/" in data["dataset"]
+    task = "parsing" if parses(data) else "translation"
     metadata = ModelCardData(
-        language=source_target.split("-"),
+        language=[code for code in source_target.split("-") if code != TREES],
         license=weights_license,
         library_name="transformers",
-        pipeline_tag="translation",
-        tags=["translation", "vaswani", "custom_code"],
+        pipeline_tag=None if parses(data) else task,
+        tags=[task, "vaswani", "custom_code"],
         datasets=[data["dataset"]] if on_hub else None,
         metrics=sorted({each.metric_type for each in results}) or None,
         model_name=name.split("/")[1] if results else None,
@@ -85,15 +89,21 @@ def evaluation(data: dict[str, Any], measured: dict[str, Any]) -> list[EvalResul
     dataset = _dataset(data)
     return [
         EvalResult(
-            task_type="translation", task_name=f"Translation {data['direction']}", dataset_type=dataset,
+            task_type="parsing" if parses(data) else "translation",
+            task_name="Parsing" if parses(data) else f"Translation {data['direction']}", dataset_type=dataset,
             dataset_name=" ".join(filter(None, [dataset, data["dataset_config"]])),
-            dataset_config=data["dataset_config"], dataset_split=split, metric_type=_BLEU[kind],
+            dataset_config=data["dataset_config"], dataset_split=split, metric_type=_METRICS.get(kind, kind),
             metric_value=round(each["value"], 2), metric_name=each["name"],
             metric_args={"signature": each["signature"]},
         )
         for split, scores in measured["test"].items()
         for kind, each in scores.items()
     ]  # fmt: skip
+
+
+def parses(data: dict[str, Any]) -> bool:
+    """Tell whether the outputs are trees."""
+    return bool(data["direction"].split("-")[1] == TREES)
 
 
 def _dataset(data: dict[str, Any]) -> str:
@@ -104,9 +114,12 @@ def _dataset(data: dict[str, Any]) -> str:
 def _opening(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
     source, target = run["data"]["direction"].split("-")
     size = f", {measured['parameters'] / 1e6:.1f} million parameters" if measured else ""
+    does = f"translate from `{source}` to `{target}`"
+    if parses(run["data"]):
+        does = f"parse `{source}`, words with spaces between them, into linearised trees (section 6.3),"
     return (
-        f"The Transformer of [Attention Is All You Need](https://arxiv.org/abs/1706.03762){size}, trained to translate "
-        f"from `{source}` to `{target}` on {_dataset(run['data'])}."
+        f"The Transformer of [Attention Is All You Need](https://arxiv.org/abs/1706.03762){size}, trained to {does} "
+        f"on {_dataset(run['data'])}."
     )
 
 
@@ -133,7 +146,7 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
         for split, scores in measured["test"].items()
         for each in scores.values()
     ]
-    search = measured["search"]
+    search, quality = measured["search"], quality_of(measured["validation"])
     return "\n".join(
         [
             "| test set | score | value | signature |",
@@ -141,10 +154,10 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
             *rows,
             "",
             f"Search: {search['num_beams']} beam(s), length penalty {search['length_penalty']}. The weights are the "
-            f"{measured['chosen']}, chosen on the validation set (BLEU {measured['validation']['bleu']:.2f}, "
+            f"{measured['chosen']}, chosen on the validation set ({quality.name} {quality.value:.2f}, "
             f"perplexity {measured['validation']['perplexity']:.3f} a symbol).",
             "",
-            "![Learning curve: loss and BLEU against steps](curve.png)",
+            f"![Learning curve: loss and {quality.name} against steps](curve.png)",
         ]
     )
 
@@ -177,8 +190,9 @@ def _training(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
 
 def _limits(data: dict[str, Any], measured: dict[str, Any] | None) -> str:
     tests = ", ".join((measured or {}).get("test", {})) or "no test set"
+    does = "parses single sentences" if parses(data) else "translates single sentences in one direction"
     return (
-        f"It translates single sentences in one direction, and was scored on {tests} alone: expect less on other kinds "
+        f"It {does}, and was scored on {tests} alone: expect less on other kinds "
         f"of text. Training held no pair beyond {data['max_tokens']} symbols a side. Like every such network it can "
         "leave out, invent or turn round what the source says, in fluent words, and it repeats the biases of its text. "
         "Do not let anything depend on its output unread."

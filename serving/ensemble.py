@@ -16,7 +16,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.cache_utils import EncoderDecoderCache
 
 from vaswani.data.tokenizer import fingerprint
-from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS, Search, beam_search, follow, start
+from vaswani.modeling.generation_vaswani import Search, beam_search, extra_symbols, follow, start
 
 from .search import BatchSearch, Beams, Hypothesis, hypotheses, padded, positions
 
@@ -56,7 +56,7 @@ def by_ensemble(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenize
         input_ids, mask = (each.to(models[0].device) for each in padded(sources, first.pad_token_id))
         kept = [inputs(model, input_ids, mask) for model in models]
         prompt = input_ids.new_full((len(sources), 1, 1), first.decoder_start_token_id)
-        limits = (mask.sum(1) + EXTRA_SYMBOLS).clamp(max=longest)
+        limits = (mask.sum(1) + extra_symbols(models[0].generation_config)).clamp(max=longest)
         dtype = torch.promote_types(kept[0]["encoder_outputs"][0].dtype, torch.float32)
         begun = start(prompt, limits, beams.number, first.pad_token_id, dtype)
         found = beam_search(

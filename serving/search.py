@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
-from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS
+from vaswani.modeling.generation_vaswani import extra_symbols
 
 
 class Hypothesis(NamedTuple):
@@ -52,7 +52,8 @@ BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
 def by_generate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beams: Beams) -> BatchSearch:
     """Return a search by the model's own `generate`: for our network the paper's."""
     generate: Any = model.generate
-    is_paper = beams.number > 1 and "paper_search" in inspect.signature(generate).parameters
+    asked = inspect.signature(generate).parameters.get("paper_search")  # its default, or what a partial has set
+    is_paper = beams.number > 1 and asked is not None and bool(asked.default)
     settings: dict[str, Any] = {"num_beams": beams.number, "do_sample": False, "return_dict_in_generate": True}
     if beams.number > 1:
         # transformers' own search tells scores of whole hypotheses only along with those of every symbol.
@@ -61,7 +62,7 @@ def by_generate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beam
 
     def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
         input_ids, mask = padded(sources, int(tokenizer.pad_token_id))
-        limits = mask.sum(1) + EXTRA_SYMBOLS  # (B,)
+        limits = mask.sum(1) + extra_symbols(model.generation_config)  # (B,)
         output = generate(
             input_ids=input_ids.to(model.device),
             attention_mask=mask.to(model.device),

@@ -25,8 +25,9 @@ def translate(
     """Translate each line; the result has as many lines, in the same order, and none holds a line end.
 
     A blank line gives an empty one and never reaches the model. Every sentence has its own limit of input + 50 tokens
-    (section 6.1, both counted with </s>), so a translation does not depend on the lines beside it. The search is that
-    of the model's `generate`: for our own network the paper's.
+    (section 6.1, both counted with </s>), or as many more as the model's generation configuration has `extra_symbols`,
+    so a translation does not depend on the lines beside it. The search is that of the model's `generate`: for our own
+    network the paper's.
 
     Args:
         model: on any device, in either mode; it is left in the mode it came in.

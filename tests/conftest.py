@@ -1,13 +1,16 @@
 """Small networks and batches that several test files share."""
 
 import os
+import random
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from forked import Forks
 from torch import Tensor, nn
+from toy_language import sentence
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.data.tokenizer import learn_tokenizer
@@ -134,3 +137,47 @@ def padded_batch() -> Callable[..., dict[str, Tensor]]:
         }
 
     return build
+
+
+class Translator(NamedTuple):
+    """A network that has learned the toy language, in evaluation mode."""
+
+    model: VaswaniForConditionalGeneration
+    tokenizer: PreTrainedTokenizerFast
+    folder: Path
+    """Where it is saved."""
+    lines: list[str]
+    """300 texts of one or two sentences that it has not seen."""
+
+
+@pytest.fixture(scope="session")
+def toy_translator(tmp_path_factory: pytest.TempPathFactory) -> Translator:
+    """Be trained in some seconds, so that what engines find can be compared where translations make sense."""
+    draw = random.Random(1)
+
+    def text() -> tuple[str, str]:
+        pairs = [sentence(draw) for _ in range(draw.randint(1, 2))]
+        return " ".join(pair[0] for pair in pairs), " ".join(pair[1] for pair in pairs)
+
+    pairs = [text() for _ in range(2000)]
+    tokenizer = learn_tokenizer((side for pair in pairs for side in pair), 340, show_progress=False)
+    sources, targets = (tokenizer(list(side), padding=True, return_tensors="pt") for side in zip(*pairs, strict=True))
+    labels = targets["input_ids"].masked_fill(targets["attention_mask"] == 0, -100)
+    torch.manual_seed(0)
+    model = VaswaniForConditionalGeneration(
+        VaswaniConfig(
+            vocab_size=len(tokenizer), d_model=48, d_ff=96, num_heads=2, encoder_layers=1, decoder_layers=1, dropout=0
+        )
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=4e-3, betas=(0.9, 0.98))
+    warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1 / 40, total_iters=40)
+    for _ in range(200):
+        rows = torch.randint(len(pairs), (32,))
+        model(sources["input_ids"][rows], sources["attention_mask"][rows], labels=labels[rows]).loss.backward()
+        optimizer.step()
+        warmup.step()
+        optimizer.zero_grad()
+    folder = tmp_path_factory.mktemp("toy")
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return Translator(model, tokenizer, folder, [text()[0] for _ in range(300)])

@@ -15,6 +15,7 @@ import evaluate
 import pytest
 import torch
 from safetensors.torch import load_file
+from toy_language import sentence
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, pipeline
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
@@ -23,23 +24,12 @@ from vaswani.experiment.errors import told_plainly
 from vaswani.serving.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
-ADJECTIVES = {"red": "rot", "big": "grop", "old": "alt", "new": "neu"}
-NOUNS = {"cat": "kat", "dog": "hund", "house": "hus", "tree": "bom", "ship": "schip", "child": "kind"}
-VERBS = {"sees": "süht", "likes": "mag", "finds": "findt", "knows": "kennt"}
 FLAGS = {
     "vocab_size": 300, "d_model": 48, "d_ff": 96, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1,
     "dropout": 0, "label_smoothing": 0, "tokens_per_batch": 512, "warmup_steps": 60, "peak_learning_rate": 8e-3,
     "bf16": False, "report_to": "none", "dataloader_num_workers": 0,
 }  # fmt: skip
 TINY = [word for name, value in FLAGS.items() for word in (f"--{name}", str(value))]
-
-
-def sentence(draw: random.Random) -> tuple[str, str]:
-    """A sentence of a toy language, and its translation with the adjective after the noun and the verb last."""
-    (a, ta), (b, tb) = draw.choice(list(ADJECTIVES.items())), draw.choice(list(ADJECTIVES.items()))
-    (n, tn), (m, tm) = draw.choice(list(NOUNS.items())), draw.choice(list(NOUNS.items()))
-    v, tv = draw.choice(list(VERBS.items()))
-    return f"the {a} {n} {v} the {b} {m}.", f"de {tn} {ta} de {tm} {tb} {tv}."
 
 
 @pytest.fixture(scope="module")

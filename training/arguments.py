@@ -52,10 +52,15 @@ class VaswaniTrainingArguments(TrainingArguments):
                           "are left out and named. A bad row spoils a step an epoch; ten in a row are no row's doing."},
     )  # fmt: skip
     validation_beams: int = field(
-        default=1, metadata={"help": "Beam size for the BLEU measured while training; 1 is fast and close."}
+        default=1, metadata={"help": "Beam size for the BLEU or F1 measured while training; 1 is fast and close."}
     )
     test_beams: int = field(default=4, metadata={"help": "Beam size for the test set and for the saved model."})
     length_penalty: float = field(default=0.6, metadata={"help": "alpha of section 6.1, for beams."})
+    extra_symbols: int = field(
+        default=50,
+        metadata={"help": "How much longer than its source an output may become (50 in section 6.1, 300 for trees in "
+                          "section 6.3); the saved model keeps to it."},
+    )  # fmt: skip
 
     hub_license: str | None = field(
         default=None,

@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import PreTrainedModel
 from transformers.modeling_outputs import Seq2SeqLMOutput
-
-from vaswani.modeling import VaswaniForConditionalGeneration
 
 ROWS = 4096
 """Tokens whose logits exist at once: enough for a matrix product to run at full speed; 300 MB in bfloat16, V = 37k."""
@@ -24,17 +23,18 @@ IN_CACHE = 32
 """Rows of logits that a processor works on at once: 5 MB in float32 at V = 37k. 1,024 took three times as long."""
 
 
-def train_without_logits(model: VaswaniForConditionalGeneration) -> None:
-    """Let `model` give the loss alone, without logits, in training mode; elsewhere it is as it was."""
+def train_without_logits(model: PreTrainedModel) -> None:
+    """Let a `VaswaniForConditionalGeneration` give the loss alone in training mode; elsewhere it is as it was."""
     model.forward = _Forward(model)
 
 
 class _Forward:
     """`VaswaniForConditionalGeneration.forward` with the loss of this file."""
 
-    def __init__(self, model: VaswaniForConditionalGeneration) -> None:
+    def __init__(self, model: PreTrainedModel) -> None:
         functools.update_wrapper(self, model.forward)  # the Trainer looks at the names of its arguments
-        self.model, self.plain = model, model.forward
+        self.model: Any = model
+        self.plain = model.forward
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not self.model.training or args or kwargs.get("labels") is None:

@@ -4,6 +4,8 @@ from typing import Any
 
 from transformers.trainer_callback import ProgressCallback
 
+from .quality import quality_of
+
 
 class Progress(ProgressCallback):
     """The Trainer's bar, with what matters in its tail instead of a dictionary a line."""
@@ -24,7 +26,8 @@ class Progress(ProgressCallback):
                 f"loss {logs['loss']:.3f}, {logs['tokens_per_second']:,.0f} tokens/s, epoch {logs['data_epoch']}"
             )
         elif "eval_loss" in logs:
+            quality = quality_of(logs, "eval_")
             self.training_bar.write(
                 f"step {state.global_step:>7,}  validation: perplexity {logs['eval_perplexity']:8.3f}"
-                f"  BLEU {logs['eval_bleu']:6.2f}"
+                f"  {quality.name} {quality.value:6.2f}"
             )

@@ -14,8 +14,6 @@ from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
-from vaswani.modeling import VaswaniForConditionalGeneration
-
 from .arguments import VaswaniTrainingArguments
 from .bfloat16 import compute_in_bfloat16
 from .checkpoints import begin, check_parts, prune, saved_on, seal
@@ -64,8 +62,8 @@ class VaswaniTrainer(Trainer):
     with checksums, and only then may older ones go; a step that is not a number is left out, and none is saved.
 
     Args:
-        evaluate_model: returns the validation figures, "loss", "perplexity" and "bleu" among them; called on every
-            process, in evaluation mode.
+        evaluate_model: returns the validation figures, "loss", "perplexity" and "bleu" or "f1" among them; called on
+            every process, in evaluation mode.
 
     Raises:
         StartupError: the weights would be spread over the processes in a way that is not provided for.
@@ -76,7 +74,7 @@ class VaswaniTrainer(Trainer):
 
     def __init__(
         self,
-        model: VaswaniForConditionalGeneration,
+        model: PreTrainedModel,
         args: VaswaniTrainingArguments,
         stream: BatchSource,
         evaluate_model: Callable[[PreTrainedModel], dict[str, float]],

@@ -1,0 +1,37 @@
+"""Write a trained model for another engine: CTranslate2 or ONNX."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .translate import EXPORTED_FILES, check_model_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani export` takes."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    parser.add_argument("output", metavar="OUT", type=Path, help="folder to write, new or empty")
+    parser.add_argument("--to", metavar="ENGINE", required=True, choices=EXPORTED_FILES, help="ctranslate2 or onnx")
+    parser.add_argument(
+        "--quantization", metavar="TYPE", default="float32",
+        help="how weights are stored: float32 (default) or int8; with ctranslate2 also float16, bfloat16, int16, ...",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write `args.model` to `args.output`.
+
+    Raises:
+        ValueError: the folder holds no model of ours, the output exists, the engine is not installed or has no such
+            quantization.
+        OSError: a file cannot be written.
+    """
+    check_model_folder(args.model)
+
+    from transformers.utils import logging
+
+    from vaswani.serving.export import export
+
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    export(args.model, args.output, args.to, args.quantization)

@@ -1,0 +1,27 @@
+"""Constituency trees as text to translate into (section 6.3), as in "Grammar as a Foreign Language" (Vinyals et al.).
+
+A sentence is its words, with a space between them. Its tree is written from left to right with the words left out:
+
+    The cat sleeps .    ->    (S (NP (DT) (NN) )NP (VP (VBZ) )VP (.) )S
+"""
+
+from .linear import TREES, delinearise, linearise, symbols_of
+from .normal import normal
+from .tree import Leaf, Node, Tree, bracketed, leaves, read_trees
+from .treebank import Treebank, open_treebank
+
+__all__ = [
+    "TREES",
+    "Leaf",
+    "Node",
+    "Tree",
+    "Treebank",
+    "bracketed",
+    "delinearise",
+    "leaves",
+    "linearise",
+    "normal",
+    "open_treebank",
+    "read_trees",
+    "symbols_of",
+]

@@ -1,0 +1,1 @@
+"""Labelled bracketing by the rules of EVALB."""

@@ -1,0 +1,74 @@
+"""How good written trees are: figures by the rules of EVALB, and how many were trees as they came."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from vaswani.data.trees import Leaf, Tree, bracketed, delinearise, leaves
+from vaswani.data.trees.linear import UNKNOWN
+from vaswani.data.trees.tree import Step, build, walk
+
+from .metrics.evalb.evalb import DELETED, SIGNATURE
+from .scores import Score, check_lines, compute
+
+
+class Parses(NamedTuple):
+    """The trees of some sentences, the treebank's and the network's, over the same words."""
+
+    gold: list[Tree]
+    parsed: list[Tree]
+    valid: int
+    """How many of the network's came as trees of their sentences, with nothing to mend."""
+    retagged: int
+    """How many of the network's took a word for punctuation which the treebank does not, or the other way round."""
+
+
+def read_parses(sentences: Sequence[str], references: Sequence[str], outputs: Sequence[str]) -> Parses:
+    """Read linearised trees, mended where they are none (`vaswani.data.trees.delinearise`).
+
+    What is punctuation is decided by the treebank. EVALB would otherwise leave out of its figures every sentence in
+    which the network has taken a word for punctuation, and all its other mistakes with it. A tag that the network gave
+    wrongly stays wrong.
+    """
+    check_lines(outputs, references)
+    golds = [delinearise(row, sentence.split()).tree for row, sentence in zip(references, sentences, strict=True)]
+    readings = [delinearise(row, sentence.split()) for row, sentence in zip(outputs, sentences, strict=True)]
+    parsed = [punctuated_as(gold, reading.tree) for gold, reading in zip(golds, readings, strict=True)]
+    retagged = sum(reading.tree != parse for reading, parse in zip(readings, parsed, strict=True))
+    return Parses(golds, parsed, sum(not reading.mended for reading in readings), retagged)
+
+
+def punctuated_as(gold: Tree, parse: Tree) -> Tree:
+    """Return a parse with the punctuation of the treebank's tree."""
+    tags = iter(leaves(gold))
+
+    def steps() -> Iterator[Step]:
+        for step in walk(parse):
+            if isinstance(step, Leaf):
+                tag = next(tags).tag
+                step = step._replace(tag=tag if tag in DELETED else UNKNOWN if step.tag in DELETED else step.tag)
+            yield step
+
+    [tree] = build(steps())
+    assert isinstance(tree, Tree)
+    return tree
+
+
+def score_parses(parses: Parses) -> dict[str, Score]:
+    """Return every figure of some parses, with its name and what it depends on; all from 0 to 100.
+
+    Raises:
+        ValueError: there is nothing to score.
+
+    """
+    figures = compute("evalb", *([bracketed(tree) for tree in trees] for trees in (parses.parsed, parses.gold)))
+    sentences = figures["sentences"]
+    signature = f"evalb|{SIGNATURE}|punctuation:gold|sentences:{sentences}"
+    if figures["errors"] or figures["skipped"]:
+        signature += f"|errors:{figures['errors']}|skipped:{figures['skipped']}"
+    named = {"f1": "F1", "recall": "LR", "precision": "LP", "exact_match": "exact match", "tagging": "tagging"}
+    mended = f"{sentences - parses.valid:,} of {sentences:,} were mended"
+    retagged = f"in {parses.retagged:,} of {sentences:,} the punctuation was taken from the treebank"
+    return {
+        **{key: Score(name, figures[key], signature) for key, name in named.items()},
+        "valid": Score("valid trees", 100 * parses.valid / sentences, f"{mended}; {retagged}"),
+    }

@@ -1,0 +1,51 @@
+"""Engines other than torch, which run what `vaswani export` wrote: a file and an extra for each, asked all alike."""
+
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
+
+from transformers import PreTrainedTokenizerBase
+
+from .search import BatchSearch, Beams, Hypothesis, one_line
+
+
+class Candidate(NamedTuple):
+    """One translation, as an engine gives it."""
+
+    symbols: list[int]
+    """Its ids, without the start symbol, with the end symbol if it has ended."""
+    score: float
+    """log P / ((5 + length) / 6)^alpha."""
+
+
+class Engine(Protocol):
+    """An exported model, loaded."""
+
+    max_positions: int
+    """Most symbols of a source and of a translation."""
+
+    def search(self, sources: list[list[int]], beams: Beams) -> list[list[Candidate]]:
+        """Return the best candidates of each sentence, ordered as by the paper's search."""
+        ...
+
+
+def engine_module(engine: str) -> Any:
+    """Return the module of an engine, which has QUANTIZATIONS, `export` and `load`.
+
+    Raises:
+        ValueError: what it needs is not installed.
+
+    """
+    try:
+        return import_module(f".{engine}", __package__)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is not installed; pip install 'vaswani[{engine}]'") from error
+
+
+def by_engine(engine: Engine, tokenizer: PreTrainedTokenizerBase, beams: Beams) -> BatchSearch:
+    """Return a search by an exported model; its tokenizer lies in the same folder."""
+
+    def hypothesis(candidate: Candidate) -> Hypothesis:
+        text = tokenizer.decode(candidate.symbols, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Hypothesis(one_line(str(text)), candidate.score if beams.number > 1 else None)
+
+    return lambda sources: [[hypothesis(each) for each in found] for found in engine.search(sources, beams)]
