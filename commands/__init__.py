@@ -9,20 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import (
-    average,
-    consolidate,
-    demo,
-    export,
-    import_model,
-    inspect,
-    plan,
-    plot,
-    push,
-    score,
-    serve,
-    translate,
-)
+from . import average, consolidate, demo, export, import_model, inspect, plan, plot, push, score, serve, translate
 
 COMMANDS = {
     "plan": plan,

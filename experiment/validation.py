@@ -89,5 +89,5 @@ def validate(model: PreTrainedModel, pairs: PairSet, search: Search) -> dict[str
 def figures(model: PreTrainedModel, pairs: PairSet, translations: Sequence[str]) -> dict[str, float]:
     """Return what `validate` does, of a model whose translations are at hand."""
     loss = cross_entropy(model, pairs)
-    quality = pairs.task.quick(pairs.sources, pairs.references, translations)
+    quality = pairs.task.quick(pairs.sources, pairs.references, translations)  # the other scores wait for the end
     return {"loss": loss, "perplexity": math.exp(loss), pairs.task.quality: quality}

@@ -1,4 +1,4 @@
-"""One run's learning: loss, validation loss and quality against steps."""
+"""One run's learning: loss, validation loss and validation BLEU, or F1, against steps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from .style import COLOURS, styled
 
 QUALITIES = {"eval_bleu": "BLEU", "eval_f1": "F1"}
-"""What tells the quality of translations, and of parses, by its name in the log."""
+"""How good outputs are, by their keys in the Trainer's log."""
 
 
 @styled
 def draw_learning_curve(history: Sequence[dict[str, Any]], title: str) -> Figure:
-    """Draw loss, validation loss and validation BLEU, or of parses F1, against steps.
+    """Draw loss, validation loss and validation BLEU, or F1, against steps.
 
     Args:
         history: the Trainer's log, a dictionary a line.
@@ -21,7 +21,7 @@ def draw_learning_curve(history: Sequence[dict[str, Any]], title: str) -> Figure
 
     """
     training = [(line["step"], line["loss"]) for line in history if "loss" in line]
-    validation = [line for line in history if "eval_loss" in line]
+    validation = [(line["step"], line["eval_loss"]) for line in history if "eval_loss" in line]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     left = figure.subplots()
     right = left.twinx()
@@ -29,12 +29,11 @@ def draw_learning_curve(history: Sequence[dict[str, Any]], title: str) -> Figure
     if training:
         left.plot(*zip(*training, strict=True), color=blue, alpha=0.5, label="training loss, smoothed labels")
     if validation:
-        steps = [line["step"] for line in validation]
-        key, name = next((key, name) for key, name in QUALITIES.items() if key in validation[0])
-        losses, values = ([line[each] for line in validation] for each in ("eval_loss", key))
-        left.plot(steps, losses, color=blue, marker="o", markersize=3, label="validation loss")
-        right.plot(steps, values, color=orange, marker="o", markersize=3, label=f"validation {name}")
-        right.set_ylabel(name)
+        left.plot(*zip(*validation, strict=True), color=blue, marker="o", markersize=3, label="validation loss")
+    for key, name in QUALITIES.items():
+        if points := [(line["step"], line[key]) for line in history if key in line]:
+            right.plot(*zip(*points, strict=True), color=orange, marker="o", markersize=3, label=f"validation {name}")
+            right.set_ylabel(name)
     left.set(xlabel="steps", ylabel="loss, nats a token", title=title)
     left.set_ylim(bottom=0)
     right.set_ylim(bottom=0)

@@ -1,4 +1,4 @@
-"""Several runs' learning side by side: training loss, validation loss and validation BLEU against steps."""
+"""Several runs' learning side by side: training loss, validation loss and validation BLEU, or F1, against steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from .learning_curve import QUALITIES
 from .style import styled
 
 PANELS = (
     ("loss", "training loss, smoothed labels", "nats a token"),
     ("eval_loss", "validation loss", "nats a token"),
-    ("eval_bleu", "validation BLEU", "BLEU"),
+    *((key, f"validation {name}", name) for key, name in QUALITIES.items()),
 )
 
 
