@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -101,7 +101,7 @@ def test_parameters_of_a_row_are_those_of_the_network(row: Row) -> None:
     norm=st.sampled_from(["post", "pre"]),
     batch=st.tuples(*[st.integers(2, 5)] * 3),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_network_and_batch(
     heads: int, widths: tuple[int, ...], half: int, layers: tuple[int, ...], norm: str, batch: tuple[int, int, int]
 ) -> None:
