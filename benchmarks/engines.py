@@ -19,7 +19,7 @@ from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteriaList
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
-from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS
+from vaswani.modeling.generation_vaswani import extra_symbols
 from vaswani.serving.engines import Candidate, Engine
 from vaswani.serving.search import Beams, OwnLimit, padded
 from vaswani.serving.translate import batches
@@ -38,7 +38,7 @@ class Torch:
     def search(self, sources: list[list[int]], beams: Beams) -> list[list[Candidate]]:
         """Return the best candidate of each sentence."""
         input_ids, mask = padded(sources, self.model.config.pad_token_id)
-        limits = mask.sum(1) + EXTRA_SYMBOLS
+        limits = mask.sum(1) + extra_symbols(self.model.generation_config)
         # The paper's search knows the limit of each sentence; greedy, `generate` has one for the batch.
         criteria = StoppingCriteriaList([OwnLimit(limits)] if beams.number == 1 else [])
         output = self.model.generate(

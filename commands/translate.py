@@ -18,10 +18,14 @@ MODEL_FILES = {
     "the weights": ("model.safetensors", "model.safetensors.index.json"),
     "the tokenizer": ("tokenizer.json", "tokenizer_config.json"),
 }
-ITS_OWN = {"the configuration": MODEL_FILES["the configuration"], "the tokenizer": MODEL_FILES["the tokenizer"]}
+BESIDE_EXPORTED = {
+    "the configuration": MODEL_FILES["the configuration"],
+    "the tokenizer": MODEL_FILES["the tokenizer"],
+    "the settings of generate": ("generation_config.json",),
+}
 EXPORTED_FILES = {
-    "ctranslate2": {**ITS_OWN, "the weights": ("model.bin",)},
-    "onnx": {**ITS_OWN, "the encoder": ("encoder.onnx",), "the decoder": ("decoder.onnx",)},
+    "ctranslate2": {**BESIDE_EXPORTED, "the weights": ("model.bin",)},
+    "onnx": {**BESIDE_EXPORTED, "the encoder": ("encoder.onnx",), "the decoder": ("decoder.onnx",)},
 }
 
 

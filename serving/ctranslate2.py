@@ -23,10 +23,10 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS, penalty
+from vaswani.modeling.generation_vaswani import penalty
 from vaswani.modeling.modeling_vaswani import MultiHeadAttention, Residual, sinusoidal_positions
 
-from .engines import Candidate
+from .engines import Candidate, check_lengths, save_beside, saved_extra_symbols
 from .search import Beams
 
 POSITIONS = 4096
@@ -83,7 +83,7 @@ def export(
     spec.validate()
     spec.optimize(quantization=quantization)
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(folder)
+    save_beside(model, tokenizer, folder)
     spec.save(str(folder))
 
 
@@ -186,13 +186,14 @@ class Engine:
             raise ValueError(f"CTranslate2 cannot load {folder} on {device}: {error}") from error
         settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.max_positions = int(settings["max_positions"])
+        self.extra_symbols = saved_extra_symbols(folder)
         self.symbols: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
         self.ids = {symbol: place for place, symbol in enumerate(self.symbols)}
         self.end = self.ids[settings["eos_token"]]
 
     def limit(self, source: list[int]) -> int:
         """Return how many symbols the translation may have."""
-        return min(len(source) + EXTRA_SYMBOLS, self.max_positions)
+        return min(len(source) + self.extra_symbols, self.max_positions)
 
     def search(self, sources: list[list[int]], beams: Beams) -> list[list[Candidate]]:
         """Return the best candidates of each sentence, ordered as by the paper's search.
@@ -201,12 +202,7 @@ class Engine:
             ValueError: a sentence is longer than the positions of the export.
 
         """
-        longest = max(map(len, sources))
-        if longest > self.max_positions:
-            raise ValueError(
-                f"a sentence has {longest} symbols, and the exported model knows {self.max_positions} positions; "
-                "split the sentence, or translate it by torch"
-            )
+        check_lengths(sources, self.max_positions)
         wide = beams.number > 1
         results = self.translator.translate_batch(
             [[self.symbols[place] for place in source] for source in sources],

@@ -1,9 +1,13 @@
 """Engines other than torch, which run what `vaswani export` wrote: a file and an extra for each, asked all alike."""
 
+from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from transformers import PreTrainedTokenizerBase
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from vaswani.modeling.generation_vaswani import extra_symbols
 
 from .search import BatchSearch, Beams, Hypothesis, one_line
 
@@ -39,6 +43,28 @@ def engine_module(engine: str) -> Any:
         return import_module(f".{engine}", __package__)
     except ModuleNotFoundError as error:
         raise ValueError(f"{error.name} is not installed; pip install 'vaswani[{engine}]'") from error
+
+
+def save_beside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write what a translation needs beside the network: the vocabulary, and the settings that the model has."""
+    tokenizer.save_pretrained(folder)
+    assert model.generation_config is not None
+    model.generation_config.save_pretrained(folder)
+
+
+def saved_extra_symbols(folder: Path) -> int:
+    """Return how much longer than its source an output of an exported model may be."""
+    return extra_symbols(GenerationConfig.from_pretrained(folder))
+
+
+def check_lengths(sources: Sequence[list[int]], most: int) -> None:
+    """Raise ValueError if a source is longer than the `most` positions of an exported model."""
+    longest = max(map(len, sources))
+    if longest > most:
+        raise ValueError(
+            f"a sentence has {longest} symbols, and the exported model knows {most} positions; split the sentence, or "
+            "translate it by torch"
+        )
 
 
 def by_engine(engine: Engine, tokenizer: PreTrainedTokenizerBase, beams: Beams) -> BatchSearch:

@@ -30,9 +30,9 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.modeling.generation_vaswani import EXTRA_SYMBOLS, NEVER, Search, beam_search, start
+from vaswani.modeling.generation_vaswani import NEVER, Search, beam_search, start
 
-from .engines import Candidate
+from .engines import Candidate, check_lengths, save_beside, saved_extra_symbols
 from .search import Beams, padded
 
 QUANTIZATIONS = ("float32", "int8")
@@ -154,7 +154,7 @@ def export(
         for name in ("encoder.onnx", "decoder.onnx"):
             quantize(folder / name)
     model.config.to_json_file(folder / "config.json")
-    tokenizer.save_pretrained(folder)
+    save_beside(model, tokenizer, folder)
 
 
 def write(
@@ -225,6 +225,7 @@ class Engine:
             )
         except (Fail, InvalidGraph, InvalidProtobuf) as error:
             raise ValueError(f"onnxruntime cannot load {folder}: {error}") from error
+        self.extra_symbols = saved_extra_symbols(folder)
 
     def search(self, sources: list[list[int]], beams: Beams) -> list[list[Candidate]]:
         """Return the best candidates of each sentence, by the search of the paper; one beam is greedy.
@@ -233,15 +234,10 @@ class Engine:
             ValueError: a sentence is longer than the positions of the network.
 
         """
-        longest = max(map(len, sources))
-        if longest > self.max_positions:
-            raise ValueError(
-                f"a sentence has {longest} symbols, and the exported model knows {self.max_positions} positions; "
-                "split the sentence"
-            )
+        check_lengths(sources, self.max_positions)
         config = self.config
         input_ids, mask = padded(sources, config.pad_token_id)
-        limits = (mask.sum(1) + EXTRA_SYMBOLS).clamp(max=self.max_positions)
+        limits = (mask.sum(1) + self.extra_symbols).clamp(max=self.max_positions)
         prompt = torch.full((len(sources), 1, 1), config.decoder_start_token_id)
         ends = torch.tensor(config.eos_token_id).flatten()
         begun = start(prompt, limits, beams.number, config.pad_token_id, torch.float32)

@@ -100,6 +100,25 @@ def test_real_text_comes_out_as_by_generate(toy_translator: Translator, exported
     assert same >= 59
 
 
+def test_the_limit_that_a_model_is_saved_with_goes_along(
+    toy_translator: Translator, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parser's may be 300 symbols longer than its source (section 6.3); here 1, which such text would go beyond."""
+    settings = toy_translator.model.generation_config
+    monkeypatch.setattr(settings, "extra_symbols", 1, raising=False)
+    monkeypatch.setattr(settings, "_from_model_config", False)  # as a run saves it; else loading leaves it out
+    folder = shutil.copytree(exported.folder, tmp_path / "toy")
+    settings.save_pretrained(folder)
+    engine, tokenizer = engine_module(exported.name).Engine(folder), toy_translator.tokenizer
+    lines = ["Xylophone quartz jumps", "0 1 2 3 4 5 6 7", "???", "vow gym lynx hex"]
+    sources = tokenizer(lines).input_ids
+    found = [best.symbols for [best] in engine.search(sources, Beams(1))]
+    lengths = [len(symbols) - len(source) for symbols, source in zip(found, sources, strict=True)]
+    assert max(lengths) == 1
+    expected = by_generate(toy_translator.model, tokenizer, Beams(1))(sources)
+    assert by(engine, tokenizer, lines, Beams(1)) == [best.text for [best] in expected]
+
+
 def test_what_an_engine_finds_in_8_bits_is_nearly_the_same(
     toy_translator: Translator, exported: Exported, tmp_path: Path
 ) -> None:
