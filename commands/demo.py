@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from .extras import require
-from .translate import check_model_folder, find_device
+from .models import check_model_folder, find_device, load_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +29,10 @@ def run(args: argparse.Namespace) -> None:
     require("demo", "gradio")
     check_model_folder(args.model)
 
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-    from transformers.utils import logging
-
-    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
     from vaswani.serving.demo import build_page, example_sentences, show
 
-    logging.disable_progress_bar()
-    model = AutoModelForSeq2SeqLM.from_pretrained(args.model).to(find_device(args.device))
+    model, tokenizer = load_model(args.model, find_device(args.device))
     name = args.model.resolve().name
-    page = build_page(model, AutoTokenizer.from_pretrained(args.model), name, example_sentences(args.source))
+    page = build_page(model, tokenizer, name, example_sentences(args.source))
     print(f"{name} on http://{args.host}:{args.port}", file=sys.stderr, flush=True)
     show(page, args.host, args.port)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .translate import EXPORTED_FILES, check_model_folder
+from .models import EXPORTED_FILES, check_model_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -161,7 +161,7 @@ def names_apart(paths: list[Path]) -> list[str]:
 
 def attention(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot attention`."""
-    from .translate import check_model_folder, find_device
+    from .models import check_model_folder, find_device, load_model
 
     check_model_folder(args.model)
     if not args.text.strip():
@@ -170,18 +170,13 @@ def attention(args: argparse.Namespace) -> "Figure":
         raise ValueError("--symbols picks lines; leave it out with --as maps, which shows a row for each symbol")
 
     import torch
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-    from transformers.utils import logging
 
-    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
     from vaswani.plots import draw_attention_lines, draw_attention_maps
     from vaswani.serving.attention import attentions
     from vaswani.serving.search import Beams, by_generate
     from vaswani.serving.symbols import symbols_as_words
 
-    logging.disable_progress_bar()
-    model: Any = AutoModelForSeq2SeqLM.from_pretrained(args.model).to(find_device(args.device)).eval()
-    tokenizer: Any = AutoTokenizer.from_pretrained(args.model)
+    model, tokenizer = load_model(args.model, find_device(args.device))
     source = tokenizer(args.text).input_ids
     with torch.inference_mode():
         written = args.translation

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .extras import require
-from .translate import check_model_folder, find_device
+from .models import check_model_folder, find_device, load_model
 
 if TYPE_CHECKING:
     from vaswani.serving.server.app import Loaded
@@ -81,16 +81,10 @@ def load(folder: Path, device: str | None, max_tokens: int) -> "Loaded":
     Raises:
         ValueError: the device is not here.
     """
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-    from transformers.utils import logging
-
-    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
     from vaswani.serving.search import Beams, by_generate, positions
     from vaswani.serving.server.app import Loaded
 
-    logging.disable_progress_bar()
-    model = AutoModelForSeq2SeqLM.from_pretrained(folder).to(find_device(device)).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model, tokenizer = load_model(folder, find_device(device))
     by_generate(model, tokenizer, Beams())(tokenizer(["ready"]).input_ids)  # the first search is slow; nobody waits
     return Loaded(
         lambda beams: by_generate(model, tokenizer, beams),

@@ -4,29 +4,13 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .lines import check_writable, count_lines, each_line, windows, writing
+from .models import EXPORTED_FILES, check_model_folder, find_device, load_model
 
 if TYPE_CHECKING:
-    import torch
-
     from vaswani.serving.corpus import Translator
-
-MODEL_FILES = {
-    "the configuration": ("config.json",),
-    "the weights": ("model.safetensors", "model.safetensors.index.json"),
-    "the tokenizer": ("tokenizer.json", "tokenizer_config.json"),
-}
-BESIDE_EXPORTED = {
-    "the configuration": MODEL_FILES["the configuration"],
-    "the tokenizer": MODEL_FILES["the tokenizer"],
-    "the settings of generate": ("generation_config.json",),
-}
-EXPORTED_FILES = {
-    "ctranslate2": {**BESIDE_EXPORTED, "the weights": ("model.bin",)},
-    "onnx": {**BESIDE_EXPORTED, "the encoder": ("encoder.onnx",), "the decoder": ("decoder.onnx",)},
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,24 +107,14 @@ def run(args: argparse.Namespace) -> None:
 
 def load(args: argparse.Namespace) -> "Translator":
     """Return the translator that was asked for."""
-    import torch
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
     from vaswani.serving.alignment import by_attention
     from vaswani.serving.corpus import Translator
     from vaswani.serving.ensemble import by_ensemble, check_members
     from vaswani.serving.search import Beams, by_generate, positions
 
     device, beams = find_device(args.device), Beams(args.beams, args.length_penalty, args.n_best)
-    as_asked = {} if args.dtype is None else {"dtype": getattr(torch, args.dtype)}
-    models: list[Any] = [
-        AutoModelForSeq2SeqLM.from_pretrained(folder, **as_asked).to(device).eval() for folder in args.models
-    ]
-    for model in models:
-        if device.type == "cpu" and model.dtype == torch.bfloat16:
-            model.set_attn_implementation("eager")  # torch's fused attention is many times slower there
-    tokenizers: list[Any] = [AutoTokenizer.from_pretrained(folder) for folder in args.models]
+    members = [load_model(folder, device, args.dtype) for folder in args.models]
+    models, tokenizers = [model for model, _ in members], [tokenizer for _, tokenizer in members]
     check_members(models, tokenizers)
     tokenizer = tokenizers[0]
     search = by_generate(models[0], tokenizer, beams) if len(models) == 1 else by_ensemble(models, tokenizer, beams)
@@ -173,33 +147,6 @@ def load_exported(args: argparse.Namespace) -> "Translator":
     )
 
 
-def check_model_folder(folder: Path, engine: str = "torch") -> None:
-    """Raise ValueError unless the folder has what a model needs, for torch or as exported to another engine."""
-    missing = missing_files(folder, EXPORTED_FILES.get(engine, MODEL_FILES))
-    for other, files in EXPORTED_FILES.items():
-        if missing and not missing_files(folder, files):
-            raise ValueError(f"{folder} holds a model exported to {other}: vaswani translate {folder} --engine {other}")
-    if missing and engine != "torch" and folder.is_dir():
-        raise ValueError(
-            f"{folder} lacks {', '.join(missing)}. Export a model first: vaswani export MODEL OUT --to {engine}"
-        )
-    if missing:
-        raise ValueError(
-            f"{folder} {'lacks' if folder.is_dir() else 'is not a folder; a model is a folder with'} "
-            f"{', '.join(missing)}. Give the folder that training wrote, or fetch one: "
-            "hf download OWNER/NAME --local-dir FOLDER"
-        )
-
-
-def missing_files(folder: Path, parts: dict[str, tuple[str, ...]]) -> list[str]:
-    """Return each part of which no file is in the folder, with the files that it may be."""
-    return [
-        f"{part} ({' or '.join(names)})"
-        for part, names in parts.items()
-        if not any((folder / name).is_file() for name in names)
-    ]
-
-
 def check_processes(processes: int) -> None:
     """Raise ValueError if a launcher started more processes than share the work."""
     started = int(os.environ.get("WORLD_SIZE", 1))
@@ -208,16 +155,3 @@ def check_processes(processes: int) -> None:
             f"the launcher started {started} processes, but each would translate everything; on processors set "
             "ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml"
         )
-
-
-def find_device(name: str | None) -> "torch.device":
-    """Return the named device, or this process's accelerator, or the CPU; ValueError if it is not here."""
-    import torch
-    from accelerate import PartialState
-
-    if name is None:
-        return PartialState().device
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
-        raise ValueError(f"--device {name} is not on this machine ({str(error).splitlines()[0]}); try cpu") from error

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
 from vaswani.commands.lines import write_lines
-from vaswani.commands.translate import find_device
+from vaswani.commands.models import find_device
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.evaluation.scores import score
 from vaswani.evaluation.significance import compare
