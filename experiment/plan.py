@@ -89,15 +89,14 @@ def plan(arguments: Arguments, machine: Machine, length: int) -> Plan:
     network = dimensions_of(model)
     parts = parameters(network)
     tokens = data.tokens_per_batch * training.batches_per_step
-    in_16_bits = bool(training.bf16 or training.fp16)
     accumulates = training.batches_per_step // machine.gpus
     costs = {}
     for sharing in SHARINGS[:1] if machine.gpus == 1 else SHARINGS[1:]:
-        how = (machine.gpus, sharing, in_16_bits, accumulates)
+        how = (machine.gpus, sharing, training.in_16_bits, accumulates)
         costs[sharing] = Cost(memory(sum(parts), *how), traffic(sum(parts), parts.embeddings, *how))
     return Plan(
-        parts, tokens, length, training.max_steps, forward(network, tokens / length, length, length), in_16_bits,
-        accumulates, costs, machine,
+        parts, tokens, length, training.max_steps, forward(network, tokens / length, length, length),
+        training.in_16_bits, accumulates, costs, machine,
     )  # fmt: skip
 
 

@@ -9,9 +9,11 @@ from .pair_lengths import draw_pair_lengths
 from .positional_encoding import draw_positional_encoding
 from .schedule import draw_schedule
 from .style import save
+from .table3 import Difference, draw_table3
 
 __all__ = [
     "Bucket",
+    "Difference",
     "draw_attention_lines",
     "draw_attention_maps",
     "draw_bleu_by_length",
@@ -20,5 +22,6 @@ __all__ = [
     "draw_pair_lengths",
     "draw_positional_encoding",
     "draw_schedule",
+    "draw_table3",
     "save",
 ]

@@ -72,6 +72,15 @@ def test_the_table_of_memory_is_that_of_the_guide(capsys: pytest.CaptureFixture[
     assert all(row in said for row in rows)
 
 
+def test_16_bits_are_16_bits_by_whichever_flag() -> None:
+    autocast, throughout, float32 = (
+        planned("wmt14_base", *flags).costs
+        for flags in (["--bf16"], ["--bf16", "--bf16_throughout"], ["--bf16", "false"])
+    )
+    assert autocast == throughout
+    assert autocast["ZeRO-2"].memory.weights == float32["ZeRO-2"].memory.weights / 2
+
+
 def test_half_the_peak_takes_twice_the_time() -> None:
     whole, half = (planned("wmt14_big", machine=P100._replace(peak_tflops=peak)) for peak in (9.5, 4.75))
     assert half.seconds == pytest.approx(2 * whole.seconds)

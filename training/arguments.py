@@ -134,3 +134,8 @@ class VaswaniTrainingArguments(TrainingArguments):
                 f"max_bad_steps is {self.max_bad_steps}; at least 1 is needed, which ends at the first one"
             )
         self.gradient_accumulation_steps = self.batches_per_step // self.world_size
+
+    @property
+    def in_16_bits(self) -> bool:
+        """Whether the network computes in 16 bits, over weights of 32."""
+        return bool(self.bf16 or self.fp16 or self.bf16_throughout)

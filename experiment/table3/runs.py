@@ -15,7 +15,7 @@ _DATA = (
 )  # fmt: skip
 _TRAINING = (
     "batches_per_step", "warmup_steps", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay",
-    "bf16", "fp16", "test_beams", "length_penalty",
+    "bf16", "fp16", "bf16_throughout", "test_beams", "length_penalty", "extra_symbols",
 )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def read(folder: Path, row: Row) -> Run:
         "scale": scale,
         **{name: value for name, value in model.items() if name not in NETWORK},
         **{name: data[name] for name in _DATA},
-        **{name: training[name] for name in _TRAINING},
+        **{name: training.get(name) for name in _TRAINING},  # None where the run is older than the field
         "peak_learning_rate": float(f"{training['peak_learning_rate'] / rate_against_base(row):.6g}"),  # base's
         "checkpoint": came_out["chosen"],
         "bleu": scores["sacrebleu"]["signature"],

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vaswani.experiment.run_folder import write_json
+from vaswani.plots import Difference, draw_table3, save
 
-from .chart import Difference, draw_chart
 from .rows import BASE, BIG, NETWORK, Row
 from .runs import Run, ended
 
@@ -61,7 +61,7 @@ def gather(table: Path) -> str:
         "against_base": [difference._asdict() for difference in found],
     })  # fmt: skip
     if found:
-        draw_chart(found, table)
+        save(draw_table3(found), table / "table3")
     return text
 
 

@@ -1,13 +1,11 @@
 """Table 3 as a picture: how far each row is from base, here and in the paper."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib as mpl
+from matplotlib.figure import Figure
 
-mpl.use("Agg")  # no screen is needed
-import matplotlib.pyplot as plt
+from .style import COLOURS, styled
 
 
 class Difference(NamedTuple):
@@ -24,9 +22,11 @@ class Difference(NamedTuple):
     paper_bleu: float
 
 
-def draw_chart(rows: Sequence[Difference], folder: Path) -> None:
-    """Draw the rows downwards, loss on the left and BLEU on the right, into `folder`/table3.png and table3.svg."""
-    figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 1.6 + 0.28 * len(rows)), layout="constrained")
+@styled
+def draw_table3(rows: Sequence[Difference]) -> Figure:
+    """Draw the rows downwards, loss on the left and BLEU on the right."""
+    figure = Figure(figsize=(9, 1.6 + 0.28 * len(rows)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
     places = range(len(rows))
     panels = (
         (left, "nats a symbol, less base (left is better)",
@@ -38,11 +38,11 @@ def draw_chart(rows: Sequence[Difference], folder: Path) -> None:
         here, errors, paper = zip(*values, strict=True)
         axes.axvline(0, color="0.5", linewidth=1)
         widths = None if errors[0] is None else [2 * error for error in errors]
-        axes.errorbar(here, places, xerr=widths, fmt="o", color="tab:blue", capsize=2,
+        axes.errorbar(here, places, xerr=widths, fmt="o", color=COLOURS[0], capsize=2,
                       label="here" if widths is None else "here, ± two standard errors")  # fmt: skip
-        axes.plot(paper, places, "D", color="tab:orange", fillstyle="none", label="the paper")
+        axes.plot(paper, places, "D", color=COLOURS[1], fillstyle="none", label="the paper")
         axes.set_xlabel(label)
-        axes.grid(axis="x", alpha=0.3)
+        axes.grid(axis="x")
         for place in places:
             if place and rows[place].name[0] != rows[place - 1].name[0]:
                 axes.axhline(place - 0.5, color="0.85", linewidth=1)
@@ -50,6 +50,4 @@ def draw_chart(rows: Sequence[Difference], folder: Path) -> None:
     left.invert_yaxis()
     figure.suptitle("Table 3: each row against base")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    for suffix in ("png", "svg"):
-        figure.savefig(folder / f"table3.{suffix}", dpi=150)
-    plt.close(figure)
+    return figure
