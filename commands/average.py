@@ -21,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--last", metavar="N", type=int, help=f"the last N checkpoints of the run (default: {LAST})")
     which.add_argument("--best", metavar="N", type=int, help="the N checkpoints that were best in validation")
     parser.add_argument(
-        "--metric", choices=("bleu", "loss", "perplexity"), default="bleu", help="what --best goes by (default: bleu)"
+        "--metric",
+        choices=("bleu", "f1", "loss", "perplexity"),
+        default="bleu",
+        help="what --best goes by; f1 is a parser's (default: bleu)",
     )
     parser.add_argument(
         "--ema", metavar="D", type=float,

@@ -41,7 +41,10 @@ def finished(
         model.generation_config.num_beams = 3
         model.save_pretrained(folder)
         toy_tokenizer.save_pretrained(folder)
-        history = [{"step": at, "eval_bleu": bleu, "eval_loss": -bleu} for at, bleu in (*BLEU.items(), (25, 99.0))]
+        history = [
+            {"step": at, "eval_bleu": bleu, "eval_f1": -bleu, "eval_loss": -bleu}
+            for at, bleu in (*BLEU.items(), (25, 99.0))
+        ]
         state = json.dumps({"log_history": [each for each in history if each["step"] <= step]})
         (folder / "trainer_state.json").write_text(state)
         seal(folder)
@@ -62,6 +65,7 @@ CHOICES: list[tuple[list[str], dict[int, float]]] = [
     (["--last", "3"], {20: 1, 30: 1, 40: 1}),
     (["--best", "2"], {10: 1, 40: 1}),
     (["--best", "2", "--metric", "loss"], {10: 1, 40: 1}),
+    (["--best", "2", "--metric", "f1"], {20: 1, 40: 1}),
     (["--best", "1", "--ema", "0.3"], {10: 1}),
     (["--last", "4", "--ema", "0.5"], {10: 1 / 8, 20: 1 / 4, 30: 1 / 2, 40: 1}),
 ]

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from .checkpoints import MANIFEST, fault, sealed
 from .consolidation import read_weights
+from .quality import NAMES
 
-LOWER_IS_BETTER = {"bleu": False, "loss": True, "perplexity": True}
+LOWER_IS_BETTER = {**dict.fromkeys(NAMES, False), "loss": True, "perplexity": True}
 """What a checkpoint was validated by while training."""
 
 
@@ -78,7 +79,7 @@ def best_checkpoints(run: Path, number: int, metric: str = "bleu") -> dict[Path,
     Args:
         run: the folder of a run.
         number: how many.
-        metric: "bleu", "loss" or "perplexity", as the Trainer wrote it down in trainer_state.json.
+        metric: "bleu", "f1" of parses, "loss" or "perplexity", as the Trainer wrote it down in trainer_state.json.
 
     Raises:
         ValueError: fewer were validated at the step at which they were saved, or one is damaged.
