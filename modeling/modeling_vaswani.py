@@ -61,6 +61,7 @@ class PositionalEmbedding(nn.Module):
         super().__init__()
         self.config = config
         self.learned = nn.Embedding(config.max_positions, config.d_model) if config.positions == "learned" else None
+        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, embeddings: Tensor, first_position: int | Tensor = 0) -> Tensor:
         """Turn `[B, T, D]` rows of the embedding table, the first at `first_position`, into a stack's input."""
@@ -76,7 +77,7 @@ class PositionalEmbedding(nn.Module):
                 )
             encoding = self.learned(positions)
         hidden = embeddings * math.sqrt(self.config.d_model) + encoding
-        return F.dropout(hidden, self.config.dropout, self.training)
+        return self.dropout(hidden)
 
 
 # --- 3.2 Attention ----------------------------------------------------------------------------------------------------
@@ -188,11 +189,11 @@ class FeedForward(nn.Module):
         super().__init__()
         self.w_1 = nn.Linear(config.d_model, config.d_ff)
         self.w_2 = nn.Linear(config.d_ff, config.d_model)
-        self.dropout = config.activation_dropout
+        self.dropout = nn.Dropout(config.activation_dropout)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Map `[B, T, D]` to `[B, T, D]`, each position alone."""
-        return self.w_2(F.dropout(F.relu(self.w_1(hidden)), self.dropout, self.training))
+        return self.w_2(self.dropout(F.relu(self.w_1(hidden))))
 
 
 # --- 3.1 Encoder and decoder stacks -----------------------------------------------------------------------------------
@@ -205,13 +206,13 @@ class Residual(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(config.d_model)
         self.is_post_norm = config.norm == "post"
-        self.dropout = config.dropout
+        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, hidden: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """Apply `sublayer` to `[B, T, D]`, add, and normalise."""
         if self.is_post_norm:
-            return self.norm(hidden + F.dropout(sublayer(hidden), self.dropout, self.training))
-        return hidden + F.dropout(sublayer(self.norm(hidden)), self.dropout, self.training)
+            return self.norm(hidden + self.dropout(sublayer(hidden)))
+        return hidden + self.dropout(sublayer(self.norm(hidden)))
 
 
 class EncoderLayer(GradientCheckpointingLayer):

@@ -1,6 +1,8 @@
 """What makes training faster changes nothing of what is learned but rounding."""
 
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +18,9 @@ from torch.nn import functional as F
 
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainingArguments, fused_loss, has_bf16
+from vaswani.training.allocator import keep_freed_memory
 from vaswani.training.bfloat16 import compute_in_bfloat16
+from vaswani.training.dropout import drop_by_bits
 from vaswani.training.endings import StartupError
 from vaswani.training.fused_loss import smoothed_cross_entropy, train_without_logits
 
@@ -153,30 +157,107 @@ def test_throughout_takes_the_place_of_autocast(tmp_path: Any, monkeypatch: pyte
         VaswaniTrainingArguments(output_dir=str(tmp_path), bf16_throughout=True)
 
 
-@pytest.mark.parametrize(("kind", "at_least"), [(torch.float32, 1.2), (torch.bfloat16, 1.7)])
-def test_the_fused_loss_is_faster(kind: torch.dtype, at_least: float) -> None:
-    """By the processor's time, both in turn: 1.9 and 3.4 were measured; far below, something was lost."""
-    if torch.accelerator.is_available() or (kind == torch.bfloat16 and not has_bf16()):
-        pytest.skip("the ratios are those of processors that multiply in hardware")
-    hidden, table = (torch.randn(n, 64).to(kind).requires_grad_() for n in (1024, 16384))
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.lists(st.integers(1, 9), min_size=1, max_size=3), p=st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0]),
+    kind=st.sampled_from([torch.float64, torch.float32, torch.bfloat16]), seed=st.integers(0, 2**16),
+)  # fmt: skip
+def test_dropout_by_bits_keeps_or_drops_each_element_and_its_gradient_alike(
+    shape: list[int], p: float, kind: torch.dtype, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    dropout = torch.nn.Dropout(p)
+    drop_by_bits(dropout)
+    hidden = (1 + torch.rand(*shape, dtype=torch.float64)).to(kind).transpose(0, -1).requires_grad_()
+    torch.manual_seed(seed)
+    dropped = dropout(hidden)
+    [gradient] = torch.autograd.grad(dropped.sum(), hidden)
+    kept = dropped != 0
+    assert bool(kept.all() if p == 0 else True)
+    assert not bool(kept.any() if p == 1 else False)
+    dividing = 1 - round(p * 65536) / 65536
+    torch.testing.assert_close(dropped[kept], (hidden.double() / dividing).to(kind)[kept], rtol=0.005, atol=0)
+    torch.testing.assert_close(gradient, kept.to(kind) / (dividing or 1), rtol=0.005, atol=0)
+    torch.manual_seed(seed)
+    assert torch.equal(dropout(hidden), dropped)
+    assert dropout.eval()(hidden) is hidden
+
+
+@pytest.mark.parametrize("p", [0.1, 0.3])
+def test_dropout_by_bits_drops_the_share_asked_for_and_no_place_tells_of_another(p: float) -> None:
+    torch.manual_seed(3)
+    dropout = torch.nn.Dropout(p)
+    drop_by_bits(dropout)
+    ones = torch.ones(1_000_001, dtype=torch.bfloat16)  # no multiple of the four elements of a draw
+    dropped = dropout(ones).double()
+    gone = (dropped == 0).double()
+    within = 5 / len(gone) ** 0.5  # five standard errors of a correlation, and more than five of the share
+    assert float(gone.mean()) == pytest.approx(p, abs=within * (p * (1 - p)) ** 0.5)
+    for distance in (1, 2, 3, 4, 5):
+        both = gone[:-distance] * gone[distance:]
+        assert float(both.mean()) == pytest.approx(p * p, abs=within * p * (1 - p) + 2 * p * 1e-3)
+    # Of 1 / (1 - p) only the nearest bfloat16 can be kept, of many other numbers the mean is right.
+    spread = torch.rand(1_000_000, dtype=torch.float64).add(1).bfloat16()
+    assert float(dropout(spread).double().mean() / spread.double().mean()) == pytest.approx(1, abs=2e-3)
+
+
+def test_freed_memory_is_used_again_rather_than_asked_for_anew() -> None:
+    """Each page that the system has to give is a fault; 2^24 floats are 16,384 of 4 KB."""
+    script = (
+        "import resource, torch\n"
+        "from vaswani.training.allocator import keep_freed_memory\n"
+        "def faults():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    for _ in range(8): torch.ones(2**24)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "anew = faults()\n"
+        "is_kept = keep_freed_memory()\n"
+        "faults()\n"
+        "print(is_kept, anew, faults())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    is_kept, anew, again = done.stdout.split()
+    if is_kept == "False":
+        pytest.skip("the C library is not glibc")
+    if int(anew) < 1000:
+        pytest.skip("the system gives memory in large pages")
+    assert int(again) < int(anew) / 20
+
+
+def ratio(plain: Callable[[], Any], fast: Callable[[], Any]) -> float:
+    """By how much one is faster, by the processor's time, both in turn, memory at hand for both."""
+
+    def seconds(run: Callable[[], Any]) -> float:
+        started = time.process_time()
+        run()
+        return time.process_time() - started
+
+    keep_freed_memory()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return statistics.median([seconds(plain) / seconds(fast) for _ in range(12)][3:])
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.skipif(torch.accelerator.is_available() or not has_bf16(), reason="needs bfloat16 products in hardware")
+def test_the_fused_loss_is_faster() -> None:
+    """1.3 was measured, and up to 4 where the plain one's memory is new each time; below 1, something was lost."""
+    hidden, table = (torch.randn(n, 64).bfloat16().requires_grad_() for n in (1024, 16384))
     labels = torch.randint(16384, (1024,))
 
     def plain() -> None:
         logits = F.linear(hidden, table).float()
         F.cross_entropy(logits, labels, label_smoothing=0.1, reduction="sum").backward()
 
-    def fused() -> None:
-        smoothed_cross_entropy(hidden, table, labels, 0.1).backward()
+    assert ratio(plain, lambda: smoothed_cross_entropy(hidden, table, labels, 0.1).backward()) > 1.05
 
-    def seconds(run: Callable[[], None]) -> float:
-        started = time.process_time()
-        run()
-        return time.process_time() - started
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        ratios = [seconds(plain) / seconds(fused) for _ in range(7)]
-    finally:
-        torch.set_num_threads(threads)
-    assert statistics.median(ratios) > at_least, ratios
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="it is for processors")
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_dropout_by_bits_is_faster(kind: torch.dtype) -> None:
+    """4 was measured."""
+    hidden, plain, fast = torch.randn(4096, 512).to(kind), torch.nn.Dropout(0.1), torch.nn.Dropout(0.1)
+    drop_by_bits(fast)
+    assert ratio(lambda: plain(hidden), lambda: fast(hidden)) > 2
