@@ -15,8 +15,7 @@ test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 bench: .venv/ready
-	$(BIN)/python benchmarks/train_step.py --rounds 3 --memory \
-		--contenders "Marian, eager attention" "plain, autocast" "eager attention, fused loss, autocast" "bf16 throughout"
+	$(BIN)/python benchmarks/train_step.py --rounds 3
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -15,7 +15,6 @@ import argparse
 import copy
 import functools
 import json
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from machine import machine
 from marian import as_marian
 from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from turns import against, in_turn
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.serving.engines import Engine, by_engine
@@ -80,17 +80,20 @@ def contenders(folder: Path, beams: int, tokens_per_batch: int, exports: Path) -
 
 def measure(ways: dict[str, Contender], lines: list[str], rounds: int) -> dict[str, dict[str, Any]]:
     """Return of each contender the seconds of every counted round, of the clock and of the processor, and its text."""
-    found: dict[str, dict[str, Any]] = {name: {"seconds": [], "processor_seconds": []} for name in ways}
-    names = list(ways)
-    for turn in range(rounds + 1):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            clock, processor = time.perf_counter(), time.process_time()
-            found[name]["translations"] = ways[name](lines)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if turn:
-                found[name]["seconds"].append(time.perf_counter() - clock)
-                found[name]["processor_seconds"].append(time.process_time() - processor)
+
+    def timed(way: Contender) -> tuple[float, float, list[str]]:
+        clock, processor = time.perf_counter(), time.process_time()
+        translations = way(lines)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.perf_counter() - clock, time.process_time() - processor, translations
+
+    found = {}
+    for name, turns in in_turn({name: functools.partial(timed, way) for name, way in ways.items()}, rounds).items():
+        seconds, processor_seconds, translations = zip(*turns, strict=True)
+        found[name] = {
+            "seconds": list(seconds), "processor_seconds": list(processor_seconds), "translations": translations[-1],
+        }  # fmt: skip
     return found
 
 
@@ -101,11 +104,7 @@ def summary(found: dict[str, dict[str, Any]], base: str, references: list[str] |
     for name, each in found.items():
         row: dict[str, Any] = {"contender": name}
         for clock in ("processor_seconds", "seconds"):
-            ratios = [b / a for a, b in zip(each[clock], baseline[clock], strict=True)]
-            row[clock] = {
-                "median": statistics.median(each[clock]), "least": min(each[clock]), "most": max(each[clock]),
-                "speed": statistics.median(ratios), "speed_least": min(ratios), "speed_most": max(ratios),
-            }  # fmt: skip
+            row[clock] = against(each[clock], baseline[clock])
         same = [a == b for a, b in zip(each["translations"], exact, strict=True)]
         row["same_lines"] = sum(same) / len(same)
         if references:
@@ -123,7 +122,7 @@ def table(rows: list[dict[str, Any]], clock: str, base: str) -> str:
     for row in rows:
         seen, bleu = row[clock], row.get("bleu")
         text.append(
-            f"| {row['contender']} | {seen['median']:.2f} ({seen['least']:.2f} to {seen['most']:.2f}) "
+            f"| {row['contender']} | {seen['seconds']:.2f} ({seen['least']:.2f} to {seen['most']:.2f}) "
             f"| {seen['speed']:.2f} ({seen['speed_least']:.2f} to {seen['speed_most']:.2f}) "
             f"| {row['same_lines']:.1%} | {'' if bleu is None else f'{bleu:.1f}'} |"
         )

@@ -1,4 +1,4 @@
-"""One measurement of streaming, in a process of its own; started by stream_wmt14.py, which says what is measured.
+"""One measurement of streaming, in a process of its own; started by data.py, which says what is measured.
 
 Its environment names the Hub, and its one argument is a `Task` as JSON. It prints what it found as JSON.
 """
@@ -105,7 +105,7 @@ def processor_time(processes: list[int]) -> float:
 
 
 def say(word: str) -> None:
-    """Tell stream_wmt14.py where in the measurement this process is, and wait until it has noted it."""
+    """Tell data.py where in the measurement this process is, and wait until it has noted it."""
     print(word, flush=True)
     sys.stdin.readline()
 

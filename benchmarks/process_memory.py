@@ -11,3 +11,9 @@ def peak_memory(process: int | None = None) -> int:
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     assert found, "a living process has a VmHWM"
     return int(found[1]) * 1024
+
+
+def resident_memory() -> int:
+    """Return the resident size of this process now, in bytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,26 +1,28 @@
-"""Measure how the cost of a training step grows with each of its dimensions, the others held, and fit straight lines.
+"""Measure how time and memory of a training step grow with each of its dimensions, and fit straight lines.
 
 python benchmarks/scaling.py --threads 1 --rounds 3 --output scaling.json --picture scaling
 
 Axes: target tokens of a batch, length of its sentences at as many tokens, vocabulary V, layers N, width d_model (with
-d_ff = 4 d_model and heads of 64). Each round runs every point of every axis once; a point is the median over the
-rounds. Beside the seconds stand the counted FLOPs a second: where they rise, a larger step uses the machine better.
+d_ff = 4 d_model and heads of 64). The points of an axis take turns, each in a process of its own, the other dimensions
+held; seconds are the median over the rounds, memory is what the first two steps take above what was held before. Beside
+the seconds stand the counted FLOPs a second: where they rise, a larger step uses the machine better.
 """
 
 import argparse
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from contender import Contender, clock, operations
+from contenders.stepping import Setting
 from machine import machine
 from matplotlib.figure import Figure
-from torch.utils.flop_counter import FlopCounterMode
-from train_step import batch, ours, rounds, step
+from turns import in_turn
 
-from vaswani.modeling import VaswaniConfig
 from vaswani.plots import save
 from vaswani.plots.style import COLOURS, styled
 
@@ -44,43 +46,67 @@ AXES: dict[str, tuple[str, tuple[int, ...]]] = {
 }
 
 
-def config(point: Point) -> VaswaniConfig:
-    """Return the network of a point."""
-    return VaswaniConfig(
-        vocab_size=point.symbols, d_model=point.width, d_ff=4 * point.width, num_heads=point.width // 64,
-        encoder_layers=point.layers, decoder_layers=point.layers,
-    )  # fmt: skip
+def setting(point: Point) -> Setting:
+    """Return what a point asks for."""
+    return Setting(
+        "as --bf16_throughout trains",
+        threads=torch.get_num_threads(),
+        vocab_size=point.symbols,
+        d_model=point.width,
+        d_ff=4 * point.width,
+        num_heads=point.width // 64,
+        layers=point.layers,
+        dropout=0.1,
+        label_smoothing=0.1,
+        sentences=point.tokens // point.length,
+        length=point.length,
+    )
 
 
-def operations(point: Point) -> float:
-    """Return the FLOPs of a step, counted."""
-    inputs = batch(point.symbols, point.tokens // point.length, point.length)
-    with FlopCounterMode(display=False) as counter:
-        step(ours(config(point), "eager", fused=False), False, inputs)()
-    return float(counter.get_total_flops())
-
-
-def line(x: list[float], y: list[float]) -> tuple[float, float, float]:
+def line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
     """Return slope, intercept and the share of variance that a straight line explains."""
     slope, intercept = np.polyfit(x, y, 1)
     left = np.square(np.array(y) - slope * np.array(x) - intercept).sum()
     return float(slope), float(intercept), float(1 - left / np.square(np.array(y) - np.mean(y)).sum())
 
 
+def measure(values: tuple[int, ...], axis: str, rounds: int) -> dict[str, Any]:
+    """Return seconds, bytes and FLOPs of the points of an axis, with their lines."""
+    settings = {str(value): setting(Point(**{axis: value})) for value in values}
+    contenders = {name: Contender("ours", each) for name, each in settings.items()}
+    found = in_turn({name: each.step for name, each in contenders.items()}, rounds)
+    goes_by = clock(torch.get_num_threads())
+    seconds = [statistics.median(turn[goes_by] for turn in found[name]) for name in settings]
+    memory = [contenders[name].about["peak_bytes"] for name in settings]
+    for each in contenders.values():
+        each.end()
+    return {
+        "values": list(values), "seconds": seconds, "bytes": memory,
+        "flops": [operations(each) for each in settings.values()],
+        "line": line(values, seconds), "line_of_bytes": line(values, memory),
+    }  # fmt: skip
+
+
 @styled
 def draw(found: dict[str, dict[str, Any]]) -> Figure:
-    """Draw milliseconds of a step along each axis, and the fitted line."""
-    figure = Figure(figsize=(12, 2.9), layout="constrained")
-    for place, (axis, each) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
-        slope, intercept, explained = each["line"]
-        values = each["values"]
-        place.plot(values, [1e3 * seconds for seconds in each["seconds"]], "o", color=COLOURS[0])
-        ends = np.array([0, max(values)])
-        place.plot(ends, 1e3 * (slope * ends + intercept), color=COLOURS[1], linewidth=1, label=f"R² = {explained:.3f}")
-        place.set(xlabel=AXES[axis][0], xlim=(0, None), ylim=(0, None))
-        place.legend(loc="lower right", handlelength=1)
-        place.grid()
-    figure.axes[0].set_ylabel("ms a step")
+    """Draw milliseconds and memory of a step along each axis, and the fitted lines."""
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    rows = (("seconds", "line", 1e3, "ms a step"), ("bytes", "line_of_bytes", 1e-9, "GB of a step"))
+    panels = figure.subplots(2, len(found), sharex="col")
+    for row, (quantity, fit, unit, label) in zip(panels, rows, strict=True):
+        for place, (axis, each) in zip(row, found.items(), strict=True):
+            slope, intercept, explained = each[fit]
+            values = each["values"]
+            place.plot(values, [unit * number for number in each[quantity]], "o", color=COLOURS[0])
+            ends = np.array([0, max(values)])
+            place.plot(ends, unit * (slope * ends + intercept), color=COLOURS[1], linewidth=1,
+                       label=f"R² = {explained:.3f}")  # fmt: skip
+            place.set(xlim=(0, None), ylim=(0, None))
+            place.legend(loc="lower right", handlelength=1)
+            place.grid()
+            if row is panels[-1]:
+                place.set_xlabel(AXES[axis][0])
+        row[0].set_ylabel(label)
     return figure
 
 
@@ -93,36 +119,22 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="where the picture goes, without .png and .svg")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    points = {
-        f"{axis} {value}": Point(**{axis: value}) for axis, (_, values) in AXES.items() for value in values
-    }  # fmt: skip
-    ways = {}
-    for name, point in points.items():
-        inputs = batch(point.symbols, point.tokens // point.length, point.length)
-        ways[name] = step(ours(config(point), "eager", throughout=True), False, inputs)
-    seconds = {name: statistics.median(each) for name, each in rounds(ways, given.rounds).items()}
-    flops = {name: operations(point) for name, point in points.items()}
-    found: dict[str, dict[str, Any]] = {}
-    for axis, (_, values) in AXES.items():
-        names = [f"{axis} {value}" for value in values]
-        of_axis = [seconds[name] for name in names]
-        found[axis] = {
-            "values": list(values), "seconds": of_axis, "flops": [flops[name] for name in names],
-            "line": line([float(value) for value in values], of_axis),
-        }  # fmt: skip
-    print("\n".join(f"{name}: {value}" for name, value in machine("torch").items()))
-    print("\n| axis | values | ms a step | GFLOP/s | straight line, R² |\n|---|---|---|---|---|")
+    found = {axis: measure(values, axis, given.rounds) for axis, (_, values) in AXES.items()}
+    about = machine("torch") | {"seconds": f"of the {clock(given.threads)}", "rounds": str(given.rounds)}
+    print("\n".join(f"{name}: {value}" for name, value in about.items()))
+    print("\n| axis | values | ms a step | GFLOP/s | MB | ms a step, straight line | R² | MB, straight line | R² |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for axis, each in found.items():
         speeds = [flop / second / 1e9 for flop, second in zip(each["flops"], each["seconds"], strict=True)]
-        cells = (each["values"], [1e3 * second for second in each["seconds"]], speeds)
-        columns = (" / ".join(f"{number:,.0f}" for number in numbers) for numbers in cells)
-        slope, intercept, explained = each["line"]
-        fit = f"{1e3 * intercept:.0f} ms + {1e3 * slope:.3g} x, {explained:.3f}"
-        print(f"| {AXES[axis][0]} | {' | '.join(columns)} | {fit} |")
+        numbers = (each["values"], [1e3 * s for s in each["seconds"]], speeds, [b / 1e6 for b in each["bytes"]])
+        columns = [" / ".join(f"{number:,.0f}" for number in column) for column in numbers]
+        for fit, unit in (("line", 1e3), ("line_of_bytes", 1e-6)):
+            slope, intercept, explained = each[fit]
+            columns += [f"{unit * intercept:.0f} + {unit * slope:.3g} x", f"{explained:.3f}"]
+        print(f"| {AXES[axis][0]} | {' | '.join(columns)} |")
     if given.output:
-        given.output.write_text(
-            json.dumps({"machine": machine("torch"), "axes": found}, indent=2) + "\n", encoding="utf-8"
-        )
+        content = {"machine": about, "axes": found}
+        given.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     if given.picture:
         save(draw(found), given.picture)
 

@@ -2,7 +2,7 @@
 
 python benchmarks/wmt14_tokenizer.py FOLDER --tokenizer_pairs 500000
 
-The vocabulary is left in FOLDER/tokenizer, for stream_wmt14.py.
+The vocabulary is left in FOLDER/tokenizer, for data.py.
 """
 
 import argparse

@@ -154,8 +154,8 @@ def test_every_dependency_is_pinned() -> None:
 
 def test_everything_imported_is_a_dependency() -> None:
     for_users = {name for name, extra in declared() if extra != "dev"}
-    neighbours = [file for folder in ("tests", "benchmarks") for file in (ROOT / folder).glob("*.py")]
-    for_us = {name for name, _ in declared()} | {plain_name(file.stem) for file in neighbours}
+    neighbours = [file.stem for folder in ("tests", "benchmarks") for file in (ROOT / folder).glob("*.py")]
+    for_us = {name for name, _ in declared()} | {plain_name(name) for name in (*neighbours, "contenders")}
     undeclared = {}
     for file in cloned_files():
         if file.suffix == ".py" and file.name != "setup.py":

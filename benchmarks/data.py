@@ -2,7 +2,7 @@
 
 python benchmarks/wmt14_corpus.py FOLDER
 python benchmarks/wmt14_tokenizer.py FOLDER
-python benchmarks/stream_wmt14.py FOLDER --streams 16 --window_groups 64 --output stream.json
+python benchmarks/data.py FOLDER --streams 16 --window_groups 64 --output stream.json
 
 Every figure comes from a fresh process with the real clients. Nothing is kept packed on disk, so that a second epoch
 costs what the first does. The server needs a core of its own; a loopback has no latency, and --delay adds some.
