@@ -21,7 +21,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from turns import in_turn
 
 from vaswani.modeling.modeling_vaswani import scaled_dot_product_attention
-from vaswani.training.allocator import keep_freed_memory
+from vaswani.training.memory import keep_freed_memory
 
 TOKENS, HEADS, WIDTH = 4096, 8, 64
 LENGTHS = (8, 16, 32, 64, 128, 256, 512, 1024)

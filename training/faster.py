@@ -3,10 +3,10 @@
 import torch
 from transformers import PreTrainedModel
 
-from .allocator import keep_freed_memory
 from .bfloat16 import compute_in_bfloat16
 from .dropout import drop_by_bits
 from .fused_loss import train_without_logits
+from .memory import keep_few_kernels, keep_freed_memory
 
 
 def train_faster(model: PreTrainedModel, device: torch.device, bf16_throughout: bool) -> None:
@@ -17,3 +17,4 @@ def train_faster(model: PreTrainedModel, device: torch.device, bf16_throughout: 
         compute_in_bfloat16(model)
     if device.type == "cpu":
         keep_freed_memory()
+        keep_few_kernels()
