@@ -65,7 +65,8 @@ def python_of(module: str, folder: Path, environments: Mapping[str, Environment]
             return python
         if place.exists() and not (place / "pyvenv.cfg").exists():
             raise EnvironmentFailedError(f"{place} is not an environment made here: name another folder, or remove it")
-        shutil.rmtree(place, ignore_errors=True)
+        if place.exists():
+            shutil.rmtree(place)
         tell(f"making an environment for {wanted.peer} in {place}: about a gigabyte")
         order("venv", "--without-pip", place)
         tell(f"installing {', '.join(wanted.needs)}")
@@ -97,9 +98,7 @@ def order(*words: str | Path) -> None:
     """
     done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
+        said = (done.stderr or done.stdout).strip() or "nothing was said"
         tell(said)
         command = " ".join(map(str, words))
-        raise EnvironmentFailedError(
-            f"{command!r} ended with code {done.returncode}: {(said.splitlines() or ['nothing was said'])[-1]}"
-        )
+        raise EnvironmentFailedError(f"{command!r} ended with code {done.returncode}: {said.splitlines()[-1]}")

@@ -10,6 +10,9 @@ order turned by one from round to round, while the others wait; a figure is the 
 median of the ratios to the baseline within a round. The first round warms up and is not counted. The ceiling is the
 best of large matrix products in the same numbers, made in the same rounds.
 
+A base network at 128 x 32 holds some 3 GB between its steps and up to 6 GB in one, so that many contenders are measured
+in groups: `--at_once` of them, with the baseline and the products in each group.
+
 Peers are the networks and losses of other libraries, at the same sizes, with the same optimizer. Some run in
 environments of their own (environments.py), made when they are first asked for. One whose environment cannot be made or
 whose process ends is told by name with the reason, and the others are measured; without the baseline nothing is.
@@ -25,7 +28,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from contender import Contender, ContenderEndedError, clock, operations
@@ -97,6 +100,29 @@ def stop_without(needed: Iterable[str], missing: Mapping[str, str]) -> None:
         sys.exit(f"there is nothing to measure against: {lost[0]}")
 
 
+class Group(NamedTuple):
+    """What contenders that took turns gave, by name."""
+
+    about: dict[str, dict[str, Any]]
+    """What each told of itself."""
+    turns: dict[str, list[dict[str, float]]]
+    """The seconds of each that came to the end."""
+    missing: dict[str, str]
+    """Why the others did not."""
+
+
+def measure(modules: Mapping[str, str], needed: Iterable[str], setting: Setting, given: argparse.Namespace) -> Group:
+    """Have contenders, given with their modules, take turns; end them."""
+    contenders, missing = start(modules, setting, given.environments)
+    stop_without(needed, missing)
+    turns = in_turn({name: steps_while_it_runs(each, missing) for name, each in contenders.items()}, given.rounds)
+    stop_without(needed, missing)
+    for each in contenders.values():
+        each.end()
+    about = {name: each.about for name, each in contenders.items()}
+    return Group(about, {name: found for name, found in turns.items() if name not in missing}, missing)
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -114,6 +140,7 @@ def main() -> None:
         "--environments", type=Path, default=Path(default_cache(), "peers"),
         help="where peers' environments are made and kept (default: peers in $VASWANI_CACHE, or ~/.cache/vaswani)",
     )  # fmt: skip
+    parser.add_argument("--at_once", type=int, default=3, help="so many are held in memory beside the baseline")
     parser.add_argument("--output", type=Path, help="a JSON file for every figure")
     given = parser.parse_args()
     modules = {name: module for module, names in CONTENDERS.items() for name in names}
@@ -129,31 +156,36 @@ def main() -> None:
     )
     ceilings = {each: f"products, {each}" for each in sorted({kind(name) for name in asked})}
     modules |= dict.fromkeys(ceilings.values(), "products")
-    needed = (given.baseline, *ceilings.values())
-    contenders, missing = start(
-        {name: modules[name] for name in [*asked, *ceilings.values()]}, setting, given.environments
-    )
-    stop_without(needed, missing)
-    found = in_turn({name: steps_while_it_runs(each, missing) for name, each in contenders.items()}, given.rounds)
-    for each in contenders.values():
-        each.end()
-    stop_without(needed, missing)
+    needed, others = (given.baseline, *ceilings.values()), [name for name in asked if name != given.baseline]
+    groups = []
+    for at in range(0, max(1, len(others)), given.at_once):
+        names = [*needed, *others[at : at + given.at_once]]
+        groups.append(measure({name: modules[name] for name in names}, needed, setting, given))
     goes_by = clock(given.threads)
-    seconds = {name: [turn[goes_by] for turn in turns] for name, turns in found.items() if name not in missing}
-    flops, rates = operations(setting), {each: FLOPS / min(seconds[name]) for each, name in ceilings.items()}
+    rates = {
+        each: FLOPS / min(turn[goes_by] for group in groups for turn in group.turns[name])
+        for each, name in ceilings.items()
+    }
+    flops = operations(setting)
     tokens = int((batch(given.vocab_size, given.sentences, given.length).labels != -100).sum())
-    rows = [
-        {"contender": name}
-        | contenders[name].about
-        | against(seconds[name], seconds[given.baseline])
-        | {
-            "tokens_per_second": tokens / statistics.median(seconds[name]),
-            "share_of_ceiling": flops / statistics.median(seconds[name]) / rates[kind(name)],
-        }
-        for name in asked
-        if name in seconds
-    ]
-    peers = [each.peer for module, each in ENVIRONMENTS.items() if seconds.keys() & {*CONTENDERS[module]}]
+    rows, missing = [], {}
+    for group in groups:
+        seconds = {name: [turn[goes_by] for turn in turns] for name, turns in group.turns.items()}
+        new = seconds.keys() - ceilings.values() - {row["contender"] for row in rows}
+        rows += [
+            {"contender": name}
+            | group.about[name]
+            | against(seconds[name], seconds[given.baseline])
+            | {
+                "tokens_per_second": tokens / statistics.median(seconds[name]),
+                "share_of_ceiling": flops / statistics.median(seconds[name]) / rates[kind(name)],
+            }
+            for name in seconds
+            if name in new
+        ]
+        missing |= group.missing
+    measured = {modules[row["contender"]] for row in rows}
+    peers = [each.peer for module, each in ENVIRONMENTS.items() if module in measured]
     about = machine("torch", "transformers") | {
         "peers": ", ".join(peers),
         "network": f"{network}, V = {given.vocab_size:,}",
@@ -164,7 +196,7 @@ def main() -> None:
     print("\n".join(f"{name}: {value}" for name, value in about.items() if value))
     print("\n" + table(rows, given.baseline, missing))
     if given.output:
-        content = {"machine": about, "rows": rows, "missing": missing, "rounds": found}
+        content = {"machine": about, "rows": rows, "missing": missing, "rounds": [group.turns for group in groups]}
         given.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
