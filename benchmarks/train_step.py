@@ -168,7 +168,8 @@ def main() -> None:
     }
     flops = operations(setting)
     tokens = int((batch(given.vocab_size, given.sentences, given.length).labels != -100).sum())
-    rows, missing = [], {}
+    rows: list[dict[str, Any]] = []
+    missing: dict[str, str] = {}
     for group in groups:
         seconds = {name: [turn[goes_by] for turn in turns] for name, turns in group.turns.items()}
         new = seconds.keys() - ceilings.values() - {row["contender"] for row in rows}
