@@ -152,8 +152,10 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
     model = VaswaniForConditionalGeneration(VaswaniConfig(**fields))
     model.set_attn_implementation(fastest_attention(training.device, training.in_16_bits))
     generation: Any = GenerationConfig.from_model_config(model.config)
-    generation.update(num_beams=training.test_beams, length_penalty=training.length_penalty)
-    generation.extra_symbols = training.extra_symbols  # a field of ours, which `update` would pass over
+    generation.num_beams = training.test_beams
+    if training.test_beams > 1:  # a greedy search has none, and transformers would not save one
+        generation.length_penalty = training.length_penalty
+    generation.extra_symbols = training.extra_symbols
     generation._from_model_config = False  # or loading would leave it out
     model.generation_config = generation
     return model
