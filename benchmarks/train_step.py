@@ -10,14 +10,14 @@ order turned by one from round to round, while the others wait; a figure is the 
 median of the ratios to the baseline within a round. The first round warms up and is not counted. The ceiling is the
 best of large matrix products in the same numbers, made in the same rounds.
 
-A base network at 128 x 32 holds some 3 GB between its steps and up to 6 GB in one, so that many contenders are measured
+A base network at 128 x 32 holds some 3 GB between its steps and up to 7 GB in one, so that many contenders are measured
 in groups: `--at_once` of them, with the baseline and the products in each group.
 
 Peers are the networks and losses of other libraries, at the same sizes, with the same optimizer. Some run in
 environments of their own (environments.py), made when they are first asked for. One whose environment cannot be made or
 whose process ends is told by name with the reason, and the others are measured; without the baseline nothing is.
 
-The loss of the first step should be near log V (JoeyNMT's leaves out the entropy of the smoothed labels, 1.6 nats). On
+The loss of the first step should be near log V (JoeyNMT's leaves out the entropy of the smoothed labels, 1.4 nats). On
 processors with one thread the clock is that of the process, which other programs disturb less. Peak memory is what
 the first two steps take above what the process held before.
 """
