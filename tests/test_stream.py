@@ -428,6 +428,11 @@ def test_a_position_from_before_an_option_existed_is_taken_where_the_option_is_o
         TrainingStream(corpus, tokenizer, fingerprint(tokenizer), limits, order).restore(state)
 
 
+def test_widths_have_to_hold_every_pair(tokenizer: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(ValueError, match=r"may have 40 tokens a side and the last of --widths is 39; lower --max_tok"):
+        numbered_stream(NumberedCorpus((4,)), tokenizer, widths=(8, 39))
+
+
 def test_a_corpus_without_a_usable_pair_is_an_error_and_not_an_endless_search(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
