@@ -90,18 +90,20 @@ def steps(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
     faults: dict[str, str] = {}
     groups = [[BASELINE], *(asked[first : first + given.together] for first in range(0, len(asked), given.together))]
     for group in groups:
-        if group != [BASELINE] and time.monotonic() - started > 60 * given.minutes:
-            faults |= dict.fromkeys(group, f"left out: {given.minutes:g} minutes were over")
-            continue
         contenders = dict(always)
         for name in (name for name in group if name != BASELINE):
             began = time.monotonic()
+            if began - started > 60 * given.minutes:
+                faults[name] = f"left out: {given.minutes:g} minutes were over"
+                continue
             try:
                 module = "marian" if name in OTHERS else "on_gpu"
                 contenders[name] = Contender(module, setting._replace(way=name))
                 contenders[name].about["start_seconds"] = time.monotonic() - began
             except RuntimeError as error:
                 faults[name] = str(error)
+        if group != [BASELINE] and contenders == always:
+            continue
         found = in_turn({name: each.step for name, each in contenders.items()}, given.rounds)
         seconds = {name: [turn["clock"] for turn in turns] for name, turns in found.items()}
         ceiling = FLOPS / min(seconds[CEILING])
@@ -228,7 +230,7 @@ def train(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
     logged = [each for each in history if "tokens_per_second" in each]
     speed = statistics.median(each["tokens_per_second"] for each in logged[len(logged) // 4 :])
     scores = {
-        f"{split}, {name}": score["score"] for split, each in metrics["test"].items() for name, score in each.items()
+        f"{split}, {name}": score["value"] for split, each in metrics["test"].items() for name, score in each.items()
     }
     figures = {
         "steps": number, "minutes, everything included": round(wall / 60, 2), "last loss": logged[-1]["loss"],

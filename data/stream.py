@@ -105,11 +105,12 @@ def build_window(read: Callable[[int], EncodedGroup], groups: int, order: Order,
     drops = sum((part.drops for part in parts), Drops())
     key = (order.seed, epoch, stream, window)
     mixed = permutation(len(ids), *key, 0)
-    lengths, budget, widths = (sources.lengths[mixed], targets.lengths[mixed]), order.tokens_per_batch, order.widths
-    cuts = cut_to_widths(*lengths, budget, widths) if widths else cut_batches(*lengths, budget)
-    turns = permutation(len(cuts), *key, 1).tolist()
-    shapes = [shape_of(*(side[cuts[number]] for side in lengths), budget, widths) for number in turns]
-    return Window(sources, targets, ids, [mixed[cuts[number]] for number in turns], shapes, drops)
+    of_source, of_target = sources.lengths[mixed], targets.lengths[mixed]
+    budget, widths = order.tokens_per_batch, order.widths
+    cuts = cut_to_widths(of_source, of_target, budget, widths) if widths else cut_batches(of_source, of_target, budget)
+    turned = [cuts[number] for number in permutation(len(cuts), *key, 1).tolist()]
+    shapes = [shape_of(of_source[cut], of_target[cut], budget, widths) for cut in turned]
+    return Window(sources, targets, ids, [mixed[cut] for cut in turned], shapes, drops)
 
 
 class StreamReader:

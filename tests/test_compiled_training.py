@@ -62,7 +62,7 @@ def test_by_the_launcher(tmp_path: Path) -> None:
 
 
 def test_neither_dropout_nor_the_casts_of_weights_end_a_graph(tmp_path: Path) -> None:
-    flags = {"torch_compile_backend": "aot_eager", "bf16_throughout": True, "dropout": 0.1}
+    flags: dict[str, Any] = {"torch_compile_backend": "aot_eager", "bf16_throughout": True, "dropout": 0.1}
     found = losses(tmp_path, stream(), **flags)
     assert found[-1] < found[0]
     assert_compiled_once_a_shape()

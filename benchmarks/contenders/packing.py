@@ -14,7 +14,7 @@ asked, H heads, d columns of a head.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from contenders.stepping import DEVICE, Batch
@@ -133,12 +133,11 @@ def torch_kernel() -> Callable[..., Tensor]:
         RuntimeError: this torch has none that takes what is given here.
 
     """
-    if torch.__version__ < (2, 11):
+    if torch.__version__ < "2.11":
         raise RuntimeError(f"torch is {torch.__version__}; varlen_attn with scale and window_size came with 2.11")
     from torch.nn.attention.varlen import varlen_attn  # older ones lack it
 
-    found: Callable[..., Tensor] = varlen_attn
-    return found
+    return cast("Callable[..., Tensor]", varlen_attn)
 
 
 @torch.compiler.disable
@@ -150,11 +149,14 @@ def by_sentence(
     parts = []
     ends = zip(asking.tolist(), asking.tolist()[1:], asked.tolist(), asked.tolist()[1:], strict=False)
     for first, end, first_asked, end_asked in ends:
-        heads = [each.transpose(0, 1) for each in (query[first:end], key[first_asked:end_asked],
-                                                   value[first_asked:end_asked])]  # fmt: skip
         if end == first or end_asked == first_asked:
             parts.append(torch.zeros_like(query[first:end]))
             continue
+        queries, keys, values = (
+            side.transpose(0, 1)
+            for side in (query[first:end], key[first_asked:end_asked], value[first_asked:end_asked])
+        )
         is_causal = window_size == (-1, 0)
-        parts.append(F.scaled_dot_product_attention(*heads, scale=scale, is_causal=is_causal).transpose(0, 1))
+        heads = F.scaled_dot_product_attention(queries, keys, values, scale=scale, is_causal=is_causal)
+        parts.append(heads.transpose(0, 1))
     return torch.cat(parts)
