@@ -4,7 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from collections import deque
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from contenders.ours import config_of
@@ -16,43 +19,76 @@ from vaswani.modeling import VaswaniForConditionalGeneration
 HERE = Path(__file__).resolve().parent
 
 
+class ContenderEndedError(RuntimeError):
+    """A contender's process has ended, or never could begin."""
+
+
 class Contender:
     """A process that makes a step when it is asked."""
 
-    def __init__(self, module: str, setting: Setting) -> None:
-        """Start the process; it makes its first steps before this returns, so that several start one by one."""
+    def __init__(self, module: str, setting: Setting, python: str | Path = sys.executable) -> None:
+        """Start the process; it makes its first steps before this returns, so that several start one by one.
+
+        Raises:
+            ContenderEndedError: it did not come so far.
+
+        """
         self.name = setting.way
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"contenders.{module}", json.dumps(setting._asdict())],
+            [python, "-m", f"contenders.{module}", json.dumps(setting._asdict())],
             cwd=HERE, env=os.environ | {"OMP_NUM_THREADS": str(setting.threads)}, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        self.last_words: deque[str] = deque(maxlen=1)
+        self.listener = Thread(target=self.pass_on, daemon=True)
+        self.listener.start()
         self.about = self.answer()
+
+    def pass_on(self) -> None:
+        """Print what the process complains of, with its name before it."""
+        assert self.process.stderr is not None
+        with self.process.stderr as complaints:
+            for line in filter(str.strip, complaints):
+                self.last_words.append(line.strip())
+                print(f"[{self.name}] {line}", end="", file=sys.stderr)
 
     def answer(self) -> dict[str, Any]:
         """Return what the process says next.
 
         Raises:
-            RuntimeError: it has ended.
+            ContenderEndedError: it has ended.
 
         """
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.name} ended with code {self.process.wait()}; see above")
+            code = self.end()
+            said = " ".join(self.last_words) or "without a word"
+            raise ContenderEndedError(f"{self.name} ended with code {code}: {said}")
         found: dict[str, Any] = json.loads(line)
         return found
 
     def step(self) -> dict[str, float]:
-        """Have a step made and return its seconds, by the clock and by the process's own."""
+        """Have a step made and return its seconds, by the clock and by the process's own.
+
+        Raises:
+            ContenderEndedError: it has ended.
+
+        """
         assert self.process.stdin is not None
-        self.process.stdin.write("step\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # of one that has ended there is no answer
+            self.process.stdin.write("step\n")
+            self.process.stdin.flush()
         return self.answer()
 
-    def end(self) -> None:
-        """End the process, and wait for it."""
-        self.process.communicate()
+    def end(self) -> int:
+        """End the process, wait for it, and return its exit code."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
+        self.listener.join()
+        return self.process.wait()
 
 
 def clock(threads: int) -> str:

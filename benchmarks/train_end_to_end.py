@@ -25,8 +25,7 @@ from vaswani.experiment.kept import joint_tokenizer
 from vaswani.experiment.run import new_model
 from vaswani.experiment.texts import open_training_corpus, training_limits, training_stream
 from vaswani.training import VaswaniTrainer
-from vaswani.training.bfloat16 import compute_in_bfloat16
-from vaswani.training.fused_loss import train_without_logits
+from vaswani.training.faster import train_faster
 
 
 class Clock(TrainerCallback):
@@ -58,9 +57,7 @@ def bare(arguments: Arguments, steps: list[list[dict[str, Any]]], symbols: int, 
     model = new_model(arguments.model | {"vocab_size": symbols}, training)
     nn.Module.to(model, training.device)
     model.train()
-    train_without_logits(model)
-    if training.bf16_throughout:
-        compute_in_bfloat16(model)
+    train_faster(model, training.device, training.bf16_throughout)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
     set_seed(training.seed)
     started = 0.0

@@ -2,6 +2,7 @@
 
 python benchmarks/train_step.py --threads 1 --rounds 5 --output step.json
 python benchmarks/train_step.py --contenders "Marian, bf16" "as --bf16_throughout trains"
+python benchmarks/train_step.py --threads 1 --peers
 
 A step is forward, loss, backward and fused Adam over one batch of random symbols of unlike lengths. Every contender is
 a process of its own (contenders/), so that each has its memory for itself. Each round asks every one for a step, in an
@@ -9,22 +10,35 @@ order turned by one from round to round, while the others wait; a figure is the 
 median of the ratios to the baseline within a round. The first round warms up and is not counted. The ceiling is the
 best of large matrix products in the same numbers, made in the same rounds.
 
-On processors with one thread the clock is that of the process, which other programs disturb less. Peak memory is what
+A base network at 128 x 32 holds some 3 GB between its steps and up to 6 GB in one, so that many contenders are measured
+in groups: `--at_once` of them, with the baseline and the products in each group.
+
+Peers are the networks and losses of other libraries, at the same sizes, with the same optimizer. Some run in
+environments of their own (environments.py), made when they are first asked for. One whose environment cannot be made or
+whose process ends is told by name with the reason, and the others are measured; without the baseline nothing is.
+
+The loss of the first step should be near log V (JoeyNMT's leaves out the entropy of the smoothed labels, 1.6 nats). On
+processors with one thread the clock is that of the process, which other programs disturb less. Peak memory is what
 the first two steps take above what the process held before.
 """
 
 import argparse
 import json
 import statistics
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from contender import Contender, clock, operations
+from contender import Contender, ContenderEndedError, clock, operations
 from contenders.products import FLOPS
 from contenders.stepping import Setting, batch
+from environments import ENVIRONMENTS, EnvironmentFailedError, python_of
 from machine import machine
 from turns import against, in_turn
+
+from vaswani.experiment.arguments import default_cache
 
 BASELINE = "Marian, bf16"
 CONTENDERS = {
@@ -37,15 +51,76 @@ CONTENDERS = {
         "throughout, torch's dropout", "throughout, memory given back", "throughout, sdpa attention",
         "model alone, sdpa, float32", "as float32 trains", "float32, sdpa attention",
     ),
+    "bart": ("BART, bf16", "BART, float32"),
+    "torch_transformer": ("torch.nn.Transformer, bf16", "torch.nn.Transformer, float32"),
+    "opennmt": ("OpenNMT-py, bf16",),
+    "sockeye": ("Sockeye, bf16",),
+    "joeynmt": ("JoeyNMT, bf16",),
 }  # fmt: skip
 """The modules of contenders/, and what each of them offers."""
 
+PEERS = tuple(name for module in ("bart", "torch_transformer", *ENVIRONMENTS) for name in CONTENDERS[module])
 SHORT = (BASELINE, "Marian, eager attention, bf16", "as --bf16 trains", "as --bf16_throughout trains")
 
 
 def kind(name: str) -> str:
     """Return the numbers that a contender multiplies in."""
     return "float32" if "float32" in name else "bf16"
+
+
+def start(modules: Mapping[str, str], setting: Setting, folder: Path) -> tuple[dict[str, Contender], dict[str, str]]:
+    """Start contenders, given with their modules; return those that run, and why each other does not."""
+    running: dict[str, Contender] = {}
+    missing: dict[str, str] = {}
+    for name, module in modules.items():
+        try:
+            running[name] = Contender(module, setting._replace(way=name), python_of(module, folder))
+        except (ContenderEndedError, EnvironmentFailedError) as error:
+            missing[name] = str(error)
+    return running, missing
+
+
+def steps_while_it_runs(contender: Contender, missing: dict[str, str]) -> Callable[[], dict[str, float]]:
+    """Return how to have a step made; the contender that ends is added to `missing`, and makes no more."""
+
+    def step() -> dict[str, float]:
+        if contender.name not in missing:
+            try:
+                return contender.step()
+            except ContenderEndedError as error:
+                missing[contender.name] = str(error)
+        return {}
+
+    return step
+
+
+def stop_without(needed: Iterable[str], missing: Mapping[str, str]) -> None:
+    """End with the reason if something that figures are held against is missing."""
+    if lost := [missing[name] for name in needed if name in missing]:
+        sys.exit(f"there is nothing to measure against: {lost[0]}")
+
+
+class Group(NamedTuple):
+    """What contenders that took turns gave, by name."""
+
+    about: dict[str, dict[str, Any]]
+    """What each told of itself."""
+    turns: dict[str, list[dict[str, float]]]
+    """The seconds of each that came to the end."""
+    missing: dict[str, str]
+    """Why the others did not."""
+
+
+def measure(modules: Mapping[str, str], needed: Iterable[str], setting: Setting, given: argparse.Namespace) -> Group:
+    """Have contenders, given with their modules, take turns; end them."""
+    contenders, missing = start(modules, setting, given.environments)
+    stop_without(needed, missing)
+    turns = in_turn({name: steps_while_it_runs(each, missing) for name, each in contenders.items()}, given.rounds)
+    stop_without(needed, missing)
+    for each in contenders.values():
+        each.end()
+    about = {name: each.about for name, each in contenders.items()}
+    return Group(about, {name: found for name, found in turns.items() if name not in missing}, missing)
 
 
 def main() -> None:
@@ -59,11 +134,18 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=32)
     parser.add_argument("--baseline", default=BASELINE, help="the contender that has speed 1")
     parser.add_argument("--contenders", nargs="+", help="those that are to run, beside the baseline (default: a few)")
+    parser.add_argument("--peers", action="store_true", help="beside those, the networks of other libraries")
     parser.add_argument("--all", action="store_true", help="all contenders that are known")
+    parser.add_argument(
+        "--environments", type=Path, default=Path(default_cache(), "peers"),
+        help="where peers' environments are made and kept (default: peers in $VASWANI_CACHE, or ~/.cache/vaswani)",
+    )  # fmt: skip
+    parser.add_argument("--at_once", type=int, default=3, help="so many are held in memory beside the baseline")
     parser.add_argument("--output", type=Path, help="a JSON file for every figure")
     given = parser.parse_args()
     modules = {name: module for module, names in CONTENDERS.items() for name in names}
-    asked = list(dict.fromkeys([given.baseline, *(modules if given.all else given.contenders or SHORT)]))
+    chosen = modules if given.all else [*(given.contenders or SHORT), *(PEERS if given.peers else ())]
+    asked = list(dict.fromkeys([given.baseline, *chosen]))
     if unknown := [name for name in asked if name not in modules]:
         parser.error(f"there is no contender {unknown[0]!r}; there are {', '.join(map(repr, modules))}")
     torch.set_num_threads(given.threads)
@@ -74,48 +156,66 @@ def main() -> None:
     )
     ceilings = {each: f"products, {each}" for each in sorted({kind(name) for name in asked})}
     modules |= dict.fromkeys(ceilings.values(), "products")
-    names = [*asked, *ceilings.values()]
-    contenders = {name: Contender(modules[name], setting._replace(way=name)) for name in names}
-    found = in_turn({name: each.step for name, each in contenders.items()}, given.rounds)
+    needed, others = (given.baseline, *ceilings.values()), [name for name in asked if name != given.baseline]
+    groups = []
+    for at in range(0, max(1, len(others)), given.at_once):
+        names = [*needed, *others[at : at + given.at_once]]
+        groups.append(measure({name: modules[name] for name in names}, needed, setting, given))
     goes_by = clock(given.threads)
-    seconds = {name: [turn[goes_by] for turn in turns] for name, turns in found.items()}
-    flops, rates = operations(setting), {each: FLOPS / min(seconds[name]) for each, name in ceilings.items()}
+    rates = {
+        each: FLOPS / min(turn[goes_by] for group in groups for turn in group.turns[name])
+        for each, name in ceilings.items()
+    }
+    flops = operations(setting)
     tokens = int((batch(given.vocab_size, given.sentences, given.length).labels != -100).sum())
-    rows = [
-        {"contender": name, "peak_bytes": contenders[name].about["peak_bytes"]}
-        | against(seconds[name], seconds[given.baseline])
-        | {
-            "tokens_per_second": tokens / statistics.median(seconds[name]),
-            "share_of_ceiling": flops / statistics.median(seconds[name]) / rates[kind(name)],
-        }
-        for name in asked
-    ]
+    rows: list[dict[str, Any]] = []
+    missing: dict[str, str] = {}
+    for group in groups:
+        seconds = {name: [turn[goes_by] for turn in turns] for name, turns in group.turns.items()}
+        new = seconds.keys() - ceilings.values() - {row["contender"] for row in rows}
+        rows += [
+            {"contender": name}
+            | group.about[name]
+            | against(seconds[name], seconds[given.baseline])
+            | {
+                "tokens_per_second": tokens / statistics.median(seconds[name]),
+                "share_of_ceiling": flops / statistics.median(seconds[name]) / rates[kind(name)],
+            }
+            for name in seconds
+            if name in new
+        ]
+        missing |= group.missing
+    measured = {modules[row["contender"]] for row in rows}
+    peers = [each.peer for module, each in ENVIRONMENTS.items() if module in measured]
     about = machine("torch", "transformers") | {
+        "peers": ", ".join(peers),
         "network": f"{network}, V = {given.vocab_size:,}",
         "batch": f"{given.sentences} x {given.length}, {tokens:,} target tokens",
         "rounds": str(given.rounds), "seconds": f"of the {goes_by}", "FLOPs of a step": f"{flops / 1e12:.3f} T",
         "ceilings": ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {each}" for each, rate in rates.items()),
     }  # fmt: skip
-    print("\n".join(f"{name}: {value}" for name, value in about.items()))
-    print("\n" + table(rows, given.baseline))
+    print("\n".join(f"{name}: {value}" for name, value in about.items() if value))
+    print("\n" + table(rows, given.baseline, missing))
     if given.output:
-        content = {"machine": about, "rows": rows, "rounds": found}
+        content = {"machine": about, "rows": rows, "missing": missing, "rounds": [group.turns for group in groups]}
         given.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def table(rows: list[dict[str, Any]], baseline: str) -> str:
-    """Return the rows as a table for a report."""
+def table(rows: list[dict[str, Any]], baseline: str, missing: Mapping[str, str]) -> str:
+    """Return the rows as a table for a report, and those that are missing with the reason."""
     lines = [
         f"| | seconds (least to most) | speed against {baseline} | target tokens/s | share of the ceiling "
-        "| peak of a step |",
-        "|---|---|---|---|---|---|",
+        "| peak of a step | parameters | loss at first |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         lines.append(
             f"| {row['contender']} | {row['seconds']:.3g} ({row['least']:.3g} to {row['most']:.3g}) "
             f"| {row['speed']:.2f} ({row['speed_least']:.2f} to {row['speed_most']:.2f}) "
-            f"| {row['tokens_per_second']:,.0f} | {row['share_of_ceiling']:.2f} | {row['peak_bytes'] / 1e9:.2f} GB |"
+            f"| {row['tokens_per_second']:,.0f} | {row['share_of_ceiling']:.2f} | {row['peak_bytes'] / 1e9:.2f} GB "
+            f"| {row['parameters'] / 1e6:.1f}M | {row['first_loss']:.2f} |"
         )
+    lines += [f"| {name} | missing: {reason.replace('|', '/')} | | | | | | |" for name, reason in missing.items()]
     return "\n".join(lines)
 
 

@@ -29,12 +29,13 @@ def load_model(folder: Path, device: "torch.device", dtype: str | None = None) -
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes
+    from vaswani.training.attention import fastest_attention
 
     logging.disable_progress_bar()
     as_asked = {} if dtype is None else {"dtype": getattr(torch, dtype)}
     model: Any = AutoModelForSeq2SeqLM.from_pretrained(folder, **as_asked).to(device).eval()
-    if device.type == "cpu" and model.dtype == torch.bfloat16:
-        model.set_attn_implementation("eager")  # torch's fused attention is many times slower there
+    if fastest_attention(device, in_16_bits=model.dtype.itemsize == 2) == "eager":
+        model.set_attn_implementation("eager")  # the other is the default of models that have it
     return model, AutoTokenizer.from_pretrained(folder)
 
 

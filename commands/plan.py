@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     args, flags = after.parse_known_args(args.flags, args)
     recipe = read_recipe(args.recipe)
 
-    from vaswani.experiment import parse
+    from vaswani.experiment import parse, table3
     from vaswani.experiment.plan import Machine, plan, told
 
     given = vars(args)
@@ -61,4 +61,6 @@ def run(args: argparse.Namespace) -> None:
         given.get("gpus", 8), given.get("peak_tflops", 989.0), given.get("utilisation", 0.4),
         given.get("price_per_gpu_hour"),
     )  # fmt: skip
-    print(told(plan(parse(recipe, flags), machine, given.get("pair_tokens", 30)), str(args.recipe)))
+    row = "--row" in flags
+    arguments = table3.arguments_of(recipe, table3.options(flags, None)) if row else parse(recipe, flags)
+    print(told(plan(arguments, machine, given.get("pair_tokens", 30)), str(args.recipe)))

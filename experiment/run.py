@@ -16,6 +16,7 @@ from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.plots import draw_learning_curve, save
 from vaswani.publishing import METRICS
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
+from vaswani.training.attention import fastest_attention
 from vaswani.training.checkpoints import check_parts, newest_whole, sealed, set_aside
 from vaswani.training.peers import named_when_lost
 from vaswani.training.startup import what_runs
@@ -150,11 +151,12 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
     """Return the network, freshly drawn from the seed."""
     set_seed(training.seed)
     model = VaswaniForConditionalGeneration(VaswaniConfig(**fields))
-    # On a processor attention written out is the faster one, by far in bfloat16.
-    model.set_attn_implementation("eager" if training.device.type == "cpu" else "sdpa")
+    model.set_attn_implementation(fastest_attention(training.device, training.in_16_bits))
     generation: Any = GenerationConfig.from_model_config(model.config)
-    generation.update(num_beams=training.test_beams, length_penalty=training.length_penalty)
-    generation.extra_symbols = training.extra_symbols  # a field of ours, which `update` would pass over
+    generation.num_beams = training.test_beams
+    if training.test_beams > 1:  # a greedy search has none, and transformers would not save one
+        generation.length_penalty = training.length_penalty
+    generation.extra_symbols = training.extra_symbols
     generation._from_model_config = False  # or loading would leave it out
     model.generation_config = generation
     return model

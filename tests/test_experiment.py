@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import runpy
 import shutil
 import signal
 import subprocess
@@ -16,11 +17,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from toy_language import sentence
-from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, pipeline
+from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, pipeline
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.data.patience import Patience, patiently
+from vaswani.experiment import parse
 from vaswani.experiment.errors import told_plainly
+from vaswani.experiment.run import new_model
 from vaswani.serving.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,6 +109,17 @@ def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str], text
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("beams", [1, 4])
+def test_a_model_is_saved_with_the_search_it_was_tested_by(tmp_path: Path, beams: int) -> None:
+    """One beam has no length penalty, and transformers refuses to save one: at the end of a run."""
+    quickstart = runpy.run_path(str(ROOT / "recipes/quickstart.py"))["RECIPE"]
+    flags = ["--test_beams", str(beams), "--length_penalty", "0.7", "--output_dir", str(tmp_path / "run")]
+    arguments = parse(quickstart, flags)
+    new_model({"vocab_size": 20, "d_model": 8, "num_heads": 2}, arguments.training).save_pretrained(tmp_path)
+    saved = GenerationConfig.from_pretrained(tmp_path)
+    assert (saved.num_beams, saved.length_penalty) == (beams, 0.7 if beams > 1 else None)
+
+
 def test_the_model_loads_where_this_package_is_not_installed(trained: tuple[Path, str], tmp_path: Path) -> None:
     """Its code lies beside it; the process cannot see this package, and translates all the same."""
     folder, _ = trained

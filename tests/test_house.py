@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -15,6 +16,7 @@ from zipfile import ZipFile
 
 import pytest
 from accelerate.commands.config.config_args import load_config_from_file
+from environments import ENVIRONMENTS
 
 import vaswani
 
@@ -146,20 +148,42 @@ def test_every_dependency_has_its_purpose_written_down() -> None:
     assert set(re.findall(r"^\| `([\w-]+)` \| (\S+) \| .+ \|$", table, re.MULTILINE)) == declared()
 
 
+def pinned(lines: Iterable[str]) -> dict[str, str]:
+    """The exact versions that requirements name, by plain name."""
+    found = (re.match(r"[\w.-]+==([\w.+!-]+)\s*(;|#|$)", line) for line in lines)
+    return {plain_name(each[0]): each[1] for each in found if each}
+
+
 def test_every_dependency_is_pinned() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {plain_name(line) for line in lines if re.match(r"[\w.-]+==[\w.+!-]+\s*(;|#|$)", line)}
-    assert {name for name, _ in declared()} - pinned == set()
+    assert {name for name, _ in declared()} - pinned(lines).keys() == set()
+
+
+@pytest.mark.parametrize("module", ENVIRONMENTS)
+def test_the_environment_of_a_peer_is_pinned_and_shares_our_versions(module: str) -> None:
+    ours = pinned((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    requirements = [*ENVIRONMENTS[module].needs, ENVIRONMENTS[module].peer]
+    theirs = pinned(requirements)
+    assert theirs.keys() == {plain_name(each) for each in requirements}
+    assert {name: ours.get(name, version) for name, version in theirs.items()} == theirs
 
 
 def test_everything_imported_is_a_dependency() -> None:
     for_users = {name for name, extra in declared() if extra != "dev"}
     neighbours = [file.stem for folder in ("tests", "benchmarks") for file in (ROOT / folder).glob("*.py")]
     for_us = {name for name, _ in declared()} | {plain_name(name) for name in (*neighbours, "contenders")}
+    contenders = Path("benchmarks/contenders")
+    for_peers = {
+        contenders / f"{module}.py": {plain_name(each.imported_as), *map(plain_name, each.needs), "contenders"}
+        for module, each in ENVIRONMENTS.items()
+    }
+    for_all_peers = set.intersection(*for_peers.values()) | {"process-memory"}
+    shared = dict.fromkeys((contenders / "stepping.py", Path("benchmarks/process_memory.py")), for_all_peers)
     undeclared = {}
     for file in cloned_files():
         if file.suffix == ".py" and file.name != "setup.py":
-            allowed = for_users if file.parts[0] in {*FOLDERS, "recipes"} else for_us
+            elsewhere = for_users if file.parts[0] in {*FOLDERS, "recipes"} else for_us
+            allowed = (for_peers | shared).get(file, elsewhere)
             if missing := imported(ROOT / file) - allowed:
                 undeclared[str(file)] = missing
     assert undeclared == {}

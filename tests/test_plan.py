@@ -72,6 +72,16 @@ def test_the_table_of_memory_is_that_of_the_guide(capsys: pytest.CaptureFixture[
     assert all(row in said for row in rows)
 
 
+def test_a_row_of_table_3_is_planned_as_it_would_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(RECIPES / "table3.py"), "--row", "big", "--max_steps", "10"]) == 0
+    said = capsys.readouterr().out
+    assert "214,171,648 parameters" in said
+    assert "The run of 10 steps" in said
+    assert main(["plan", str(RECIPES / "table3.py"), "--row", "big", "--scale", "2"]) == 0
+    halved = planned("wmt14_base", "--num_heads", "16", "--d_k", "32", "--d_v", "32")
+    assert f"{sum(halved.parameters):,} parameters" in capsys.readouterr().out
+
+
 def test_16_bits_are_16_bits_by_whichever_flag() -> None:
     autocast, throughout, float32 = (
         planned("wmt14_base", *flags).costs

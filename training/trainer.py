@@ -14,15 +14,12 @@ from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
-from .allocator import keep_freed_memory
 from .arguments import VaswaniTrainingArguments
-from .bfloat16 import compute_in_bfloat16
 from .checkpoints import begin, check_parts, prune, saved_on, seal
 from .compilation import compile_each_shape
 from .consolidation import load_weights, read_weights
-from .dropout import drop_by_bits
+from .faster import train_faster
 from .finite import FiniteSteps, Place
-from .fused_loss import train_without_logits
 from .peers import named_when_lost
 from .progress import Progress
 from .resuming import check_fits, seed_of
@@ -93,12 +90,7 @@ class VaswaniTrainer(Trainer):
         # The Trainer would delete older checkpoints before the new one is known to be whole.
         self.keep, args.save_total_limit = args.save_total_limit, None
         callbacks = [EarlyStoppingCallback(args.patience)] if args.patience else []
-        train_without_logits(model)
-        drop_by_bits(model)
-        if args.bf16_throughout:
-            compute_in_bfloat16(model)
-        if args.device.type == "cpu":
-            keep_freed_memory()
+        train_faster(model, args.device, args.bf16_throughout)
         # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
         super().__init__(
             model, args, train_dataset=_Unread(), eval_dataset=_Unread(), processing_class=tokenizer,

@@ -7,10 +7,10 @@ from contenders.stepping import DEVICE, Setting, Step, batch, serve, step
 from torch import Tensor
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.training.allocator import keep_freed_memory
 from vaswani.training.bfloat16 import compute_in_bfloat16
 from vaswani.training.dropout import drop_by_bits
 from vaswani.training.fused_loss import train_without_logits
+from vaswani.training.memory import keep_freed_memory
 
 
 def config_of(setting: Setting) -> VaswaniConfig:

@@ -20,7 +20,7 @@ def way(kind: torch.dtype) -> Callable[[Setting], Step]:
             for _ in range(NUMBER):
                 left @ right
 
-        return run
+        return Step(run)
 
     return make
 

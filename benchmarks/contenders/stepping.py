@@ -8,16 +8,24 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from process_memory import peak_memory, resident_memory
 from torch import Tensor, nn
 
-Step = Callable[[], Any]
 DEVICE = torch.accelerator.current_accelerator() or torch.device("cpu")
 STEPS = 1 if DEVICE.type == "cpu" else 10
 """Of a turn."""
+
+
+class Step(NamedTuple):
+    """What a contender does when it is asked."""
+
+    run: Callable[[], Tensor | None]
+    """Makes the step and returns its loss, if it has one."""
+    parameters: int = 0
+    """Numbers that are trained."""
 
 
 class Setting(NamedTuple):
@@ -60,43 +68,46 @@ def step(network: nn.Module, loss: Callable[[], Tensor], autocast: bool) -> Step
     network.to(DEVICE).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-5, betas=(0.9, 0.98), eps=1e-9, fused=True)
 
-    def run() -> None:
+    def run() -> Tensor:
         with torch.autocast(DEVICE.type, torch.bfloat16, enabled=autocast):
             total = loss()
         total.backward()
         optimizer.step()
         optimizer.zero_grad()
+        return total.detach()
 
-    return run
+    return Step(run, sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad))
 
 
 def serve(ways: Mapping[str, Callable[[Setting], Step]]) -> None:
-    """Make the step that the command line names; tell what memory it takes, then its seconds as often as asked."""
+    """Make the step that the command line names; tell what it is and takes, then its seconds as often as asked."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
     setting = Setting(**json.loads(sys.argv[1]))
     torch.set_num_threads(setting.threads)
-    run = ways[setting.way](setting)
-    print(json.dumps({"peak_bytes": peak(run), "torch": torch.__version__}), file=answers, flush=True)
+    made = ways[setting.way](setting)
+    about = {"torch": torch.__version__, "parameters": made.parameters} | first_steps(made.run)
+    print(json.dumps(about), file=answers, flush=True)
     for _ in sys.stdin:
-        print(json.dumps(timed(run, setting.threads)), file=answers, flush=True)
+        print(json.dumps(timed(made.run, setting.threads)), file=answers, flush=True)
 
 
-def peak(run: Step) -> int:
-    """Return the bytes that the first two steps take above what is held before them, Adam's moments included."""
-    if DEVICE.type == "cpu":
-        before = resident_memory()
-        run()
-        run()
-        return peak_memory() - before
-    torch.accelerator.reset_peak_memory_stats()
-    before = torch.accelerator.memory_allocated()
+def first_steps(run: Callable[[], Tensor | None]) -> dict[str, float]:
+    """Make two steps; return the loss of the first, and the most bytes above what is held before them.
+
+    These hold Adam's moments, which the first step makes.
+    """
+    on_processors = DEVICE.type == "cpu"
+    if not on_processors:
+        torch.accelerator.reset_peak_memory_stats()
+    before = resident_memory() if on_processors else torch.accelerator.memory_allocated()
+    loss = run()
     run()
-    run()
-    return torch.accelerator.max_memory_allocated() - before
+    most = peak_memory() if on_processors else torch.accelerator.max_memory_allocated()
+    return {"peak_bytes": most - before} | ({} if loss is None else {"first_loss": loss.item()})
 
 
-def timed(run: Step, threads: int) -> dict[str, float]:
+def timed(run: Callable[[], Tensor | None], threads: int) -> dict[str, float]:
     """Return the seconds of a step by the clock, and by the process's own divided by its threads."""
     if DEVICE.type != "cpu":
         run()

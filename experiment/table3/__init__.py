@@ -14,7 +14,19 @@ from .rows import BASE, BIG, BY_NAME, NETWORK, ROWS, Row, fields_of
 from .runs import rate_against_base, run_folder
 from .table import gather
 
-__all__ = ["BASE", "BIG", "BY_NAME", "ROWS", "Row", "arguments_of", "fields_of", "gather", "main", "recipe_of"]
+__all__ = [
+    "BASE",
+    "BIG",
+    "BY_NAME",
+    "ROWS",
+    "Row",
+    "arguments_of",
+    "fields_of",
+    "gather",
+    "main",
+    "options",
+    "recipe_of",
+]
 
 
 def main(recipe: Recipe) -> None:

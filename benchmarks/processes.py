@@ -1,0 +1,62 @@
+"""Measure how several processes that train one model together compare to one, with as many tokens in each step.
+
+python benchmarks/processes.py recipes/multi30k.py --data_dir FOLDER --bf16_throughout
+
+Flags are those of the recipe. A step takes one micro-batch for each process of the largest number; one process takes
+them one after another. Without an accelerator there is also one process with as many threads. Each is started anew in
+each round, one at a time, in an order turned by one; figures are target tokens a second after the first stretch.
+"""
+
+import argparse
+import functools
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from machine import machine
+from turns import in_turn
+
+RUN = Path(__file__).with_name("measure_run.py")
+
+
+def speed(processes: int, threads: int, command: list[str]) -> float:
+    """Return target tokens a second, the median over the stretches of a run."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    if not torch.accelerator.is_available():
+        environment["ACCELERATE_USE_CPU"] = "true"
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    done = subprocess.run([*launcher, *command], env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return statistics.median(json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", help="file of a recipe; its flags may follow")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=60, help="of a run; six stretches, of which five count")
+    given, flags = parser.parse_known_args()
+    most = max(given.processes)
+    command = [
+        str(RUN), given.recipe, *flags, "--batches_per_step", str(most), "--streams", str(most),
+        "--max_steps", str(given.steps), "--logging_steps", str(given.steps // 6),
+    ]  # fmt: skip
+    ways = {f"{number} process(es)": functools.partial(speed, number, 1, command) for number in given.processes}
+    if not torch.accelerator.is_available():
+        ways[f"1 process, {most} threads"] = functools.partial(speed, 1, most, command)
+    found = in_turn(ways, given.rounds)
+    first = next(iter(found.values()))
+    print("\n".join(f"{name}: {value}" for name, value in machine("torch", "accelerate").items()))
+    print("\n| | target tokens/s (least to most) | against the first |\n|---|---|---|")
+    for name, speeds in found.items():
+        ratio = statistics.median(mine / one for mine, one in zip(speeds, first, strict=True))
+        print(f"| {name} | {statistics.median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f}) | {ratio:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
