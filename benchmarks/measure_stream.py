@@ -22,7 +22,7 @@ _QUIET = 2.0
 class Task:
     """What to measure."""
 
-    order: dict[str, int]
+    order: dict[str, Any]
     """The fields of `vaswani.data.Order`."""
     workers: int
     tokenizer: str

@@ -140,6 +140,6 @@ def padding(order: Order, lengths: GroupLengths, most: int = 60) -> dict[str, fl
         window: Window = build_window(lengths, lengths.groups, order, stream, 0, number)
         sources, targets = window.sources.lengths, window.targets.lengths
         tokens += int(sources.sum() + targets.sum())
-        places += padded_size(sources, targets, window.batches)
+        places += padded_size(window.shapes)
         pairs, batches, windows = pairs + len(sources), batches + len(window.batches), windows + 1
     return {"padding": 1 - tokens / places, "pairs_per_batch": pairs / batches, "windows": windows}

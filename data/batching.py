@@ -3,8 +3,8 @@
 Shapes: N sentence pairs, n of them in a batch, S and T the longest source and target among those n.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,14 @@ Tokens = NDArray[np.unsignedinteger[Any]]
 
 IGNORED = -100
 """The label that no loss counts."""
+
+
+class Shape(NamedTuple):
+    """What a batch measures, padding included."""
+
+    rows: int
+    source: int
+    target: int
 
 
 def cut_batches(source_lengths: Indices, target_lengths: Indices, budget: int) -> list[Indices]:
@@ -58,29 +66,80 @@ def cut_batches(source_lengths: Indices, target_lengths: Indices, budget: int) -
     return np.split(order, cuts)
 
 
-def pad(rows: Sequence[Tokens], value: int) -> Tensor:
-    """Stack n rows into `[n, longest]` int64, filled up on the right with `value`."""
-    longest = max(len(row) for row in rows)
-    padded = np.full((len(rows), longest), value, dtype=np.int64)
-    for line, row in zip(padded, rows, strict=True):
+def cut_to_widths(
+    source_lengths: Indices, target_lengths: Indices, budget: int, widths: Sequence[int]
+) -> list[Indices]:
+    """Cut N pairs into batches that `shape_of` gives at most one shape for each of the widths.
+
+    The widest pair that is left decides the width of the next batch, which then takes the widest pairs until it is
+    full. So a batch may hold pairs of a lesser width, but none has an empty row except the last, of the narrowest.
+
+    Args:
+        source_lengths: `[N]`, tokens with the end symbol.
+        target_lengths: `[N]`, likewise.
+        budget: tokens a side and batch.
+        widths: rising; the last holds every pair and is within the budget.
+
+    Returns:
+        For each batch the indices `[n]` of its pairs; every index is in one batch.
+
+    """
+    width = np.maximum(source_lengths, target_lengths)
+    order = np.argsort(-width, kind="stable")
+    batches, first = [], 0
+    while first < len(order):
+        rows = budget // _holding(int(width[order[first]]), widths)
+        batches.append(order[first : first + rows])
+        first += rows
+    return batches
+
+
+def shape_of(source_lengths: Indices, target_lengths: Indices, budget: int, widths: Sequence[int] = ()) -> Shape:
+    """Return the shape of a batch of n pairs: as large as it must be, or the one that its width has."""
+    source, target = int(source_lengths.max()), int(target_lengths.max())
+    if not widths:
+        return Shape(len(source_lengths), source, target)
+    width = _holding(max(source, target), widths)
+    return Shape(budget // width, width, width)
+
+
+def _holding(tokens: int, widths: Sequence[int]) -> int:
+    """Return the narrowest width that holds so many tokens."""
+    return next(width for width in widths if width >= tokens)
+
+
+def pad(rows: Sequence[Tokens], value: int, height: int, width: int) -> Tensor:
+    """Stack rows into `[height, width]` int64, filled up on the right and below with `value`."""
+    padded = np.full((height, width), value, dtype=np.int64)
+    for line, row in zip(padded, rows, strict=False):
         line[: len(row)] = row
     return torch.from_numpy(padded)
 
 
-def model_inputs(sources: Sequence[Tokens], targets: Sequence[Tokens], padding: int) -> dict[str, Tensor]:
-    """Return `input_ids` and `attention_mask` `[n, S]` and `labels` `[n, T]` of a batch; labels are padded by -100."""
-    input_ids = pad(sources, padding)
+def model_inputs(
+    sources: Sequence[Tokens], targets: Sequence[Tokens], padding: int, shape: Shape | None = None
+) -> dict[str, Tensor]:
+    """Return `input_ids` and `attention_mask` `[n, S]` and `labels` `[n, T]` of a batch; labels are padded by -100.
+
+    A `shape` may ask for more than the pairs need. Rows without a pair count for nothing, since all of their labels are
+    -100; one of their padding symbols is attended to, or a softmax would have nothing to choose from.
+    """
     lengths = torch.tensor([len(row) for row in sources])
-    attention_mask = (torch.arange(input_ids.shape[1]) < lengths[:, None]).long()
-    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": pad(targets, IGNORED)}
+    if shape is None:
+        shape = Shape(len(sources), int(lengths.max()), max(len(row) for row in targets))
+    lengths = torch.cat([lengths, lengths.new_ones(shape.rows - len(sources))])
+    return {
+        "input_ids": pad(sources, padding, shape.rows, shape.source),
+        "attention_mask": (torch.arange(shape.source) < lengths[:, None]).long(),
+        "labels": pad(targets, IGNORED, shape.rows, shape.target),
+    }
 
 
-def padding_share(source_lengths: Indices, target_lengths: Indices, batches: Sequence[Indices]) -> float:
+def padding_share(source_lengths: Indices, target_lengths: Indices, shapes: Iterable[Shape]) -> float:
     """Return the share of padding among all positions of both sides."""
-    tokens = int(source_lengths.sum() + target_lengths.sum())
-    return 1 - tokens / padded_size(source_lengths, target_lengths, batches)
+    return 1 - int(source_lengths.sum() + target_lengths.sum()) / padded_size(shapes)
 
 
-def padded_size(source_lengths: Indices, target_lengths: Indices, batches: Sequence[Indices]) -> int:
+def padded_size(shapes: Iterable[Shape]) -> int:
     """Return the positions of both sides of all batches, padding included."""
-    return sum(len(batch) * int(source_lengths[batch].max() + target_lengths[batch].max()) for batch in batches)
+    return sum(shape.rows * (shape.source + shape.target) for shape in shapes)

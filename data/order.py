@@ -1,6 +1,7 @@
 """The numbers that the order of training is drawn from: permutations, shares of row groups, windows."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -19,11 +20,21 @@ class Order:
     """M. One suits a small corpus; 64 keep many loader workers and machines busy without reading the same rows."""
     window_groups: int = 64
     """Row groups mixed in one window, of about 1,000 pairs each."""
+    widths: tuple[int, ...] = ()
+    """The lengths, rising, to one of which both sides of a batch are padded; none: as little as possible."""
 
     def __post_init__(self) -> None:
         for name in ("tokens_per_batch", "streams", "window_groups"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        told = " ".join(map(str, self.widths))
+        if any(after <= before for before, after in pairwise((0, *self.widths))):
+            raise ValueError(f"widths are {told}; positive numbers of tokens, each above the one before, are needed")
+        if self.widths and self.widths[-1] > self.tokens_per_batch:
+            raise ValueError(
+                f"widths are {told}, and a batch has {self.tokens_per_batch} tokens a side: not one pair of the last "
+                "would fit; lower it, or raise tokens_per_batch"
+            )
 
 
 def permutation(length: int, *key: int) -> Indices:

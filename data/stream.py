@@ -23,7 +23,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
-from .batching import Indices, Tokens, cut_batches, model_inputs
+from .batching import Indices, Shape, Tokens, cut_batches, cut_to_widths, model_inputs, shape_of
 from .cleaning import Drops, Limits
 from .encoding import EncodedGroup, Ragged, join
 from .order import Order, groups_of_stream, permutation, window_starts
@@ -43,11 +43,12 @@ class Anchor(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """n encoded pairs and their ids `[n, 2]`: (row group, row in the group)."""
+    """n encoded pairs, their ids `[n, 2]`: (row group, row in the group), and the shape that they come in."""
 
     sources: list[Tokens]
     targets: list[Tokens]
     rows: Indices
+    shape: Shape
 
 
 class Window(NamedTuple):
@@ -57,13 +58,15 @@ class Window(NamedTuple):
     targets: Ragged
     ids: Indices  # [N, 2], (row group, row in the group)
     batches: list[Indices]
+    shapes: list[Shape]  # of the batches
     drops: Drops
 
     def batch(self, number: int) -> Batch:
         """Return one batch."""
         pairs = self.batches[number]
         rows = pairs.tolist()
-        return Batch([self.sources.row(n) for n in rows], [self.targets.row(n) for n in rows], self.ids[pairs])
+        sources, targets = [self.sources.row(n) for n in rows], [self.targets.row(n) for n in rows]
+        return Batch(sources, targets, self.ids[pairs], self.shapes[number])
 
 
 class Place(NamedTuple):
@@ -102,9 +105,12 @@ def build_window(read: Callable[[int], EncodedGroup], groups: int, order: Order,
     drops = sum((part.drops for part in parts), Drops())
     key = (order.seed, epoch, stream, window)
     mixed = permutation(len(ids), *key, 0)
-    cuts = cut_batches(sources.lengths[mixed], targets.lengths[mixed], order.tokens_per_batch)
-    turns = permutation(len(cuts), *key, 1).tolist()
-    return Window(sources, targets, ids, [mixed[cuts[number]] for number in turns], drops)
+    of_source, of_target = sources.lengths[mixed], targets.lengths[mixed]
+    budget, widths = order.tokens_per_batch, order.widths
+    cuts = cut_to_widths(of_source, of_target, budget, widths) if widths else cut_batches(of_source, of_target, budget)
+    turned = [cuts[number] for number in permutation(len(cuts), *key, 1).tolist()]
+    shapes = [shape_of(of_source[cut], of_target[cut], budget, widths) for cut in turned]
+    return Window(sources, targets, ids, [mixed[cut] for cut in turned], shapes, drops)
 
 
 class StreamReader:
@@ -206,13 +212,20 @@ class TrainingStream:
                 f"a pair may have {limits.max_tokens} tokens a side and a batch {order.tokens_per_batch}; "
                 "lower --max_tokens or raise --tokens_per_batch"
             )
+        if order.widths and limits.max_tokens > order.widths[-1]:
+            raise ValueError(
+                f"a pair may have {limits.max_tokens} tokens a side and the last of --widths is {order.widths[-1]}; "
+                f"lower --max_tokens, or add the width {limits.max_tokens}"
+            )
         padding = tokenizer.pad_token_id
         assert isinstance(padding, int)
         self._padding = padding
         self._corpus = corpus
         self._order = order
         self._read = GroupReader(corpus, tokenizer, limits, cache)
+        # As JSON gives it back: a list for a tuple.
         self._identity = {"data": corpus.fingerprint, "tokenizer": tokenizer_id, **asdict(order), **asdict(limits)}
+        self._identity["widths"] = list(order.widths)
         self._anchors = {stream: Anchor(0, 0, 0) for stream in range(order.streams)}
         self._readers: dict[int, StreamReader] = {}
         self._ahead: Executor | None = None
@@ -230,7 +243,7 @@ class TrainingStream:
         if stream not in self._readers:
             self._readers[stream] = self._reader(stream)
         batch, anchor, drops, barren = self._readers[stream].batch(index)
-        inputs: dict[str, Any] = dict(model_inputs(batch.sources, batch.targets, self._padding))
+        inputs: dict[str, Any] = dict(model_inputs(batch.sources, batch.targets, self._padding, batch.shape))
         return inputs | {"place": Place(number, stream, anchor, batch.rows, drops, barren)}
 
     def _reader(self, stream: int) -> StreamReader:
@@ -245,6 +258,11 @@ class TrainingStream:
 
     def _windows_of(self, stream: int) -> int:
         return len(window_starts(self._order, self._corpus.groups, stream)) - 1
+
+    @property
+    def shapes(self) -> int | None:
+        """How many shapes batches come in at most; None: any."""
+        return len(self._order.widths) or None
 
     @property
     def windows_an_epoch(self) -> int:
@@ -325,7 +343,8 @@ class TrainingStream:
 
         """
         # A position saved before a field existed was saved under its default.
-        then = {each.name: each.default for kind in (Order, Limits) for each in fields(kind)} | state["identity"]
+        defaults = {each.name: each.default for kind in (Order, Limits) for each in fields(kind)}
+        then = defaults | {"widths": []} | state["identity"]
         changed = [
             f"{name} was {then.get(name)!r} and is {value!r}"
             for name, value in self._identity.items()

@@ -73,6 +73,12 @@ class DataArguments:
     tokens_per_batch: int = field(
         default=4096, metadata={"help": "Token budget of a micro-batch, on each side, padding included."}
     )
+    widths: list[int] = field(
+        default_factory=list,
+        metadata={"help": "Pad both sides of a batch to one of these lengths, rising, the last at least --max_tokens, "
+                          "and fill it up to --tokens_per_batch: so many shapes and no more, for --torch_compile and "
+                          "CUDA graphs. By default as little padding as can be, and any shape."},
+    )  # fmt: skip
     streams: int = field(default=1, metadata={"help": "Independent streams; 64 for large corpora and many processes."})
     window_groups: int = field(default=64, metadata={"help": "Row groups (of 1,000 pairs) mixed at a time."})
     max_unreadable: float = field(

@@ -53,7 +53,7 @@ def count(stream: TrainingStream, name: str, vocabulary: int, windows: int | Non
     for window in tqdm(islice(stream.windows(), wanted), total=wanted, unit=" windows", desc="Looking"):
         drops += window.drops
         batches += len(window.batches)
-        places += padded_size(window.sources.lengths, window.targets.lengths, window.batches)
+        places += padded_size(window.shapes)
         for side, rows in enumerate((window.sources.lengths, window.targets.lengths)):
             found = np.bincount(rows, minlength=len(lengths[side]))
             found[: len(lengths[side])] += lengths[side]

@@ -87,7 +87,8 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
     publication.trainer = trainer
     trainer.add_callback(publication)
-    say(f"{len(tokenizer):,} symbols; {what_runs(model, training, trainer.accelerator, data.tokens_per_batch)}")
+    told = what_runs(model, training, trainer.accelerator, data.tokens_per_batch, data.widths)
+    say(f"{len(tokenizer):,} symbols; {told}")
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()

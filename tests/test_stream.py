@@ -71,24 +71,29 @@ class Setting(NamedTuple):
     seed: int
     streams: int
     window_groups: int
+    widths: tuple[int, ...] = ()
 
     def stream(self, tokenizer: PreTrainedTokenizerFast, cache: PackedCache | None = None) -> TrainingStream:
         return numbered_stream(
             self.corpus, tokenizer, seed=self.seed, streams=self.streams, window_groups=self.window_groups,
-            cache=cache, max_unreadable=1.0,
+            cache=cache, max_unreadable=1.0, widths=self.widths,
         )  # fmt: skip
 
 
 @st.composite
 def drawn_settings(draw: st.DrawFn) -> Setting:
-    """Small corpora of 2 to 9 groups; in some, all rows of a group are unreadable, so that a window has no batch."""
+    """Small corpora of 2 to 9 groups; in some, all rows of a group are unreadable, so that a window has no batch.
+
+    Batches of some have fixed shapes.
+    """
     sizes = draw(st.lists(st.integers(2, 40), min_size=2, max_size=9).map(tuple))
     # A stream must have a usable group in its share.
     streams = draw(st.integers(1, len(sizes)))
     lost = draw(st.integers(0, len(sizes) - 1)) if len(sizes) >= 2 * streams and draw(st.booleans()) else None
     unreadable = frozenset((lost, row) for row in range(sizes[lost])) if lost is not None else frozenset()
     corpus = NumberedCorpus(sizes, draw(st.sampled_from([0, 5])), unreadable)
-    return Setting(corpus, draw(st.integers(0, 2**31)), streams, draw(st.integers(1, 4)))
+    widths = draw(st.sampled_from([(), (40,), (8, 11, 13, 50)]))
+    return Setting(corpus, draw(st.integers(0, 2**31)), streams, draw(st.integers(1, 4)), widths)
 
 
 def drawn_lives(processes: list[int]) -> st.SearchStrategy[list[Life]]:
@@ -197,7 +202,9 @@ def test_every_row_comes_once_an_epoch_and_with_its_own_tokens(
         found = seen(batch)
         if found.epoch < EPOCHS:
             rows[found.epoch].update(found.rows)
-        for (group, row), source, target in zip(found.rows, batch["input_ids"], batch["labels"], strict=True):
+        assert bool(setting.widths) or len(found.rows) == len(batch["labels"])
+        assert (batch["labels"][len(found.rows) :] == -100).all()
+        for (group, row), source, target in zip(found.rows, batch["input_ids"], batch["labels"], strict=False):
             pair = corpus.read(group)[row]
             assert isinstance(pair, Pair)
             assert source[source != tokenizer.pad_token_id].tolist() == tokenizer(pair.source).input_ids
@@ -370,6 +377,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "tokens_per_batch": {"budget": 80},
     "streams": {"streams": 2},
     "window_groups": {"window_groups": 3},
+    "widths": {"widths": (8, 40)},
     "max_tokens": {"limits": Limits(max_tokens=41, max_ratio=20)},
     "max_ratio": {"limits": Limits(max_tokens=40, max_ratio=19)},
     "max_characters": {"limits": Limits(max_tokens=40, max_ratio=20, max_characters=80)},
@@ -412,12 +420,17 @@ def test_a_position_from_before_an_option_existed_is_taken_where_the_option_is_o
     corpus = NumberedCorpus((30, 30, 30))
     stream = numbered_stream(corpus, tokenizer)
     state = stream.state(0, [stream.notes()])
-    del state["identity"]["drop_html"]
+    del state["identity"]["drop_html"], state["identity"]["widths"]
     numbered_stream(corpus, tokenizer).restore(state)
     limits = Limits(max_tokens=40, max_ratio=20, drop_html=True)
     order = Order(seed=0, tokens_per_batch=64, streams=1, window_groups=2)
     with pytest.raises(StreamMismatchError, match="drop_html was False and is True"):
         TrainingStream(corpus, tokenizer, fingerprint(tokenizer), limits, order).restore(state)
+
+
+def test_widths_have_to_hold_every_pair(tokenizer: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(ValueError, match=r"may have 40 tokens a side and the last of --widths is 39; lower --max_tok"):
+        numbered_stream(NumberedCorpus((4,)), tokenizer, widths=(8, 39))
 
 
 def test_a_corpus_without_a_usable_pair_is_an_error_and_not_an_endless_search(

@@ -2,6 +2,9 @@
 
 torch draws a number in floating point for each element there, five times as slowly. The share that is dropped is a
 multiple of 2^-16, and what is kept is divided by exactly the share that is kept.
+
+Where the network is compiled, dropout is torch's: the compiler cannot see into the drawing of bits, and would end a
+graph at each of them.
 """
 
 import torch
@@ -24,7 +27,8 @@ class _Dropout:
 
     def __call__(self, hidden: Tensor) -> Tensor:
         dropped = round(self.module.p * 2**16)
-        if not self.module.training or hidden.device.type != "cpu" or not 0 < dropped < 2**16:
+        is_elsewhere = hidden.device.type != "cpu" or torch.compiler.is_compiling()
+        if not self.module.training or is_elsewhere or not 0 < dropped < 2**16:
             return F.dropout(hidden, self.module.p, self.module.training)
         kept = torch.ge(random_bits(hidden), dropped - 2**15, out=torch.empty_like(hidden))
         return (hidden * kept).mul_(2**16 / (2**16 - dropped))

@@ -17,10 +17,11 @@ from .finite import Place
 from .launch import fault_of_processes, is_on
 
 
-def check_processes(args: VaswaniTrainingArguments, accelerator: Accelerator) -> None:
+def check_processes(args: VaswaniTrainingArguments, accelerator: Accelerator, shapes: int | None = None) -> None:
     """Compare what runs with what launcher and flags asked for; set the time-out everywhere.
 
     That is the number of processes, the way in which they share the work, their back end, precision and compilation.
+    `shapes` is how many a batch may have; None: any number.
 
     Raises:
         StartupError: they differ in any process; on all processes.
@@ -29,7 +30,7 @@ def check_processes(args: VaswaniTrainingArguments, accelerator: Accelerator) ->
     complaints = [fault_of_processes(accelerator.num_processes)]
     complaints += _faults_of_sharing(accelerator)
     complaints += _faults_of_precision(args, accelerator)
-    complaints += _faults_of_compilation(accelerator)
+    complaints += _faults_of_compilation(accelerator, shapes)
     if torch.distributed.is_initialized():
         wanted = args.ddp_backend or {"cuda": "nccl", "cpu": "gloo"}.get(args.device.type)
         backend = _backend(args.device)
@@ -107,7 +108,7 @@ def _faults_of_precision(args: VaswaniTrainingArguments, accelerator: Accelerato
         yield f"{runs} is asked for, and Accelerate would compute in float32 on {args.device.type}; use --bf16 there"
 
 
-def _faults_of_compilation(accelerator: Accelerator) -> Iterator[str]:
+def _faults_of_compilation(accelerator: Accelerator, shapes: int | None) -> Iterator[str]:
     """Tell where the network would be compiled otherwise than asked for, or not for long."""
     plugin = accelerator.state.dynamo_plugin
     asked = os.environ.get("ACCELERATE_DYNAMO_BACKEND", "no").upper()
@@ -116,11 +117,12 @@ def _faults_of_compilation(accelerator: Accelerator) -> Iterator[str]:
             f"the launcher asks for compilation by {asked}, and {plugin.backend.value} would run; leave out "
             "--torch_compile_backend, or dynamo_backend of the launch configuration"
         )
-    if plugin.backend != DynamoBackend.NO and plugin.dynamic is False:
+    if plugin.backend != DynamoBackend.NO and plugin.dynamic is False and shapes is None:
         yield (
             "the network would be compiled anew for each shape of batch, and after eight no more: accelerate launch "
             "switches dynamic shapes off unless told otherwise. Set dynamo_use_dynamic: true under dynamo_config, as "
-            "accelerate_configs/single_gpu.yaml does, or launch with --dynamo_use_dynamic"
+            "accelerate_configs/single_gpu.yaml does, or launch with --dynamo_use_dynamic; or give batches a few "
+            "shapes, by --widths"
         )
 
 
@@ -165,7 +167,13 @@ def check_data(places: Sequence[Place]) -> None:
         )
 
 
-def what_runs(model: nn.Module, args: VaswaniTrainingArguments, accelerator: Accelerator, tokens_per_batch: int) -> str:
+def what_runs(
+    model: nn.Module,
+    args: VaswaniTrainingArguments,
+    accelerator: Accelerator,
+    tokens_per_batch: int,
+    widths: Sequence[int] = (),
+) -> str:
     """Return a line: parameters, tokens a step, processes and how they share the work, precision, and memory."""
     weights = list(model.parameters())
     number = sum(weight.numel() for weight in weights)
@@ -176,11 +184,13 @@ def what_runs(model: nn.Module, args: VaswaniTrainingArguments, accelerator: Acc
     compiler = accelerator.state.dynamo_plugin.backend
     plugin = accelerator.deepspeed_plugin if accelerator.distributed_type == DistributedType.DEEPSPEED else None
     is_offloaded = plugin is not None and "cpu" in (plugin.offload_optimizer_device, plugin.offload_param_device)
+    shapes = ", ".join(f"{tokens_per_batch // width} x {width}" for width in widths)
+    batches = f"{tokens_per_batch:,}{f', each of {shapes}' if shapes else ''}"
     kind = str(weights[0].dtype).removeprefix("torch.")
     return (
         f"{number / 1e6:.2f}M parameters; {args.max_steps:,} steps of "
         f"{args.batches_per_step * tokens_per_batch:,} tokens a side, {args.batches_per_step} micro-batches of "
-        f"{tokens_per_batch:,}; {args.world_size} process(es) on {args.device.type}{together}, each accumulates "
+        f"{batches}; {args.world_size} process(es) on {args.device.type}{together}, each accumulates "
         f"{args.gradient_accumulation_steps}; {'' if precision == 'no' else precision + ' beside '}{kind} weights"
         f"{'' if compiler == DynamoBackend.NO else ', compiled by ' + compiler.value.lower()}; "
         f"{sum(needed) / 1e9:.2f} GB a process ({needed.weights / 1e9:.2f} weights, {needed.gradients / 1e9:.2f} "

@@ -16,6 +16,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback, Tra
 
 from .arguments import VaswaniTrainingArguments
 from .checkpoints import begin, check_parts, prune, saved_on, seal
+from .compilation import compile_each_shape
 from .consolidation import load_weights, read_weights
 from .faster import train_faster
 from .finite import FiniteSteps, Place
@@ -33,6 +34,10 @@ _log = logging.getLogger(__name__)
 
 class BatchSource(Protocol):
     """Where training batches come from: an endless stream that can say where it is and go back there."""
+
+    @property
+    def shapes(self) -> int | None:
+        """How many shapes micro-batches come in at most; None: any."""
 
     def loader(self, process: int, processes: int, workers: int, pin_memory: bool) -> DataLoader[dict[str, Any]]:
         """Return one process's share of the micro-batches, each with its "place"."""
@@ -278,7 +283,8 @@ class VaswaniTrainer(Trainer):
             TrainingEndedError: one of its kinds, on all processes that are left, where training ends before that.
 
         """
-        check_processes(self.args, self.accelerator)
+        compile_each_shape(self.accelerator, self.stream.shapes)
+        check_processes(self.args, self.accelerator, self.stream.shapes)
         if checkpoint is not None:
             check_parts(checkpoint)
             check_fits(checkpoint, self.accelerator)
