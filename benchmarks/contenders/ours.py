@@ -7,6 +7,7 @@ from contenders.stepping import DEVICE, Setting, Step, batch, serve, step
 from torch import Tensor
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.training.attention import fastest_attention
 from vaswani.training.bfloat16 import compute_in_bfloat16
 from vaswani.training.dropout import drop_by_bits
 from vaswani.training.fused_loss import train_without_logits
@@ -55,8 +56,8 @@ def way(
     return make
 
 
-ATTENTION = "eager" if DEVICE.type == "cpu" else "sdpa"
-OTHER = "sdpa" if DEVICE.type == "cpu" else "eager"
+ATTENTION = fastest_attention(DEVICE, in_16_bits=True)
+OTHER = "sdpa" if ATTENTION == "eager" else "eager"
 BARE: dict[str, Any] = {"fused_loss": False, "bits": False, "keeps_memory": False}
 WAYS = {
     "as --bf16_throughout trains": way(ATTENTION, throughout=True),
@@ -66,8 +67,8 @@ WAYS = {
     "as --bf16 trains": way(ATTENTION, autocast=True),
     "model alone, bf16": way(ATTENTION, autocast=True, **BARE),
     "model alone, sdpa, bf16": way("sdpa", autocast=True, **BARE),
-    "as float32 trains": way(ATTENTION),
-    f"float32, {OTHER} attention": way(OTHER),
+    "as float32 trains": way(fastest_attention(DEVICE, in_16_bits=False)),
+    "float32, eager attention": way("eager"),
     "model alone, sdpa, float32": way("sdpa", **BARE),
 }
 
