@@ -234,3 +234,5 @@ def test_what_runs_is_told_in_a_line(tmp_path: Path) -> None:
     assert (
         "1 process(es) on cpu, each accumulates 3; bf16 beside float32 weights, compiled by inductor; 0.00 GB" in line
     )
+    told = what_runs(model, arguments, Accelerator(mixed_precision="bf16"), 2048, (16, 100))
+    assert "3 micro-batches of 2,048, each of 128 x 16, 20 x 100; 1 process(es)" in told
