@@ -48,8 +48,8 @@ CONTENDERS = {
     ),
     "ours": (
         "model alone, sdpa, bf16", "model alone, bf16", "as --bf16 trains", "as --bf16_throughout trains",
-        "throughout, torch's dropout", "throughout, memory given back", "throughout, sdpa attention",
-        "model alone, sdpa, float32", "as float32 trains", "float32, eager attention",
+        "throughout, --gradient_checkpointing", "throughout, torch's dropout", "throughout, memory given back",
+        "throughout, sdpa attention", "model alone, sdpa, float32", "as float32 trains", "float32, eager attention",
     ),
     "bart": ("BART, bf16", "BART, float32"),
     "torch_transformer": ("torch.nn.Transformer, bf16", "torch.nn.Transformer, float32"),

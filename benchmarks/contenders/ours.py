@@ -31,6 +31,7 @@ def way(
     bits: bool = True,
     throughout: bool = False,
     keeps_memory: bool = True,
+    checkpointing: bool = False,
 ) -> Callable[[Setting], Step]:
     """Return how to make the step with these parts."""
 
@@ -43,6 +44,8 @@ def way(
             drop_by_bits(model)
         if throughout:
             compute_in_bfloat16(model)
+        if checkpointing:
+            model.gradient_checkpointing_enable()
         if keeps_memory and DEVICE.type == "cpu":
             keep_freed_memory()
         sample = batch(setting.vocab_size, setting.sentences, setting.length)._asdict()
@@ -61,6 +64,7 @@ OTHER = "sdpa" if ATTENTION == "eager" else "eager"
 BARE: dict[str, Any] = {"fused_loss": False, "bits": False, "keeps_memory": False}
 WAYS = {
     "as --bf16_throughout trains": way(ATTENTION, throughout=True),
+    "throughout, --gradient_checkpointing": way(ATTENTION, throughout=True, checkpointing=True),
     "throughout, torch's dropout": way(ATTENTION, throughout=True, bits=False),
     "throughout, memory given back": way(ATTENTION, throughout=True, keeps_memory=False),
     f"throughout, {OTHER} attention": way(OTHER, throughout=True),
