@@ -178,9 +178,9 @@ def whole_epochs(tokenizer: PreTrainedTokenizerFast) -> list[Seen]:
 
 
 def journalled(life: Life) -> Iterator[Seen]:
-    """What the processes of a life wrote down; a kill may have cut off the last line of each."""
-    for rank in range(life.processes):
-        for line in life.journal(rank).read_text().splitlines(keepends=True):
+    """What the processes of a life wrote down; a kill may have come before the first line, or cut off the last."""
+    for journal in filter(Path.exists, map(life.journal, range(life.processes))):
+        for line in journal.read_text().splitlines(keepends=True):
             if line.endswith("\n"):
                 number, epoch, rows, tensors = json.loads(line)
                 yield Seen(number, epoch, tuple((group, row) for group, row in rows), tensors)
