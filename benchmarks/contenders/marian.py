@@ -1,4 +1,7 @@
-"""transformers' Marian, with the smoothed loss that the stock Trainer gives it, or with its own."""
+"""transformers' Marian, with the smoothed loss that the stock Trainer gives it, or with its own.
+
+As it comes, and as it would be if its freed memory stayed with the process as that of our Trainer does.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +11,12 @@ from torch import Tensor
 from transformers import MarianConfig, MarianMTModel
 from transformers.trainer_pt_utils import LabelSmoother
 
+from vaswani.training.memory import keep_freed_memory
 
-def way(attention: str, *, autocast: bool, smoothed: bool = True) -> Callable[[Setting], Step]:
+
+def way(
+    attention: str, *, autocast: bool, smoothed: bool = True, keeps_memory: bool = False
+) -> Callable[[Setting], Step]:
     """Return how to make the step."""
 
     def make(setting: Setting) -> Step:
@@ -25,6 +32,8 @@ def way(attention: str, *, autocast: bool, smoothed: bool = True) -> Callable[[S
         )  # fmt: skip
         sample = batch(setting.vocab_size, setting.sentences, setting.length)
         smoother = LabelSmoother(setting.label_smoothing)
+        if keeps_memory:
+            keep_freed_memory()
 
         def loss() -> Tensor:
             if not smoothed:
@@ -43,8 +52,11 @@ def way(attention: str, *, autocast: bool, smoothed: bool = True) -> Callable[[S
 WAYS = {
     "Marian, bf16": way("sdpa", autocast=True),
     "Marian, eager attention, bf16": way("eager", autocast=True),
+    "Marian, memory kept, bf16": way("sdpa", autocast=True, keeps_memory=True),
+    "Marian, eager attention, memory kept, bf16": way("eager", autocast=True, keeps_memory=True),
     "Marian, not smoothed, bf16": way("sdpa", autocast=True, smoothed=False),
     "Marian, float32": way("sdpa", autocast=False),
+    "Marian, memory kept, float32": way("sdpa", autocast=False, keeps_memory=True),
     "Marian, eager attention, float32": way("eager", autocast=False),
 }
 
