@@ -10,11 +10,12 @@ processes or loader workers and wherever training stopped: nothing is lost and n
 A position is therefore small: the micro-batches consumed, and for each stream where its current window began.
 """
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -223,9 +224,9 @@ class TrainingStream:
         self._corpus = corpus
         self._order = order
         self._read = GroupReader(corpus, tokenizer, limits, cache)
-        # As JSON gives it back: a list for a tuple.
-        self._identity = {"data": corpus.fingerprint, "tokenizer": tokenizer_id, **asdict(order), **asdict(limits)}
-        self._identity["widths"] = list(order.widths)
+        self._identity = _as_saved({
+            "data": corpus.fingerprint, "tokenizer": tokenizer_id, **asdict(order), **asdict(limits)
+        })  # fmt: skip
         self._anchors = {stream: Anchor(0, 0, 0) for stream in range(order.streams)}
         self._readers: dict[int, StreamReader] = {}
         self._ahead: Executor | None = None
@@ -343,8 +344,9 @@ class TrainingStream:
 
         """
         # A position saved before a field existed was saved under its default.
-        defaults = {each.name: each.default for kind in (Order, Limits) for each in fields(kind)}
-        then = defaults | {"widths": []} | state["identity"]
+        known = (each for kind in (Order, Limits) for each in fields(kind))
+        defaults = _as_saved({each.name: each.default for each in known if each.default is not MISSING})
+        then = defaults | state["identity"]
         changed = [
             f"{name} was {then.get(name)!r} and is {value!r}"
             for name, value in self._identity.items()
@@ -383,3 +385,9 @@ def first_epoch_windows(notes: list[dict[str, Any]]) -> list[tuple[tuple[int, in
     for note in notes:
         windows |= note["first_epoch"]
     return sorted(windows.items(), key=lambda item: item[0])
+
+
+def _as_saved(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as a file gives them back, so that both can be compared: a tuple is a list in JSON."""
+    found: dict[str, Any] = json.loads(json.dumps(values))
+    return found
