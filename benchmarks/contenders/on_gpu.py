@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.training import fused_loss
-from vaswani.training.bfloat16 import compute_in_bfloat16
+from vaswani.training.faster import train_faster
 
 
 def way(
@@ -33,7 +33,7 @@ def way(
         layout: "padded"; "packed", without padding, by sequences; or "unmasked", where the source's padding is attended
             to, which is no training but bounds what masks cost: scaled_dot_product_attention is then flash attention.
         loss: "plain", "fused", or "fused, compiled", what is done to the logits being one kernel or two.
-        throughout: bfloat16 throughout rather than autocast.
+        throughout: bfloat16 throughout rather than autocast; with a fused loss.
         mode: of torch.compile; "reduce-overhead" takes CUDA graphs; None compiles nothing.
         checkpointing: layers are computed again in the backward pass.
 
@@ -58,11 +58,9 @@ def way(
         else:
             model.set_attn_implementation(attention)
         if loss != "plain":
-            fused_loss.train_without_logits(model)
+            train_faster(model, DEVICE, throughout)
         if loss == "fused, compiled":
             fused_loss._turn_into_gradient = torch.compile(fused_loss._turn_into_gradient, dynamic=False)
-        if throughout:
-            compute_in_bfloat16(model)
         if checkpointing:
             model.gradient_checkpointing_enable()
         called = model if mode is None else torch.compile(model, mode=mode, dynamic=False)

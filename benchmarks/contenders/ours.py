@@ -10,6 +10,7 @@ from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training.attention import fastest_attention
 from vaswani.training.bfloat16 import compute_in_bfloat16
 from vaswani.training.dropout import drop_by_bits
+from vaswani.training.faster import train_faster
 from vaswani.training.fused_loss import train_without_logits
 from vaswani.training.memory import keep_freed_memory
 
@@ -23,31 +24,48 @@ def config_of(setting: Setting) -> VaswaniConfig:
     )  # fmt: skip
 
 
-def way(
-    attention: str,
-    *,
-    autocast: bool = False,
-    fused_loss: bool = True,
-    bits: bool = True,
-    throughout: bool = False,
-    keeps_memory: bool = True,
-    checkpointing: bool = False,
-) -> Callable[[Setting], Step]:
-    """Return how to make the step with these parts."""
+def as_trained(model: Any) -> None:
+    """Do what the Trainer does by autocast and in float32."""
+    train_faster(model, DEVICE, bf16_throughout=False)
+
+
+def throughout(model: Any) -> None:
+    """Do what the Trainer does with --bf16_throughout."""
+    train_faster(model, DEVICE, bf16_throughout=True)
+
+
+def with_checkpointing(model: Any) -> None:
+    """Do that, and compute layers again in the backward pass."""
+    throughout(model)
+    model.gradient_checkpointing_enable()
+
+
+def with_torchs_dropout(model: Any) -> None:
+    """Do the same but for dropout."""
+    train_without_logits(model)
+    compute_in_bfloat16(model)
+    if DEVICE.type == "cpu":
+        keep_freed_memory()
+
+
+def giving_memory_back(model: Any) -> None:
+    """Do the same but for memory."""
+    train_without_logits(model)
+    drop_by_bits(model)
+    compute_in_bfloat16(model)
+
+
+def alone(_: Any) -> None:
+    """Leave the network as it is."""
+
+
+def way(attention: str, prepare: Callable[[Any], None], *, autocast: bool = False) -> Callable[[Setting], Step]:
+    """Return how to make the step of a network that is prepared so."""
 
     def make(setting: Setting) -> Step:
         model: Any = VaswaniForConditionalGeneration(config_of(setting))
         model.set_attn_implementation(attention)
-        if fused_loss:
-            train_without_logits(model)
-        if bits:
-            drop_by_bits(model)
-        if throughout:
-            compute_in_bfloat16(model)
-        if checkpointing:
-            model.gradient_checkpointing_enable()
-        if keeps_memory and DEVICE.type == "cpu":
-            keep_freed_memory()
+        prepare(model)
         sample = batch(setting.vocab_size, setting.sentences, setting.length)._asdict()
 
         def loss() -> Tensor:
@@ -61,19 +79,18 @@ def way(
 
 ATTENTION = fastest_attention(DEVICE, in_16_bits=True)
 OTHER = "sdpa" if ATTENTION == "eager" else "eager"
-BARE: dict[str, Any] = {"fused_loss": False, "bits": False, "keeps_memory": False}
 WAYS = {
-    "as --bf16_throughout trains": way(ATTENTION, throughout=True),
-    "throughout, --gradient_checkpointing": way(ATTENTION, throughout=True, checkpointing=True),
-    "throughout, torch's dropout": way(ATTENTION, throughout=True, bits=False),
-    "throughout, memory given back": way(ATTENTION, throughout=True, keeps_memory=False),
-    f"throughout, {OTHER} attention": way(OTHER, throughout=True),
-    "as --bf16 trains": way(ATTENTION, autocast=True),
-    "model alone, bf16": way(ATTENTION, autocast=True, **BARE),
-    "model alone, sdpa, bf16": way("sdpa", autocast=True, **BARE),
-    "as float32 trains": way(fastest_attention(DEVICE, in_16_bits=False)),
-    "float32, eager attention": way("eager"),
-    "model alone, sdpa, float32": way("sdpa", **BARE),
+    "as --bf16_throughout trains": way(ATTENTION, throughout),
+    "throughout, --gradient_checkpointing": way(ATTENTION, with_checkpointing),
+    "throughout, torch's dropout": way(ATTENTION, with_torchs_dropout),
+    "throughout, memory given back": way(ATTENTION, giving_memory_back),
+    f"throughout, {OTHER} attention": way(OTHER, throughout),
+    "as --bf16 trains": way(ATTENTION, as_trained, autocast=True),
+    "model alone, bf16": way(ATTENTION, alone, autocast=True),
+    "model alone, sdpa, bf16": way("sdpa", alone, autocast=True),
+    "as float32 trains": way(fastest_attention(DEVICE, in_16_bits=False), as_trained),
+    "float32, eager attention": way("eager", as_trained),
+    "model alone, sdpa, float32": way("sdpa", alone),
 }
 
 if __name__ == "__main__":
