@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import torch
 from contenders.stepping import DEVICE
-from machine import machine
+from machine import machine, told
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from turns import in_turn
 
@@ -63,7 +63,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     if DEVICE.type == "cpu":
         keep_freed_memory()
-    print("\n".join(f"{name}: {value}" for name, value in machine("torch").items()))
+    print(told(machine("torch")))
     for learns in (True, False):
         print(f"\n{'Forward and backward' if learns else 'Forward alone'}, microseconds a token (eager / sdpa):\n")
         print(f"| | {' | '.join(map(str, LENGTHS))} |\n|---{'|---' * len(LENGTHS)}|")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from contenders.ours import config_of
 from contenders.stepping import DEVICE, Setting, batch
 from torch.utils.flop_counter import FlopCounterMode
 
+from vaswani.experiment.table3 import BY_NAME, fields_of
 from vaswani.modeling import VaswaniForConditionalGeneration
 
 HERE = Path(__file__).resolve().parent
@@ -34,6 +36,7 @@ class Contender:
 
         """
         self.name = setting.way
+        began = time.monotonic()
         self.process = subprocess.Popen(
             [python, "-m", f"contenders.{module}", json.dumps(setting._asdict())],
             cwd=HERE, env=os.environ | {"OMP_NUM_THREADS": str(setting.threads)}, text=True,
@@ -42,7 +45,7 @@ class Contender:
         self.last_words: deque[str] = deque(maxlen=1)
         self.listener = Thread(target=self.pass_on, daemon=True)
         self.listener.start()
-        self.about = self.answer()
+        self.about = self.answer() | {"start_seconds": time.monotonic() - began}
 
     def pass_on(self) -> None:
         """Print what the process complains of, with its name before it."""
@@ -94,6 +97,15 @@ class Contender:
 def clock(threads: int) -> str:
     """Return the clock to go by: on processors with one thread that of the process, which others disturb less."""
     return "processor" if DEVICE.type == "cpu" and threads == 1 else "clock"
+
+
+def setting_of(row: str, threads: int, symbols: int, sentences: int, length: int) -> Setting:
+    """Return the network of a row of Table 3 and its batch, for a contender that is still to be named."""
+    fields = fields_of(BY_NAME[row])
+    return Setting(
+        "", threads, symbols, fields["d_model"], fields["d_ff"], fields["num_heads"], fields["encoder_layers"],
+        fields["dropout"], fields["label_smoothing"], sentences, length,
+    )  # fmt: skip
 
 
 def operations(setting: Setting) -> float:

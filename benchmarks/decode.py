@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 from exported import exported
-from machine import machine
+from machine import machine, told
 from marian import as_marian
 from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
@@ -33,6 +33,7 @@ import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.serving.engines import Engine, by_engine
 from vaswani.serving.search import Beams
 from vaswani.serving.translate import BLANK, batches, encode, translate, translate_batches
+from vaswani.training.attention import fastest_attention
 
 Contender = Callable[[list[str]], list[str]]
 PAPER = "paper's search"
@@ -62,7 +63,7 @@ def contenders(folder: Path, beams: int, tokens_per_batch: int, exports: Path) -
         return translations
 
     whole = load(torch.float32)
-    half = load(torch.bfloat16, "eager")  # torch's fused attention is slow in bfloat16 on processors
+    half = load(torch.bfloat16, fastest_attention(torch.device("cpu"), in_16_bits=True))
     ways = {
         PAPER: by(whole),
         "beam search of transformers": by(whole, paper_search=False),
@@ -157,7 +158,7 @@ def main() -> None:
         "lines": str(len(lines)), "beams": str(given.beams), "tokens_per_batch": str(given.tokens_per_batch),
         "rounds": str(given.rounds),
     }  # fmt: skip
-    print("\n".join(f"{name}: {value}" for name, value in about.items()))
+    print(told(about))
     for clock, said in (("processor_seconds", "Processor time"), ("seconds", "Time")):
         print(f"\n{said}:\n\n{table(rows, clock, given.baseline)}")
     if given.output:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from exported import exported
-from machine import machine
+from machine import machine, told
 from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteriaList
 
@@ -115,7 +115,7 @@ def main() -> None:
         }
         rows = compare(engines, tokenizer, sources, references, given.beams)
     about = machine("torch", "transformers", "ctranslate2", "onnxruntime", "sacrebleu")
-    print("\n".join(f"{name}: {value}" for name, value in about.items()))
+    print(told(about))
     print(f"signature: {rows[0]['signature']}\n\n{table(rows)}")
     if given.output:
         given.output.write_text(json.dumps({"machine": about, "rows": rows}, indent=2) + "\n", encoding="utf-8")

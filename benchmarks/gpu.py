@@ -28,47 +28,38 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from contender import Contender, operations
+from contender import operations, setting_of
 from contenders.on_gpu import WAYS
 from contenders.ours import config_of
 from contenders.products import FLOPS
 from contenders.stepping import DEVICE, Setting, batch
-from machine import machine
+from groups import start, stop_without, take_turns
+from machine import machine, told
 from torch import nn
 from turns import against, in_turn
 
+from vaswani.experiment.table3 import BY_NAME
 from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.training.attention import fastest_attention
 
 BASELINE = "as --bf16 trains"
 CEILING = "products, bf16"
 OTHERS = ("Marian, bf16",)
+NETWORKS = ("base", "big")
+NOWHERE = Path()
+"""No contender here needs an environment of its own."""
 
 
-class Network(NamedTuple):
-    """A row of Table 3."""
-
-    d_model: int
-    d_ff: int
-    num_heads: int
-    dropout: float
-    steps: int
-    """That the paper trained it for."""
-
-
-NETWORKS = {"base": Network(512, 2048, 8, 0.1, 100_000), "big": Network(1024, 4096, 16, 0.3, 300_000)}
-
-
-def setting_of(given: argparse.Namespace) -> Setting:
+def asked_for(given: argparse.Namespace) -> Setting:
     """Return the network that the flags ask for, and its batch."""
-    network = NETWORKS[given.network]
-    return Setting(
-        "", torch.get_num_threads(), given.vocab_size, given.d_model or network.d_model, given.d_ff or network.d_ff,
-        given.num_heads or network.num_heads, given.layers, network.dropout, 0.1, given.tokens // given.length,
-        given.length,
-    )  # fmt: skip
+    paper = setting_of(
+        given.network, torch.get_num_threads(), given.vocab_size, given.tokens // given.length, given.length
+    )
+    named = {name: getattr(given, name) for name in ("d_model", "d_ff", "num_heads", "layers")}
+    return paper._replace(**{name: value for name, value in named.items() if value is not None})
 
 
 # --- steps ---
@@ -76,7 +67,7 @@ def setting_of(given: argparse.Namespace) -> Setting:
 
 def steps(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """Measure contenders, a few at a time, each group in turn with the baseline and the ceiling."""
-    setting = setting_of(given)
+    setting = asked_for(given)
     asked = [name for name in given.contenders or [*OTHERS, *WAYS] if name != BASELINE]
     if unknown := [name for name in asked if name not in {*OTHERS, *WAYS}]:
         sys.exit(f"there is no contender {unknown[0]!r}; there are {', '.join(map(repr, (*OTHERS, *WAYS)))}")
@@ -84,30 +75,23 @@ def steps(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
     flops, sample = operations(setting), batch(setting.vocab_size, setting.sentences, setting.length)
     there = (sample.labels != -100).sum() + sample.attention_mask.sum()
     tokens, share = int((sample.labels != -100).sum()), float(there / (2 * sample.labels.numel()))
-    always = {name: Contender(module, setting._replace(way=name))
-              for module, name in (("on_gpu", BASELINE), ("products", CEILING))}  # fmt: skip
+    always, faults = start({BASELINE: "on_gpu", CEILING: "products"}, setting, NOWHERE)
+    stop_without(needed := (BASELINE, CEILING), faults)
     rows: list[dict[str, Any]] = []
-    faults: dict[str, str] = {}
     groups = [[BASELINE], *(asked[first : first + given.together] for first in range(0, len(asked), given.together))]
     for group in groups:
-        contenders = dict(always)
-        for name in (name for name in group if name != BASELINE):
-            began = time.monotonic()
-            if began - started > 60 * given.minutes:
-                faults[name] = f"left out: {given.minutes:g} minutes were over"
-                continue
-            try:
-                module = "marian" if name in OTHERS else "on_gpu"
-                contenders[name] = Contender(module, setting._replace(way=name))
-                contenders[name].about["start_seconds"] = time.monotonic() - began
-            except RuntimeError as error:
-                faults[name] = str(error)
-        if group != [BASELINE] and contenders == always:
+        if group != [BASELINE] and time.monotonic() - started > 60 * given.minutes:
+            faults |= dict.fromkeys(group, f"left out: {given.minutes:g} minutes were over")
             continue
-        found = in_turn({name: each.step for name, each in contenders.items()}, given.rounds)
+        modules = {name: "marian" if name in OTHERS else "on_gpu" for name in group if name != BASELINE}
+        others, unstarted = start(modules, setting, NOWHERE)
+        contenders = always | others
+        found, lost = take_turns(contenders, given.rounds)
+        faults |= unstarted | lost
+        stop_without(needed, faults)
         seconds = {name: [turn["clock"] for turn in turns] for name, turns in found.items()}
         ceiling = FLOPS / min(seconds[CEILING])
-        for name in (name for name in group if name in contenders):
+        for name in (name for name in group if name in found):
             of_step = flops * (share if "packed" in name else 1)
             speed = of_step / statistics.median(seconds[name])
             rows.append({"contender": name} | contenders[name].about | against(seconds[name], seconds[BASELINE]) | {
@@ -115,8 +99,8 @@ def steps(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
                 "share_of_ceiling": speed / ceiling, "ceiling": ceiling,
                 "share_of_peak": speed / given.peak_tflops / 1e12 if given.peak_tflops else None,
             })  # fmt: skip
-            if name != BASELINE:
-                contenders[name].end()
+        for each in others.values():
+            each.end()
     for each in always.values():
         each.end()
     about = machine("torch", "transformers") | {
@@ -157,10 +141,10 @@ def table_of_steps(rows: list[dict[str, Any]], faults: dict[str, str]) -> str:
 
 def decode(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """Measure `generate`, greedy and with beams, by the symbols that it writes a second."""
-    setting = setting_of(given)
+    setting = asked_for(given)
     made: nn.Module = VaswaniForConditionalGeneration(config_of(setting))
     model: Any = made.to(DEVICE, torch.bfloat16).eval()
-    model.set_attn_implementation("eager" if DEVICE.type == "cpu" else "sdpa")
+    model.set_attn_implementation(fastest_attention(DEVICE, in_16_bits=True))
     sample = batch(setting.vocab_size, setting.sentences, setting.length)
     inputs = {"input_ids": sample.input_ids, "attention_mask": sample.attention_mask}
 
@@ -250,7 +234,7 @@ def schedule(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
     rows = []
     for file in given.steps:
         measured = json.loads(file.read_text(encoding="utf-8"))
-        number = NETWORKS[measured["network"]].steps
+        number = BY_NAME[measured["network"]].steps
         [today] = [row for row in measured["rows"] if row["contender"] == BASELINE]
         # The unmasked one attends to padding, and is no training.
         best = min((row for row in measured["rows"] if row["contender"] in WAYS and "unmasked" not in row["contender"]),
@@ -270,11 +254,6 @@ def schedule(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
     return {"machine": about, "rows": rows}, told(about) + "\n\n" + "\n".join(lines)
 
 
-def told(about: dict[str, str]) -> str:
-    """Return what was measured on, a line each."""
-    return "\n".join(f"{name}: {value}" for name, value in about.items())
-
-
 PARTS: dict[str, Callable[[argparse.Namespace], tuple[dict[str, Any], str]]] = {
     "steps": steps, "decode": decode, "train": train, "schedule": schedule,
 }  # fmt: skip
@@ -292,9 +271,8 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--network", choices=NETWORKS, default="base")
         each.add_argument("--rounds", type=int, default=3)
         each.add_argument("--vocab_size", type=int, default=37_000)
-        each.add_argument("--layers", type=int, default=6)
         each.add_argument("--length", type=int, default=32, help="symbols of the longest sentences")
-        for size in ("d_model", "d_ff", "num_heads"):
+        for size in ("d_model", "d_ff", "num_heads", "layers"):
             each.add_argument(f"--{size}", type=int, help="in place of the network's, for a trial")
     of["steps"].add_argument("--tokens", type=int, default=25_000, help="of a batch, a side, padding included")
     of["decode"].add_argument("--tokens", type=int, default=4096, help="of a batch of sources, padding included")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from machine import machine
+from machine import machine, told
 
 PRECISIONS = {
     "float32": ("--bf16", "false"),
@@ -46,7 +46,7 @@ def main() -> None:
             print(f"=== {precision}, seed {seed}", flush=True)
             own = [*PRECISIONS[precision], "--seed", str(seed), "--output_dir", str(folder), "--resume"]
             subprocess.run([sys.executable, given.recipe, *flags, *own], check=True)
-    print("\n".join(f"{name}: {value}" for name, value in machine("torch", "transformers").items()))
+    print(told(machine("torch", "transformers")))
     sets = list(json.loads((folders[given.precisions[0], 1] / "metrics.json").read_text())["test"])
     print(f"\n| | loss on validation | BLEU on validation | {' | '.join(f'BLEU on {each}' for each in sets)} |")
     print("|---|---|---|" + "---|" * len(sets))

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import torch
-from machine import machine
+from machine import machine, told
 from turns import in_turn
 
 RUN = Path(__file__).with_name("measure_run.py")
@@ -51,7 +51,7 @@ def main() -> None:
         ways[f"1 process, {most} threads"] = functools.partial(speed, 1, most, command)
     found = in_turn(ways, given.rounds)
     first = next(iter(found.values()))
-    print("\n".join(f"{name}: {value}" for name, value in machine("torch", "accelerate").items()))
+    print(told(machine("torch", "accelerate")))
     print("\n| | target tokens/s (least to most) | against the first |\n|---|---|---|")
     for name, speeds in found.items():
         ratio = statistics.median(mine / one for mine, one in zip(speeds, first, strict=True))

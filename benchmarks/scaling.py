@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from contender import Contender, clock, operations
 from contenders.stepping import Setting
-from machine import machine
+from machine import machine, told
 from matplotlib.figure import Figure
 from turns import in_turn
 
@@ -121,7 +121,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     found = {axis: measure(values, axis, given.rounds) for axis, (_, values) in AXES.items()}
     about = machine("torch") | {"seconds": f"of the {clock(given.threads)}", "rounds": str(given.rounds)}
-    print("\n".join(f"{name}: {value}" for name, value in about.items()))
+    print(told(about))
     print("\n| axis | values | ms a step | GFLOP/s | MB | ms a step, straight line | R² | MB, straight line | R² |")
     print("|---|---|---|---|---|---|---|---|---|")
     for axis, each in found.items():

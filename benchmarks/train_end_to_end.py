@@ -8,23 +8,17 @@ those of the clock after `--warm_up` steps, without validation and checkpoints. 
 """
 
 import argparse
-import runpy
 import statistics
 import tempfile
 import time
 from typing import Any
 
 import torch
-from machine import machine
+from machine import machine, told
+from short_run import ShortRun, short_run
 from torch import nn
 from transformers import TrainerCallback, set_seed
 
-from vaswani.data.stream import TrainingStream
-from vaswani.experiment import Arguments, parse
-from vaswani.experiment.kept import joint_tokenizer
-from vaswani.experiment.run import new_model
-from vaswani.experiment.texts import open_training_corpus, training_limits, training_stream
-from vaswani.training import VaswaniTrainer
 from vaswani.training.faster import train_faster
 
 
@@ -41,20 +35,18 @@ class Clock(TrainerCallback):
             self.times.append(time.perf_counter())
 
 
-def by_trainer(arguments: Arguments, stream: TrainingStream, tokenizer: Any, warm_up: int) -> float:
+def by_trainer(run: ShortRun, warm_up: int) -> float:
     """Return the seconds of a run's steps after the warm-up."""
     clock = Clock(warm_up)
-    model = new_model(arguments.model | {"vocab_size": len(tokenizer)}, arguments.training)
-    trainer = VaswaniTrainer(model, arguments.training, stream, lambda _: {}, tokenizer)
+    trainer = run.trainer()
     trainer.add_callback(clock)
     trainer.train_from(None)
     return clock.times[1] - clock.times[0]
 
 
-def bare(arguments: Arguments, steps: list[list[dict[str, Any]]], symbols: int, warm_up: int) -> float:
+def bare(run: ShortRun, steps: list[list[dict[str, Any]]], warm_up: int) -> float:
     """Return the seconds that a plain loop takes for the same steps."""
-    training = arguments.training
-    model = new_model(arguments.model | {"vocab_size": symbols}, training)
+    training, model = run.arguments.training, run.model()
     nn.Module.to(model, training.device)
     model.train()
     train_faster(model, training.device, training.bf16_throughout)
@@ -85,26 +77,19 @@ def main() -> None:
     parser.add_argument("--warm_up", type=int, default=10, help="steps that are not timed")
     given, flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
-        quiet = ["--eval_strategy", "no", "--save_strategy", "no", "--disable_tqdm", "true", "--report_to", "none"]
-        own = ["--output_dir", folder, *quiet, *(() if "--max_steps" in flags else ("--max_steps", "60"))]
-        arguments = parse(runpy.run_path(given.recipe)["RECIPE"], [*own, *flags])
-        data, training = arguments.data, arguments.training
-        train = open_training_corpus(data)
-        tokenizer = joint_tokenizer(
-            train, arguments.model["vocab_size"], training_limits(data), data, training.seed, None
-        )
-        loader = training_stream(train, tokenizer, arguments).loader(0, 1, 0, pin_memory=False)
+        run = short_run(given.recipe, [*(() if "--max_steps" in flags else ("--max_steps", "60")), *flags], folder)
+        training = run.arguments.training
+        loader = run.stream().loader(0, 1, 0, pin_memory=False)
         number = training.max_steps * training.batches_per_step
         batches = [batch for batch, _ in zip(loader, range(number), strict=False)]
         cut = range(0, number, training.batches_per_step)
         steps = [batches[first : first + training.batches_per_step] for first in cut]
         whole, alone = [], []
         for _ in range(given.rounds):
-            stream = training_stream(train, tokenizer, arguments)
-            whole.append(by_trainer(arguments, stream, tokenizer, given.warm_up))
-            alone.append(bare(arguments, steps, len(tokenizer), given.warm_up))
+            whole.append(by_trainer(run, given.warm_up))
+            alone.append(bare(run, steps, given.warm_up))
     shares = [b / a for a, b in zip(whole, alone, strict=True)]
-    print("\n".join(f"{name}: {value}" for name, value in machine("torch", "transformers", "accelerate").items()))
+    print(told(machine("torch", "transformers", "accelerate")))
     print(f"\n{training.max_steps - given.warm_up} steps of {given.recipe}, {given.rounds} rounds, seconds:\n")
     print("| | median (least to most) |\n|---|---|")
     for name, seconds in (("the Trainer, data included", whole), ("the bare loop", alone)):

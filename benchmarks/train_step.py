@@ -25,18 +25,18 @@ the first two steps take above what the process held before.
 import argparse
 import json
 import statistics
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from contender import Contender, ContenderEndedError, clock, operations
+from contender import clock, operations, setting_of
 from contenders.products import FLOPS
 from contenders.stepping import Setting, batch
-from environments import ENVIRONMENTS, EnvironmentFailedError, python_of
-from machine import machine
-from turns import against, in_turn
+from environments import ENVIRONMENTS
+from groups import Turns, start, stop_without, take_turns
+from machine import machine, told
+from turns import against
 
 from vaswani.experiment.arguments import default_cache
 
@@ -69,44 +69,12 @@ def kind(name: str) -> str:
     return "float32" if "float32" in name else "bf16"
 
 
-def start(modules: Mapping[str, str], setting: Setting, folder: Path) -> tuple[dict[str, Contender], dict[str, str]]:
-    """Start contenders, given with their modules; return those that run, and why each other does not."""
-    running: dict[str, Contender] = {}
-    missing: dict[str, str] = {}
-    for name, module in modules.items():
-        try:
-            running[name] = Contender(module, setting._replace(way=name), python_of(module, folder))
-        except (ContenderEndedError, EnvironmentFailedError) as error:
-            missing[name] = str(error)
-    return running, missing
-
-
-def steps_while_it_runs(contender: Contender, missing: dict[str, str]) -> Callable[[], dict[str, float]]:
-    """Return how to have a step made; the contender that ends is added to `missing`, and makes no more."""
-
-    def step() -> dict[str, float]:
-        if contender.name not in missing:
-            try:
-                return contender.step()
-            except ContenderEndedError as error:
-                missing[contender.name] = str(error)
-        return {}
-
-    return step
-
-
-def stop_without(needed: Iterable[str], missing: Mapping[str, str]) -> None:
-    """End with the reason if something that figures are held against is missing."""
-    if lost := [missing[name] for name in needed if name in missing]:
-        sys.exit(f"there is nothing to measure against: {lost[0]}")
-
-
 class Group(NamedTuple):
     """What contenders that took turns gave, by name."""
 
     about: dict[str, dict[str, Any]]
     """What each told of itself."""
-    turns: dict[str, list[dict[str, float]]]
+    turns: Turns
     """The seconds of each that came to the end."""
     missing: dict[str, str]
     """Why the others did not."""
@@ -116,12 +84,12 @@ def measure(modules: Mapping[str, str], needed: Iterable[str], setting: Setting,
     """Have contenders, given with their modules, take turns; end them."""
     contenders, missing = start(modules, setting, given.environments)
     stop_without(needed, missing)
-    turns = in_turn({name: steps_while_it_runs(each, missing) for name, each in contenders.items()}, given.rounds)
+    turns, lost = take_turns(contenders, given.rounds)
+    missing |= lost
     stop_without(needed, missing)
     for each in contenders.values():
         each.end()
-    about = {name: each.about for name, each in contenders.items()}
-    return Group(about, {name: found for name, found in turns.items() if name not in missing}, missing)
+    return Group({name: each.about for name, each in contenders.items()}, turns, missing)
 
 
 def main() -> None:
@@ -150,11 +118,8 @@ def main() -> None:
     if unknown := [name for name in asked if name not in modules]:
         parser.error(f"there is no contender {unknown[0]!r}; there are {', '.join(map(repr, modules))}")
     torch.set_num_threads(given.threads)
-    base, big = ("base", 512, 2048, 8, 0.1), ("big", 1024, 4096, 16, 0.3)
-    network, d_model, d_ff, num_heads, dropout = big if given.big else base
-    setting = Setting(
-        "", given.threads, given.vocab_size, d_model, d_ff, num_heads, 6, dropout, 0.1, given.sentences, given.length
-    )
+    network = "big" if given.big else "base"
+    setting = setting_of(network, given.threads, given.vocab_size, given.sentences, given.length)
     ceilings = {each: f"products, {each}" for each in sorted({kind(name) for name in asked})}
     modules |= dict.fromkeys(ceilings.values(), "products")
     needed, others = (given.baseline, *ceilings.values()), [name for name in asked if name != given.baseline]
@@ -195,7 +160,7 @@ def main() -> None:
         "rounds": str(given.rounds), "seconds": f"of the {goes_by}", "FLOPs of a step": f"{flops / 1e12:.3f} T",
         "ceilings": ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {each}" for each, rate in rates.items()),
     }  # fmt: skip
-    print("\n".join(f"{name}: {value}" for name, value in about.items() if value))
+    print(told(about))
     print("\n" + table(rows, given.baseline, missing))
     if given.output:
         content = {"machine": about, "rows": rows, "missing": missing, "rounds": [group.turns for group in groups]}

@@ -14,6 +14,7 @@ import train_step
 from contender import Contender, ContenderEndedError
 from contenders.stepping import Setting
 from environments import Environment, EnvironmentFailedError, python_of
+from groups import start, steps_while_it_runs, stop_without
 from turns import in_turn
 
 TINY = Setting("", 1, 50, 64, 256, 4, 2, 0.1, 0.1, sentences=8, length=8)
@@ -25,7 +26,7 @@ SOCKEYE = "Sockeye, bf16"
 
 
 class Started(NamedTuple):
-    """What train_step.start found, asked also for a peer whose environment has no place."""
+    """What groups.start found, asked also for a peer whose environment has no place."""
 
     running: dict[str, Contender]
     missing: dict[str, str]
@@ -35,7 +36,7 @@ class Started(NamedTuple):
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     no_folder = tmp_path_factory.mktemp("no folder") / "file"
     no_folder.touch()
-    found = Started(*train_step.start({SOCKEYE: "sockeye"} | NAMES, TINY, no_folder))
+    found = Started(*start({SOCKEYE: "sockeye"} | NAMES, TINY, no_folder))
     yield found
     codes = {name: each.end() for name, each in found.running.items()}
     assert codes == dict.fromkeys(NAMES, 0)
@@ -67,7 +68,7 @@ def test_a_contender_that_cannot_begin_tells_why() -> None:
 def test_one_that_ends_is_missed_by_name_and_the_others_go_on(started: Started) -> None:
     missing: dict[str, str] = {}
     both = {"dying": Contender("torch_transformer", TINY._replace(way=TORCH)), OURS: started.running[OURS]}
-    ways = {name: train_step.steps_while_it_runs(each, missing) for name, each in both.items()}
+    ways = {name: steps_while_it_runs(each, missing) for name, each in both.items()}
     assert ways["dying"]()
     assert missing == {}
     both["dying"].process.kill()
@@ -83,9 +84,9 @@ def test_a_peer_without_an_environment_is_missed_by_name_and_the_others_start(st
     assert missing.keys() == {SOCKEYE}
     assert "Not a directory" in missing[SOCKEYE]
     assert f"| {SOCKEYE} | missing: {missing[SOCKEYE]} |" in train_step.table([], MARIAN, missing)
-    train_step.stop_without([MARIAN], missing)
+    stop_without([MARIAN], missing)
     with pytest.raises(SystemExit, match=r"nothing to measure against: .*Not a directory"):
-        train_step.stop_without([MARIAN, SOCKEYE], missing)
+        stop_without([MARIAN, SOCKEYE], missing)
 
 
 def test_every_contender_that_is_named_is_there() -> None:

@@ -9,15 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from contenders import packing
+from contenders.stepping import Batch
 from test_training import network
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-from contenders import packing  # noqa: E402
-from contenders.stepping import Batch  # noqa: E402
-
 TINY = (
     "--d_model", "16", "--d_ff", "32", "--num_heads", "2", "--layers", "1", "--vocab_size", "300", "--length", "8",
     "--tokens", "64", "--rounds", "1",
