@@ -52,6 +52,7 @@ def take(folder: Path, resume: bool, description: dict[str, Any]) -> dict[str, A
     claim(folder, resume)
     if not (resume and metrics.exists()):
         hold(folder, PATIENCE)
+        claim(folder, resume)  # again: the one that was waited for may have left a run
     if resume and metrics.exists():  # maybe only now, by the one that was waited for
         return dict(json.loads(metrics.read_text(encoding="utf-8")))
     write_json(folder / RUN, description)
@@ -61,18 +62,23 @@ def take(folder: Path, resume: bool, description: dict[str, Any]) -> dict[str, A
 def claim(folder: Path, resume: bool) -> None:
     """Make a folder for a run, or make sure that it can be one.
 
+    A start that came no further than its flags, as with a path that is not there, leaves nothing worth keeping: the
+    next one may take its folder.
+
     Raises:
         RunFolderError: it holds a run and `resume` was not asked for, it holds something else, or it is a file.
 
     """
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"--output_dir {folder} is a file; name a folder")
-    if folder.exists() and (folder / RUN).exists() and not resume:
-        raise RunFolderError(f"{folder} holds a run already; go on with it by --resume, or name another --output_dir")
-    of_a_start_cut_off = {LOCK, draft_of(folder / RUN).name}
-    if folder.exists() and not (folder / RUN).exists() and {p.name for p in folder.iterdir()} - of_a_start_cut_off:
-        raise RunFolderError(f"{folder} holds files that are not of a run; name another --output_dir")
     folder.mkdir(parents=True, exist_ok=True)
+    names = {path.name for path in folder.iterdir()}
+    if names <= {RUN, LOCK, draft_of(folder / RUN).name}:
+        return
+    if RUN not in names:
+        raise RunFolderError(f"{folder} holds files that are not of a run; name another --output_dir")
+    if not resume:
+        raise RunFolderError(f"{folder} holds a run already; go on with it by --resume, or name another --output_dir")
 
 
 def hold(folder: Path, patience: float) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vaswani.experiment.run_folder import RunFolderError, claim, hold
+from vaswani.experiment.run_folder import RunFolderError, claim, hold, take
 
 CLEAN = get_context("forkserver")
 
@@ -50,11 +50,41 @@ def test_a_folder_is_one_process_s_until_that_one_ends_in_whatever_way(tmp_path:
     hold(tmp_path, patience=0)  # the same process may come again
 
 
+def test_a_run_that_was_waited_for_is_not_taken_from_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear, tell = CLEAN.Pipe(duplex=False)
+    first = CLEAN.Process(target=hold_for_ever, args=(tmp_path, tell))
+    first.start()
+    worker = hear.recv()
+    assert hear.recv() == "held"
+
+    def it_trains_and_ends(_: float) -> None:
+        (tmp_path / "run.json").write_text("{}")
+        (tmp_path / "tokenizer.json").touch()
+        first.kill()
+        first.join()
+
+    monkeypatch.setattr("vaswani.experiment.run_folder.time.sleep", it_trains_and_ends)
+    try:
+        with pytest.raises(RunFolderError, match="holds a run already"):
+            take(tmp_path, resume=False, description={})
+    finally:
+        first.kill()
+        os.kill(worker, signal.SIGKILL)
+    assert (tmp_path / "run.json").read_text() == "{}"
+
+
 def test_what_a_start_that_was_cut_off_left_is_no_other_s(tmp_path: Path) -> None:
     hold(tmp_path, patience=0)
-    (tmp_path / "run.draft").write_text("{")
+    for file in ("run.draft", "run.json"):  # the latter of one that ended for its flags, a wrong path for example
+        (tmp_path / file).write_text("{")
+        claim(tmp_path, resume=True)
+        claim(tmp_path, resume=False)
+    (tmp_path / "tokenizer.json").touch()
     claim(tmp_path, resume=True)
-    claim(tmp_path, resume=False)
-    (tmp_path / "notes.txt").touch()
+    with pytest.raises(RunFolderError, match="holds a run already"):
+        claim(tmp_path, resume=False)
+    (tmp_path / "run.json").unlink()
     with pytest.raises(RunFolderError, match="holds files that are not of a run"):
         claim(tmp_path, resume=True)
