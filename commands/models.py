@@ -30,11 +30,15 @@ def load_model(folder: Path, device: "torch.device", dtype: str | None = None) -
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes
     from vaswani.training.attention import fastest_attention
+    from vaswani.training.memory import keep_few_kernels
 
     logging.disable_progress_bar()
     as_asked = {} if dtype is None else {"dtype": getattr(torch, dtype)}
     model: Any = AutoModelForSeq2SeqLM.from_pretrained(folder, **as_asked).to(device).eval()
-    if fastest_attention(device, in_16_bits=model.dtype.itemsize == 2) == "eager":
+    in_16_bits = model.dtype.itemsize == 2
+    if in_16_bits and device.type == "cpu":
+        keep_few_kernels()  # batches of sentences, and each step of a search, have shapes of their own
+    if fastest_attention(device, in_16_bits) == "eager":
         model.set_attn_implementation("eager")  # the other is the default of models that have it
     return model, AutoTokenizer.from_pretrained(folder)
 
