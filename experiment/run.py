@@ -26,10 +26,11 @@ from .arguments import Arguments
 from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
 from .kept import joint_tokenizer
 from .publication import Publication
-from .report import samples, say, spread, summary
+from .report import say, summary
 from .run_folder import describe, take, write_json, write_skipped
 from .selection import load_best
 from .task import task_of
+from .test_set import leave_test_set
 from .texts import open_training_corpus, read_pairs, training_limits, training_stream
 from .validation import PairSet, Search, translate_all, validate
 
@@ -120,18 +121,9 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         else:
             pair_set = PairSet(pairs, tokenizer, data.tokens_per_batch, task)
             translations = translate_all(trained, pair_set, search, progress=True)
-        texts = pair_set.sources, pair_set.references, translations
-        scores = task.scores(*texts)
-        metrics["test"][split] = {name: each._asdict() for name, each in scores.items()}
-        shown = zip(*texts, strict=True)
-        chosen = [dict(zip(("source", "reference", "translation"), each, strict=True)) for each in shown]
-        metrics["examples"] += [{"split": split} | chosen[i] for i in spread(len(chosen))[:3]]
-        if state.is_main_process:
-            text = samples(*texts)
-            for ending, lines in {"translations.txt": translations, **task.files(*texts)}.items():
-                (folder / f"{split}.{ending}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-            (folder / f"{split}.samples.txt").write_text(text, encoding="utf-8")
-            say(f"\nTen translations of {split}:\n\n{text}")
+        tested = leave_test_set(folder, split, pair_set, translations)
+        metrics["test"][split] = {name: each._asdict() for name, each in tested.scores.items()}
+        metrics["examples"] += [{"split": split} | each for each in tested.examples]
     if state.is_main_process:
         trained.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -21,17 +21,23 @@ class Task(NamedTuple):
     """The validation figure by which weights are chosen, by its name in the log (`vaswani.training.quality`)."""
     quick: Callable[[Texts, Texts, Texts], float]
     """Returns that figure."""
-    scores: Callable[[Texts, Texts, Texts], dict[str, Score]]
+    judge: Callable[[Texts, Texts, Texts], "Judged"]
     """Returns all figures of a test set."""
-    files: Callable[[Texts, Texts, Texts], dict[str, list[str]]]
-    """Returns what a run leaves of a test set beside the outputs: lines, by the ending of the file's name."""
+
+
+class Judged(NamedTuple):
+    """What is said of the outputs for a test set."""
+
+    scores: dict[str, Score]
+    files: dict[str, list[str]]
+    """What a run leaves of it beside the outputs: lines, by the ending of the file's name."""
 
 
 def task_of(data: DataArguments) -> Task:
     """Return the task of a run: parsing where trees are the target, or else translation."""
     if data.target == TREES:
-        return Task("f1", labelled_f1, all_of_parses, trees_for_evalb)
-    return Task("bleu", bleu, of_german if data.target == "de" else of_other_languages, no_files)
+        return Task("f1", labelled_f1, judge_parses)
+    return Task("bleu", bleu, judge_german if data.target == "de" else judge_other_languages)
 
 
 def bleu(sources: Texts, references: Texts, outputs: Texts) -> float:  # noqa: ARG001  (a task's signature)
@@ -39,21 +45,16 @@ def bleu(sources: Texts, references: Texts, outputs: Texts) -> float:  # noqa: A
     return BLEU().corpus_score(outputs, [references]).score
 
 
-def of_german(sources: Texts, references: Texts, outputs: Texts) -> dict[str, Score]:  # noqa: ARG001
+def judge_german(sources: Texts, references: Texts, outputs: Texts) -> Judged:  # noqa: ARG001
     """Return all scores of translations."""
-    return score(outputs, references)._asdict()
+    return Judged(score(outputs, references)._asdict(), files={})
 
 
-def of_other_languages(sources: Texts, references: Texts, outputs: Texts) -> dict[str, Score]:
+def judge_other_languages(sources: Texts, references: Texts, outputs: Texts) -> Judged:
     """Return all scores of translations but the paper's, which tokenises by German rules."""
-    scores = of_german(sources, references, outputs)
-    del scores["wmt14_bleu"]
-    return scores
-
-
-def no_files(sources: Texts, references: Texts, outputs: Texts) -> dict[str, list[str]]:  # noqa: ARG001
-    """Leave nothing more."""
-    return {}
+    judged = judge_german(sources, references, outputs)
+    del judged.scores["wmt14_bleu"]
+    return judged
 
 
 def labelled_f1(sources: Texts, references: Texts, outputs: Texts) -> float:
@@ -61,12 +62,8 @@ def labelled_f1(sources: Texts, references: Texts, outputs: Texts) -> float:
     return score_parses(read_parses(sources, references, outputs))["f1"].value
 
 
-def all_of_parses(sources: Texts, references: Texts, outputs: Texts) -> dict[str, Score]:
-    """Return all scores of parses."""
-    return score_parses(read_parses(sources, references, outputs))
-
-
-def trees_for_evalb(sources: Texts, references: Texts, outputs: Texts) -> dict[str, list[str]]:
-    """Leave bracketed trees, a line each, on which EVALB counts the same."""
+def judge_parses(sources: Texts, references: Texts, outputs: Texts) -> Judged:
+    """Return all scores of parses, and bracketed trees, a line each, on which EVALB counts the same."""
     parses = read_parses(sources, references, outputs)
-    return {"gold.mrg": list(map(bracketed, parses.gold)), "parsed.mrg": list(map(bracketed, parses.parsed))}
+    trees = {"gold.mrg": list(map(bracketed, parses.gold)), "parsed.mrg": list(map(bracketed, parses.parsed))}
+    return Judged(score_parses(parses), trees)
