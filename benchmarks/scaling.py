@@ -1,11 +1,12 @@
-"""Measure how time and memory of a training step grow with each of its dimensions, and fit straight lines.
+"""Measure how time and memory of a training step grow with each of its dimensions, and fit polynomials.
 
 python benchmarks/scaling.py --threads 1 --rounds 3 --output scaling.json --picture scaling
 
 Axes: target tokens of a batch, length of its sentences at as many tokens, vocabulary V, layers N, width d_model (with
 d_ff = 4 d_model and heads of 64). The points of an axis take turns, each in a process of its own, the other dimensions
 held; seconds are the median over the rounds, memory is what the first two steps take above what was held before. Beside
-the seconds stand the counted FLOPs a second: where they rise, a larger step uses the machine better.
+the seconds stand the counted FLOPs a second: where they rise, a larger step uses the machine better. Fits are straight
+lines, but for the seconds by width: a layer's weights grow with its square.
 """
 
 import argparse
@@ -63,11 +64,25 @@ def setting(point: Point) -> Setting:
     )
 
 
-def line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
-    """Return slope, intercept and the share of variance that a straight line explains."""
-    slope, intercept = np.polyfit(x, y, 1)
-    left = np.square(np.array(y) - slope * np.array(x) - intercept).sum()
-    return float(slope), float(intercept), float(1 - left / np.square(np.array(y) - np.mean(y)).sum())
+class Fit(NamedTuple):
+    """A polynomial by least squares."""
+
+    coefficients: tuple[float, ...]
+    """Of 1, x, x^2, ..."""
+    explained: float
+    """R^2, the share of variance."""
+
+    def told(self, unit: float) -> str:
+        """Return it in words, its values times `unit`."""
+        powers = ("", " x", " x²")
+        return " + ".join(f"{unit * c:.3g}{power}" for c, power in zip(self.coefficients, powers, strict=False))
+
+
+def fit(x: Sequence[float], y: Sequence[float], degree: int = 1) -> Fit:
+    """Return the polynomial of a degree that comes nearest to the points."""
+    found = np.polynomial.Polynomial.fit(x, y, degree).convert()
+    left = np.square(np.array(y) - found(np.array(x))).sum()
+    return Fit(tuple(map(float, found.coef)), float(1 - left / np.square(np.array(y) - np.mean(y)).sum()))
 
 
 def measure(values: tuple[int, ...], axis: str, rounds: int) -> dict[str, Any]:
@@ -83,30 +98,29 @@ def measure(values: tuple[int, ...], axis: str, rounds: int) -> dict[str, Any]:
     return {
         "values": list(values), "seconds": seconds, "bytes": memory,
         "flops": [operations(each) for each in settings.values()],
-        "line": line(values, seconds), "line_of_bytes": line(values, memory),
+        "fit": fit(values, seconds, 2 if axis == "width" else 1), "fit_of_bytes": fit(values, memory),
     }  # fmt: skip
 
 
 @styled
 def draw(found: dict[str, dict[str, Any]]) -> Figure:
-    """Draw milliseconds and memory of a step along each axis, and the fitted lines."""
+    """Draw milliseconds and memory of a step along each axis, and what was fitted."""
     figure = Figure(figsize=(12, 5), layout="constrained")
-    rows = (("seconds", "line", 1e3, "ms a step"), ("bytes", "line_of_bytes", 1e-9, "GB of a step"))
+    rows = (("seconds", "fit", 1e3, "ms a step"), ("bytes", "fit_of_bytes", 1e-9, "GB of a step"))
     panels = figure.subplots(2, len(found), sharex="col")
-    for row, (quantity, fit, unit, label) in zip(panels, rows, strict=True):
-        for place, (axis, each) in zip(row, found.items(), strict=True):
-            slope, intercept, explained = each[fit]
+    for row, (quantity, of, unit, label) in zip(panels, rows, strict=True):
+        for place, each in zip(row, found.values(), strict=True):
             values = each["values"]
             place.plot(values, [unit * number for number in each[quantity]], "o", color=COLOURS[0])
-            ends = np.array([0, max(values)])
-            place.plot(ends, unit * (slope * ends + intercept), color=COLOURS[1], linewidth=1,
-                       label=f"R² = {explained:.3f}")  # fmt: skip
+            x = np.linspace(0, max(values))
+            y = np.polynomial.Polynomial(each[of].coefficients)(x)
+            place.plot(x, unit * y, color=COLOURS[1], linewidth=1, label=f"R² = {each[of].explained:.3f}")
             place.set(xlim=(0, None), ylim=(0, None))
             place.legend(loc="lower right", handlelength=1)
             place.grid()
-            if row is panels[-1]:
-                place.set_xlabel(AXES[axis][0])
         row[0].set_ylabel(label)
+    for place, axis in zip(panels[-1], found, strict=True):
+        place.set_xlabel(AXES[axis][0])
     return figure
 
 
@@ -122,15 +136,14 @@ def main() -> None:
     found = {axis: measure(values, axis, given.rounds) for axis, (_, values) in AXES.items()}
     about = machine("torch") | {"seconds": f"of the {clock(given.threads)}", "rounds": str(given.rounds)}
     print(told(about))
-    print("\n| axis | values | ms a step | GFLOP/s | MB | ms a step, straight line | R² | MB, straight line | R² |")
+    print("\n| axis | values | ms a step | GFLOP/s | MB | ms a step, fitted | R² | MB, fitted | R² |")
     print("|---|---|---|---|---|---|---|---|---|")
     for axis, each in found.items():
         speeds = [flop / second / 1e9 for flop, second in zip(each["flops"], each["seconds"], strict=True)]
         numbers = (each["values"], [1e3 * s for s in each["seconds"]], speeds, [b / 1e6 for b in each["bytes"]])
         columns = [" / ".join(f"{number:,.0f}" for number in column) for column in numbers]
-        for fit, unit in (("line", 1e3), ("line_of_bytes", 1e-6)):
-            slope, intercept, explained = each[fit]
-            columns += [f"{unit * intercept:.0f} + {unit * slope:.3g} x", f"{explained:.3f}"]
+        for fitted, unit in ((each["fit"], 1e3), (each["fit_of_bytes"], 1e-6)):
+            columns += [fitted.told(unit), f"{fitted.explained:.3f}"]
         print(f"| {AXES[axis][0]} | {' | '.join(columns)} |")
     if given.output:
         content = {"machine": about, "axes": found}
