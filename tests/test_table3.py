@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 import torch
 
-from vaswani.experiment.table3 import BASE, BIG, ROWS, Row, fields_of
+from vaswani.experiment.table3 import AS_THE_PAPER, BASE, BIG, ROWS, Row, Scale, fields_of
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 
 PRINTED = [row for row in ROWS if row.parameters is not None and row is not BIG]
@@ -13,7 +13,7 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 MAX_POSITIONS = 1024
 
 
-def formula(row: Row, vocab_size: int, scale: int = 1) -> int:
+def formula(row: Row, vocab_size: int, scale: Scale = AS_THE_PAPER) -> int:
     """Sections 3.1 to 3.4: projections without biases, eq. 2 with two, two vectors in a norm, and one table."""
     of = fields_of(row, scale)
     d_model, d_ff = of["d_model"], of["d_ff"]
@@ -28,22 +28,22 @@ def formula(row: Row, vocab_size: int, scale: int = 1) -> int:
 
 
 @cache
-def counted(name: str, vocab_size: int, scale: int = 1) -> int:
+def counted(name: str, vocab_size: int, scale: Scale = AS_THE_PAPER) -> int:
     row = next(row for row in ROWS if row.name == name)
     with torch.device("meta"):
         config = VaswaniConfig(vocab_size=vocab_size, max_positions=MAX_POSITIONS, **fields_of(row, scale))
         return VaswaniForConditionalGeneration(config).num_parameters()
 
 
-@pytest.mark.parametrize("scale", [1, 4, 16])
+@pytest.mark.parametrize("scale", [AS_THE_PAPER, Scale(widths=4), Scale(widths=16, layers=2)], ids=str)
 @every_row
-def test_the_network_has_the_parameters_of_the_formula(row: Row, scale: int) -> None:
+def test_the_network_has_the_parameters_of_the_formula(row: Row, scale: Scale) -> None:
     assert counted(row.name, 37000, scale) == formula(row, 37000, scale)
 
 
-def test_a_scale_divides_widths_and_leaves_heads_and_layers() -> None:
-    assert fields_of(BIG, 4) == {
-        "encoder_layers": 6, "decoder_layers": 6, "d_model": 256, "d_ff": 1024, "num_heads": 16, "d_k": 16, "d_v": 16,
+def test_a_scale_divides_widths_and_layers_and_leaves_heads() -> None:
+    assert fields_of(BIG, Scale(widths=4, layers=2)) == {
+        "encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "d_ff": 1024, "num_heads": 16, "d_k": 16, "d_v": 16,
         "dropout": 0.3, "label_smoothing": 0.1, "positions": "sinusoidal",
     }  # fmt: skip
 

@@ -196,8 +196,16 @@ def test_seeds_are_averaged_and_directions_read_from_their_spread(trained: Path)
         ("run.json", {"model__vocab_size": 400}, "has vocab_size 400 and"),
         ("metrics.json", {"steps": 119}, "has steps 119 and"),
         ("metrics.json", {"chosen": "average of the last 5 checkpoints"}, "has checkpoint 'average of the last 5"),
-        ("run.json", {"model__dropout": 0.2}, "has dropout 0.2, and row C-N2 at scale 16 has 0.1"),
-        ("run.json", {"model__decoder_layers": 6}, "has decoder_layers 6, and row C-N2 at scale 16 has 2"),
+        (
+            "run.json",
+            {"model__dropout": 0.2},
+            "has dropout 0.2; row C-N2 has 0.1, widths divided by 16 and layers by 1",
+        ),
+        (
+            "run.json",
+            {"model__decoder_layers": 6},
+            "has decoder_layers 6; row C-N2 has 2, widths divided by 16 and layers by 1",
+        ),
     ],
 )
 def test_runs_that_differ_in_more_than_their_rows_are_no_table(
@@ -239,7 +247,8 @@ def test_a_direction_needs_two_standard_errors(here: float, error: float | None,
         (["--row", "C-N3"], "there is no row C-N3; there are base, A-h1,"),
         (["--row", "C"], "--row C is 7 rows; train them in turn by --rows C"),
         (["--row", "base", "--seeds", "3"], "one row alone is told its --seed"),
-        (["--row", "B-dk16", "--scale", "32"], "scale is 32, and d_k of B-dk16 is 16; give 1, 2, 4, 8 or 16"),
+        (["--row", "B-dk16", "--scale", "32"], "--scale is 32, and d_k of B-dk16 is 16; give 1, 2, 4, 8 or 16"),
+        (["--row", "C-N2", "--layer_scale", "4"], "--layer_scale is 4, and encoder_layers of C-N2 is 2; give 1 or 2"),
         (["--row", "C-N2", "--encoder_layers", "4"], "--encoder_layers 4 is not row C-N2, where it is 2"),
         (["--row", "base", "--dropout", "0.3"], "--dropout 0.3 is not row base, where it is 0.1"),
         (["--row", "base", "--drop_out", "0.3"], "unknown: --drop_out 0.3; near it are --dropout"),

@@ -10,16 +10,18 @@ from vaswani.training.schedule import peak_rate
 
 from .in_turn import train_in_turn
 from .options import Options, options
-from .rows import BASE, BIG, BY_NAME, NETWORK, ROWS, Row, fields_of
+from .rows import AS_THE_PAPER, BASE, BIG, BY_NAME, NETWORK, ROWS, Row, Scale, fields_of
 from .runs import rate_against_base, run_folder
 from .table import gather
 
 __all__ = [
+    "AS_THE_PAPER",
     "BASE",
     "BIG",
     "BY_NAME",
     "ROWS",
     "Row",
+    "Scale",
     "arguments_of",
     "fields_of",
     "gather",
@@ -41,7 +43,7 @@ def main(recipe: Recipe) -> None:
         run(arguments)
 
 
-def recipe_of(recipe: Recipe, row: Row, scale: int = 1) -> Recipe:
+def recipe_of(recipe: Recipe, row: Row, scale: Scale = AS_THE_PAPER) -> Recipe:
     """Return the recipe of base as the recipe of a row."""
     return recipe._replace(
         model=recipe.model | fields_of(row, scale), training=recipe.training | {"max_steps": row.steps}

@@ -35,8 +35,8 @@ def train_in_turn(asked: Options, recipe: Recipe) -> int:
             name = f"{row.name}, seed {seed}"
             print(f"\n=== {name}", flush=True)
             code = start([
-                *shlex.split(asked.launcher), sys.argv[0], "--row", row.name, "--scale", str(asked.scale),
-                *asked.flags, "--seed", str(seed), "--resume",
+                *shlex.split(asked.launcher), sys.argv[0], "--row", row.name, "--scale", str(asked.scale.widths),
+                "--layer_scale", str(asked.scale.layers), *asked.flags, "--seed", str(seed), "--resume",
             ])  # fmt: skip
             if code == 0:
                 trained += 1

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .rows import ROWS, Row, chosen
+from .rows import ROWS, Row, Scale, chosen
 
 
 class Options(NamedTuple):
@@ -13,8 +13,7 @@ class Options(NamedTuple):
     here: bool
     """One row in this process, rather than several in turn, each in processes of its own."""
     rows: list[Row]
-    scale: int
-    """The divisor of every width."""
+    scale: Scale
     seeds: int
     launcher: str
     """The command that starts a row."""
@@ -42,6 +41,8 @@ def options(argv: Sequence[str], description: str | None) -> Options:
                         help="Divide d_model, d_ff, d_k and d_v of every row, for small machines: 1, 2, 4, 8 or 16. "
                              "Rates stay those of the paper's widths; --peak_learning_rate is base's, and "
                              "the others' follow by eq. 3.")  # fmt: skip
+    parser.add_argument("--layer_scale", type=int, default=1, metavar="S",
+                        help="Divide N of every row likewise: 1 or 2; deep narrow networks learn late.")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=1, metavar="K",
                         help="With --rows or --all: seeds 1 to K, the whole table before the next seed.")  # fmt: skip
     parser.add_argument("--launcher", default="accelerate launch", metavar="COMMAND",
@@ -62,4 +63,6 @@ def options(argv: Sequence[str], description: str | None) -> Options:
     if given.seeds < 1 or (given.row and given.seeds > 1):
         parser.error(f"seeds is {given.seeds}; at least 1 is needed, and one row alone is told its --seed")
     rest = [*flags, *(["--help"] if given.help else [])]
-    return Options(given.row is not None, rows, given.scale, given.seeds, given.launcher, rest)
+    return Options(
+        given.row is not None, rows, Scale(given.scale, given.layer_scale), given.seeds, given.launcher, rest
+    )

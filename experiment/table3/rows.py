@@ -20,8 +20,18 @@ NETWORK: dict[str, Any] = {
 }
 """The first line of the table, in fields of `VaswaniConfig`; what a line leaves empty is as here."""
 
-WIDTHS = ("d_model", "d_ff", "d_k", "d_v")
+WIDTHS, LAYERS = ("d_model", "d_ff", "d_k", "d_v"), ("encoder_layers", "decoder_layers")
 """What a smaller experiment divides."""
+
+
+class Scale(NamedTuple):
+    """What a smaller experiment divides the paper's sizes by; heads stay."""
+
+    widths: int = 1
+    layers: int = 1
+
+
+AS_THE_PAPER = Scale()
 
 
 class Row(NamedTuple):
@@ -80,18 +90,20 @@ ROWS = (
 BY_NAME = {row.name: row for row in ROWS}
 
 
-def fields_of(row: Row, scale: int = 1) -> dict[str, Any]:
-    """Return all fields of NETWORK as a row has them, its widths divided by `scale`; heads and layers stay.
+def fields_of(row: Row, scale: Scale = AS_THE_PAPER) -> dict[str, Any]:
+    """Return all fields of NETWORK as a row has them, divided by `scale`.
 
     Raises:
-        ValueError: a width would not be a whole number.
+        ValueError: one would not be a whole number.
 
     """
     fields = NETWORK | row.change
-    for name in WIDTHS:
-        if scale < 1 or fields[name] % scale:
-            raise ValueError(f"scale is {scale}, and {name} of {row.name} is {fields[name]}; give 1, 2, 4, 8 or 16")
-    return fields | {name: fields[name] // scale for name in WIDTHS}
+    divisors = dict.fromkeys(WIDTHS, scale.widths) | dict.fromkeys(LAYERS, scale.layers)
+    for name, divisor in divisors.items():
+        if divisor < 1 or fields[name] % divisor:
+            flag, whole = ("--scale", "1, 2, 4, 8 or 16") if name in WIDTHS else ("--layer_scale", "1 or 2")
+            raise ValueError(f"{flag} is {divisor}, and {name} of {row.name} is {fields[name]}; give {whole}")
+    return fields | {name: fields[name] // divisor for name, divisor in divisors.items()}
 
 
 def chosen(names: Sequence[str]) -> list[Row]:

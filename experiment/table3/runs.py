@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from vaswani.publishing import METRICS, RUN
 
-from .rows import NETWORK, ROWS, Row, fields_of
+from .rows import NETWORK, ROWS, Row, Scale, fields_of
 
 _DATA = (
     "dataset", "dataset_config", "data_dir", "direction", "train_split", "validation_split", "max_tokens", "max_ratio",
@@ -74,13 +74,17 @@ def read(folder: Path, row: Row) -> Run:
     """
     told, came_out = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (RUN, METRICS))
     model, data, training = told["model"], told["data"], told["training"]
-    scale = max(1, fields_of(row)["d_model"] // model["d_model"])
+    of_paper = fields_of(row)
+    scale = Scale(*(max(1, of_paper[name] // model[name]) for name in ("d_model", "encoder_layers")))
     for name, value in fields_of(row, scale).items():
         if model[name] != value:
-            raise ValueError(f"{folder} has {name} {model[name]!r}, and row {row.name} at scale {scale} has {value!r}")
+            raise ValueError(
+                f"{folder} has {name} {model[name]!r}; row {row.name} has {value!r}, widths divided by {scale.widths} "
+                f"and layers by {scale.layers}"
+            )
     scores = came_out["test"][data["validation_split"]]
     setting = {
-        "scale": scale,
+        **{f"{name}_divided_by": divisor for name, divisor in scale._asdict().items()},
         **{name: value for name, value in model.items() if name not in NETWORK},
         **{name: data[name] for name in _DATA},
         **{name: training.get(name) for name in _TRAINING},  # None where the run is older than the field

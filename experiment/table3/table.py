@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from vaswani.experiment.run_folder import write_json
 from vaswani.plots import Difference, draw_table3, save
 
-from .rows import BASE, BIG, NETWORK, Row
+from .rows import BASE, BIG, NETWORK, Row, Scale
 from .runs import Run, ended
 
 SYMBOLS = {
@@ -141,7 +141,8 @@ def heading(runs: Sequence[Run]) -> str:
     long = f"{steps[0]:,} steps in every row" if len(steps) == 1 else f"{steps[0]:,} steps, big {steps[-1]:,}"
     if len(steps) == 1 and any(run.row is BIG for run in runs):
         long += ", big included (the paper: 100,000, big 300,000)"
-    divided = f"widths divided by {setting['scale']}, " if setting["scale"] > 1 else ""
+    divisors = {name: setting[f"{name}_divided_by"] for name in Scale._fields}
+    divided = "".join(f"{name} divided by {divisor}, " for name, divisor in divisors.items() if divisor > 1)
     return (
         f"{setting['direction']} on {text}, {setting['vocab_size']:,} symbols, {divided}{long}, of "
         f"{setting['batches_per_step'] * setting['tokens_per_batch']:,} tokens a side; warm-up "
@@ -157,7 +158,7 @@ def rows_as_text(lines: Sequence[Line]) -> str:
     """Return the table itself, in Markdown."""
     with_paper_bleu = all(line.paper_bleus for line in lines)
     counts = ["the paper's count"] if with_paper_bleu else []
-    head = ["row", "change, in the paper's widths", "PPL", "paper", "BLEU", *counts, "paper", "parameters, millions",
+    head = ["row", "change, in the paper's sizes", "PPL", "paper", "BLEU", *counts, "paper", "parameters, millions",
             "paper", "seeds"]  # fmt: skip
     body = []
     for line in lines:
