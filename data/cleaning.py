@@ -14,8 +14,10 @@ REASONS = {
     "malformed": "not a row of the form that the rest of the file has. Mend or delete the row",
     "damaged": "bytes that cannot be decoded. Fetch the file again, or write it anew",
     "empty": "a side without text. Delete the pair, or look whether the files are still aligned there",
-    "control characters": "a lone carriage return, NUL or the like: often two sentences in one, or binary data",
-    "too long": "more characters or tokens than the limits allow. Split the pair, or raise the limit",
+    "control characters": "a lone carriage return, NUL or the like: two sentences in one, binary data, or a file in "
+    "UTF-16; convert that: iconv -f utf-16 -t utf-8 OLD > NEW",
+    "too long": "more tokens than --max_tokens, or more characters than 5,000 and 16 times that. Split the pair or "
+    "raise --max_tokens",
     "HTML": "a tag or a character entity, as <br> or &amp;. Extract the text again, or leave out --drop_html",
     "wrong script": "most letters of a side are not of its language's script. Check the languages of the columns",
     "duplicate": "an earlier pair has the same source and the same target. To keep it, leave out --drop_duplicates",
@@ -111,7 +113,10 @@ class Drops:
         """Count one dropped pair."""
         self.dropped[reason] += 1
         places = self.places.setdefault(reason, [])
-        if where not in places and (len(places) < _PLACES or reason in UNREADABLE):
+        if reason in UNREADABLE:
+            if places[-1:] != [where]:  # all of a damaged group have one place; to look at more would take for ever
+                places.append(where)
+        elif len(places) < _PLACES and where not in places:
             places.append(where)
 
     def __add__(self, other: "Drops") -> "Drops":
@@ -120,6 +125,11 @@ class Drops:
             places = list(dict.fromkeys(self.places.get(reason, []) + other.places.get(reason, [])))
             merged.places[reason] = places if reason in UNREADABLE else places[:_PLACES]
         return merged
+
+    @property
+    def rows(self) -> int:
+        """How many rows there were, kept and dropped."""
+        return self.kept + self.dropped.total()
 
     @property
     def unreadable(self) -> int:

@@ -1,6 +1,8 @@
 """Any data set of the Hugging Face Hub, streamed: row group by row group, nothing downloaded ahead."""
 
+import codecs
 import gzip
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,12 +65,12 @@ class JsonLinesFiles:
         self._keys = (source, target)
         self._patience = patience
         self.groups = len(addresses)
-        first = self._records(0)
+        first = next(filter(None, map(self._records, range(self.groups))), [])  # a file may be empty
         if not {source, target} <= (
             found := {key for record, _ in first if not isinstance(record, NoPair) for key in record}
         ):
             raise missing_columns(addresses[0], source, target, found)
-        self.rows = self.groups * len(first)
+        self.rows = self.groups * len(first)  # a guess: the others are not read for it
 
     def read(self, group: int) -> list[Row]:
         """Return the rows of one file."""
@@ -86,7 +88,12 @@ def read_whole(address: str) -> bytes:
     """Return the content of a file, unpacked if it is a .gz."""
     with open_whole(address) as stream:
         content: bytes = stream.read()
-    return gzip.decompress(content) if address.endswith(".gz") else content
+    if address.endswith(".gz"):
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{address} is cut off or damaged ({error}); write it anew") from error
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 class StreamedCorpus:

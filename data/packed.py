@@ -1,5 +1,6 @@
 """Encoded row groups kept on disk: from the second epoch on nothing is read, cleaned or encoded again."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -7,6 +8,7 @@ import shutil
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -30,6 +32,7 @@ class PackedCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._is_full = False
         folder.mkdir(parents=True, exist_ok=True)
 
     def load(self, group: int) -> EncodedGroup | None:
@@ -57,7 +60,7 @@ class PackedCache:
         )
 
     def store(self, group: int, encoded: EncodedGroup) -> None:
-        """Write a row group."""
+        """Write a row group; where the disk is full, say so once and go on without."""
         drops = encoded.drops
         told = {"kept": drops.kept, "dropped": drops.dropped, "places": drops.places}
         archive = BytesIO()
@@ -75,13 +78,20 @@ class PackedCache:
         try:
             draft.write_bytes(content + hashlib.sha256(content).digest())
             draft.replace(self._path(group))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            if not self._is_full:
+                _log.warning("the disk of %s is full: what --packed_cache has not kept yet is read and encoded again "
+                             "in each epoch. Free some, or name another --cache_dir", self.folder)  # fmt: skip
+            self._is_full = True
         finally:
             draft.unlink(missing_ok=True)
 
-    def size_when_full(self, groups: int, example: EncodedGroup) -> int:
-        """Return about how many bytes all `groups` will take, judged by one of them."""
+    def size_when_full(self, corpus: Corpus, example: EncodedGroup) -> int:
+        """Return about how many bytes all of a corpus will take, judged by the rows of one group."""
         content = sum(array.nbytes for array in (example.rows, *example.sources, *example.targets))
-        return groups * (content + 2_000)
+        return round(content * corpus.rows / max(1, example.drops.rows)) + corpus.groups * 2_000
 
     def filled(self) -> int:
         """Return how many row groups are here."""
@@ -107,6 +117,12 @@ class GroupReader:
     ) -> None:
         self._source = (corpus, tokenizer, limits)
         self._cache = cache
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in a loader's worker that was spawned, as on macOS."""
+        self.__dict__ |= state
+        # Pickling forgets it, and </s> in a text would be the symbol.
+        self._source[1].backend_tokenizer.encode_special_tokens = True
 
     def __call__(self, group: int) -> EncodedGroup:
         """Return one row group."""

@@ -232,6 +232,7 @@ class TrainingStream:
         self._ahead: Executor | None = None
         self._max_unreadable = max_unreadable
         self._unreadable: Counter[int] = Counter()  # rows, by epoch
+        self._rows: Counter[int] = Counter()  # all that were read, likewise
         self._entered: dict[int, Anchor] = {}  # by stream, the last window whose unreadable rows were counted
         self._first_epoch: dict[tuple[int, int], Drops] = {}
         self.consumed = 0
@@ -305,14 +306,16 @@ class TrainingStream:
             if anchor.epoch == 0:
                 self._first_epoch[place.stream, anchor.window] = drops
             self._unreadable[anchor.epoch] += drops.unreadable
-            self._limit(self._unreadable[anchor.epoch], drops)
+            self._rows[anchor.epoch] += drops.rows
+            self._limit(self._unreadable[anchor.epoch], self._rows[anchor.epoch], drops)
 
-    def _limit(self, unreadable: int, drops: Drops) -> None:
-        if unreadable > self._max_unreadable * self._corpus.rows:
+    def _limit(self, unreadable: int, read: int, drops: Drops) -> None:
+        rows = max(self._corpus.rows, read)  # of some formats the number of rows is a guess
+        if unreadable > self._max_unreadable * rows:
             raise TooManyUnreadableError(
                 f"{unreadable:,} rows of {self._corpus.name} could not be read in this epoch, more than "
-                f"{self._max_unreadable:.2%} of {self._corpus.rows:,}; mend the source, or allow more by "
-                f"--max_unreadable. Lately: {drops.report()}"
+                f"{self._max_unreadable:.2%} of {rows:,}; mend the source, or allow more by --max_unreadable. "
+                f"Lately: {drops.report()}"
             )
 
     def notes(self) -> dict[str, Any]:
@@ -327,7 +330,7 @@ class TrainingStream:
 
         """
         drops = self.drops(notes)
-        self._limit(drops.unreadable, drops)
+        self._limit(drops.unreadable, drops.rows, drops)
         return {
             "identity": self._identity,
             "consumed": consumed,
@@ -363,7 +366,7 @@ class TrainingStream:
             (stream, window): Drops(kept, Counter(dropped), places)
             for stream, window, kept, dropped, places in state["first_epoch"]
         }
-        self._readers, self._entered, self._unreadable = {}, {}, Counter()
+        self._readers, self._entered, self._unreadable, self._rows = {}, {}, Counter(), Counter()
 
     def drops(self, notes: list[dict[str, Any]]) -> Drops:
         """Return what the first epoch, as far as it was consumed, kept and dropped."""

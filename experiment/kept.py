@@ -6,13 +6,13 @@ Deleting any of it costs time and nothing else.
 import hashlib
 import importlib.metadata
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from accelerate import PartialState
 from tqdm import tqdm
@@ -46,7 +46,12 @@ def joint_tokenizer(
     """Return the vocabulary of both sides of the training text: the run's own, a kept one, or one learned now.
 
     Of trees all symbols that occur are whole entries, and the rest is learned from the sentences.
-    A run that was begun keeps its vocabulary in its folder `run`, whatever happens to the cache.
+    A run that has trained keeps its vocabulary in its folder `run`, whatever happens to the cache; before its first
+    checkpoint nothing depends on it yet, and it follows the flags.
+
+    Raises:
+        ValueError: no pair serves.
+
     """
     state = PartialState()
     facts = [train.fingerprint, vocab_size, asdict(limits), data.tokenizer_pairs, seed,
@@ -54,15 +59,20 @@ def joint_tokenizer(
     if data.target == TREES:
         facts.append(TREES)
     folder = kept(data, "tokenizers", facts)
-    if state.is_main_process and not (run is not None and (run / "tokenizer.json").exists()):
+    has_its_own = run is not None and (run / "tokenizer.json").exists() and any(run.glob("checkpoint-*"))
+    if state.is_main_process and not has_its_own:
         if not (folder / "tokenizer.json").exists():
             groups = sample_of_groups(train, data.tokenizer_pairs, seed)
             share = "" if len(groups) == train.groups else f"{len(groups):,} of {train.groups:,} row groups of "
             say(f"Learning {vocab_size:,} symbols from {share}{train.name}")
 
             def pairs() -> Iterator[Pair]:
-                rows = readable_rows(train, tqdm(groups, unit=" groups", desc="Reading"), limits, Drops())
-                return (pair for _, _, pair in rows)
+                drops = Drops()
+                for _, _, pair in readable_rows(train, tqdm(groups, unit=" groups", desc="Reading"), limits, drops):
+                    drops.kept += 1
+                    yield pair
+                if not drops.kept:
+                    raise ValueError(f"no pair of {train.name} can be trained on: {drops.report()}")
 
             if data.target == TREES:
                 brackets = symbols_of(pair.target for pair in pairs())
@@ -70,9 +80,14 @@ def joint_tokenizer(
             else:
                 brackets, texts = [], (side for pair in pairs() for side in pair)
             tokenizer = learn_tokenizer(texts, vocab_size, sys.stderr.isatty(), brackets)
-            draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+            draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
             tokenizer.save_pretrained(draft)
-            draft.replace(folder)
+            try:
+                draft.replace(folder)
+            except OSError:  # another run learned the same meanwhile, or something else is wrong
+                shutil.rmtree(draft)
+                if not (folder / "tokenizer.json").exists():
+                    raise
         if run is not None:
             run.mkdir(parents=True, exist_ok=True)
             # That name last: it stands for all of them.
@@ -89,7 +104,7 @@ def joint_tokenizer(
 
 def sample_of_groups(corpus: Corpus, pairs: int, seed: int) -> list[int]:
     """Return all row groups, or as many drawn ones as hold about so many pairs."""
-    share = min(1.0, pairs / corpus.rows)
+    share = min(1.0, pairs / max(1, corpus.rows))  # of some files the number of rows is a guess, and may be none
     return sorted(permutation(corpus.groups, seed)[: max(1, round(share * corpus.groups))].tolist())
 
 
@@ -104,7 +119,7 @@ def packed_cache(
         return None
     cache = PackedCache(kept(data, "packed", [train.fingerprint, fingerprint(tokenizer), asdict(limits)]))
     filled = cache.filled()
-    size = cache.size_when_full(train.groups, GroupReader(train, tokenizer, limits, cache)(0))
+    size = cache.size_when_full(train, GroupReader(train, tokenizer, limits, cache)(0))
     missing = size * (train.groups - filled) // train.groups
     say(
         f"Packed text: {filled:,} of {train.groups:,} row groups are in {cache.folder}; all take about "

@@ -23,6 +23,9 @@ from vaswani.publishing import METRICS, RUN, hide_in_command
 from .arguments import Arguments
 
 LOCK = "run.lock"
+VOCABULARY = frozenset(
+    f"{name}{draft}" for name in ("tokenizer.json", "tokenizer_config.json") for draft in ("", ".draft")
+)
 PATIENCE = 120.0
 """Seconds to wait for another run to let go of the folder: torchrun needs 60 to give up on a lost rendezvous, and 30
 more for the processes that it then ends."""
@@ -62,8 +65,8 @@ def take(folder: Path, resume: bool, description: dict[str, Any]) -> dict[str, A
 def claim(folder: Path, resume: bool) -> None:
     """Make a folder for a run, or make sure that it can be one.
 
-    A start that came no further than its flags, as with a path that is not there, leaves nothing worth keeping: the
-    next one may take its folder.
+    A start that came no further than its flags or its vocabulary leaves nothing worth keeping: the next one may take
+    its folder.
 
     Raises:
         RunFolderError: it holds a run and `resume` was not asked for, it holds something else, or it is a file.
@@ -73,7 +76,8 @@ def claim(folder: Path, resume: bool) -> None:
         raise RunFolderError(f"--output_dir {folder} is a file; name a folder")
     folder.mkdir(parents=True, exist_ok=True)
     names = {path.name for path in folder.iterdir()}
-    if names <= {RUN, LOCK, draft_of(folder / RUN).name}:
+    told = {RUN, LOCK, draft_of(folder / RUN).name}
+    if names <= told or (RUN in names and names <= told | VOCABULARY):
         return
     if RUN not in names:
         raise RunFolderError(f"{folder} holds files that are not of a run; name another --output_dir")

@@ -305,6 +305,27 @@ def test_lone_carriage_return_nul_and_a_megabyte_stay_in_their_row(tmp_path: Pat
     assert rows_of(TextFilesCorpus(tmp_path / "train.en", tmp_path / "train.de")) == pairs
 
 
+def records(*numbers: int) -> bytes:
+    return b"".join(b'{"en": "the cat %d", "de": "die katze %d"}\n' % (each, each) for each in numbers)
+
+
+def test_files_of_a_data_set_may_begin_with_an_empty_one_or_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "train_0.jsonl").write_bytes(b"")
+    (tmp_path / "train_1.jsonl").write_bytes(b"\xef\xbb\xbf" + records(0, 1))
+    corpus = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
+    assert [row for group in range(2) for row in corpus.read(group)] == [
+        Pair("the cat 0", "die katze 0"), Pair("the cat 1", "die katze 1"),
+    ]  # fmt: skip
+
+
+def test_a_file_of_a_data_set_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    (tmp_path / "train_0.jsonl.gz").write_bytes(gzip.compress(records(*range(100))))
+    (tmp_path / "train_1.jsonl.gz").write_bytes(gzip.compress(records(*range(100)))[:-20])
+    corpus = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
+    with pytest.raises(ValueError, match=r"train_1.jsonl.gz is cut off or damaged .*; write it anew"):
+        corpus.read(1)
+
+
 def test_bad_rows_of_a_tsv_are_named(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_bytes(b'en\tde\r\na\tb\r\nonly one\n"\t"\nto\to\tmany\n\xff\tx\n')
     rows = rows_of(TsvCorpus(tmp_path / "t.tsv", "en", "de"))

@@ -61,7 +61,7 @@ def test_a_run_that_was_waited_for_is_not_taken_from_the_beginning(
 
     def it_trains_and_ends(_: float) -> None:
         (tmp_path / "run.json").write_text("{}")
-        (tmp_path / "tokenizer.json").touch()
+        (tmp_path / "checkpoint-1").mkdir()
         first.kill()
         first.join()
 
@@ -77,11 +77,12 @@ def test_a_run_that_was_waited_for_is_not_taken_from_the_beginning(
 
 def test_what_a_start_that_was_cut_off_left_is_no_other_s(tmp_path: Path) -> None:
     hold(tmp_path, patience=0)
-    for file in ("run.draft", "run.json"):  # the latter of one that ended for its flags, a wrong path for example
+    # Of one that ended for its flags, a wrong path for example, and of one that had learned its vocabulary first.
+    for file in ("run.draft", "run.json", "tokenizer_config.json", "tokenizer.json", "tokenizer.json.draft"):
         (tmp_path / file).write_text("{")
         claim(tmp_path, resume=True)
         claim(tmp_path, resume=False)
-    (tmp_path / "tokenizer.json").touch()
+    (tmp_path / "runs").mkdir()
     claim(tmp_path, resume=True)
     with pytest.raises(RunFolderError, match="holds a run already"):
         claim(tmp_path, resume=False)

@@ -480,6 +480,16 @@ def test_one_unreadable_row_too_many_ends_the_run(tokenizer: PreTrainedTokenizer
     assert sum(len(batch.rows) for batch in taken) == 7 * 24  # on entering the eighth window, not after the epoch
 
 
+def test_where_the_number_of_rows_is_a_guess_the_limit_is_of_what_was_read(tokenizer: PreTrainedTokenizerFast) -> None:
+    class Guessed(NumberedCorpus):
+        rows = 25
+
+    corpus = Guessed(SPREAD.sizes, unreadable=SPREAD.unreadable)
+    whole_epochs(numbered_stream(corpus, tokenizer, window_groups=1, max_unreadable=0.04))
+    with pytest.raises(TooManyUnreadableError, match=r"1 rows of .* more than 3\.90% of 25"):
+        list(noted(numbered_stream(corpus, tokenizer, window_groups=1, max_unreadable=0.039)))
+
+
 def test_unreadable_rows_of_several_processes_are_limited_together(tokenizer: PreTrainedTokenizerFast) -> None:
     """Each of two processes reads one of two streams and sees four rows of eight: only the merged notes tell."""
     ranks = [numbered_stream(SPREAD, tokenizer, streams=2, max_unreadable=0.039) for _ in range(2)]

@@ -114,6 +114,12 @@ def test_limits_and_flags_survive_json(folder: Path) -> None:
         assert json.loads(json.dumps(asdict(record))) == asdict(record)
 
 
+def test_long_pairs_may_have_more_characters(folder: Path) -> None:
+    of = {tokens: training_limits(data_of("--data_dir", folder / "main", "--max_tokens", str(tokens))).max_characters
+          for tokens in (256, 8192)}  # fmt: skip
+    assert of == {256: 5_000, 8192: 16 * 8192}
+
+
 def test_flags_that_do_not_fit_each_other_are_refused(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     message = refusal(capsys, "--extra_dirs", "x", "y", "--weights", "1", "2")
     assert "weights are [1, 2]; 3 are needed: one of the training split, then one of each of the 2" in message
