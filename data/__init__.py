@@ -8,7 +8,7 @@ from .order import Order
 from .packed import PackedCache
 from .patience import Patience, SourceLostError
 from .scripts import scripts_of
-from .stream import TooManyUnreadableError, TrainingStream
+from .stream import StreamMismatchError, TooManyUnreadableError, TrainingStream
 from .tokenizer import fingerprint, learn_tokenizer
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "PairsCorpus",
     "Patience",
     "SourceLostError",
+    "StreamMismatchError",
     "TooManyUnreadableError",
     "TrainingStream",
     "clean_pairs",

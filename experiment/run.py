@@ -24,6 +24,7 @@ from vaswani.training.startup import what_runs
 from .agreement import by_main
 from .arguments import Arguments
 from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
+from .feasible import check_leaves_checkpoints, check_network
 from .kept import joint_tokenizer
 from .publication import Publication
 from .report import say, summary
@@ -69,6 +70,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         return ended
 
     with told_plainly():
+        check_leaves_checkpoints(training)
         ended = by_main(take_folder)
         if ended is not None:
             say(f"{folder} holds a run that has ended; there is nothing to do")
@@ -81,6 +83,8 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         )
         stream = training_stream(train, tokenizer, arguments)
         checkpoint = by_main(lambda: checkpoint_to_resume(folder)) if training.resume else None
+        if checkpoint is not None:
+            check_network(checkpoint, model_fields)
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
     validation_set = PairSet(validation, tokenizer, data.tokens_per_batch, task)

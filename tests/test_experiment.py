@@ -217,6 +217,23 @@ def test_a_folder_that_holds_another_run_or_other_files_is_left_alone(text: Path
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+def test_what_would_be_another_run_is_not_gone_on_with(trained: tuple[Path, str], text: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    (folder / "metrics.json").unlink()
+    flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--output_dir", folder, "--resume"]
+    heads = 2
+    message = refusal(*flags, "--num_heads", str(2 * heads))
+    assert f"is of another network: num_heads was {heads} and is {2 * heads}" in message
+    assert "the saved position does not fit this run: seed was" in refusal(*flags, "--seed", "7")
+
+
+def test_a_run_that_would_leave_no_checkpoint_does_not_begin(text: Path, tmp_path: Path) -> None:
+    flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--output_dir", tmp_path / "run"]
+    assert "--save_strategy is no; " in refusal(*flags, "--save_strategy", "no")
+    assert "--save_only_model leaves checkpoints that nothing can go on from" in refusal(*flags, "--save_only_model")
+    assert not (tmp_path / "run").exists()
+
+
 def test_files_of_unequal_length_end_the_run_before_it_begins(text: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(text, tmp_path / "text")
     with (folder / "train.nds").open("a", encoding="utf-8") as file:

@@ -30,6 +30,7 @@ from vaswani.training.checkpoints import (
     seal,
     set_aside,
 )
+from vaswani.training.trainer import POSITION
 
 STEPS = 6
 WARMUP = 3
@@ -185,6 +186,45 @@ def test_early_stopping_and_the_best_checkpoint(tmp_path: Path, tokenizer: PreTr
     assert str(trainer.state.best_model_checkpoint).endswith("checkpoint-4")
 
 
+def test_what_flags_say_when_a_run_goes_on_holds(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    train(tmp_path, tokenizer, max_steps=3, adam_beta1=0.8)
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-3"]
+    _, trainer, _ = train(
+        tmp_path, tokenizer, checkpoint=tmp_path / "checkpoint-3", peak_learning_rate=1e-4, adam_beta2=0.5, save_steps=1
+    )
+    assert [path.name for path in checkpoints(tmp_path)] == [f"checkpoint-{step}" for step in range(3, STEPS + 1)]
+    logged = {line["step"]: line["learning_rate"] for line in trainer.state.log_history if "learning_rate" in line}
+    for step in range(4, STEPS + 1):
+        assert logged[step] == pytest.approx(1e-4 * (WARMUP / step) ** 0.5, rel=1e-6)
+    optimizer = torch.load(tmp_path / f"checkpoint-{STEPS}" / "optimizer.pt")
+    assert [tuple(group["betas"]) for group in optimizer["param_groups"]] == [(0.9, 0.5)] * len(
+        optimizer["param_groups"]
+    )
+
+
+def test_steps_of_another_size_go_on_where_the_last_ended(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Three steps of two micro-batches, two of one, one of four: 6, 8 and 12 are behind."""
+    _, _, whole = train(tmp_path / "whole", tokenizer, max_steps=12, batches_per_step=1)
+    checkpoint = None
+    for steps, size, consumed in ((3, 2, 6), (5, 1, 8), (6, 4, 12)):
+        _, _, stream = train(
+            tmp_path, tokenizer, checkpoint=checkpoint, max_steps=steps, batches_per_step=size, save_steps=1
+        )
+        checkpoint = tmp_path / f"checkpoint-{steps}"
+        assert json.loads((checkpoint / POSITION).read_text())["consumed"] == consumed
+    assert stream.state(12, [stream.notes()]) == whole.state(12, [whole.notes()])
+
+
+def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    losses = iter([5.0, 4.0, 3.0, 2.0, 2.5, 2.6])
+    _, trainer, _ = train(
+        tmp_path, tokenizer, eval_strategy="steps", eval_steps=1, save_steps=1, patience=2,
+        metric_for_best_model="loss", evaluate=lambda _: {"loss": next(losses), "perplexity": 1.0, "bleu": 0.0},
+    )  # fmt: skip
+    assert trainer.state.global_step == 6
+    assert str(trainer.state.best_model_checkpoint).endswith("checkpoint-4")
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -192,6 +232,15 @@ def test_early_stopping_and_the_best_checkpoint(tmp_path: Path, tokenizer: PreTr
         ({"gradient_accumulation_steps": 2}, "use --batches_per_step"),
         ({"learning_rate": 1e-3}, "use --peak_learning_rate"),
         ({"warmup_steps": 0}, "eq. 3 needs at least 1"),
+        ({"label_smoothing_factor": 0.1}, "use --label_smoothing, which is the network's"),
+        ({"num_train_epochs": 1.0}, "use --max_steps"),
+        ({"lr_scheduler_type": "cosine"}, "the schedule is eq. 3"),
+        ({"max_steps": -1}, "--max_steps is -1"),
+        ({"peak_learning_rate": 0.0}, "--peak_learning_rate is 0.0; give more than 0"),
+        ({"test_beams": 0}, "--test_beams is 0; at least 1"),
+        ({"validation_beams": 0}, "--validation_beams is 0; at least 1"),
+        ({"patience": 3, "eval_strategy": "no"}, "--patience counts evaluations"),
+        ({"metric_for_best_model": "chrf"}, "--metric_for_best_model is chrf; while training, one of bleu, f1, loss"),
     ],
 )
 def test_flags_that_would_do_nothing_are_refused(tmp_path: Path, flags: dict[str, Any], message: str) -> None:

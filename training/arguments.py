@@ -5,9 +5,18 @@ from dataclasses import dataclass, field
 
 import torch
 from transformers import TrainingArguments
+from transformers.trainer_utils import IntervalStrategy
 
+from .averaging import LOWER_IS_BETTER
 from .endings import StartupError
 from .launch import fault_of_device, fault_of_processes
+
+INSTEAD = {
+    "label_smoothing_factor": "use --label_smoothing, which is the network's",
+    "num_train_epochs": "use --max_steps",
+    "lr_scheduler_type": "the schedule is eq. 3: use --warmup_steps and --peak_learning_rate",
+}
+"""Flags of the Trainer that would be passed over."""
 
 
 @dataclass
@@ -76,7 +85,7 @@ class VaswaniTrainingArguments(TrainingArguments):
     logging_steps: float = 100
     save_total_limit: int | None = 10
     metric_for_best_model: str | None = "bleu"
-    greater_is_better: bool | None = True
+    greater_is_better: bool | None = None  # follows from the metric
     logging_nan_inf_filter: bool = False
     remove_unused_columns: bool = False
     ignore_data_skip: bool = True
@@ -104,6 +113,13 @@ class VaswaniTrainingArguments(TrainingArguments):
                     "launch with --mixed_precision no"
                 )
             self.bf16 = False
+        metric = (self.metric_for_best_model or "bleu").removeprefix("eval_")
+        if metric not in LOWER_IS_BETTER:
+            raise ValueError(
+                f"--metric_for_best_model is {metric}; while training, one of {', '.join(LOWER_IS_BETTER)} is measured"
+            )
+        if self.greater_is_better is None:
+            self.greater_is_better = not LOWER_IS_BETTER[metric]
         super().__post_init__()
         if fault := fault_of_processes(self.world_size):
             raise StartupError(fault)
@@ -129,6 +145,20 @@ class VaswaniTrainingArguments(TrainingArguments):
             raise ValueError("use --peak_learning_rate, the rate at the end of the warm-up, not --learning_rate")
         if self.warmup_steps < 1:
             raise ValueError(f"warmup_steps is {self.warmup_steps}; eq. 3 needs at least 1 (a number of steps)")
+        if self.max_steps < 1:
+            raise ValueError(f"--max_steps is {self.max_steps}; the text has no end, so give at least 1")
+        for name, way in INSTEAD.items():
+            if getattr(self, name) != getattr(TrainingArguments, name):
+                raise ValueError(f"--{name} has no effect here; {way}")
+        if self.peak_learning_rate is not None and self.peak_learning_rate <= 0:
+            raise ValueError(
+                f"--peak_learning_rate is {self.peak_learning_rate}; give more than 0, or leave it to eq. 3"
+            )
+        for name in ("validation_beams", "test_beams", "average_checkpoints"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} is {getattr(self, name)}; at least 1 is needed")
+        if self.patience is not None and self.eval_strategy == IntervalStrategy.NO:
+            raise ValueError("--patience counts evaluations, and --eval_strategy no makes none; leave one of them out")
         if self.max_bad_steps < 1:
             raise ValueError(
                 f"max_bad_steps is {self.max_bad_steps}; at least 1 is needed, which ends at the first one"

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from accelerate.utils import gather_object
@@ -30,6 +30,10 @@ from .startup import check_data, check_processes, check_weights
 
 POSITION = "stream.json"
 _log = logging.getLogger(__name__)
+
+
+_SETTINGS = ("initial_lr", "betas", "eps", "weight_decay")
+"""What flags say of Adam."""
 
 
 class BatchSource(Protocol):
@@ -111,6 +115,7 @@ class VaswaniTrainer(Trainer):
         self._losses: list[torch.Tensor] = []
         self._loss_before = torch.zeros((), device=args.device)  # what was summed up to be logged, before this step
         self._save_is_due = False
+        self._begun_at = _Beginning(0, 0)
         self._is_first_step = True
         self._tokens: torch.Tensor | int = 0
         self._counted_since = time.monotonic()
@@ -255,7 +260,8 @@ class VaswaniTrainer(Trainer):
         super()._save_checkpoint(model, trial)
         # On every process, so that a source with too many unreadable rows ends them all alike.
         notes = gather_object([self.stream.notes()])
-        position = self.stream.state(self.state.global_step * self.args.batches_per_step, notes)
+        steps = self.state.global_step - self._begun_at.step
+        position = self.stream.state(self._begun_at.consumed + steps * self.args.batches_per_step, notes)
         if self.args.should_save:
             (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
             check_parts(folder, self.args.world_size)
@@ -276,6 +282,33 @@ class VaswaniTrainer(Trainer):
                 Path(checkpoint).name, saved, self.args.world_size,
             )  # fmt: skip
 
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
+        """Begin as the Trainer does; when to log, validate and save is what the flags say now, not what they said."""
+        begun = super()._init_training_state(*args, **kwargs)
+        self.state.compute_steps(self.args, self.args.max_steps)
+        return begun
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Load what Adam and eq. 3 remember; their settings are what the flags say now, not what they said.
+
+        Under DeepSpeed, which loads them by itself, they stay as they were.
+        """
+        if checkpoint is None or self.is_deepspeed_enabled:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        assert self.optimizer is not None
+        schedule = self.lr_scheduler
+        assert isinstance(schedule, LambdaLR)
+        told = [{name: group[name] for name in _SETTINGS} for group in self.optimizer.param_groups]
+        super()._load_optimizer_and_scheduler(checkpoint)
+        schedule.base_lrs = [group["initial_lr"] for group in told]
+        rates = [
+            base * of(schedule.last_epoch) for base, of in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+        ]
+        for group, settings, rate in zip(self.optimizer.param_groups, told, rates, strict=True):
+            group |= settings | {"lr": rate}
+        schedule._last_lr = rates  # which the log reads
+
     def train_from(self, checkpoint: Path | None) -> None:
         """Train to `max_steps`, from a checkpoint if one is given; a checkpoint of the last step trains no more.
 
@@ -288,8 +321,10 @@ class VaswaniTrainer(Trainer):
         if checkpoint is not None:
             check_parts(checkpoint)
             check_fits(checkpoint, self.accelerator)
-            self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
+            position = json.loads((checkpoint / POSITION).read_text(encoding="utf-8"))
+            self.stream.restore(position)
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+            self._begun_at = _Beginning(reached.global_step, position["consumed"])
             if reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
                 self.state = reached
                 load_weights(self.whole_model(), read_weights(checkpoint))
@@ -304,6 +339,13 @@ class VaswaniTrainer(Trainer):
                 raise
             self._signals.check_end(self.accelerator, self.state.global_step, is_saved=not self._finite.streak)
         self._finite.check_end(self.state.global_step)
+
+
+class _Beginning(NamedTuple):
+    """Where this process began: steps and micro-batches that lie behind, which steps of another size may have taken."""
+
+    step: int
+    consumed: int
 
 
 class _Unread(torch.utils.data.IterableDataset[Any]):

@@ -1,0 +1,54 @@
+"""What would keep a run from its end, or from leaving anything: told before its first step."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers.trainer_utils import SaveStrategy
+
+from vaswani.modeling import VaswaniConfig
+from vaswani.training import VaswaniTrainingArguments
+
+LEARNING = frozenset({"dropout", "attention_dropout", "activation_dropout", "label_smoothing"})
+"""Fields of a network that say how it learns, and not what it computes."""
+
+
+def check_leaves_checkpoints(training: VaswaniTrainingArguments) -> None:
+    """Make sure that there will be checkpoints, of which a run chooses its weights.
+
+    Raises:
+        ValueError: there will be none, or none that a run can go on from.
+
+    """
+    strategy = SaveStrategy(training.save_strategy).value
+    if strategy not in ("steps", "best"):
+        raise ValueError(
+            f"--save_strategy is {strategy}; the text has no end that an epoch could have, and a run's "
+            "weights are chosen among its checkpoints: leave it at steps, and give --save_steps"
+        )
+    if training.save_only_model:
+        raise ValueError("--save_only_model leaves checkpoints that nothing can go on from; leave it out")
+
+
+def check_network(checkpoint: Path, fields: dict[str, Any]) -> None:
+    """Make sure that a network computes what that of the checkpoint computes.
+
+    Args:
+        checkpoint: with its config.json.
+        fields: of `VaswaniConfig`, as the flags say; the vocabulary is compared elsewhere.
+
+    Raises:
+        ValueError: it does not, with what differs.
+
+    """
+    then = VaswaniConfig.from_pretrained(checkpoint)
+    now = VaswaniConfig(**fields | {"vocab_size": then.vocab_size})
+    changed = [
+        f"{name} was {getattr(then, name)!r} and is {getattr(now, name)!r}"
+        for name in fields
+        if name not in LEARNING and getattr(then, name) != getattr(now, name)
+    ]
+    if changed:
+        raise ValueError(
+            f"{checkpoint} is of another network: {'; '.join(changed)}. Resume with what the run was started with, or "
+            "start a new one in another --output_dir"
+        )
