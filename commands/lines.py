@@ -40,6 +40,20 @@ def each_line(path: Path | None) -> Iterator[str]:
                 ) from error
 
 
+def check_readable(path: Path | None) -> None:
+    """Refuse an input that cannot be read, before work is spent on it.
+
+    Raises:
+        ValueError: it is to be stdin, which is closed.
+        OSError: the file cannot be read.
+
+    """
+    if path is None and sys.stdin is None:
+        raise ValueError("stdin is closed; give --input FILE")
+    if path is not None and not path.is_fifo():  # a pipe can be opened once: its writer ends with the first reader
+        path.open("rb").close()
+
+
 def windows(lines: Iterable[str]) -> Iterator[list[str]]:
     """Cut lines into lists of so many lines and characters that they can be held at a time, or of one long line."""
     window: list[str] = []
@@ -62,6 +76,8 @@ def count_lines(path: Path) -> int:
 
 def check_writable(path: Path | None) -> None:
     """Refuse an output that cannot be written, before work is spent on it."""
+    if path is None and sys.stdout is None:
+        raise ValueError("stdout is closed; give --output FILE")
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         raise ValueError(f"{path} cannot be written: {'it is a folder' if path.is_dir() else 'its folder is missing'}")
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .lines import check_writable, count_lines, each_line, windows, writing
+from .lines import check_readable, check_writable, count_lines, each_line, windows, writing
 from .models import EXPORTED_FILES, check_model_folder, find_device, load_model
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError(f"--{name} is {getattr(args, name)}; give 1 or more")
     if args.n_best > 1 and args.format == "text":
         raise ValueError(f"--n_best {args.n_best} does not fit --format text, a line for a line; use tsv or jsonl")
-    if args.input is not None:
-        args.input.open("rb").close()  # told before a model is loaded
+    check_readable(args.input)
 
     import torch
     from accelerate import PartialState

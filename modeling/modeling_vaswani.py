@@ -366,6 +366,9 @@ class VaswaniDecoder(VaswaniPreTrainedModel):
         embeddings = embed(self.tokens, input_ids, inputs_embeds)
         if encoder_hidden_states is None:
             raise ValueError("the decoder attends to the encoder's output: give encoder_hidden_states")
+        rows, sources = embeddings.shape[0], encoder_hidden_states.shape[0]
+        if not torch.compiler.is_compiling() and rows % sources:
+            raise ValueError(f"{rows} decoder row(s) for {sources} sources; give as many, or a multiple for beams")
         if use_cache and past_key_values is None:
             past_key_values = EncoderDecoderCache(DynamicCache(config=self.config), DynamicCache(config=self.config))
         if past_key_values is not None and not isinstance(past_key_values, EncoderDecoderCache):

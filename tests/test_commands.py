@@ -1,6 +1,7 @@
 """The command line in real processes: lines in, lines out, and errors that say what to do."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,22 @@ def test_translate_stdin_to_stdout(folder: Path, tokenizer: PreTrainedTokenizerF
     assert len(set(expected)) == 4
     assert output.decode() == "".join(f"{line}\n" for line in expected)
     assert error == ""
+
+
+def test_translate_reads_a_named_pipe_once(folder: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["/bin/sh", "-c", 'printf "the cat\\nthe dog\\n" > "$0"', str(pipe)]) as writer:
+        output, _ = run("translate", folder, "--input", pipe)
+    assert writer.returncode == 0
+    assert output == run("translate", folder, given=b"the cat\nthe dog\n")[0]
+
+
+@pytest.mark.parametrize(("closed", "words"), [("<&-", "stdin is closed; give --input"), (">&-", "stdout is closed; ")])
+def test_translate_names_a_closed_end_before_it_loads_a_model(folder: Path, closed: str, words: str) -> None:
+    command = ["/bin/sh", "-c", f'"$0" translate "$1" {closed}', VASWANI, str(folder)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
 def test_translate_file_to_file(folder: Path, tmp_path: Path) -> None:

@@ -176,6 +176,13 @@ def test_sinusoids_decode_beyond_max_positions(tiny_model: MakeModel, padded_bat
     assert model.generate(padded_batch()["input_ids"], min_new_tokens=12, max_new_tokens=12).shape == (3, 13)
 
 
+def test_decoder_rows_that_cannot_be_shared_among_the_sources_are_refused(
+    tiny_model: MakeModel, padded_batch: MakeBatch
+) -> None:
+    with pytest.raises(ValueError, match=r"1 decoder row\(s\) for 3 sources"):
+        tiny_model()(**padded_batch(), decoder_input_ids=torch.tensor([[2, 5, 6]]))
+
+
 def test_a_decoder_without_a_source_is_refused(tiny_model: MakeModel) -> None:
     with pytest.raises(ValueError, match="give encoder_hidden_states"):
         tiny_model().get_decoder()(torch.tensor([[2]]))
