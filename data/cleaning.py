@@ -9,6 +9,9 @@ from .markup import has_markup
 from .pairs import Corpus, NoPair, Pair, Wrapper
 from .scripts import check_scripts, is_written_in
 
+CHARACTERS, CHARACTERS_A_TOKEN = 5_000, 16
+"""Of a side: more than either allows are too long before tokens are counted. Text has three to six a token."""
+
 REASONS = {
     "undecodable": "not UTF-8. Find out the encoding and convert the file: iconv -f latin1 -t utf-8 OLD > NEW",
     "malformed": "not a row of the form that the rest of the file has. Mend or delete the row",
@@ -16,8 +19,8 @@ REASONS = {
     "empty": "a side without text. Delete the pair, or look whether the files are still aligned there",
     "control characters": "a lone carriage return, NUL or the like: two sentences in one, binary data, or a file in "
     "UTF-16; convert that: iconv -f utf-16 -t utf-8 OLD > NEW",
-    "too long": "more tokens than --max_tokens, or more characters than 5,000 and 16 times that. Split the pair or "
-    "raise --max_tokens",
+    "too long": f"more tokens than --max_tokens, or more characters than {CHARACTERS:,} and {CHARACTERS_A_TOKEN} "
+    "times that. Split the pair or raise --max_tokens",
     "HTML": "a tag or a character entity, as <br> or &amp;. Extract the text again, or leave out --drop_html",
     "wrong script": "most letters of a side are not of its language's script. Check the languages of the columns",
     "duplicate": "an earlier pair has the same source and the same target. To keep it, leave out --drop_duplicates",
@@ -44,7 +47,7 @@ class Limits:
     """Tokens a side, </s> included."""
     max_ratio: float = 3.0
     """How many times the shorter side the longer one may be, in tokens; five tokens more are always allowed."""
-    max_characters: int = 5_000
+    max_characters: int = CHARACTERS
     """Characters a side; looked at before tokenising, so that a line of a megabyte costs nothing."""
     drop_html: bool = False
     """Whether a tag or a character entity on either side is a fault; in text about markup it is none."""

@@ -65,11 +65,12 @@ class JsonLinesFiles:
         self._keys = (source, target)
         self._patience = patience
         self.groups = len(addresses)
-        first = next(filter(None, map(self._records, range(self.groups))), [])  # a file may be empty
+        held = ((address, self._records(group)) for group, address in enumerate(addresses))
+        address, first = next((each for each in held if each[1]), (addresses[0], []))  # a file may be empty
         if not {source, target} <= (
             found := {key for record, _ in first if not isinstance(record, NoPair) for key in record}
         ):
-            raise missing_columns(addresses[0], source, target, found)
+            raise missing_columns(address, source, target, found)
         self.rows = self.groups * len(first)  # a guess: the others are not read for it
 
     def read(self, group: int) -> list[Row]:

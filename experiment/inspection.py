@@ -80,7 +80,7 @@ def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
         "target_tokens_a_step": tokens[1] / max(seen.batches, 1) * arguments.training.batches_per_step,
         "steps_an_epoch": steps,
         "epochs": arguments.training.max_steps / max(steps, 1e-9),
-        "pairs_a_second": (seen.drops.kept + seen.drops.dropped.total()) / seen.seconds,
+        "pairs_a_second": seen.drops.rows / seen.seconds,
     }
 
 

@@ -24,6 +24,7 @@ from vaswani.data.duplicates import Repeats, find_repeats, load_repeats, save_re
 from vaswani.data.order import permutation
 from vaswani.data.packed import GroupReader
 from vaswani.data.trees import TREES, symbols_of
+from vaswani.training.checkpoints import checkpoints
 
 from .arguments import DataArguments
 from .report import say
@@ -59,7 +60,7 @@ def joint_tokenizer(
     if data.target == TREES:
         facts.append(TREES)
     folder = kept(data, "tokenizers", facts)
-    has_its_own = run is not None and (run / "tokenizer.json").exists() and any(run.glob("checkpoint-*"))
+    has_its_own = run is not None and (run / "tokenizer.json").exists() and bool(checkpoints(run))
     if state.is_main_process and not has_its_own:
         if not (folder / "tokenizer.json").exists():
             groups = sample_of_groups(train, data.tokenizer_pairs, seed)

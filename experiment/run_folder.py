@@ -26,6 +26,7 @@ LOCK = "run.lock"
 VOCABULARY = frozenset(
     f"{name}{draft}" for name in ("tokenizer.json", "tokenizer_config.json") for draft in ("", ".draft")
 )
+"""What a start leaves that had learned its vocabulary and came no further."""
 PATIENCE = 120.0
 """Seconds to wait for another run to let go of the folder: torchrun needs 60 to give up on a lost rendezvous, and 30
 more for the processes that it then ends."""

@@ -19,19 +19,17 @@ from vaswani.data import (
     scripts_of,
 )
 from vaswani.data import open_corpus as open_any
+from vaswani.data.cleaning import CHARACTERS, CHARACTERS_A_TOKEN
 from vaswani.data.duplicates import Deduplicated
 
 from .arguments import Arguments, DataArguments
 from .kept import packed_cache, repeats
 from .report import say
 
-CHARACTERS_A_TOKEN = 16
-"""So many make a text too long before its tokens are counted; text has three to six."""
-
 
 def limits(data: DataArguments) -> Limits:
     """Return which pairs are kept of the splits that are scored."""
-    characters = max(Limits.max_characters, CHARACTERS_A_TOKEN * data.max_tokens)
+    characters = max(CHARACTERS, CHARACTERS_A_TOKEN * data.max_tokens)
     return Limits(max_tokens=data.max_tokens, max_ratio=data.max_ratio, max_characters=characters)
 
 

@@ -54,7 +54,6 @@ def test_two_runs_that_learn_the_same_vocabulary_at_once_both_get_it(
     data: DataArguments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = NumberedCorpus((50, 50))
-    joint_tokenizer(corpus, 280, LIMITS, replace(data, cache_dir=str(tmp_path / "other")), seed=1, run=None)
     learned = learn_tokenizer
 
     def while_another_does(*given: Any) -> PreTrainedTokenizerFast:

@@ -7,9 +7,9 @@ import torch
 from transformers import TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
-from .averaging import LOWER_IS_BETTER
 from .endings import StartupError
 from .launch import fault_of_device, fault_of_processes
+from .quality import LOWER_IS_BETTER
 
 INSTEAD = {
     "label_smoothing_factor": "use --label_smoothing, which is the network's",

@@ -9,10 +9,7 @@ from torch import Tensor
 
 from .checkpoints import MANIFEST, fault, sealed
 from .consolidation import read_weights
-from .quality import NAMES
-
-LOWER_IS_BETTER = {**dict.fromkeys(NAMES, False), "loss": True, "perplexity": True}
-"""What a checkpoint was validated by while training."""
+from .quality import LOWER_IS_BETTER
 
 
 def average_weights(checkpoints: Sequence[Path], shares: Sequence[float] | None = None) -> dict[str, Tensor]:

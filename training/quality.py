@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 NAMES = {"bleu": "BLEU", "f1": "F1"}
 
+LOWER_IS_BETTER = {**dict.fromkeys(NAMES, False), "loss": True, "perplexity": True}
+"""What a checkpoint was validated by while training."""
+
 
 class Quality(NamedTuple):
     """A figure from 0 to 100, higher is better."""

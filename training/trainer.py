@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from accelerate.utils import gather_object
@@ -38,6 +38,9 @@ _SETTINGS = ("initial_lr", "betas", "eps", "weight_decay")
 
 class BatchSource(Protocol):
     """Where training batches come from: an endless stream that can say where it is and go back there."""
+
+    consumed: int
+    """Micro-batches that lay behind when this process began."""
 
     @property
     def shapes(self) -> int | None:
@@ -115,7 +118,7 @@ class VaswaniTrainer(Trainer):
         self._losses: list[torch.Tensor] = []
         self._loss_before = torch.zeros((), device=args.device)  # what was summed up to be logged, before this step
         self._save_is_due = False
-        self._begun_at = _Beginning(0, 0)
+        self._begun_at = 0  # steps that lie behind, which may have been of another size
         self._is_first_step = True
         self._tokens: torch.Tensor | int = 0
         self._counted_since = time.monotonic()
@@ -260,8 +263,8 @@ class VaswaniTrainer(Trainer):
         super()._save_checkpoint(model, trial)
         # On every process, so that a source with too many unreadable rows ends them all alike.
         notes = gather_object([self.stream.notes()])
-        steps = self.state.global_step - self._begun_at.step
-        position = self.stream.state(self._begun_at.consumed + steps * self.args.batches_per_step, notes)
+        steps = self.state.global_step - self._begun_at
+        position = self.stream.state(self.stream.consumed + steps * self.args.batches_per_step, notes)
         if self.args.should_save:
             (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
             check_parts(folder, self.args.world_size)
@@ -321,10 +324,9 @@ class VaswaniTrainer(Trainer):
         if checkpoint is not None:
             check_parts(checkpoint)
             check_fits(checkpoint, self.accelerator)
-            position = json.loads((checkpoint / POSITION).read_text(encoding="utf-8"))
-            self.stream.restore(position)
+            self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-            self._begun_at = _Beginning(reached.global_step, position["consumed"])
+            self._begun_at = reached.global_step
             if reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
                 self.state = reached
                 load_weights(self.whole_model(), read_weights(checkpoint))
@@ -339,13 +341,6 @@ class VaswaniTrainer(Trainer):
                 raise
             self._signals.check_end(self.accelerator, self.state.global_step, is_saved=not self._finite.streak)
         self._finite.check_end(self.state.global_step)
-
-
-class _Beginning(NamedTuple):
-    """Where this process began: steps and micro-batches that lie behind, which steps of another size may have taken."""
-
-    step: int
-    consumed: int
 
 
 class _Unread(torch.utils.data.IterableDataset[Any]):
