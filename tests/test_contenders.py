@@ -68,6 +68,7 @@ def test_a_contender_that_cannot_begin_tells_why() -> None:
 def test_one_that_ends_is_missed_by_name_and_the_others_go_on(started: Started) -> None:
     missing: dict[str, str] = {}
     both = {"dying": Contender("torch_transformer", TINY._replace(way=TORCH)), OURS: started.running[OURS]}
+    assert both["dying"].about["first_loss"] == started.running[TORCH].about["first_loss"]
     ways = {name: steps_while_it_runs(each, missing) for name, each in both.items()}
     assert ways["dying"]()
     assert missing == {}

@@ -85,6 +85,7 @@ def serve(ways: Mapping[str, Callable[[Setting], Step]]) -> None:
     os.dup2(2, 1)  # what libraries print is no answer
     setting = Setting(**json.loads(sys.argv[1]))
     torch.set_num_threads(setting.threads)
+    torch.manual_seed(0)
     made = ways[setting.way](setting)
     about = {"torch": torch.__version__, "parameters": made.parameters} | first_steps(made.run)
     print(json.dumps(about), file=answers, flush=True)
