@@ -26,8 +26,9 @@ from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.generation_vaswani import penalty
 from vaswani.modeling.modeling_vaswani import MultiHeadAttention, Residual, sinusoidal_positions
 
-from .engines import Candidate, check_lengths, save_beside, saved_extra_symbols
+from .engines import Candidate, check_lengths, save_beside
 from .search import Beams
+from .settings import saved_settings, settings
 
 POSITIONS = 4096
 """Rows of the table that stands in for sinusoids, which the engine would compute by another formula."""
@@ -58,11 +59,12 @@ def export(
         ValueError: the tokenizer knows more symbols than the network, or has another end.
 
     """
-    config = model.config
-    if config.eos_token_id != tokenizer.eos_token_id:
+    config, saved = model.config, settings(model.generation_config, model.name_or_path)
+    if saved.ends != (tokenizer.eos_token_id,):
         raise ValueError(
-            f"translations end at {config.eos_token_id}, and the tokenizer's end is {tokenizer.eos_token_id}: "
-            "CTranslate2 knows one end, that of the tokenizer; set eos_token_id in config.json, or export to onnx"
+            f"translations end at {', '.join(map(str, saved.ends))}, and the tokenizer's end is "
+            f"{tokenizer.eos_token_id}: CTranslate2 knows one end, that of the tokenizer; set eos_token_id in "
+            "generation_config.json, or export to onnx"
         )
     head = {"pre_norm": config.norm == "pre", "head_dim": head_width(config)}
     encoder = transformer_spec.TransformerEncoderSpec(config.encoder_layers, config.num_heads, **head)
@@ -77,7 +79,7 @@ def export(
     spec.register_target_vocabulary(symbols)
     spec.config.unk_token, spec.config.bos_token = str(tokenizer.unk_token), str(tokenizer.bos_token)
     spec.config.eos_token = str(tokenizer.eos_token)
-    spec.config.decoder_start_token = symbols[int(config.decoder_start_token_id or 0)]
+    spec.config.decoder_start_token = symbols[saved.start]
     spec.config.layer_norm_epsilon = model.model.encoder.layers[0].feed_forward_residual.norm.eps
     spec.config.add_attribute("max_positions", len(encoder.position_encodings.encodings))
     spec.validate()
@@ -186,7 +188,7 @@ class Engine:
             raise ValueError(f"CTranslate2 cannot load {folder} on {device}: {error}") from error
         settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.max_positions = int(settings["max_positions"])
-        self.extra_symbols = saved_extra_symbols(folder)
+        self.extra_symbols = saved_settings(folder).extra_symbols
         self.symbols: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
         self.ids = {symbol: place for place, symbol in enumerate(self.symbols)}
         self.end = self.ids[settings["eos_token"]]

@@ -5,9 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
-
-from vaswani.modeling.generation_vaswani import extra_symbols
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .search import BatchSearch, Beams, Hypothesis, one_line
 
@@ -50,11 +48,6 @@ def save_beside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, fold
     tokenizer.save_pretrained(folder)
     assert model.generation_config is not None
     model.generation_config.save_pretrained(folder)
-
-
-def saved_extra_symbols(folder: Path) -> int:
-    """Return how much longer than its source an output of an exported model may be."""
-    return extra_symbols(GenerationConfig.from_pretrained(folder))
 
 
 def check_lengths(sources: Sequence[list[int]], most: int) -> None:

@@ -16,16 +16,17 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.cache_utils import EncoderDecoderCache
 
 from vaswani.data.tokenizer import fingerprint
-from vaswani.modeling.generation_vaswani import Search, beam_search, extra_symbols, follow, start
+from vaswani.modeling.generation_vaswani import Search, beam_search, follow, start
 
 from .search import BatchSearch, Beams, Hypothesis, hypotheses, padded, positions
+from .settings import settings
 
 
 def check_members(models: Sequence[PreTrainedModel], tokenizers: Sequence[PreTrainedTokenizerFast]) -> None:
     """Raise ValueError unless all models write and read the same symbols."""
     for model, tokenizer in zip(models[1:], tokenizers[1:], strict=True):
         same_text = fingerprint(tokenizer) == fingerprint(tokenizers[0])
-        if not same_text or symbols_of(model) != symbols_of(models[0]):
+        if not same_text or model.config.vocab_size != models[0].config.vocab_size:
             raise ValueError(
                 f"{model.name_or_path} has another vocabulary ({len(tokenizer):,} symbols) than "
                 f"{models[0].name_or_path} ({len(tokenizers[0]):,}): an ensemble averages the probabilities of the "
@@ -33,32 +34,33 @@ def check_members(models: Sequence[PreTrainedModel], tokenizers: Sequence[PreTra
             )
 
 
-def symbols_of(model: PreTrainedModel) -> tuple[Any, ...]:
-    """Return what the ids of a model mean apart from its tokenizer: their number, start, end, padding."""
-    config: Any = model.config
-    return config.vocab_size, config.decoder_start_token_id, config.eos_token_id, config.pad_token_id
-
-
 def by_ensemble(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerFast, beams: Beams) -> BatchSearch:
     """Return the paper's search over the mean of what networks of this package say.
 
     Raises:
-        ValueError: greedy search is asked for.
+        ValueError: greedy search is asked for, or the models are saved with unlike settings, or with some that only
+            `generate` obeys.
 
     """
     if beams.number == 1:
         raise ValueError("1 beam is greedy search, which takes one model; give an ensemble 2 beams or more")
-    first: Any = models[0].config
+    first, *others = (settings(model.generation_config, model.name_or_path) for model in models)
+    for model, its in zip(models[1:], others, strict=True):
+        if its != first:
+            raise ValueError(
+                f"{model.name_or_path} translates with {its} and {models[0].name_or_path} with {first}: an ensemble "
+                "writes one translation; make the generation_config.json of its members alike"
+            )
     longest = min(positions(model) for model in models)
-    ends = torch.tensor(first.eos_token_id, device=models[0].device).flatten()
+    ends = torch.tensor(first.ends, device=models[0].device)
 
     def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
-        input_ids, mask = (each.to(models[0].device) for each in padded(sources, first.pad_token_id))
+        input_ids, mask = (each.to(models[0].device) for each in padded(sources, first.padding))
         kept = [inputs(model, input_ids, mask) for model in models]
-        prompt = input_ids.new_full((len(sources), 1, 1), first.decoder_start_token_id)
-        limits = (mask.sum(1) + extra_symbols(models[0].generation_config)).clamp(max=longest)
+        prompt = input_ids.new_full((len(sources), 1, 1), first.start)
+        limits = (mask.sum(1) + first.extra_symbols).clamp(max=longest)
         dtype = torch.promote_types(kept[0]["encoder_outputs"][0].dtype, torch.float32)
-        begun = start(prompt, limits, beams.number, first.pad_token_id, dtype)
+        begun = start(prompt, limits, beams.number, first.padding, dtype)
         found = beam_search(
             lambda state: mean_log_p(models, kept, state), begun, 1, ends, beams.length_penalty, beams.n_best
         )

@@ -3,7 +3,6 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
@@ -11,16 +10,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from vaswani.modeling import VaswaniForConditionalGeneration
 
 from .engines import engine_module
-
-ONLY_IN_GENERATE = (
-    "min_length", "min_new_tokens", "repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size",
-    "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty", "diversity_penalty", "guidance_scale",
-    "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "forced_bos_token_id",
-    "forced_eos_token_id", "force_words_ids", "constraints", "stop_strings", "watermarking_config",
-)  # fmt: skip
-"""Settings that a model may be saved with and that change its translations, of which no engine knows."""
-
-WITHOUT_EFFECT: tuple[Any, ...] = (None, 0, 1, [], {})
+from .settings import settings
 
 
 def export(source: Path, folder: Path, engine: str, quantization: str = "float32") -> None:
@@ -45,12 +35,7 @@ def export(source: Path, folder: Path, engine: str, quantization: str = "float32
     model = AutoModelForSeq2SeqLM.from_pretrained(source, dtype=torch.float32)
     if not isinstance(model, VaswaniForConditionalGeneration):
         raise ValueError(f"{source} holds a {type(model).__name__}; only networks of this package are exported")
-    told = {name: getattr(model.generation_config, name, None) for name in ONLY_IN_GENERATE}
-    if beyond := [f"{name}={value}" for name, value in told.items() if value not in WITHOUT_EFFECT]:
-        raise ValueError(
-            f"{source / 'generation_config.json'} sets {', '.join(beyond)}, which only generate does; take it out of "
-            "there, or translate by torch"
-        )
+    settings(model.generation_config, source)
     aside = folder.resolve().with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         module.export(model.eval(), AutoTokenizer.from_pretrained(source), aside, quantization)

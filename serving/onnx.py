@@ -32,8 +32,9 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.modeling.generation_vaswani import NEVER, Search, beam_search, start
 
-from .engines import Candidate, check_lengths, save_beside, saved_extra_symbols
+from .engines import Candidate, check_lengths, save_beside
 from .search import Beams, padded
+from .settings import saved_settings
 
 QUANTIZATIONS = ("float32", "int8")
 
@@ -225,7 +226,7 @@ class Engine:
             )
         except (Fail, InvalidGraph, InvalidProtobuf) as error:
             raise ValueError(f"onnxruntime cannot load {folder}: {error}") from error
-        self.extra_symbols = saved_extra_symbols(folder)
+        self.settings = saved_settings(folder)
 
     def search(self, sources: list[list[int]], beams: Beams) -> list[list[Candidate]]:
         """Return the best candidates of each sentence, by the search of the paper; one beam is greedy.
@@ -235,15 +236,14 @@ class Engine:
 
         """
         check_lengths(sources, self.max_positions)
-        config = self.config
-        input_ids, mask = padded(sources, config.pad_token_id)
-        limits = (mask.sum(1) + self.extra_symbols).clamp(max=self.max_positions)
-        prompt = torch.full((len(sources), 1, 1), config.decoder_start_token_id)
-        ends = torch.tensor(config.eos_token_id).flatten()
-        begun = start(prompt, limits, beams.number, config.pad_token_id, torch.float32)
+        settings = self.settings
+        input_ids, mask = padded(sources, settings.padding)
+        limits = (mask.sum(1) + settings.extra_symbols).clamp(max=self.max_positions)
+        prompt = torch.full((len(sources), 1, 1), settings.start)
+        begun = start(prompt, limits, beams.number, settings.padding, torch.float32)
         decoder = Decoder(self, input_ids, mask)
         read = decoder.best if beams.number == 1 else decoder.log_p
-        found = beam_search(read, begun, 1, ends, beams.length_penalty, beams.n_best)
+        found = beam_search(read, begun, 1, torch.tensor(settings.ends), beams.length_penalty, beams.n_best)
         lengths = (found.parents >= 0).sum(-1)  # what was written, the prompt not counted
         return [
             [

@@ -119,6 +119,22 @@ def test_the_limit_that_a_model_is_saved_with_goes_along(
     assert by(engine, tokenizer, lines, Beams(1)) == [best.text for [best] in expected]
 
 
+@pytest.mark.parametrize("exported", ["onnx"], indirect=True)  # CTranslate2 knows one end, and refuses several
+def test_the_ends_that_a_model_is_saved_with_go_along(
+    toy_translator: Translator, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, tokenizer = toy_translator.model.generation_config, toy_translator.tokenizer
+    lines, beams = ["Xylophone quartz jumps", "0 1 2 3 4 5 6 7", "???", "vow gym lynx hex"], Beams(4)
+    sources = tokenizer(lines).input_ids
+    before = by_generate(toy_translator.model, tokenizer, beams)(sources)
+    monkeypatch.setattr(settings, "eos_token_id", [3, tokenizer(before[0][0].text).input_ids[1]])
+    folder = shutil.copytree(exported.folder, tmp_path / "toy")
+    settings.save_pretrained(folder)
+    expected = [best.text for [best] in by_generate(toy_translator.model, tokenizer, beams)(sources)]
+    assert by(engine_module(exported.name).Engine(folder), tokenizer, lines, beams) == expected
+    assert expected != [best.text for [best] in before]
+
+
 def test_what_an_engine_finds_in_8_bits_is_nearly_the_same(
     toy_translator: Translator, exported: Exported, tmp_path: Path
 ) -> None:
@@ -197,9 +213,9 @@ def test_what_cannot_be_exported_leaves_no_folder(toy_translator: Translator, na
         export(tmp_path / "marian", tmp_path / "out", name)
     shutil.copytree(toy_translator.folder, tmp_path / "set")
     settings = GenerationConfig.from_pretrained(tmp_path / "set")
-    settings.update(no_repeat_ngram_size=3, min_length=0)
+    settings.update(no_repeat_ngram_size=1, min_length=1)  # no symbol twice; the start symbol at least
     settings.save_pretrained(tmp_path / "set")
-    with pytest.raises(ValueError, match=r"generation_config.json sets no_repeat_ngram_size=3, which only generate"):
+    with pytest.raises(ValueError, match=r"set sets no_repeat_ngram_size=1 in generation_config.json, which only gen"):
         export(tmp_path / "set", tmp_path / "out", name)
     assert {file.name for file in tmp_path.iterdir()} == {"marian", "set"}
 

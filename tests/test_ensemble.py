@@ -58,6 +58,30 @@ def test_an_ensemble_equals_the_slow_search_over_the_mean_probability(
         assert [one.score for one in hypotheses] == pytest.approx([one.score for one in expected], abs=1e-9)
 
 
+def test_the_ends_are_those_that_generate_would_take(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast) -> None:
+    model, beams = talker(1), Beams(4, 0.6, n_best=3)
+    sources = toy_tokenizer(["the cat", "what is this long line about then"]).input_ids
+    before = by_generate(model, toy_tokenizer, beams)(sources)
+    often = toy_tokenizer(before[0][0].text).input_ids[1]
+    model.generation_config.eos_token_id = [3, often]
+    alone = by_generate(model, toy_tokenizer, beams)(sources)
+    together = by_ensemble([model] * 2, toy_tokenizer, beams)(sources)
+    assert [[each.text for each in row] for row in together] == [[each.text for each in row] for row in alone]
+    assert [[each.text for each in row] for row in alone] != [[each.text for each in row] for row in before]
+
+
+def test_settings_that_an_ensemble_cannot_obey_are_refused(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    models = [talker(0), talker(1)]
+    models[1].generation_config.suppress_tokens = [7]
+    with pytest.raises(ValueError, match=r" sets suppress_tokens=\[7\] in generation_config.json, which only generate"):
+        by_ensemble(models, toy_tokenizer, Beams())
+    models[1].generation_config.update(suppress_tokens=None, eos_token_id=[3, 7])
+    with pytest.raises(ValueError, match=r" translates with Settings.*ends=\(3, 7\).* with .*ends=\(3,\).* alike"):
+        by_ensemble(models, toy_tokenizer, Beams())
+
+
 def test_members_with_other_symbols_are_refused(
     talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
