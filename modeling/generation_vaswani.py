@@ -5,22 +5,29 @@ travels with every saved model, so it imports nothing but torch and transformers
 
 What differs from the search of transformers: a hypothesis Y of |Y| symbols (its end symbol counted, the start symbol
 not) scores log P(Y) / ((5 + |Y|) / 6)^alpha; a sentence of S source symbols may become S + 50 long, whatever stands
-beside it; each of the best 2K continuations may end a hypothesis; hypotheses that the limit cut off count only where
-none ended; and a sentence is done when no running hypothesis can overtake any more, not sooner and not later. It then
-leaves the batch, so that no work is spent on it while others go on.
+beside it; each of the best 2K continuations may end a hypothesis; hypotheses that a limit (of length or time) cut off
+count only where none ended; and a sentence is done when no running hypothesis can overtake any more, not sooner and not
+later. It then leaves the batch, so that no work is spent on it while others go on.
 
 Shapes: B sentences, S source symbols, D = d_model, K beams, n hypotheses that run (1 before the first step, K after),
 N hypotheses asked for of each sentence, P symbols of the prompt, L of the longest hypothesis with its prompt,
 V = vocab_size.
 """
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengthCriteria
+from transformers.generation.stopping_criteria import (
+    EosTokenCriteria,
+    MaxLengthCriteria,
+    MaxTimeCriteria,
+    StoppingCriteriaList,
+    StopStringCriteria,
+)
 from transformers.generation.utils import GenerateBeamEncoderDecoderOutput
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.integrations.fsdp import is_fsdp_managed_module
@@ -30,6 +37,11 @@ EXTRA_SYMBOLS = 50
 """How much longer than its source a translation may be (section 6.1), where `extra_symbols` does not say otherwise."""
 
 NEVER = float("-inf")
+
+UNBOUNDED = 2**62
+"""Sinusoids know no last position."""
+
+PROMPTS = ("decoder_input_ids", "decoder_inputs_embeds")
 
 
 class Hypotheses(NamedTuple):
@@ -47,6 +59,10 @@ class Hypotheses(NamedTuple):
     def of(self, which: Tensor) -> "Hypotheses":
         """Return those of the sentences for which `which` `[B]` holds."""
         return Hypotheses(*(part[which] for part in self))
+
+
+Told = Callable[[Tensor], Tensor]
+"""Tells of hypotheses, `[B, C]`, given their symbols `[B, C, L]`, the prompt first."""
 
 
 class Search(NamedTuple):
@@ -105,7 +121,9 @@ def start(prompt: Tensor, limits: Tensor, beams: int, padding: int, dtype: torch
     return Search(running, none, none, rows, places, places, limits, length=0)
 
 
-def step(search: Search, log_p: Tensor, prompt: int, ends: Tensor, alpha: float) -> Search:
+def step(
+    search: Search, log_p: Tensor, prompt: int, ends: Tensor, alpha: float, is_ended: Told | None = None
+) -> Search:
     """Lengthen every running hypothesis by a symbol, and set those aside that ended.
 
     Args:
@@ -114,11 +132,13 @@ def step(search: Search, log_p: Tensor, prompt: int, ends: Tensor, alpha: float)
         prompt: P, its length.
         ends: `[E]`, the end symbols.
         alpha: of the penalty.
+        is_ended: tells which hypotheses end for another reason.
 
     """
     beams, (sentences, running, symbols) = search.ended.scores.shape[1], log_p.shape
     # E end symbols can take E * K places among the best, and K others have to be left to go on with.
-    candidates = min(max(2, 1 + len(ends)) * beams, running * symbols)
+    reasons = len(ends) + (is_ended is not None)
+    candidates = min(max(2, 1 + reasons) * beams, running * symbols)
     best, place = (search.running.scores[:, :, None] + log_p).flatten(1).topk(candidates, dim=1)
     parent, symbol = place // symbols, place % symbols
     grown = search.running.select(parent)
@@ -126,6 +146,8 @@ def step(search: Search, log_p: Tensor, prompt: int, ends: Tensor, alpha: float)
     grown.parents[:, :, prompt + search.length] = parent
     length = search.length + 1
     is_end = torch.isin(symbol, ends)
+    if is_ended is not None:
+        is_end |= is_ended(grown.symbols[:, :, : prompt + length])
     with_penalty = best / penalty(length, alpha).to(best)
     ended = merge(search.ended, grown._replace(scores=with_penalty.masked_fill(~is_end, NEVER)))
     going_on = best.masked_fill(is_end, NEVER)
@@ -182,7 +204,8 @@ def beam_search(
     ends: Tensor,
     alpha: float,
     wanted: int = 1,
-    is_cut: Callable[[Search], Tensor] | None = None,
+    is_ended: Told | None = None,
+    is_cut: Told | None = None,
     together: bool = False,
 ) -> Hypotheses:
     """Search until every sentence is done, and return the best `wanted` hypotheses of each.
@@ -195,15 +218,18 @@ def beam_search(
         ends: `[E]`, the end symbols.
         alpha: of the penalty.
         wanted: N.
-        is_cut: returns which running hypotheses `[B, K]` end here, beside those that have reached their limit.
+        is_ended: tells which hypotheses end here, beside those with an end symbol.
+        is_cut: tells which running hypotheses are cut off here, beside those that have reached their limit.
         together: keep the sentences that are done in the batch until all are.
 
     """
     found = finish(search, wanted)  # nothing yet
     while len(search.sentences):
-        search = step(search, read(search), prompt, ends, alpha)
-        at_limit = (search.length >= search.limits)[:, None].expand_as(search.running.scores)
-        search = cut_off(search, at_limit if is_cut is None else at_limit | is_cut(search), alpha)
+        search = step(search, read(search), prompt, ends, alpha, is_ended)
+        cut = (search.length >= search.limits)[:, None].expand_as(search.running.scores)
+        if is_cut is not None:
+            cut = cut | is_cut(search.running.symbols[:, :, : prompt + search.length])
+        search = cut_off(search, cut, alpha)
         done = is_done(search, wanted, alpha)
         if together:
             done = done.all().expand_as(done)
@@ -251,7 +277,7 @@ def paper_search(
         model: an encoder-decoder.
         input_ids: prompt of the decoder, `[B * K, P]`.
         logits_processor: applied to log P of the next symbols, as by the search of transformers.
-        stopping_criteria: what they end is cut off: it counts only where nothing ended by an end symbol.
+        stopping_criteria: what they end has ended as by an end symbol; what is stopped for its time is cut off.
         generation_config: `num_beams`, `num_return_sequences`, `length_penalty` (alpha), `max_length`, and perhaps
             `extra_symbols`.
         synced_gpus: whether all processes must go on until the last is done (ZeRO-3, FSDP).
@@ -275,9 +301,18 @@ def paper_search(
     encoded, mask = kwargs["encoder_outputs"][0][::beams], kwargs.get("attention_mask")  # the beams share one source
     mask = encoded.new_ones(encoded.shape[:2], dtype=torch.int64) if mask is None else mask[::beams]
     kwargs |= {"encoder_outputs": BaseModelOutput(encoded), "attention_mask": mask}
-    limits = (mask.sum(-1) + extra_symbols(config)).clamp(max=config.max_length - prompt)  # [B]
-    criteria = [each for each in stopping_criteria if not isinstance(each, MaxLengthCriteria | EosTokenCriteria)]
-    together = bool(criteria or logits_processor)  # which may count on the rows of the batch
+    # A criterion of the user's own stands in the place of the one that the configuration would give.
+    longest = min(each.max_length for each in stopping_criteria if isinstance(each, MaxLengthCriteria)) - prompt
+    least = max(0, (config.min_length or 0) - prompt)
+    limits = (mask.sum(-1).clamp(min=least) + extra_symbols(config)).clamp(max=min(longest, positions(model, prompt)))
+    of_end = [each.eos_token_id.to(input_ids) for each in stopping_criteria if isinstance(each, EosTokenCriteria)]
+    ends = torch.cat([input_ids.new_empty(0), *of_end])
+    of_time = [each for each in stopping_criteria if isinstance(each, MaxTimeCriteria)]
+    of_text = [
+        each for each in stopping_criteria
+        if not isinstance(each, MaxLengthCriteria | EosTokenCriteria | MaxTimeCriteria)
+    ]  # fmt: skip
+    together = bool(of_text or of_time or logits_processor)  # which may count on the rows of the batch
     if not together and kwargs.get("decoder_attention_mask") is not None:
         kwargs["decoder_attention_mask"] = kwargs["decoder_attention_mask"][::beams]
     log_p_of_steps: list[Tensor] = []
@@ -306,17 +341,21 @@ def paper_search(
             logits_of_steps.append(in_batch(logits, search, len(encoded), beams))
         return log_p.unflatten(0, search.rows.shape)
 
-    def is_cut(search: Search) -> Tensor:
-        ended = [each(symbols(search), log_p_of_steps or None).view_as(search.rows) for each in criteria]
-        return torch.stack(ended).any(0)
+    def told_by(criteria: list[Any]) -> Told | None:
+        def told(hypotheses: Tensor) -> Tensor:
+            found = [each(hypotheses.flatten(0, 1), log_p_of_steps or None) for each in criteria]
+            return torch.stack(found).any(0).view(hypotheses.shape[:2])
+
+        return told if criteria else None
 
     search = start(
         input_ids.view(len(encoded), beams, prompt)[:, : beams if together else 1],
         limits, beams, int(config._pad_token_tensor), torch.promote_types(encoded.dtype, torch.float32),
     )  # fmt: skip
-    ends = config._eos_token_tensor if config._eos_token_tensor is not None else input_ids.new_empty(0)
     wanted, alpha = config.num_return_sequences, config.length_penalty
-    found = beam_search(read, search, prompt, ends, alpha, wanted, is_cut if criteria else None, together)
+    found = beam_search(
+        read, search, prompt, ends, alpha, wanted, told_by(of_text), told_by(of_time), together
+    )  # fmt: skip
     while synced_gpus and model._has_unfinished_sequences(True, True, device=input_ids.device):
         # Another process needs the forward passes of this one.
         model(decoder_input_ids=input_ids[:1], encoder_outputs=BaseModelOutput(encoded[:1]), use_cache=False)
@@ -351,9 +390,13 @@ def arrange(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: boo
     source = next((asked[name] for name in ("input_ids", "inputs_embeds") if asked.get(name) is not None), inputs)
     if source is None and asked.get("encoder_outputs") is not None:
         source = asked["encoder_outputs"][0]
+    check_padding(asked.get("attention_mask"))
+    prompt = next((asked[name].shape[1] for name in PROMPTS if asked.get(name) is not None), 1)
     if source is not None and setting("max_new_tokens") is None and setting("max_length") is None:
+        least = max(setting("min_new_tokens") or 0, (setting("min_length") or 0) - prompt)
         more = setting("extra_symbols")
-        arranged["max_new_tokens"] = source.shape[1] + (EXTRA_SYMBOLS if more is None else more)
+        longest = max(source.shape[1], least) + (EXTRA_SYMBOLS if more is None else more)
+        arranged["max_new_tokens"] = min(longest, positions(model, prompt))
     elsewhere = ("do_sample", "assistant_model", "custom_generate", "constraints", "force_words_ids")
     with_beams = (setting("num_beams") or 1) > 1 and (setting("num_beam_groups") or 1) == 1
     if paper and with_beams and not any(setting(name) for name in elsewhere):
@@ -363,7 +406,51 @@ def arrange(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: boo
             spread = is_deepspeed_zero3_enabled() or is_fsdp_managed_module(model)
             synced = spread and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
         arranged["custom_generate"] = partial(paper_search, synced_gpus=synced)
+        arranged |= arrange_stopping(model, arranged)
     return arranged
+
+
+def arrange_stopping(model: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what replaces some of what was asked: `generate` hands functions neither tokenizer nor streamer.
+
+    Raises:
+        ValueError: stop strings or a streamer are asked for in a way that cannot be followed.
+
+    """
+    if asked.get("streamer") is not None:
+        raise ValueError("a streamer cannot follow a search with beams, which may change its mind; use num_beams=1")
+    if getattr(model.generation_config, "stop_strings", None) is not None:
+        raise ValueError(
+            "the model is saved with stop_strings, which the paper's search takes from the call alone: set "
+            "model.generation_config.stop_strings = None and call generate(stop_strings=..., tokenizer=...), or "
+            "search with paper_search=False"
+        )
+    given, strings, tokenizer = (asked.get(name) for name in ("generation_config", "stop_strings", "tokenizer"))
+    strings = strings if strings is not None else getattr(given, "stop_strings", None)
+    if strings is None or tokenizer is None:  # without a tokenizer, `generate` says what to do
+        return {}
+    if given is not None:
+        given = copy.copy(given)
+        given.stop_strings = None
+    criteria = StoppingCriteriaList(asked.get("stopping_criteria") or [])
+    criteria.append(StopStringCriteria(stop_strings=strings, tokenizer=tokenizer))
+    return {"generation_config": given, "stop_strings": None, "stopping_criteria": criteria}
+
+
+def check_padding(mask: Tensor | None) -> None:
+    """Raise ValueError if a source `[B, S]` is padded on its left."""
+    if mask is not None and mask.dim() == 2 and mask.shape[1] and bool((mask[:, 0] < mask.amax(1)).any()):
+        raise ValueError(
+            "a source is padded on its left, where positions are counted from (section 3.5); pad on the right: "
+            "tokenizer.padding_side = 'right'"
+        )
+
+
+def positions(model: Any, prompt: int) -> int:
+    """Return how many symbols may follow a prompt: a table of positions has an end, sinusoids none."""
+    config = model.config
+    # The last symbol that is written is not read again.
+    return int(config.max_positions) + 1 - prompt if config.positions == "learned" else UNBOUNDED
 
 
 def extra_symbols(generation_config: Any) -> int:

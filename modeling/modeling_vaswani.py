@@ -498,7 +498,13 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
         """Translate as `GenerationMixin.generate` does, with the search of section 6.1 where beams are asked for.
 
         Unless `max_new_tokens` or `max_length` says otherwise, a translation has at most 50 symbols more than the
-        longest source; with the paper's search, 50 more than its own. `paper_search=False` searches by transformers.
+        longest source; with the paper's search, 50 more than its own. Where `min_new_tokens` or `min_length` asks for
+        more symbols than the source has, 50 more than those. `paper_search=False` searches by transformers.
+
+        Raises:
+            ValueError: a source is padded on its left, or with the paper's search what it cannot give is asked for:
+                attentions, hidden states, a streamer.
+
         """
         settings = arrange(self, inputs, kwargs, paper_search)
         return super().generate(inputs, **settings)  # type: ignore[misc]

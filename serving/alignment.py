@@ -16,9 +16,13 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .attention import attentions
+from .search import positions
 
 Align = Callable[[list[str], list[str]], list[str]]
-"""From sources and their translations to alignments, a pair of word numbers i-j for each target word j, from 0."""
+"""From sources and their translations to alignments, a pair of word numbers i-j for each target word j, from 0.
+
+Learned positions have an end: words that lie wholly beyond it have no pair.
+"""
 
 
 def by_attention(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerBase) -> Align:
@@ -27,12 +31,15 @@ def by_attention(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokeniz
     def align(sources: list[str], targets: list[str]) -> list[str]:
         read = tokenizer(sources, return_offsets_mapping=True)
         written = tokenizer(targets, return_offsets_mapping=True)
-        seen = [attention(model, tokenizer, read.input_ids, written.input_ids) for model in models]
+        # What was cut off at the last position is, with its </s>, a symbol longer.
+        longest = min(positions(model) for model in models)
+        symbols = [each[:longest] for each in written.input_ids]
+        seen = [attention(model, tokenizer, read.input_ids, symbols) for model in models]
         mean = torch.stack(seen).mean(0)  # (B, T, S)
         return [
             pharaoh(
-                each[: len(written.input_ids[i]), : len(read.input_ids[i])],
-                words(targets[i], written.offset_mapping[i]),
+                each[: len(symbols[i]), : len(read.input_ids[i])],
+                words(targets[i], written.offset_mapping[i])[:longest],
                 words(sources[i], read.offset_mapping[i]),
             )
             for i, each in enumerate(mean)

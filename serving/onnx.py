@@ -30,16 +30,13 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.modeling.generation_vaswani import NEVER, Search, beam_search, start
+from vaswani.modeling.generation_vaswani import NEVER, UNBOUNDED, Search, beam_search, start
 
 from .engines import Candidate, check_lengths, save_beside
 from .search import Beams, padded
 from .settings import saved_settings
 
 QUANTIZATIONS = ("float32", "int8")
-
-UNBOUNDED = 2**62
-"""Sinusoids know no last position."""
 
 # --- The network ------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
-from vaswani.modeling.generation_vaswani import extra_symbols
+from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_symbols
 
 
 class Hypothesis(NamedTuple):
@@ -104,8 +104,8 @@ def positions(model: PreTrainedModel) -> int:
     """Return how many symbols a source or a translation may have: a table of positions has an end, sinusoids none."""
     config: Any = model.config
     if getattr(config, "positions", None) == "sinusoidal":
-        return 2**62
-    return int(getattr(config, "max_positions", None) or getattr(config, "max_position_embeddings", None) or 2**62)
+        return UNBOUNDED
+    return int(getattr(config, "max_positions", None) or getattr(config, "max_position_embeddings", None) or UNBOUNDED)
 
 
 class OwnLimit(StoppingCriteria):

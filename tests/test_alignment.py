@@ -81,6 +81,14 @@ def test_few_layers_are_read_at_the_last_and_many_before_it() -> None:
     assert [layer(n) for n in (1, 2, 3, 4, 5, 6, 12)] == [0, 1, 2, 3, 3, 4, 10]
 
 
+def test_what_was_cut_off_at_the_last_position_is_aligned_up_to_it(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    align = by_attention([talker(positions="learned", max_positions=6)], toy_tokenizer)
+    links = [align(["b c"], [target])[0].split() for target in ("f g h", "f g h i", "f g")]  # 7, 9 and 5 symbols
+    assert [[link.split("-")[1] for link in each] for each in links] == [["0", "1", "2"], ["0", "1", "2"], ["0", "1"]]
+
+
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=4)
 
 

@@ -12,7 +12,16 @@ import pytest
 import torch
 from slow_search import END, START, gnmt, probabilities, slow_search, translations
 from torch import Tensor
-from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessorList,
+    MaxLengthCriteria,
+    MaxTimeCriteria,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    TextStreamer,
+)
+from transformers.generation.stopping_criteria import EosTokenCriteria
 
 MakeModel = Callable[..., Any]
 
@@ -198,16 +207,16 @@ def test_greedy_and_sampling_stay_those_of_transformers(tiny_model: MakeModel) -
     assert len({tuple(row) for row in sampled.sequences.tolist()}) > 1
 
 
-class AfterTwo(StoppingCriteria):
-    """Ends every hypothesis of two symbols, and counts on the rows of the whole batch."""
+class TimeForTwo(MaxTimeCriteria):
+    """Stops after two symbols, and counts on the rows of the whole batch."""
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:  # noqa: ARG002  (called by name)
         assert len(input_ids) % 3 == 0
         return torch.full((len(input_ids),), input_ids.shape[1] >= 3)
 
 
-def test_what_a_stopping_criterion_ends_counts_only_where_nothing_ended_by_itself(tiny_model: MakeModel) -> None:
-    model, criteria = tiny_model(), StoppingCriteriaList([AfterTwo()])
+def test_what_is_cut_off_for_its_time_counts_only_where_nothing_ended_by_itself(tiny_model: MakeModel) -> None:
+    model, criteria = tiny_model(), StoppingCriteriaList([TimeForTwo(max_time=1e9)])
     cut = generate(model, 3, stopping_criteria=criteria, suppress_tokens=[END])
     assert cut.sequences.shape == (1, 3)
 
@@ -220,6 +229,100 @@ def test_what_a_stopping_criterion_ends_counts_only_where_nothing_ended_by_itsel
     likely = LogitsProcessorList([only_end_or_seven])
     found = generate(model, 3, stopping_criteria=criteria, logits_processor=likely, length_penalty=0.0)
     assert found.sequences[0].tolist() == [START, END]
+
+
+class EndsWith(StoppingCriteria):
+    """Ends a hypothesis at a symbol."""
+
+    def __init__(self, symbol: int) -> None:
+        self.symbol = symbol
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:  # noqa: ARG002  (called by name)
+        return input_ids[:, -1] == self.symbol
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_a_criterion_ends_has_ended_as_by_an_end_symbol(tiny_model: MakeModel, seed: int) -> None:
+    model = tiny_model(seed, vocab_size=9)
+    asked: dict[str, Any] = {"num_return_sequences": 3, "max_new_tokens": 9}
+    usual = generate(model, 2, 5, 3, **asked).sequences
+    often = int(usual[:, 1:][usual[:, 1:] > END].mode().values)
+    by_symbols = generate(model, 2, 5, 3, eos_token_id=[END, often], **asked)
+    by_criterion = generate(model, 2, 5, 3, stopping_criteria=StoppingCriteriaList([EndsWith(often)]), **asked)
+    both = EosTokenCriteria([END, often])
+    of_the_user = generate(model, 2, 5, 3, stopping_criteria=StoppingCriteriaList([both]), **asked)
+    assert by_symbols.sequences.tolist() != usual.tolist()
+    for found in (by_criterion, of_the_user):
+        assert found.sequences.tolist() == by_symbols.sequences.tolist()
+        torch.testing.assert_close(found.sequences_scores, by_symbols.sequences_scores)
+
+
+def test_a_limit_of_the_users_own_holds(tiny_model: MakeModel) -> None:
+    own = StoppingCriteriaList([MaxLengthCriteria(5)])
+    assert generate(tiny_model(), 3, 7, stopping_criteria=own, suppress_tokens=[END]).sequences.shape == (2, 5)
+
+
+@pytest.mark.parametrize("where", ["call", "configuration"])
+def test_stop_strings_end_a_translation(talker: MakeModel, toy_tokenizer: Any, where: str) -> None:
+    model, source = talker(2), toy_tokenizer("what is this long line about then", return_tensors="pt")
+
+    def text(**asked: Any) -> str:
+        found = model.generate(**source, num_beams=4, length_penalty=0.6, suppress_tokens=[END], **asked)
+        return str(toy_tokenizer.decode(found[0], skip_special_tokens=True))
+
+    unstopped = text()
+    stop = unstopped[2:4]
+    if where == "call":
+        stopped = text(stop_strings=[stop], tokenizer=toy_tokenizer)
+    else:
+        configuration = GenerationConfig(stop_strings=[stop])
+        stopped = text(generation_config=configuration, tokenizer=toy_tokenizer)
+        assert configuration.stop_strings == [stop]
+    assert stop in stopped
+    assert stop not in stopped[: -len(stop) - 3]  # a symbol may go on beyond the string
+    assert len(stopped) < len(unstopped) // 2
+
+
+def test_what_cannot_be_followed_is_refused(talker: MakeModel, toy_tokenizer: Any) -> None:
+    model, source = talker(2), toy_tokenizer("the cat", return_tensors="pt")
+    with pytest.raises(ValueError, match="streamer cannot follow a search with beams"):
+        model.generate(**source, num_beams=2, streamer=TextStreamer(toy_tokenizer))
+    with pytest.raises(ValueError, match="you must pass the model's tokenizer to the `tokenizer` argument"):
+        model.generate(**source, num_beams=2, stop_strings=["a"])
+    model.generation_config.stop_strings = ["a"]
+    with pytest.raises(ValueError, match="is saved with stop_strings, which the paper's search takes from the call"):
+        model.generate(**source, num_beams=2, tokenizer=toy_tokenizer)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize(("how", "least"), [({"min_new_tokens": 70}, 70), ({"min_length": 71}, 70)])
+def test_a_translation_that_has_to_be_longer_than_its_source_may_be_fifty_symbols_longer_still(
+    tiny_model: MakeModel, beams: int, how: dict[str, int], least: int
+) -> None:
+    model = tiny_model()
+    longest = generate(model, 3, num_beams=beams, **how, suppress_tokens=[END]).sequences
+    assert longest.shape == (1, 1 + least + 50)
+    model.model.tokens.weight.data[END] *= 9.0
+    ended = generate(model, 3, 4, num_beams=beams, **how).sequences
+    assert (ended[:, 1 : 1 + least] != END).all()
+    assert 1 + least < ended.shape[1] < 1 + least + 50
+    assert (ended == END).any(1).all()
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("prompt", [1, 3])
+def test_learned_positions_end_a_translation(tiny_model: MakeModel, beams: int, prompt: int) -> None:
+    """12 positions are read, and the symbol behind the last is written."""
+    model = tiny_model(positions="learned", max_positions=12)
+    given = {} if prompt == 1 else {"decoder_input_ids": torch.tensor([[START, 8, 9]])}
+    assert generate(model, 3, num_beams=beams, suppress_tokens=[END], **given).sequences.shape == (1, 13)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_sources_padded_on_the_left_are_refused(tiny_model: MakeModel, beams: int) -> None:
+    model, input_ids = tiny_model(), torch.tensor([[1, 7, 8, END], [5, 6, 7, END]])
+    with pytest.raises(ValueError, match=r"padded on its left, .* tokenizer\.padding_side = 'right'"):
+        model.generate(input_ids, attention_mask=(input_ids != 1).long(), num_beams=beams)
 
 
 def test_a_beam_wider_than_the_vocabulary_finds_every_hypothesis_there_is(tiny_model: MakeModel) -> None:
