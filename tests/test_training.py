@@ -186,6 +186,42 @@ def test_early_stopping_and_the_best_checkpoint(tmp_path: Path, tokenizer: PreTr
     assert str(trainer.state.best_model_checkpoint).endswith("checkpoint-4")
 
 
+def test_patience_goes_on_where_it_was_and_one_that_is_spent_trains_no_more(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    bleus = [10.0, 30.0, 20.0, 25.0, 29.0, 28.0, 27.0]
+    asked: dict[str, Any] = {"eval_strategy": "steps", "eval_steps": 1, "save_steps": 1}
+
+    def stopped_at(first: int, patience: int, steps: int = 7) -> int:
+        figures = iter(bleus[first:])
+        _, trainer, _ = train(
+            tmp_path, tokenizer, max_steps=steps, patience=patience, **asked,
+            checkpoint=tmp_path / f"checkpoint-{first}" if first else None,
+            evaluate=lambda _: {"loss": 1.0, "perplexity": math.e, "bleu": next(figures)},
+        )  # fmt: skip
+        return trainer.state.global_step
+
+    assert stopped_at(0, 3, steps=3) == 3  # one without gain
+    assert stopped_at(3, 3) == 5  # two more
+    assert stopped_at(5, 3) == 5
+    assert stopped_at(5, 4) == 6
+
+
+def test_the_best_checkpoint_is_found_where_the_run_was_moved_to(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    bleus = iter([10.0, 30.0, 20.0, 25.0, 29.0, 28.0])
+    asked: dict[str, Any] = {"eval_strategy": "steps", "eval_steps": 1, "save_steps": 1, "save_total_limit": 1}
+    asked["evaluate"] = lambda _: {"loss": 1.0, "perplexity": math.e, "bleu": next(bleus)}
+    train(tmp_path / "here", tokenizer, max_steps=3, **asked)
+    there = (tmp_path / "here").rename(tmp_path / "there")
+    for steps in (5, 5):  # the second one has ended
+        checkpoint = checkpoints(there)[-1]
+        _, trainer, _ = train(there, tokenizer, max_steps=steps, checkpoint=checkpoint, **asked)
+        assert trainer.state.best_model_checkpoint == str(there / "checkpoint-2")
+    assert [path.name for path in checkpoints(there)] == ["checkpoint-2", "checkpoint-5"]
+
+
 def test_what_flags_say_when_a_run_goes_on_holds(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     train(tmp_path, tokenizer, max_steps=3, adam_beta1=0.8)
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-3"]

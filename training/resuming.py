@@ -1,11 +1,14 @@
-"""Going on from a checkpoint with processes other than those that saved it: what is refused, and what is drawn anew."""
+"""Going on from a checkpoint, perhaps with other processes or elsewhere: what is refused, drawn anew, and kept."""
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator, DistributedType
+from transformers import EarlyStoppingCallback
+from transformers.trainer_callback import TrainerState
 
-from .checkpoints import Layout, layout, saved_by_zero3, saved_on
+from .checkpoints import MANIFEST, Layout, layout, saved_by_zero3, saved_on
 from .endings import StartupError
 
 _LAYOUTS = {DistributedType.FSDP: Layout.FSDP, DistributedType.DEEPSPEED: Layout.DEEPSPEED}
@@ -46,3 +49,16 @@ def seed_of(seed: int, step: int, process: int) -> int:
     """Return what a process draws its random states from that goes on at `step` and finds none of its own."""
     digest = hashlib.sha256(f"{seed} {step} {process}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
+
+
+def best_of(state: TrainerState, run: Path) -> str | None:
+    """Return the best checkpoint that a run still has, in the folder where it is now; the state knows an older path."""
+    best = run / f"checkpoint-{state.best_global_step}"
+    return str(best) if (best / MANIFEST).exists() else None
+
+
+def evaluations_without_gain(state: TrainerState) -> int:
+    """Return how many evaluations in a row had found nothing better when a checkpoint was saved."""
+    callbacks: Any = state.stateful_callbacks  # which their class declares as what it takes, not as what it holds
+    told = callbacks.get(EarlyStoppingCallback.__name__, {})
+    return int(told.get("attributes", {}).get("early_stopping_patience_counter", 0))

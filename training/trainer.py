@@ -22,7 +22,7 @@ from .faster import train_faster
 from .finite import FiniteSteps, Place
 from .peers import named_when_lost
 from .progress import Progress
-from .resuming import check_fits, seed_of
+from .resuming import best_of, check_fits, evaluations_without_gain, seed_of
 from .schedule import inverse_square_root, peak_rate
 from .sharding import check_sharding, is_sharded, keep_embeddings, keep_float32, whole_copy
 from .signals import Signals, leave_to_parent
@@ -96,12 +96,12 @@ class VaswaniTrainer(Trainer):
         args.learning_rate = args.peak_learning_rate or peak_rate(model.config.d_model, round(args.warmup_steps))
         # The Trainer would delete older checkpoints before the new one is known to be whole.
         self.keep, args.save_total_limit = args.save_total_limit, None
-        callbacks = [EarlyStoppingCallback(args.patience)] if args.patience else []
+        self._patience = EarlyStoppingCallback(args.patience) if args.patience else None
         train_faster(model, args.device, args.bf16_throughout)
         # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
         super().__init__(
             model, args, train_dataset=_Unread(), eval_dataset=_Unread(), processing_class=tokenizer,
-            callbacks=callbacks,  # type: ignore[arg-type]
+            callbacks=[self._patience] if self._patience else [],
         )  # fmt: skip
         for callback in (PrinterCallback, ProgressCallback):
             self.remove_callback(callback)
@@ -289,6 +289,7 @@ class VaswaniTrainer(Trainer):
         """Begin as the Trainer does; when to log, validate and save is what the flags say now, not what they said."""
         begun = super()._init_training_state(*args, **kwargs)
         self.state.compute_steps(self.args, self.args.max_steps)
+        self.state.best_model_checkpoint = best_of(self.state, Path(str(self.args.output_dir)))
         return begun
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
@@ -313,7 +314,7 @@ class VaswaniTrainer(Trainer):
         schedule._last_lr = rates  # which the log reads
 
     def train_from(self, checkpoint: Path | None) -> None:
-        """Train to `max_steps`, from a checkpoint if one is given; a checkpoint of the last step trains no more.
+        """Train to `max_steps`, from a checkpoint if one is given; from the last one of an ended run, no more.
 
         Raises:
             TrainingEndedError: one of its kinds, on all processes that are left, where training ends before that.
@@ -327,8 +328,12 @@ class VaswaniTrainer(Trainer):
             self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
             self._begun_at = reached.global_step
-            if reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
+            if self._patience:
+                self._patience.early_stopping_patience_counter = evaluations_without_gain(reached)
+            is_spent = self._patience and evaluations_without_gain(reached) >= self._patience.early_stopping_patience
+            if is_spent or reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
                 self.state = reached
+                self.state.best_model_checkpoint = best_of(reached, Path(str(self.args.output_dir)))
                 load_weights(self.whole_model(), read_weights(checkpoint))
                 return
         self._counted_since = time.monotonic()
