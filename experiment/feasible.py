@@ -29,19 +29,20 @@ def check_leaves_checkpoints(training: VaswaniTrainingArguments) -> None:
         raise ValueError("--save_only_model leaves checkpoints that nothing can go on from; leave it out")
 
 
-def check_network(checkpoint: Path, fields: dict[str, Any]) -> None:
+def check_network(checkpoint: Path, fields: dict[str, Any], told: dict[str, Any]) -> None:
     """Make sure that a network computes what that of the checkpoint computes.
 
     Args:
         checkpoint: with its config.json.
-        fields: of `VaswaniConfig`, as the flags say; the vocabulary is compared elsewhere.
+        fields: of `VaswaniConfig`, as the flags say.
+        told: the same of before; `vocab_size` is what was asked for, and a small text may have given less.
 
     Raises:
         ValueError: it does not, with what differs.
 
     """
-    then = VaswaniConfig.from_pretrained(checkpoint)
-    now = VaswaniConfig(**fields | {"vocab_size": then.vocab_size})
+    then, now = VaswaniConfig.from_pretrained(checkpoint), VaswaniConfig(**fields)
+    then.vocab_size = told["vocab_size"]
     changed = [
         f"{name} was {getattr(then, name)!r} and is {getattr(now, name)!r}"
         for name in fields

@@ -28,7 +28,7 @@ from .feasible import check_leaves_checkpoints, check_network
 from .kept import joint_tokenizer
 from .publication import Publication
 from .report import say, summary
-from .run_folder import describe, take, write_json, write_skipped
+from .run_folder import Retelling, describe, take, told_before, write_json, write_skipped
 from .selection import load_best
 from .task import task_of
 from .test_set import leave_test_set
@@ -84,7 +84,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         stream = training_stream(train, tokenizer, arguments)
         checkpoint = by_main(lambda: checkpoint_to_resume(folder)) if training.resume else None
         if checkpoint is not None:
-            check_network(checkpoint, model_fields)
+            by_main(lambda: check_network(checkpoint, model_fields, told_before(folder)["model"]))
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
     validation_set = PairSet(validation, tokenizer, data.tokens_per_batch, task)
@@ -92,6 +92,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
     publication.trainer = trainer
     trainer.add_callback(publication)
+    trainer.add_callback(Retelling(folder, description))
     told = what_runs(model, training, trainer.accelerator, data.tokens_per_batch, data.widths)
     say(f"{len(tokenizer):,} symbols; {told}")
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import TrainerCallback
+from transformers.trainer_callback import TrainerState
 
 from vaswani.data import Drops
 from vaswani.data.cleaning import UNREADABLE
@@ -38,7 +40,9 @@ class RunFolderError(ValueError):
 
 
 def take(folder: Path, resume: bool, description: dict[str, Any]) -> dict[str, Any] | None:
-    """Take a folder for a run, for as long as this process lives, and leave in it what the run was told.
+    """Take a folder for a run, for as long as this process lives; a new one gets what the run was told.
+
+    What a run that goes on is told takes its place only when nothing stands against it: see `Retelling`.
 
     Args:
         folder: where the run is to leave everything.
@@ -59,8 +63,27 @@ def take(folder: Path, resume: bool, description: dict[str, Any]) -> dict[str, A
         claim(folder, resume)  # again: the one that was waited for may have left a run
     if resume and metrics.exists():  # maybe only now, by the one that was waited for
         return dict(json.loads(metrics.read_text(encoding="utf-8")))
-    write_json(folder / RUN, description)
+    if not (folder / RUN).exists():  # which makes it a run's folder
+        write_json(folder / RUN, description)
     return None
+
+
+class Retelling(TrainerCallback):
+    """Leaves what a run was told, in the place of what it was told before, once it trains."""
+
+    def __init__(self, folder: Path, description: dict[str, Any]) -> None:
+        self.folder = folder
+        self.description = description
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Called by the Trainer, when all has been checked."""
+        if state.is_world_process_zero:
+            write_json(self.folder / RUN, self.description)
+
+
+def told_before(folder: Path) -> dict[str, Any]:
+    """Return what the run of a folder was told when it last began to train."""
+    return dict(json.loads((folder / RUN).read_text(encoding="utf-8")))
 
 
 def claim(folder: Path, resume: bool) -> None:

@@ -224,7 +224,11 @@ def test_what_would_be_another_run_is_not_gone_on_with(trained: tuple[Path, str]
     heads = 2
     message = refusal(*flags, "--num_heads", str(2 * heads))
     assert f"is of another network: num_heads was {heads} and is {2 * heads}" in message
+    assert "is of another network: vocab_size was 300 and is 290" in refusal(*flags, "--vocab_size", "290")
     assert "the saved position does not fit this run: seed was" in refusal(*flags, "--seed", "7")
+    assert (folder / "run.json").read_bytes() == (trained[0] / "run.json").read_bytes()
+    run(*flags, "--max_steps", "301")
+    assert json.loads((folder / "run.json").read_text())["training"]["max_steps"] == 301
 
 
 def test_a_run_that_would_leave_no_checkpoint_does_not_begin(text: Path, tmp_path: Path) -> None:
