@@ -30,6 +30,7 @@ from vaswani.training.endings import NotANumberError, SignalledError, StartupErr
 from vaswani.training.resuming import seed_of
 
 KINDS = ("fsdp", "zero2", "zero3")
+OTHERWISE = {"peak_learning_rate": 1e-4, "adam_beta2": 0.5}
 Scenes = Callable[[str], Path]
 LINES = ["one two 3", "one one one 12", "7", "one 2 3 4 one two"]
 
@@ -144,6 +145,14 @@ def compute_in_bfloat16(folder: Path) -> None:
     (folder / f"losses.{rank}.json").write_text(json.dumps([[str(each.dtype), each.item()] for each in losses]))
 
 
+def go_on_otherwise(folder: Path) -> None:
+    """Three steps, and three more with another peak and another Adam."""
+    train(folder, max_steps=3, save_steps=3)
+    trainer = train(folder, folder / "checkpoint-3", max_steps=6, save_steps=6, **OTHERWISE)
+    rates = [line["learning_rate"] for line in trainer.state.log_history if "learning_rate" in line]
+    (folder / f"rates.{PartialState().process_index}.json").write_text(json.dumps(rates))
+
+
 def ends(run: Callable[[], Any], folder: Path) -> None:
     """Write down by what message a training ended, or that it did not."""
     try:
@@ -156,7 +165,14 @@ def ends(run: Callable[[], Any], folder: Path) -> None:
 
 def play(folder: Path) -> None:
     """Train all of these, one after the other."""
-    for scene in (leave_out_a_step, spoil_weights, spoil_loss_alone, be_signalled, compute_in_bfloat16):
+    for scene in (
+        leave_out_a_step,
+        spoil_weights,
+        spoil_loss_alone,
+        be_signalled,
+        compute_in_bfloat16,
+        go_on_otherwise,
+    ):
         name = folder / scene.__name__
         name.mkdir(exist_ok=True)
         scene(name)
@@ -239,6 +255,24 @@ def test_in_bfloat16_losses_are_float32_and_checkpoints_hold_what_the_optimizer_
             assert saved[name].dtype == held.dtype == torch.float32
             assert not torch.equal(saved[name], saved[name].bfloat16().float())
             torch.testing.assert_close(held, saved[name], rtol=2**-8, atol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_flags_of_the_peak_and_of_adam_hold_when_a_run_goes_on(
+    kind: str, scenes: Scenes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The weights are those of one process that goes on alike."""
+    folder = scenes(kind) / "go_on_otherwise"
+    one = tmp_path_factory.mktemp("one")
+    train(one, max_steps=3, save_steps=3)
+    trainer = train(one, one / "checkpoint-3", max_steps=6, save_steps=6, **OTHERWISE)
+    expected = [line["learning_rate"] for line in trainer.state.log_history if "learning_rate" in line]
+    assert max(expected[3:]) <= OTHERWISE["peak_learning_rate"] < min(expected[:3])
+    for rank in range(2):
+        assert json.loads((folder / f"rates.{rank}.json").read_text()) == pytest.approx(expected, rel=1e-6)
+    weights = read_weights(folder / "checkpoint-6")
+    for name, weight in trainer.whole_model().named_parameters():
+        assert (weights[name] - weight).norm() < 1e-5 * weight.norm(), name
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -120,6 +120,7 @@ class VaswaniTrainer(Trainer):
         self._save_is_due = False
         self._begun_at = 0  # steps that lie behind, which may have been of another size
         self._is_first_step = True
+        self._settings_of_adam: list[dict[str, Any]] = []  # of each group of parameters, as the flags say
         self._tokens: torch.Tensor | int = 0
         self._counted_since = time.monotonic()
 
@@ -183,12 +184,13 @@ class VaswaniTrainer(Trainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:  # noqa: ARG002  (its signature)
         """Create eq. 3; PyTorch counts steps from 0 and the paper from 1."""
+        optimizer = optimizer or self.optimizer
+        assert optimizer is not None
         if self.lr_scheduler is None:
             warmup = round(self.args.warmup_steps)
-            optimizer = optimizer or self.optimizer
-            assert optimizer is not None
             self.lr_scheduler = LambdaLR(optimizer, lambda done: inverse_square_root(done + 1, warmup))
             self._created_lr_scheduler = True
+        self._settings_of_adam = [{name: group[name] for name in _SETTINGS} for group in optimizer.param_groups]
         return self.lr_scheduler
 
     # --- evaluation and logging ---
@@ -293,18 +295,14 @@ class VaswaniTrainer(Trainer):
         return begun
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        """Load what Adam and eq. 3 remember; their settings are what the flags say now, not what they said.
-
-        Under DeepSpeed, which loads them by itself, they stay as they were.
-        """
-        if checkpoint is None or self.is_deepspeed_enabled:
-            super()._load_optimizer_and_scheduler(checkpoint)
+        """Load what Adam and eq. 3 remember; their settings are what the flags say now, not what they said."""
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None:
             return
         assert self.optimizer is not None
-        schedule = self.lr_scheduler
+        schedule = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)  # DeepSpeed has it wrapped
         assert isinstance(schedule, LambdaLR)
-        told = [{name: group[name] for name in _SETTINGS} for group in self.optimizer.param_groups]
-        super()._load_optimizer_and_scheduler(checkpoint)
+        told = self._settings_of_adam
         schedule.base_lrs = [group["initial_lr"] for group in told]
         rates = [
             base * of(schedule.last_epoch) for base, of in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
