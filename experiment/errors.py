@@ -29,6 +29,11 @@ def told_plainly() -> Iterator[None]:
     except (ValueError, FileNotFoundError, PermissionError, NotADirectoryError, ConnectionError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        print(f"error: {error}; name another --output_dir or --cache_dir", file=sys.stderr)
+        raise SystemExit(2) from error
 
 
 @contextmanager

@@ -257,6 +257,22 @@ def test_a_source_that_is_lost_while_opening_is_told_plainly(capsys: pytest.Capt
     assert "error: owner/name did not come within 0 s (ConnectionResetError: reset by peer)" in capsys.readouterr().err
 
 
+def test_a_disk_that_cannot_be_written_is_told_plainly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro", "none", str(tmp_path)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a disk")
+    try:
+        with pytest.raises(SystemExit) as ended, told_plainly():
+            (tmp_path / "cache").mkdir()
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    assert ended.value.code == 2
+    assert "Read-only file system" in (message := capsys.readouterr().err)
+    assert message.endswith("; name another --output_dir or --cache_dir\n")
+
+
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_too_many_unreadable_rows_end_the_run_and_are_listed(text: Path, tmp_path: Path, workers: str) -> None:
     folder = shutil.copytree(text, tmp_path / "text")

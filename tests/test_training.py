@@ -276,6 +276,7 @@ def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedToken
         ({"test_beams": 0}, "--test_beams is 0; at least 1"),
         ({"validation_beams": 0}, "--validation_beams is 0; at least 1"),
         ({"patience": 3, "eval_strategy": "no"}, "--patience counts evaluations"),
+        ({"fp16": True, "bf16": True}, "add --bf16 false"),
         ({"metric_for_best_model": "chrf"}, "--metric_for_best_model is chrf; while training, one of bleu, f1, loss"),
     ],
 )

@@ -248,6 +248,11 @@ def test_trees_that_are_none_keep_their_place_and_are_counted(tmp_path: Path) ->
     ]
 
 
+def test_a_byte_order_mark_is_no_part_of_a_tree(tmp_path: Path) -> None:
+    (tmp_path / "train.mrg").write_text("\ufeff(NN a)\n(NN b)\n", encoding="utf-8")
+    assert [row[0] for row in rows(open_treebank(tmp_path, "train"))] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

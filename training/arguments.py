@@ -120,6 +120,10 @@ class VaswaniTrainingArguments(TrainingArguments):
             )
         if self.greater_is_better is None:
             self.greater_is_better = not LOWER_IS_BETTER[metric]
+        if self.fp16 and self.bf16:
+            raise ValueError(
+                "--fp16 takes the place of --bf16, which recipes switch on where the hardware has it; add --bf16 false"
+            )
         super().__post_init__()
         if fault := fault_of_processes(self.world_size):
             raise StartupError(fault)

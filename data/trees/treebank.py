@@ -5,6 +5,7 @@ NAME.trees), or a folder NAME with such files at any depth; 02-21 are the sectio
 Journal's part of the Penn Treebank is commonly divided.
 """
 
+import codecs
 import hashlib
 import re
 from bisect import bisect_right
@@ -150,6 +151,8 @@ class _TreeFile:
         with path.open("rb") as stream:
             stream.seek(start)
             content = stream.read(end - start)
+        if start == 0 and content.startswith(codecs.BOM_UTF8):
+            content = b" " * len(codecs.BOM_UTF8) + content.removeprefix(codecs.BOM_UTF8)
         places = [0, *_ends(content, _depths(content, 0))]
         return [row(content[begin:end], f"{path}, line {_line(content, line, end)}") for begin, end in pairwise(places)]
 
