@@ -301,18 +301,11 @@ def paper_search(
     encoded, mask = kwargs["encoder_outputs"][0][::beams], kwargs.get("attention_mask")  # the beams share one source
     mask = encoded.new_ones(encoded.shape[:2], dtype=torch.int64) if mask is None else mask[::beams]
     kwargs |= {"encoder_outputs": BaseModelOutput(encoded), "attention_mask": mask}
-    # A criterion of the user's own stands in the place of the one that the configuration would give.
-    longest = min(each.max_length for each in stopping_criteria if isinstance(each, MaxLengthCriteria)) - prompt
-    least = max(0, (config.min_length or 0) - prompt)
-    limits = (mask.sum(-1).clamp(min=least) + extra_symbols(config)).clamp(max=min(longest, positions(model, prompt)))
-    of_end = [each.eos_token_id.to(input_ids) for each in stopping_criteria if isinstance(each, EosTokenCriteria)]
-    ends = torch.cat([input_ids.new_empty(0), *of_end])
-    of_time = [each for each in stopping_criteria if isinstance(each, MaxTimeCriteria)]
-    of_text = [
-        each for each in stopping_criteria
-        if not isinstance(each, MaxLengthCriteria | EosTokenCriteria | MaxTimeCriteria)
-    ]  # fmt: skip
-    together = bool(of_text or of_time or logits_processor)  # which may count on the rows of the batch
+    stopping = sort_out(stopping_criteria)
+    least, longest = max(0, (config.min_length or 0) - prompt), min(stopping.longest - prompt, positions(model, prompt))
+    limits = (mask.sum(-1).clamp(min=least) + extra_symbols(config)).clamp(max=longest)
+    ends = torch.tensor(stopping.ends, dtype=input_ids.dtype, device=input_ids.device)
+    together = bool(stopping.ending or stopping.cutting or logits_processor)  # which may count on the batch's rows
     if not together and kwargs.get("decoder_attention_mask") is not None:
         kwargs["decoder_attention_mask"] = kwargs["decoder_attention_mask"][::beams]
     log_p_of_steps: list[Tensor] = []
@@ -353,9 +346,8 @@ def paper_search(
         limits, beams, int(config._pad_token_tensor), torch.promote_types(encoded.dtype, torch.float32),
     )  # fmt: skip
     wanted, alpha = config.num_return_sequences, config.length_penalty
-    found = beam_search(
-        read, search, prompt, ends, alpha, wanted, told_by(of_text), told_by(of_time), together
-    )  # fmt: skip
+    is_ended, is_cut = told_by(stopping.ending), told_by(stopping.cutting)
+    found = beam_search(read, search, prompt, ends, alpha, wanted, is_ended, is_cut, together)
     while synced_gpus and model._has_unfinished_sequences(True, True, device=input_ids.device):
         # Another process needs the forward passes of this one.
         model(decoder_input_ids=input_ids[:1], encoder_outputs=BaseModelOutput(encoded[:1]), use_cache=False)
@@ -368,6 +360,28 @@ def paper_search(
     kept |= {"sequences": sequences, "sequences_scores": found.scores.flatten()}
     kept["beam_indices"] = rows_of(found, beams)[:, prompt:length]
     return GenerateBeamEncoderDecoderOutput(**kept)
+
+
+class Stopping(NamedTuple):
+    """The stopping criteria of `generate`, by what they are to this search."""
+
+    longest: int
+    """Most symbols, the prompt among them."""
+    ends: list[int]
+    """The end symbols."""
+    ending: list[Any]
+    """Those that end a hypothesis for what it holds."""
+    cutting: list[Any]
+    """Those that cut it off for its time."""
+
+
+def sort_out(criteria: Any) -> Stopping:
+    """Sort stopping criteria; one of the user's own stands there in the place of the configuration's."""
+    longest = min(each.max_length for each in criteria if isinstance(each, MaxLengthCriteria))
+    ends = [end for each in criteria if isinstance(each, EosTokenCriteria) for end in each.eos_token_id.tolist()]
+    cutting = [each for each in criteria if isinstance(each, MaxTimeCriteria)]
+    known = MaxLengthCriteria | EosTokenCriteria | MaxTimeCriteria
+    return Stopping(longest, ends, [each for each in criteria if not isinstance(each, known)], cutting)
 
 
 def arrange(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: bool) -> dict[str, Any]:
