@@ -1,21 +1,14 @@
-"""The search of section 6.1: beams with the length penalty of GNMT (Wu et al. 2016, equation 14), as functions.
+"""`generate` with the search of section 6.1: what is asked of it, and our network asked step by step.
 
-`generate` of `VaswaniForConditionalGeneration` calls `paper_search` wherever it would search with beams. This file
-travels with every saved model, so it imports nothing but torch and transformers.
+`generate` of `VaswaniForConditionalGeneration` calls `paper_search` wherever it would search with beams. A sentence of
+S source symbols may become S + 50 long, whatever stands beside it. This file travels with every saved model, so it
+imports nothing but torch, transformers and its neighbours.
 
-What differs from the search of transformers: a hypothesis Y of |Y| symbols (its end symbol counted, the start symbol
-not) scores log P(Y) / ((5 + |Y|) / 6)^alpha; a sentence of S source symbols may become S + 50 long, whatever stands
-beside it; each of the best 2K continuations may end a hypothesis; hypotheses that a limit (of length or time) cut off
-count only where none ended; and a sentence is done when no running hypothesis can overtake any more, not sooner and not
-later. It then leaves the batch, so that no work is spent on it while others go on.
-
-Shapes: B sentences, S source symbols, D = d_model, K beams, n hypotheses that run (1 before the first step, K after),
-N hypotheses asked for of each sentence, P symbols of the prompt, L of the longest hypothesis with its prompt,
-V = vocab_size.
+Shapes: B sentences, S source symbols, D = d_model, K beams, N hypotheses asked for of each sentence, P symbols of the
+prompt, L of the longest hypothesis with its prompt, V = vocab_size.
 """
 
 import copy
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,232 +26,15 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import BaseModelOutput
 
+from .search_vaswani import Hypotheses, Search, Told, beam_search, follow, start
+
 EXTRA_SYMBOLS = 50
 """How much longer than its source a translation may be (section 6.1), where `extra_symbols` does not say otherwise."""
-
-NEVER = float("-inf")
 
 UNBOUNDED = 2**62
 """Sinusoids know no last position."""
 
 PROMPTS = ("decoder_input_ids", "decoder_inputs_embeds")
-
-
-class Hypotheses(NamedTuple):
-    """Some hypotheses for each of B sentences, best first."""
-
-    symbols: Tensor  # [B, K, L], the prompt first, padding after the end
-    parents: Tensor  # [B, K, L], which of those before each symbol lengthened; -1 in the prompt and after the end
-    scores: Tensor  # [B, K], -inf where there is none
-
-    def select(self, which: Tensor) -> "Hypotheses":
-        """Return the hypotheses `which` `[B, m]` of each sentence."""
-        rows = which[:, :, None].expand(-1, -1, self.symbols.shape[2])
-        return Hypotheses(self.symbols.gather(1, rows), self.parents.gather(1, rows), self.scores.gather(1, which))
-
-    def of(self, which: Tensor) -> "Hypotheses":
-        """Return those of the sentences for which `which` `[B]` holds."""
-        return Hypotheses(*(part[which] for part in self))
-
-
-Told = Callable[[Tensor], Tensor]
-"""Tells of hypotheses, `[B, C]`, given their symbols `[B, C, L]`, the prompt first."""
-
-
-class Search(NamedTuple):
-    """The state of a search, of those sentences that are not done."""
-
-    running: Hypotheses
-    """The n that go on; their scores are log P, without penalty."""
-    ended: Hypotheses
-    """The best K of those with an end symbol; their scores carry the penalty."""
-    cut: Hypotheses
-    """The best K of those that a limit ended, likewise."""
-    rows: Tensor
-    """`[B, n]`, the row, of the B * n of the step before, that each running hypothesis goes on from."""
-    places: Tensor
-    """`[B]`, the place of each sentence among those of the step before."""
-    sentences: Tensor
-    """`[B]`, its place in the whole batch."""
-    limits: Tensor
-    """`[B]`, how many symbols its translation may have, the prompt not counted."""
-    length: int
-    """Symbols of a running hypothesis, the prompt not counted."""
-
-    def of(self, which: Tensor) -> "Search":
-        """Return the search of the sentences for which `which` `[B]` holds."""
-        running, ended, cut = (each.of(which) for each in (self.running, self.ended, self.cut))
-        rows, places, sentences = (each[which] for each in (self.rows, self.places, self.sentences))
-        return Search(running, ended, cut, rows, places, sentences, self.limits[which], self.length)
-
-
-def penalty(length: Tensor | int, alpha: float) -> Tensor:
-    """Return ((5 + length) / 6)^alpha, by which log P is divided."""
-    return ((5 + torch.as_tensor(length, dtype=torch.float64)) / 6) ** alpha
-
-
-def start(prompt: Tensor, limits: Tensor, beams: int, padding: int, dtype: torch.dtype) -> Search:
-    """Return the search before its first step.
-
-    Args:
-        prompt: `[B, n, P]`, the start symbol, or what a translation has to begin with, n times the same.
-        limits: `[B]`, how many symbols may follow.
-        beams: K.
-        padding: what stands where nothing was written.
-        dtype: of the scores.
-
-    """
-    sentences, same, length = prompt.shape
-    symbols = prompt.new_full((sentences, same, length + int(limits.max())), padding)
-    symbols[:, :, :length] = prompt
-    log_p = torch.full((sentences, same), NEVER, dtype=dtype, device=prompt.device)
-    log_p[:, 0] = 0.0  # or the best of the first step would be the same continuation n times
-    running = Hypotheses(symbols, torch.full_like(symbols, -1), log_p)
-    none = running.select(symbols.new_zeros((sentences, beams)))
-    none = none._replace(scores=torch.full_like(none.scores, NEVER))
-    places = torch.arange(sentences, device=prompt.device)
-    rows = torch.arange(sentences * same, device=prompt.device).view(sentences, same)
-    return Search(running, none, none, rows, places, places, limits, length=0)
-
-
-def step(
-    search: Search, log_p: Tensor, prompt: int, ends: Tensor, alpha: float, is_ended: Told | None = None
-) -> Search:
-    """Lengthen every running hypothesis by a symbol, and set those aside that ended.
-
-    Args:
-        search: the state so far.
-        log_p: `[B, n, V]`, of each next symbol.
-        prompt: P, its length.
-        ends: `[E]`, the end symbols.
-        alpha: of the penalty.
-        is_ended: tells which hypotheses end for another reason.
-
-    """
-    beams, (sentences, running, symbols) = search.ended.scores.shape[1], log_p.shape
-    # E end symbols can take E * K places among the best, and K others have to be left to go on with.
-    reasons = len(ends) + (is_ended is not None)
-    candidates = min(max(2, 1 + reasons) * beams, running * symbols)
-    best, place = (search.running.scores[:, :, None] + log_p).flatten(1).topk(candidates, dim=1)
-    parent, symbol = place // symbols, place % symbols
-    grown = search.running.select(parent)
-    grown.symbols[:, :, prompt + search.length] = symbol
-    grown.parents[:, :, prompt + search.length] = parent
-    length = search.length + 1
-    is_end = torch.isin(symbol, ends)
-    if is_ended is not None:
-        is_end |= is_ended(grown.symbols[:, :, : prompt + length])
-    with_penalty = best / penalty(length, alpha).to(best)
-    ended = merge(search.ended, grown._replace(scores=with_penalty.masked_fill(~is_end, NEVER)))
-    going_on = best.masked_fill(is_end, NEVER)
-    missing = beams - min(beams, candidates)
-    if missing:  # a vocabulary smaller than the beam
-        grown = grown.select(torch.arange(beams, device=best.device).clamp(max=candidates - 1).expand(sentences, -1))
-        going_on = torch.nn.functional.pad(going_on, (0, missing), value=NEVER)
-    scores, which = going_on.topk(beams, dim=1)
-    going = grown.select(which)._replace(scores=scores)
-    places = torch.arange(sentences, device=best.device)
-    rows = places[:, None] * running + going.parents[:, :, prompt + search.length]
-    return search._replace(running=going, ended=ended, rows=rows, places=places, length=length)
-
-
-def cut_off(search: Search, where: Tensor, alpha: float) -> Search:
-    """Set running hypotheses aside as cut off where `where` `[B, K]` holds."""
-    log_p = search.running.scores
-    with_penalty = (log_p / penalty(search.length, alpha).to(log_p)).masked_fill(~where, NEVER)
-    cut = merge(search.cut, search.running._replace(scores=with_penalty))
-    return search._replace(running=search.running._replace(scores=log_p.masked_fill(where, NEVER)), cut=cut)
-
-
-def merge(one: Hypotheses, other: Hypotheses) -> Hypotheses:
-    """Return the best K of two sets, K those of the first."""
-    both = Hypotheses(*(torch.cat(pair, dim=1) for pair in zip(one, other, strict=True)))
-    return both.select(both.scores.topk(one.scores.shape[1], dim=1).indices)
-
-
-def is_done(search: Search, wanted: int, alpha: float) -> Tensor:
-    """Tell for each sentence `[B]` whether no running hypothesis can still come among the best `wanted` that ended.
-
-    log P only falls, so what a hypothesis can still reach is its log P now, under the largest penalty on the way: that
-    of its limit, or for a negative alpha that of the next step.
-    """
-    log_p = search.running.scores[:, 0]  # the best, as topk sorts
-    of_next = penalty(search.length + 1, alpha).to(search.limits.device)
-    furthest = torch.maximum(of_next, penalty(search.limits, alpha)).to(log_p)
-    return (log_p == NEVER) | (search.ended.scores[:, wanted - 1] >= log_p / furthest)
-
-
-def finish(search: Search, wanted: int) -> Hypotheses:
-    """Return the best `wanted` hypotheses: those that ended, and only then those that were cut off."""
-    both = Hypotheses(*(torch.cat(pair, dim=1) for pair in zip(search.ended, search.cut, strict=True)))
-    beams = search.ended.scores.shape[1]
-    ended = (search.ended.scores > NEVER).sum(1, keepdim=True)
-    place = torch.arange(wanted, device=ended.device).expand(len(ended), -1)
-    return both.select(torch.where(place < ended, place, beams + place - ended))
-
-
-def beam_search(
-    read: Callable[[Search], Tensor],
-    search: Search,
-    prompt: int,
-    ends: Tensor,
-    alpha: float,
-    wanted: int = 1,
-    is_ended: Told | None = None,
-    is_cut: Told | None = None,
-    together: bool = False,
-) -> Hypotheses:
-    """Search until every sentence is done, and return the best `wanted` hypotheses of each.
-
-    Args:
-        read: returns log P `[B, n, V]` of the symbols that may follow the running hypotheses of a search. Whatever it
-            keeps between steps has to `follow` them.
-        search: as it starts.
-        prompt: P.
-        ends: `[E]`, the end symbols.
-        alpha: of the penalty.
-        wanted: N.
-        is_ended: tells which hypotheses end here, beside those with an end symbol.
-        is_cut: tells which running hypotheses are cut off here, beside those that have reached their limit.
-        together: keep the sentences that are done in the batch until all are.
-
-    """
-    found = finish(search, wanted)  # nothing yet
-    while len(search.sentences):
-        search = step(search, read(search), prompt, ends, alpha, is_ended)
-        cut = (search.length >= search.limits)[:, None].expand_as(search.running.scores)
-        if is_cut is not None:
-            cut = cut | is_cut(search.running.symbols[:, :, : prompt + search.length])
-        search = cut_off(search, cut, alpha)
-        done = is_done(search, wanted, alpha)
-        if together:
-            done = done.all().expand_as(done)
-        if done.any():
-            leaving = search.of(done)
-            best = finish(leaving, wanted)
-            found = Hypotheses(*(a.index_copy(0, leaving.sentences, b) for a, b in zip(found, best, strict=True)))
-            search = search.of(~done)
-    return found
-
-
-def follow(search: Search, kwargs: dict[str, Any]) -> None:
-    """Bring what a network keeps of a batch, its caches and its sources, to where the running hypotheses are now.
-
-    Args:
-        search: after a step.
-        kwargs: `past_key_values`, and of the B sentences of the step before `encoder_outputs`, `attention_mask`.
-
-    """
-    cache, left = kwargs.get("past_key_values"), len(search.places) < len(kwargs["attention_mask"])
-    if cache is not None:
-        cache.self_attention_cache.reorder_cache(search.rows.flatten())
-    if left:
-        if cache is not None:
-            cache.cross_attention_cache.reorder_cache(search.places)
-        kwargs["attention_mask"] = kwargs["attention_mask"][search.places]
-        kwargs["encoder_outputs"] = BaseModelOutput(kwargs["encoder_outputs"][0][search.places])
-    if kwargs.get("decoder_attention_mask") is not None:
-        kwargs["decoder_attention_mask"] = kwargs["decoder_attention_mask"][search.rows.flatten()]
 
 
 @torch.no_grad()
@@ -484,4 +260,4 @@ def rows_of(found: Hypotheses, beams: int) -> Tensor:
     return torch.where(found.parents < 0, -1, found.parents + first).flatten(0, 1)
 
 
-__all__ = ["arrange", "extra_symbols", "paper_search"]
+__all__ = ["UNBOUNDED", "arrange", "extra_symbols", "paper_search"]

@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.modeling.generation_vaswani import penalty
 from vaswani.modeling.modeling_vaswani import MultiHeadAttention, Residual, sinusoidal_positions
+from vaswani.modeling.search_vaswani import penalty
 
 from .engines import Candidate, check_lengths, save_beside
 from .search import Beams

@@ -16,7 +16,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.cache_utils import EncoderDecoderCache
 
 from vaswani.data.tokenizer import fingerprint
-from vaswani.modeling.generation_vaswani import Search, beam_search, follow, start
+from vaswani.modeling.search_vaswani import Search, beam_search, follow, start
 
 from .search import BatchSearch, Beams, Hypothesis, hypotheses, padded, positions
 from .settings import settings

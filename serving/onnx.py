@@ -2,7 +2,7 @@
 
 `encoder.onnx` reads a batch of sources once and gives the keys and values that each decoder layer attends to;
 `decoder.onnx` gives what may follow each running hypothesis, from the keys and values of the symbols before. Search,
-penalty and limits are the functions of modeling/generation_vaswani.py, so nothing is left out of them. Positions, norms
+penalty and limits are the functions of modeling/search_vaswani.py, so nothing is left out of them. Positions, norms
 and head widths are whatever the network has.
 
 Shapes: B sentences, S source symbols, n running hypotheses of each, R hypotheses of the step before, P symbols before,
@@ -30,7 +30,8 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.modeling.generation_vaswani import NEVER, UNBOUNDED, Search, beam_search, start
+from vaswani.modeling.generation_vaswani import UNBOUNDED
+from vaswani.modeling.search_vaswani import NEVER, Search, beam_search, start
 
 from .engines import Candidate, check_lengths, save_beside
 from .search import Beams, padded

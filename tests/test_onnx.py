@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.modeling.generation_vaswani import Search, beam_search, start
+from vaswani.modeling.search_vaswani import Search, beam_search, start
 from vaswani.serving.onnx import Decoder, Engine, export, write
 from vaswani.serving.search import Beams, padded
 
