@@ -28,7 +28,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, or 2 for what the user can mend (a line on stderr, no traceback)."""
+    """Run one command and return its exit code: 0, 2 for what the user can mend (a line on stderr), 130 for Ctrl-C."""
     code = run(argv)
     torch = sys.modules.get("torch")
     if torch is not None and torch.distributed.is_initialized():
@@ -53,6 +53,9 @@ def run(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough, as in `vaswani translate ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print(f"vaswani {args.command}: interrupted", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         if os.environ.get("RANK", "0") == "0":  # the processes of a launcher all meet it
             print(f"vaswani {args.command}: {error}", file=sys.stderr)

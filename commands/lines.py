@@ -5,6 +5,7 @@ at the start are not text and are taken off; what we write ends with "\n".
 """
 
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -40,8 +41,8 @@ def each_line(path: Path | None) -> Iterator[str]:
                 ) from error
 
 
-def check_readable(path: Path | None) -> None:
-    """Refuse an input that cannot be read, before work is spent on it.
+def check_readable(path: Path | None, flag: str = "--input") -> None:
+    """Refuse an input that cannot be read, before work is spent on it; `flag` is the one that names a file.
 
     Raises:
         ValueError: it is to be stdin, which is closed.
@@ -49,7 +50,7 @@ def check_readable(path: Path | None) -> None:
 
     """
     if path is None and sys.stdin is None:
-        raise ValueError("stdin is closed; give --input FILE")
+        raise ValueError(f"stdin is closed; give {flag} FILE")
     if path is not None and not path.is_fifo():  # a pipe can be opened once: its writer ends with the first reader
         path.open("rb").close()
 
@@ -74,10 +75,10 @@ def count_lines(path: Path) -> int:
         return sum(1 for _ in file)
 
 
-def check_writable(path: Path | None) -> None:
+def check_writable(path: Path | None, remedy: str = "give --output FILE") -> None:
     """Refuse an output that cannot be written, before work is spent on it."""
     if path is None and sys.stdout is None:
-        raise ValueError("stdout is closed; give --output FILE")
+        raise ValueError(f"stdout is closed; {remedy}")
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         raise ValueError(f"{path} cannot be written: {'it is a folder' if path.is_dir() else 'its folder is missing'}")
 
@@ -109,7 +110,7 @@ def writing(path: Path | None) -> Iterator[Callable[[Iterable[str]], None]]:
             yield into(file)
     else:
         target = path.resolve()
-        aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+        aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
             with aside.open("xb") as file:
                 yield into(file)

@@ -23,24 +23,23 @@ EXPORTED_FILES = {
 
 
 def load_model(folder: Path, device: "torch.device", dtype: str | None = None) -> tuple[Any, Any]:
-    """Return the model, in numbers of the named dtype or as saved, and its tokenizer."""
+    """Return the model, in numbers of the named dtype or as saved, and its tokenizer; raises as `load_whole` does."""
     import torch
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
     from transformers.utils import logging
 
-    import vaswani.modeling  # noqa: F401  teaches Auto* our classes
+    from vaswani.serving.loading import load_tokenizer, load_whole
     from vaswani.training.attention import fastest_attention
     from vaswani.training.memory import keep_few_kernels
 
     logging.disable_progress_bar()
     as_asked = {} if dtype is None else {"dtype": getattr(torch, dtype)}
-    model: Any = AutoModelForSeq2SeqLM.from_pretrained(folder, **as_asked).to(device).eval()
+    model: Any = load_whole(folder, **as_asked).to(device).eval()  # type: ignore[arg-type]
     in_16_bits = model.dtype.itemsize == 2
     if in_16_bits and device.type == "cpu":
         keep_few_kernels()  # batches of sentences, and each step of a search, have shapes of their own
     if fastest_attention(device, in_16_bits) == "eager":
         model.set_attn_implementation("eager")  # the other is the default of models that have it
-    return model, AutoTokenizer.from_pretrained(folder)
+    return model, load_tokenizer(folder)
 
 
 def find_device(name: str | None) -> "torch.device":

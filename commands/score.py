@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .lines import read_lines, write_lines
+from .lines import check_readable, check_writable, read_lines, write_lines
 
 if TYPE_CHECKING:
     from vaswani.evaluation.significance import Comparison, Comparisons
@@ -29,6 +29,9 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the counts of lines differ, there are none, or a line is not UTF-8.
         OSError: a file cannot be read.
     """
+    check_writable(None, "send it to a file or a terminal")
+    if None in args.hypotheses:
+        check_readable(None, "--hypotheses")
     references = read_lines(args.references)
     outputs = [read_lines(path) for path in args.hypotheses]
     if len(outputs) > 1:

@@ -1,5 +1,6 @@
 """Whether one output is better than another, or only luckier: paired bootstrap tests by the sacrebleu library."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -74,9 +75,9 @@ def resample(
     ((key, signature),) = signatures.items()
     rows: Any = results[key]
     found = []
-    for output, result in zip(outputs, rows, strict=True):
+    for result in rows:
         p_value = result.p_value
-        if p_value is not None and list(output) == list(outputs[0]):
-            p_value = 1.0  # sacrebleu has 1 / (samples + 1) for what does not differ at all
+        if p_value is not None and math.isclose(result.score, rows[0].score, rel_tol=1e-12):
+            p_value = 1.0  # sacrebleu has 1 / (samples + 1) where no resample differs either
         found.append(Resampled(float(result.score), float(result.mean), float(result.ci), p_value))
     return Comparison(name, str(signature), found)

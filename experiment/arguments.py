@@ -208,7 +208,7 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
 
 
 def _is_given(name: str, flags: Sequence[str]) -> bool:
-    return any(flag.partition("=")[0] == name for flag in flags)
+    return any(flag.partition("=")[0].replace("-", "_") == name.replace("-", "_") for flag in flags)
 
 
 def _nearest(flag: str, parser: HfArgumentParser) -> str:

@@ -1,15 +1,15 @@
 """Write a trained model for another engine: the folder appears whole or not at all."""
 
-import os
+import secrets
 import shutil
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from vaswani.modeling import VaswaniForConditionalGeneration
 
 from .engines import engine_module
+from .loading import load_tokenizer, load_whole
 from .settings import settings
 
 
@@ -23,8 +23,8 @@ def export(source: Path, folder: Path, engine: str, quantization: str = "float32
         quantization: how the weights are stored; each engine has its own kinds.
 
     Raises:
-        ValueError: the model is not ours or has settings that only `generate` knows, the folder holds something, or the
-            engine is not installed or has no such quantization.
+        ValueError: the model is not ours, not whole or has settings that only `generate` knows, the folder holds
+            something, or the engine is not installed or has no such quantization.
 
     """
     module = engine_module(engine)
@@ -32,13 +32,13 @@ def export(source: Path, folder: Path, engine: str, quantization: str = "float32
         raise ValueError(f"{engine} has no quantization {quantization}; it has {', '.join(module.QUANTIZATIONS)}")
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ValueError(f"{folder} exists already; name a new folder")
-    model = AutoModelForSeq2SeqLM.from_pretrained(source, dtype=torch.float32)
+    model = load_whole(source, dtype=torch.float32)
     if not isinstance(model, VaswaniForConditionalGeneration):
         raise ValueError(f"{source} holds a {type(model).__name__}; only networks of this package are exported")
     settings(model.generation_config, source)
-    aside = folder.resolve().with_name(f".{folder.name}.{os.getpid()}.part")
+    aside = folder.resolve().with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
-        module.export(model.eval(), AutoTokenizer.from_pretrained(source), aside, quantization)
+        module.export(model.eval(), load_tokenizer(source), aside, quantization)
         aside.replace(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from vaswani.commands import main
+from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.serving.translate import translate
 from vaswani.training.averaging import average_weights, moving
 from vaswani.training.checkpoints import seal
@@ -146,7 +147,7 @@ def test_what_cannot_be_averaged_is_told_and_nothing_is_written(
         ([run, "--last", "3"], "checkpoint-20 cannot be trusted: model.safetensors was changed after it was saved"),
         ([run, "--best", "3"], "checkpoint-20 cannot be trusted"),
         ([good, unsealed], "unsealed cannot be trusted: it was not saved to the end"),
-        ([good, other], f"{other} and {good} are not of the same model"),
+        ([good, other], f"{other} has d_ff 48 and {good} has 32"),
         ([good, "--last", "2"], "name the run, or leave them out"),
         ([run, "--last", "2", "--ema", "1"], "the decay of the moving average is 1.0; it lies between 0 and 1"),
         ([tmp_path / "none"], "none is not a folder"),
@@ -156,6 +157,23 @@ def test_what_cannot_be_averaged_is_told_and_nothing_is_written(
         assert main(["average", "--output", str(out), *map(str, asked)]) == 2, asked
         assert message in capsys.readouterr().err
         assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "run", "unsealed"]
+
+
+@pytest.mark.parametrize(("spoil", "words"), [("heads", "has num_heads 4 and "), ("words", "has another vocabulary")])
+def test_models_of_like_shapes_that_are_not_alike_are_not_averaged(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: str, words: str
+) -> None:
+    one, other = finished / "checkpoint-10", shutil.copytree(finished / "checkpoint-20", tmp_path / "other")
+    (other / "manifest.json").unlink()
+    (other / "trainer_state.json").unlink()
+    if spoil == "heads":
+        config = json.loads((other / "config.json").read_text())
+        (other / "config.json").write_text(json.dumps(config | {"num_heads": 4, "d_k": 4, "d_v": 4}))
+    else:
+        text = "the cat sat on the mat and the dog sat by the floor"
+        learn_tokenizer([text] * 3, 280, show_progress=False).save_pretrained(other)
+    assert main(["average", str(one), str(other), "--output", str(tmp_path / "out")]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_half_precision_is_summed_in_float32(tmp_path: Path) -> None:

@@ -2,12 +2,17 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
@@ -93,6 +98,68 @@ def test_translate_names_a_closed_end_before_it_loads_a_model(folder: Path, clos
     command = ["/bin/sh", "-c", f'"$0" translate "$1" {closed}', VASWANI, str(folder)]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (
+            lambda folder: change(folder / "config.json", encoder_layers=3),
+            "not those of its config.json: the file lacks",
+        ),
+        (lambda folder: grow(folder / "model.safetensors"), "the file has model.decoder.layers.1.more besides"),
+        (lambda folder: change(folder / "config.json", d_ff=64), "not those of its config.json: "),
+        (lambda folder: cut(folder / "model.safetensors"), "are damaged ("),
+        (lambda folder: cut(folder / "tokenizer.json"), "the tokenizer in "),
+    ],
+)
+def test_what_is_not_whole_or_not_of_one_model_is_refused(
+    folder: Path, tmp_path: Path, spoil: Callable[[Path], None], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Transformers would draw at random what a file lacks."""
+    spoil(spoilt := shutil.copytree(folder, tmp_path / "spoilt"))
+    (tmp_path / "text").write_text("the cat\n")
+    assert main(["translate", str(spoilt), "--input", str(tmp_path / "text")]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert str(spoilt) in error
+
+
+def change(file: Path, **fields: Any) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+
+def grow(file: Path) -> None:
+    save_file(load_file(file) | {"model.decoder.layers.1.more": torch.zeros(1)}, file, {"format": "pt"})
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def test_a_file_that_a_killed_command_left_is_in_nobodys_way(folder: Path, tmp_path: Path) -> None:
+    """In a container each command may have the same process number."""
+    started = subprocess.Popen([VASWANI, "translate", folder, "--output", tmp_path / "out"], stdin=subprocess.PIPE)
+    while not any(tmp_path.iterdir()):
+        assert started.poll() is None
+    started.kill()
+    started.communicate()
+    [left] = tmp_path.iterdir()
+    left.rename(tmp_path / f".out.{os.getpid()}.part")
+    (tmp_path / "text").write_text("the cat\n")
+    assert main(["translate", str(folder), "--input", str(tmp_path / "text"), "--output", str(tmp_path / "out")]) == 0
+
+
+def test_ctrl_c_ends_in_a_line(folder: Path, tmp_path: Path) -> None:
+    started = subprocess.Popen(
+        [VASWANI, "translate", folder, "--output", tmp_path / "out"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not any(tmp_path.iterdir()):
+        assert started.poll() is None
+    started.send_signal(signal.SIGINT)
+    assert started.communicate()[1].decode().endswith("vaswani translate: interrupted\n")
+    assert started.returncode == 130
+    assert not any(tmp_path.iterdir())
 
 
 def test_translate_file_to_file(folder: Path, tmp_path: Path) -> None:
@@ -227,6 +294,14 @@ def test_score_compares_several_outputs_with_the_first(
     Path(bad).write_text("a\n")
     assert main(asked) == 2
     assert f"{bad} 1" in capsysbinary.readouterr().err.decode()
+
+
+@pytest.mark.parametrize(("closed", "words"), [("<&-", "stdin is closed; give --hypo"), (">&-", "stdout is closed; ")])
+def test_score_names_a_closed_end(tmp_path: Path, closed: str, words: str) -> None:
+    (tmp_path / "references").write_text("a\n")
+    command = ["/bin/sh", "-c", f'"$0" score --references "$1" {closed}', VASWANI, str(tmp_path / "references")]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
 def test_score_refuses_unequal_counts(tmp_path: Path) -> None:

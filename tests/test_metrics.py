@@ -220,6 +220,17 @@ def test_an_output_against_itself_differs_by_chance_alone() -> None:
     assert [each.outputs[1].p_value for each in found] == [1.0] * 4
 
 
+def test_outputs_that_a_score_cannot_tell_apart_differ_by_chance_alone() -> None:
+    """Case is nothing to TER, and the space before a full stop nothing to the others' tokenisers."""
+    references = ["Das Haus ist alt.", "Wir gehen nach Hause.", "Der Hund läuft."] * 4
+    lines = [line.replace("alt", "groß").replace("Hund", "Hase") for line in references]
+    spaced = [line.replace(".", " .") for line in lines]
+    found = compare([lines, spaced, [line.upper() for line in lines]], references, samples=50)
+    assert [output.p_value for output in found.sacrebleu.outputs][1] == 1.0
+    assert [output.p_value for output in found.ter.outputs][2] == 1.0
+    assert [output.p_value for output in found.sacrebleu.outputs][2] < 0.1  # type: ignore[operator]
+
+
 ONE_OF_TWO = """
 import json, sys
 import evaluate

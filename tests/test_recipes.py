@@ -98,7 +98,7 @@ def test_another_corpus_does_not_inherit_the_configuration_of_the_recipes() -> N
     assert parse(base, ["--dataset", "wmt/wmt14"]).data.dataset_config == "de-en"
     assert parse(base, ["--dataset", "bentrevett/multi30k"]).data.dataset_config is None
     assert parse(base, ["--data_dir", "mine"]).data.dataset_config is None
-    for given in (["--dataset_config", "cs-en"], ["--dataset_config=cs-en"]):
+    for given in (["--dataset_config", "cs-en"], ["--dataset_config=cs-en"], ["--dataset-config", "cs-en"]):
         assert parse(base, ["--dataset", "wmt/wmt16", *given]).data.dataset_config == "cs-en"
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from vaswani.data.grammar import GrammarCorpus
 from vaswani.experiment.table3 import BASE, ROWS, arguments_of, gather, main
+from vaswani.experiment.table3.in_turn import flag
 from vaswani.experiment.table3.options import options
 from vaswani.experiment.table3.table import pooled_deviation, verdict
 
@@ -253,6 +254,11 @@ def test_a_direction_needs_two_standard_errors(here: float, error: float | None,
         (["--row", "base", "--dropout", "0.3"], "--dropout 0.3 is not row base, where it is 0.1"),
         (["--row", "base", "--drop_out", "0.3"], "unknown: --drop_out 0.3; near it are --dropout"),
         (["--all", "--row", "base"], "not allowed with argument"),
+        (["--all", "--seed", "7"], "--seed goes with --row; --rows and --all train seeds 1 to --seeds"),
+        (
+            ["--row", "base", "--test_splits", "test"],
+            "is of the validation set (section 6.2), and --test_splits is test",
+        ),
     ],
 )
 def test_flags_that_do_not_fit_are_named_with_the_way_out(
@@ -264,6 +270,13 @@ def test_flags_that_do_not_fit_are_named_with_the_way_out(
         main(recipe)
     assert ended.value.code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--output_dir", "here"], ["--output-dir", "here"], ["--output-dir=here"]])
+def test_the_folder_of_the_table_is_found_however_its_flag_is_spelled(flags: list[str]) -> None:
+    assert flag(["--max_steps", "3", *flags, "--bf16"], "--output_dir") == "here"
+    assert flag(["--bf16"], "--output_dir") is None
+    assert flag([], "--output_dir") is None
 
 
 def test_a_first_row_that_fails_ends_the_whole(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import secrets
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.distributed.checkpoint.filesystem import FileSystemReader
@@ -24,10 +26,17 @@ def read_weights(checkpoint: Path) -> dict[str, Tensor]:
     """Return all weights of a checkpoint by name, on the processor, in the dtype that the optimizer worked on.
 
     Tied weights come under one name or under each of theirs.
+
+    Raises:
+        ValueError: the file of weights is damaged, or DeepSpeed is needed to read them and not here.
+
     """
     match layout(checkpoint):
         case Layout.WHOLE:
-            return load_file(checkpoint / "model.safetensors")
+            try:
+                return load_file(checkpoint / "model.safetensors")
+            except SafetensorError as error:
+                raise ValueError(f"the weights in {checkpoint} are damaged ({error}); copy them again") from error
         case Layout.FSDP:
             return _read_fsdp(checkpoint / FSDP_WEIGHTS)
         case Layout.DEEPSPEED:
@@ -120,7 +129,7 @@ def write_model(like: Path, weights: dict[str, Tensor], output: Path, notes: Map
     model = AutoModelForSeq2SeqLM.from_config(AutoConfig.from_pretrained(like), dtype=dtype)
     model.generation_config = GenerationConfig.from_pretrained(like)
     load_weights(model, weights)
-    draft = output.with_name(f".{output.name}.{os.getpid()}")
+    draft = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
     model.save_pretrained(draft)
     AutoTokenizer.from_pretrained(like).save_pretrained(draft)
     for name, text in notes.items():

@@ -65,6 +65,12 @@ def arguments_of(recipe: Recipe, asked: Options) -> Arguments:
                 f"--{name} {arguments.model[name]} is not row {row.name}, where it is {value}; leave it out, or train "
                 "another network by another recipe"
             )
+    data = arguments.data
+    if data.validation_split not in data.test_splits:
+        raise ValueError(
+            f"the table is of the validation set (section 6.2), and --test_splits is {' '.join(data.test_splits)}; add "
+            f"{data.validation_split}"
+        )
     training = arguments.training
     of_base = training.peak_learning_rate or peak_rate(NETWORK["d_model"], round(training.warmup_steps))
     training.peak_learning_rate = of_base * rate_against_base(row)

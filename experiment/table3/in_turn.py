@@ -31,6 +31,7 @@ def train_in_turn(asked: Options, recipe: Recipe) -> int:
     for seed in range(1, asked.seeds + 1):
         for row in asked.rows:
             if (run_folder(table, row, seed) / METRICS).exists():
+                print(f"=== {row.name}, seed {seed} has ended, with the flags of then", flush=True)
                 continue
             name = f"{row.name}, seed {seed}"
             print(f"\n=== {name}", flush=True)
@@ -54,13 +55,13 @@ def train_in_turn(asked: Options, recipe: Recipe) -> int:
 
 
 def flag(flags: list[str], name: str) -> str | None:
-    """Return the value that a flag has among others, if it is there."""
-    for place, each in enumerate(flags):
-        if each.startswith(f"{name}="):
-            return each.partition("=")[2]
-        if each == name and place + 1 < len(flags):
-            return flags[place + 1]
-    return None
+    """Return the last value that a flag has among others, if it is there, spelled with dashes or with underscores."""
+    found = None
+    for each, after in zip(flags, [*flags[1:], None], strict=False):
+        spelled, equals, value = each.partition("=")
+        if spelled.replace("-", "_") == name.replace("-", "_"):
+            found = value if equals else after
+    return found
 
 
 def start(command: list[str]) -> int:

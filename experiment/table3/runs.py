@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +52,8 @@ def ended(table: Path) -> list[Run]:
     """
     runs = []
     for row in ROWS:
-        seeds = sorted(int(path.parent.name[5:]) for path in (table / row.name).glob(f"seed-*/{METRICS}"))
+        folders = [path.parent.name for path in (table / row.name).glob(f"seed-*/{METRICS}")]
+        seeds = sorted(int(name[5:]) for name in folders if re.fullmatch(r"seed-\d+", name))  # not a copy, seed-1-old
         runs += [read(run_folder(table, row, seed), row) for seed in seeds]
     as_the_paper = all(run.steps == run.row.steps for run in runs)
     told = [run.setting | ({} if as_the_paper else {"steps": run.steps}) for run in runs]
@@ -82,6 +84,11 @@ def read(folder: Path, row: Row) -> Run:
                 f"{folder} has {name} {model[name]!r}; row {row.name} has {value!r}, widths divided by {scale.widths} "
                 f"and layers by {scale.layers}"
             )
+    if data["validation_split"] not in came_out["test"]:
+        raise ValueError(
+            f"{folder} scored {', '.join(came_out['test']) or 'nothing'}; the table is of the validation set (section "
+            f"6.2): train with --test_splits {data['validation_split']}"
+        )
     scores = came_out["test"][data["validation_split"]]
     setting = {
         **{f"{name}_divided_by": divisor for name, divisor in scale._asdict().items()},

@@ -1,0 +1,59 @@
+"""A saved model, loaded whole or refused: transformers would draw at random what its file lacks, and go on."""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from vaswani.modeling import VaswaniForConditionalGeneration
+
+
+def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
+    """Return the model of a folder.
+
+    Args:
+        folder: what `save_pretrained` left.
+        **how: what `from_pretrained` takes.
+
+    Raises:
+        ValueError: its weights are cut off or are not those of its configuration.
+
+    """
+    try:
+        model, found = AutoModelForSeq2SeqLM.from_pretrained(folder, output_loading_info=True, **how)
+    except SafetensorError as error:
+        raise ValueError(f"the weights in {folder} are damaged ({error}); copy them again") from error
+    except RuntimeError as error:  # tensors of other sizes
+        raise ValueError(_unlike(folder, str(error).splitlines()[0])) from error
+    lacking, further = sorted(found["missing_keys"]), sorted(found["unexpected_keys"])
+    if lacking:
+        raise ValueError(_unlike(folder, f"the file lacks {_some(lacking)}"))
+    if further and isinstance(model, VaswaniForConditionalGeneration):
+        raise ValueError(_unlike(folder, f"the file has {_some(further)} besides"))
+    whole: PreTrainedModel = model
+    return whole
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a folder.
+
+    Raises:
+        ValueError: it cannot be read, or needs a library that is not installed.
+
+    """
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    except ImportError as error:
+        raise ValueError(f"the tokenizer in {folder} cannot be loaded: {' '.join(str(error).split())}") from error
+    except ValueError as error:  # JSON that is cut off says nothing of its file
+        raise ValueError(f"the tokenizer in {folder} cannot be loaded: {error}") from error
+    return tokenizer
+
+
+def _unlike(folder: Path, what: str) -> str:
+    return f"the weights in {folder} are not those of its config.json: {what}; put both from one model there"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
