@@ -1,7 +1,6 @@
 """Draw pictures: positional encodings, schedules, learning curves, attention heads, BLEU by length, Table 3."""
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KINDS = ("encoder", "decoder", "cross")
+MOST_SYMBOLS = 256
+"""Of a sentence whose attention is drawn; a thumb's breadth for each would be metres."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.set_defaults(draw=draw)
         return one
 
-    one = picture("positions", "The positional encoding of section 3.5, position against depth.", positions)
+    one = picture("positions", "The positional encoding of section 3.5, position against depth.", positional)
     one.add_argument("--d_model", metavar="D", type=int, default=128, help="dimensions (default: 128)")
     one.add_argument("--length", metavar="T", type=int, default=100, help="positions (default: 100)")
 
@@ -84,14 +85,17 @@ def run(args: argparse.Namespace) -> None:
         print(gather(args.folder))
         print(f"In {args.folder}: table3.png, table3.svg, table3.md, table3.json")
         return
+    stem = args.output.with_suffix("") if args.output.suffix in (".png", ".svg") else args.output
+    if stem.is_dir():
+        raise ValueError(f"--output {stem} is a folder; name the pictures in it, such as {stem / args.picture}")
     figure: Figure = args.draw(args)
 
     from vaswani.plots import save
 
-    print(" ".join(map(str, save(figure, args.output))))
+    print(" ".join(map(str, save(figure, stem))))
 
 
-def positions(args: argparse.Namespace) -> "Figure":
+def positional(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot positions`."""
     if args.d_model < 2 or args.d_model % 2:
         raise ValueError(f"d_model is {args.d_model}; sinusoids come in pairs, so give an even one")
@@ -132,11 +136,13 @@ def schedule(args: argparse.Namespace) -> "Figure":
 
 def curves(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot curves`."""
+    from vaswani.publishing.records import read_json
+
     histories: dict[str, Any] = {}
     for folder, name in zip(args.runs, names_apart(args.runs), strict=True):
         if not (folder / "history.json").is_file():
             raise ValueError(f"{folder} has no history.json; give the folder of a run that has ended")
-        histories[name] = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+        histories[name] = read_json(folder / "history.json")
 
     from vaswani.plots import draw_learning_curves
 
@@ -150,13 +156,12 @@ def names_apart(paths: list[Path]) -> list[str]:
         ValueError: two are the same.
 
     """
-    if len(set(paths)) < len(paths):
+    whole = [path.resolve() for path in paths]
+    if len(set(whole)) < len(whole):
         raise ValueError(f"{' '.join(map(str, paths))}: one is named twice")
-    for parts in range(1, max(len(path.parts) for path in paths) + 1):
-        names = ["/".join(path.parts[-parts:]) for path in paths]
-        if len(set(names)) == len(names):
-            break
-    return names
+    longest = max(len(path.parts) for path in whole)
+    several = (["/".join(path.parts[-parts:]) for path in whole] for parts in range(1, longest + 1))
+    return next(names for names in several if len(set(names)) == len(names))
 
 
 def attention(args: argparse.Namespace) -> "Figure":
@@ -173,7 +178,7 @@ def attention(args: argparse.Namespace) -> "Figure":
 
     from vaswani.plots import draw_attention_lines, draw_attention_maps
     from vaswani.serving.attention import attentions
-    from vaswani.serving.search import Beams, by_generate
+    from vaswani.serving.search import Beams, by_generate, positions
     from vaswani.serving.symbols import symbols_as_words
 
     model, tokenizer = load_model(args.model, find_device(args.device))
@@ -184,7 +189,10 @@ def attention(args: argparse.Namespace) -> "Figure":
             [[best]] = by_generate(model, tokenizer, Beams())([source])
             written = best.text
             print(f"Translated: {written}")
-        target = tokenizer(written).input_ids
+        target = tokenizer(written).input_ids[: positions(model)]  # what was cut off there is, with </s>, longer
+        longest = max(len(source), len(target))
+        if longest > MOST_SYMBOLS:
+            raise ValueError(f"the text has {longest:,} symbols, and a picture holds {MOST_SYMBOLS}; give a sentence")
         found = attentions(model, tokenizer, [source], [target])
     layers = getattr(found, args.kind)
     layer = among("layer", len(layers) if args.layer is None else args.layer, len(layers))

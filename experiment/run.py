@@ -132,10 +132,10 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     if state.is_main_process:
         trained.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        write_json(folder / "history.json", trainer.state.log_history)
         title = f"{folder.name}: {data.source} to {data.target}"
         save(draw_learning_curve(trainer.state.log_history, title), folder / "curve")
-        write_json(folder / "history.json", trainer.state.log_history)
-        write_json(folder / METRICS, metrics)
+        write_json(folder / METRICS, metrics)  # last: a run that has it has ended
         say(summary(metrics, drops, folder))
     state.wait_for_everyone()
     if state.is_main_process:

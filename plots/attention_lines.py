@@ -5,6 +5,7 @@ Shapes: H heads, Q symbols that look, K symbols that are looked at.
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from .style import COLOURS, styled
+from .style import COLOURS, LINES, styled
 
 FAINTEST = 0.02
 """Lines of less weight are not drawn: hundreds of them would be a veil over the others."""
@@ -39,10 +40,13 @@ def draw_attention_lines(
         looked_at: K symbols.
         names: of the H heads.
         title: above all.
-        together: all heads in one picture, told apart by colour; else a picture for each.
+        together: all heads in one picture, told apart by colour, above eight by strokes too; else a picture for each.
 
     """
     colours = [COLOURS[head % len(COLOURS)] for head in range(len(weights))]
+    strokes: list[Literal["-", "--", ":"]] = [
+        LINES[head // len(COLOURS) % len(LINES)] if together else "-" for head in range(len(weights))
+    ]
     panels = [list(range(len(weights)))] if together else [[head] for head in range(len(weights))]
     width = STEP * max(len(looking), len(looked_at), 8) + 0.6
     columns = 1 if len(panels) == 1 or width > 7 else 2
@@ -57,13 +61,16 @@ def draw_attention_lines(
             continue
         for head in panels[place]:
             aside = 0.09 * (head - (len(weights) - 1) / 2) if together else 0.0
-            draw_lines(axes, weights[head], colours[head], aside, strength=0.5 if together else 1.0)
+            draw_lines(axes, weights[head], colours[head], strokes[head], aside, strength=0.5 if together else 1.0)
         frame(axes, looking, looked_at, weights.max(axis=(0, 2)) > 0)
         if not together:
             axes.text(axes.get_xlim()[0], 0.5, names[place], rotation=90, ha="right", va="center",
                       color=colours[place], fontweight="bold")  # fmt: skip
     if together:
-        handles = [Line2D([], [], color=colour, linewidth=3) for colour in colours]
+        handles = [
+            Line2D([], [], color=colour, linestyle=stroke, linewidth=3)
+            for colour, stroke in zip(colours, strokes, strict=True)
+        ]
         figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 8))
     figure.suptitle(title, fontsize=11, parse_math=False)
     return figure
@@ -74,7 +81,9 @@ def places(count: int) -> NDArray[np.floating]:
     return np.arange(count) - (count - 1) / 2
 
 
-def draw_lines(axes: Axes, weights: NDArray[np.floating], colour: str, aside: float, strength: float) -> None:
+def draw_lines(
+    axes: Axes, weights: NDArray[np.floating], colour: str, stroke: str, aside: float, strength: float
+) -> None:
     """Draw one head's `[Q, K]` weights from height 1 down to 0, as opaque as weight ** strength."""
     above, below = (places(count) + aside for count in weights.shape)
     seen = [(q, k) for q in range(weights.shape[0]) for k in range(weights.shape[1]) if weights[q, k] >= FAINTEST]
@@ -83,6 +92,7 @@ def draw_lines(axes: Axes, weights: NDArray[np.floating], colour: str, aside: fl
             [[(above[q], 1), (below[k], 0)] for q, k in seen],
             colors=[to_rgba(colour, min(1.0, float(weights[q, k]) ** strength)) for q, k in seen],
             linewidths=[0.6 + 2.4 * float(weights[q, k]) for q, k in seen],
+            linestyles=stroke,
             capstyle="round",
         )
     )

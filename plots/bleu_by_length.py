@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import styled
+from .style import name_lines, styled
 
 
 class Bucket(NamedTuple):
@@ -28,10 +28,13 @@ def draw_bleu_by_length(outputs: Mapping[str, Sequence[Bucket]]) -> Figure:
     figure = Figure(figsize=(max(5.0, 1.6 + 0.85 * len(buckets)), 5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     places = np.arange(len(buckets))
-    for number, (name, found) in enumerate(outputs.items()):
+    lines = []
+    for number, found in enumerate(outputs.values()):
         beside = (number - (len(outputs) - 1) / 2) * min(0.16, 0.6 / len(outputs))
-        above.errorbar(places + beside, [each.bleu for each in found], yerr=[each.interval for each in found],
-                       marker="o", markersize=5, capsize=3, elinewidth=1, label=name)  # fmt: skip
+        lines.append(above.errorbar(
+            places + beside, [each.bleu for each in found], yerr=[each.interval for each in found],
+            marker="o", markersize=5, capsize=3, elinewidth=1,
+        ))  # fmt: skip
     below.bar(places, [each.sentences for each in buckets], color="0.75", width=0.7)
     for place, each in zip(places, buckets, strict=True):
         below.annotate(f"{each.sentences:,}", (float(place), each.sentences), xytext=(0, 2),
@@ -44,5 +47,5 @@ def draw_bleu_by_length(outputs: Mapping[str, Sequence[Bucket]]) -> Figure:
     below.set_xticks(places, [str(b.shortest) if b.shortest == b.longest else f"{b.shortest}–{b.longest}"
                               for b in buckets])  # fmt: skip
     if len(outputs) > 1:
-        above.legend(loc="lower left")
+        name_lines(above, lines, list(outputs), loc="lower left")
     return figure

@@ -34,7 +34,8 @@ def draw_learning_curve(history: Sequence[dict[str, Any]], title: str) -> Figure
         if points := [(line["step"], line[key]) for line in history if key in line]:
             right.plot(*zip(*points, strict=True), color=orange, marker="o", markersize=3, label=f"validation {name}")
             right.set_ylabel(name)
-    left.set(xlabel="steps", ylabel="loss, nats a token", title=title)
+    left.set(xlabel="steps", ylabel="loss, nats a token")
+    left.set_title(title, parse_math=False)
     left.set_ylim(bottom=0)
     right.set_ylim(bottom=0)
     right.spines["right"].set_visible(True)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from .learning_curve import QUALITIES
-from .style import styled
+from .style import name_lines, styled
 
 PANELS = (
     ("loss", "training loss, smoothed labels", "nats a token"),
@@ -32,14 +32,15 @@ def draw_learning_curves(histories: Mapping[str, Sequence[dict[str, Any]]]) -> F
         raise ValueError(f"{', '.join(histories)}: no log of a loss or a validation is in there")
     figure = Figure(figsize=(0.6 + 3.8 * len(shown), 4), layout="constrained")
     for axes, (key, title, unit) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-        for name, log in histories.items():
+        lines = []
+        for log in histories.values():
             points = [(line["step"], line[key]) for line in log if key in line]
             mark = "o" if key.startswith("eval") else None
-            axes.plot(*zip(*points, strict=True) if points else ([], []), label=name, marker=mark, markersize=3)
+            lines += axes.plot(*zip(*points, strict=True) if points else ([], []), marker=mark, markersize=3)
         axes.set(title=title, xlabel="step", ylabel=unit)
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.grid()
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(histories), 4))
+    name_lines(figure, lines, list(histories), loc="outside lower center", ncols=min(len(histories), 4))
     return figure

@@ -17,7 +17,7 @@ def draw_pair_lengths(sides: Mapping[str, NDArray[np.int64]], title: str) -> Fig
     for label, pairs in sides.items():
         axes.stairs(pairs, np.arange(len(pairs) + 1) - 0.5, fill=True, alpha=0.45, label=label)
     axes.set(xlabel="tokens, </s> included", ylabel="pairs")
-    axes.set_title(title, wrap=True)
+    axes.set_title(title, wrap=True, parse_math=False)
     axes.grid()
     axes.legend()
     return figure

@@ -19,7 +19,8 @@ def draw_schedule(rates: Mapping[str, NDArray[np.floating]]) -> Figure:
         steps = np.arange(1, len(values) + 1)
         [line] = axes.plot(steps, values, label=name)
         peak = int(np.argmax(values))
-        axes.plot(steps[peak], values[peak], "o", color=line.get_color(), markersize=4)
+        if peak < len(values) - 1:  # else its warm-up may go on beyond the picture
+            axes.plot(steps[peak], values[peak], "o", color=line.get_color(), markersize=4)
     axes.set(xlabel="step", ylabel="learning rate", title="Learning rate (section 5.3, equation 3)")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)

@@ -1,25 +1,41 @@
 """What all pictures share: colours that all eyes can tell apart, letters, and how they are written to files."""
 
-from collections.abc import Callable
+import logging
+import re
+import warnings
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
-from matplotlib import style
+from matplotlib import font_manager, style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.rcsetup import cycler
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#000000")
 """Okabe and Ito's, which the colour-blind can tell apart, with a purple in place of their yellow, too pale on white."""
 
+LINES: tuple[Literal["-", "--", ":"], ...] = ("-", "--", ":")
+"""For the ninth line and its like, whose colour another one has."""
+
+OTHER_SCRIPTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "WenQuanYi Zen Hei", "Droid Sans Fallback", "PingFang SC",
+    "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", "Noto Sans Devanagari", "Noto Sans Thai", "Arial Unicode MS",
+)  # fmt: skip
+"""Fonts for letters that matplotlib's own has not; those that are installed are asked in turn."""
+
 STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in font_manager.get_font_names())],
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.labelsize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "0.4",
-    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(linestyle=LINES) * cycler(color=COLOURS),
     "xtick.color": "0.3",
     "ytick.color": "0.3",
     "xtick.labelcolor": "black",
@@ -48,9 +64,30 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
 @styled
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write `stem`.png and `stem`.svg, and return both paths; the folder is made if it is missing."""
+    """Write `stem`.png and `stem`.svg, and return both paths; the folder is made if it is missing.
+
+    Letters that no font here has, which come out as boxes, are named in a warning.
+    """
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg")]
-    for path in paths:
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for path in paths:
+            figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    missing = [re.match(r"Glyph (\d+) .*missing from font", str(each.message)) for each in caught]
+    for each, match in zip(caught, missing, strict=True):
+        if match is None:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    if letters := "".join(sorted({chr(int(match[1])) for match in missing if match})):
+        logging.getLogger(__name__).warning(
+            "No font here has %s: boxes stand for them in %s. Install one, such as Noto Sans CJK", letters, stem
+        )
     return paths
+
+
+def name_lines(place: Axes | Figure, lines: Sequence[Artist], names: Sequence[str], **how: Any) -> Legend:
+    """Write a legend of names that users gave: no $ in them begins a formula, and no _ hides them."""
+    legend = place.legend(list(lines), list(names), **how)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return legend

@@ -26,5 +26,13 @@ def read_records(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{folder} lacks {', '.join(missing)}, from which the model card is written: has its run come to its end? "
             "Go on with it by --resume"
         )
-    told, measured = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (RUN, METRICS))
+    told, measured = (read_json(folder / name) for name in (RUN, METRICS))
     return told, measured
+
+
+def read_json(path: Path) -> Any:
+    """Return what a file of JSON holds; ValueError with its name if it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); was it cut off?") from error

@@ -1,5 +1,6 @@
 """Pictures show the numbers that they were given, and `vaswani plot` writes each as PNG and SVG."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from itertools import pairwise
@@ -24,12 +25,15 @@ from vaswani.evaluation.by_length import FEWEST, bleu_by_length, lengths_in_buck
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.modeling_vaswani import sinusoidal_positions
 from vaswani.plots import (
+    Bucket,
     draw_attention_lines,
     draw_attention_maps,
     draw_bleu_by_length,
     draw_learning_curve,
     draw_learning_curves,
+    draw_pair_lengths,
     draw_positional_encoding,
+    draw_schedule,
     save,
 )
 from vaswani.plots.attention_lines import FAINTEST
@@ -81,7 +85,8 @@ def test_the_schedule_is_equation_3(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     seen: dict[str, Any] = {}
     monkeypatch.setattr("vaswani.plots.save", lambda figure, stem: seen.update(figure=figure) or [stem])
     assert (
-        main(["plot", "schedule", "--networks", "64:40", "16:10", "--max_steps", "90", "--output", str(tmp_path)]) == 0
+        main(["plot", "schedule", "--networks", "64:40", "16:10", "--max_steps", "90", "--output", str(tmp_path / "a")])
+        == 0
     )
     curves = [line for line in seen["figure"].axes[0].lines if len(line.get_xydata()) > 1]
     for line, (d_model, warmup) in zip(curves, [(64, 40), (16, 10)], strict=True):
@@ -109,6 +114,43 @@ def test_one_run_has_its_losses_and_its_bleu() -> None:
     assert [len(line.get_xydata()) for line in (*left.lines, *right.lines)] == [3, 1, 1]
 
 
+def test_names_of_users_are_shown_as_they_are(tmp_path: Path) -> None:
+    """No $ begins a formula, no _ hides a run, and the ninth run has a stroke of its own."""
+    names = ["cost$a^$", "_old", *map(str, range(7))]
+    figure = draw_learning_curves(dict.fromkeys(names, HISTORY))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names
+    for axes in figure.axes:
+        assert len({(line.get_color(), line.get_linestyle()) for line in axes.get_lines()}) == len(names)
+    save(figure, tmp_path / "curves")
+    save(draw_learning_curve(HISTORY, "runs/lr_$1_$2"), tmp_path / "curve")
+    bucket = Bucket(1, 5, 10, 20.0, 1.0)
+    lengths = draw_bleu_by_length({"_a": [bucket], "b$^$": [bucket]})
+    assert [text.get_text() for text in lengths.axes[0].get_legend().get_texts()] == ["_a", "b$^$"]  # type: ignore[union-attr]
+    save(lengths, tmp_path / "lengths")
+    save(draw_pair_lengths({"source": np.array([1, 2])}, "dat$a^$"), tmp_path / "pairs")
+
+
+def test_letters_that_no_font_has_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    save(draw_learning_curve(HISTORY, "\U00013000 and a"), tmp_path / "old")
+    assert [record.message for record in caplog.records] == [
+        f"No font here has \U00013000: boxes stand for them in {tmp_path / 'old'}. Install one, such as Noto Sans CJK"
+    ]
+
+
+def test_a_dot_is_drawn_only_where_the_rate_has_fallen_again() -> None:
+    figure = draw_schedule({"ends": np.array([1.0, 2.0, 1.5]), "goes on": np.array([1.0, 2.0, 3.0])})
+    dots = [np.asarray(line.get_xdata()).tolist() for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
+    assert dots == [[2]]
+
+
+def test_where_pictures_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plot", "schedule", "--max_steps", "9", "--output", str(tmp_path / "rate.png")]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"rate.png", "rate.svg"}
+    assert f"is a folder; name the pictures in it, such as {tmp_path / 'schedule'}" in refused(
+        capsys, "schedule", "--output", tmp_path
+    )
+
+
 def test_runs_are_named_by_what_tells_them_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [tmp_path / "one" / "run", tmp_path / "two" / "run"]
     for run in runs:
@@ -116,10 +158,15 @@ def test_runs_are_named_by_what_tells_them_apart(tmp_path: Path, capsys: pytest.
         (run / "history.json").write_text(json.dumps(HISTORY))
     assert names_apart(runs) == ["one/run", "two/run"]
     assert names_apart(runs[:1]) == ["run"]
+    with contextlib.chdir(runs[0]):
+        assert names_apart([Path()]) == ["run"]
+        assert names_apart([Path(), runs[1]]) == ["one/run", "two/run"]
     drawn(tmp_path / "curves", "curves", *runs)
     capsys.readouterr()
     assert "named twice" in refused(capsys, "curves", runs[0], runs[0])
     assert "no history.json" in refused(capsys, "curves", tmp_path)
+    (runs[0] / "history.json").write_text("[{")
+    assert f"{runs[0] / 'history.json'} is damaged" in refused(capsys, "curves", runs[0])
 
 
 # Attention
@@ -201,6 +248,7 @@ def test_symbols_read_as_words(tokenizer: PreTrainedTokenizerFast) -> None:
     assert "".join(words[:-1]).replace("·", "").replace("▁", "") == "thedogs,ok"
     assert "," in words
     assert any(each.startswith("·") for each in words)
+    assert symbols_as_words(tokenizer, tokenizer("狗").input_ids) == ["▁", "\\xe7", "\\x8b", "\\x97", "</s>"]
 
 
 def test_attention_of_a_saved_model_is_drawn(
@@ -224,6 +272,11 @@ def test_attention_of_a_saved_model_is_drawn(
     assert "no symbol 99" in refused(capsys, *given, "--symbols", "99")
     assert "--symbols picks lines" in refused(capsys, *given, "--symbols", "1", "--as", "maps")
     assert "--text is empty" in refused(capsys, "attention", folder, "--text", " ")
+    assert "symbols, and a picture holds 256" in refused(capsys, "attention", folder, "--text", "x y " * 99)
+    VaswaniForConditionalGeneration(
+        VaswaniConfig(**model.config.to_dict() | {"positions": "learned", "max_positions": 9})
+    ).save_pretrained(folder)
+    drawn(tmp_path / "learned", "attention", folder, "--text", "the cat", "--translation", "x y z x y z")
 
 
 # BLEU by length

@@ -1,12 +1,11 @@
 """The runs of the table, each in a folder by row and seed."""
 
-import json
 import math
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vaswani.publishing import METRICS, RUN
+from vaswani.publishing import METRICS, read_records
 
 from .rows import NETWORK, ROWS, Row, Scale, fields_of
 
@@ -74,7 +73,7 @@ def read(folder: Path, row: Row) -> Run:
         ValueError: its network is not that of the row.
 
     """
-    told, came_out = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (RUN, METRICS))
+    told, came_out = read_records(folder)
     model, data, training = told["model"], told["data"], told["training"]
     of_paper = fields_of(row)
     scale = Scale(*(max(1, of_paper[name] // model[name]) for name in ("d_model", "encoder_layers")))
