@@ -23,16 +23,20 @@ def run(args: argparse.Namespace) -> None:
     """Show `args.model` until interrupted.
 
     Raises:
-        ValueError: an extra is not installed, the folder holds no model, or the device is not here.
-        OSError: the port cannot be had.
+        ValueError: an extra is not installed, the folder holds no model, or the device or the port cannot be had.
     """
     require("demo", "gradio")
     check_model_folder(args.model)
+    if not 0 < args.port < 1 << 16:
+        raise ValueError(f"--port is {args.port}; give 1 to 65535")
+    from vaswani.serving.listening import address, listen
+
+    listen(args.host, args.port).close()  # what cannot be had is told before the model is loaded
 
     from vaswani.serving.demo import build_page, example_sentences, show
 
     model, tokenizer = load_model(args.model, find_device(args.device))
     name = args.model.resolve().name
     page = build_page(model, tokenizer, name, example_sentences(args.source))
-    print(f"{name} on http://{args.host}:{args.port}", file=sys.stderr, flush=True)
+    print(f"{name} on http://{address(args.host, args.port)}", file=sys.stderr, flush=True)
     show(page, args.host, args.port)

@@ -24,6 +24,8 @@ def run(args: argparse.Namespace) -> None:
     """
     if args.windows is not None and args.windows < 1:
         raise ValueError(f"--windows is {args.windows}; give 1 or more, or leave it out for a whole epoch")
+    if args.output is not None and args.output.exists() and not args.output.is_dir():
+        raise ValueError(f"--output {args.output} is a file; name a folder")
     recipe = read_recipe(args.recipe)
 
     from vaswani.experiment import parse

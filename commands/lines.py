@@ -106,8 +106,11 @@ def writing(path: Path | None) -> Iterator[Callable[[Iterable[str]], None]]:
     if path is None:
         yield into(sys.stdout.buffer)
     elif path.exists() and not path.is_file():  # a pipe or /dev/null: renaming would take its place
-        with path.open("wb") as file:
-            yield into(file)
+        try:
+            with path.open("wb") as file:
+                yield into(file)
+        except BrokenPipeError as error:
+            raise ValueError(f"whoever read from {path} left before the end") from error
     else:
         target = path.resolve()
         aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")

@@ -61,6 +61,6 @@ def run(args: argparse.Namespace) -> None:
         given.get("gpus", 8), given.get("peak_tflops", 989.0), given.get("utilisation", 0.4),
         given.get("price_per_gpu_hour"),
     )  # fmt: skip
-    row = "--row" in flags
+    row = any(flag.partition("=")[0] in ("--row", "--scale", "--layer_scale") for flag in flags)  # of recipes/table3.py
     arguments = table3.arguments_of(recipe, table3.options(flags, None)) if row else parse(recipe, flags)
     print(told(plan(arguments, machine, given.get("pair_tokens", 30)), str(args.recipe)))

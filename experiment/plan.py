@@ -1,5 +1,6 @@
 """What a run comes to before it begins: parameters, operations, memory, and time and cost on a stated machine."""
 
+import math
 from typing import Any, NamedTuple
 
 from vaswani.modeling import VaswaniConfig
@@ -110,9 +111,9 @@ def check(machine: Machine, batches_per_step: int) -> None:
         )
     if not 0 < machine.utilisation <= 1:
         raise ValueError(f"utilisation is {machine.utilisation}; a share of the peak above 0 and up to 1 is needed")
-    if machine.peak_tflops <= 0:
-        raise ValueError(f"peak_tflops is {machine.peak_tflops}; more than 0 is needed")
-    if machine.price_per_gpu_hour is not None and machine.price_per_gpu_hour < 0:
+    if not 0 < machine.peak_tflops < math.inf:
+        raise ValueError(f"peak_tflops is {machine.peak_tflops}; a number above 0 is needed")
+    if machine.price_per_gpu_hour is not None and not 0 <= machine.price_per_gpu_hour < math.inf:
         raise ValueError(f"price_per_gpu_hour is {machine.price_per_gpu_hour}; 0 or more is needed")
 
 

@@ -4,6 +4,7 @@ Shapes: B sentences, S source tokens, K beams.
 """
 
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Beams:
                 f"{self.number} beams and the {self.n_best} best are asked for: at least 1 of each is needed, and no "
                 "more hypotheses than beams"
             )
+        if not math.isfinite(self.length_penalty):
+            raise ValueError(f"the length penalty is {self.length_penalty}; give a number, such as the paper's 0.6")
 
 
 BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]

@@ -85,6 +85,25 @@ def test_the_picture_has_a_row_for_each_symbol_and_takes_any_text(tokenizer: Pre
     assert torch.equal(torch.as_tensor(axes.images[0].get_array()), weights)
 
 
+def like_a_model(folder: Path) -> Path:
+    """What is looked at before anything is loaded."""
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize("port", [0, 70000])
+def test_a_port_that_cannot_be(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", str(like_a_model(tmp_path)), "--port", str(port)]) == 2
+    assert f"--port is {port}; give 1 to 65535" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["demo", str(like_a_model(tmp_path)), "--port", str(taken.getsockname()[1])]) == 2
+    assert "choose another --port" in capsys.readouterr().err
+
+
 def test_a_missing_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

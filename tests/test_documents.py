@@ -6,9 +6,11 @@ Commands that start a recipe are held by tests/test_recipes.py.
 import argparse
 import ast
 import contextlib
+import dataclasses
 import io
 import re
 import shlex
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +19,9 @@ import pytest
 from vaswani import commands
 from vaswani.commands.recipe import read_recipe
 from vaswani.experiment import parse
+from vaswani.experiment.arguments import DataArguments
+from vaswani.modeling import VaswaniConfig
+from vaswani.training import VaswaniTrainingArguments
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -170,6 +175,42 @@ def test_every_command_of_a_page_has_flags_that_exist(page: Path) -> None:
             check(command)
         except SystemExit as error:
             raise AssertionError(f"{page.name}: {command}") from error
+
+
+def known_flags() -> set[str]:
+    """Every flag of `vaswani`, of the recipes, and of the scripts beside them."""
+
+    def of(parser: argparse.ArgumentParser) -> Iterator[str]:
+        for action in parser._actions:
+            yield from action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                for each in action.choices.values():
+                    yield from of(each)
+
+    machine = argparse.ArgumentParser()
+    commands.plan.add_machine(machine)
+    scripts = [path.read_text(encoding="utf-8") for name in ("benchmarks", "experiment", "recipes")
+               for path in (ROOT / name).rglob("*.py")]  # fmt: skip
+    fields = (*VaswaniConfig().to_dict(), *(each.name for kind in (DataArguments, VaswaniTrainingArguments)
+                                            for each in dataclasses.fields(kind)))  # fmt: skip
+    return {
+        *of(parser_of_vaswani()), *of(machine), *(f"--{name}" for name in fields),
+        *(flag for text in scripts for flag in re.findall(r'"(--\w+)"', text)),
+    }  # fmt: skip
+
+
+FLAGS_OF_OTHERS = {"--num_processes", "--config_file", "--mixed_precision", "--dynamo_use_dynamic", "--cpu", "--nnodes",
+                   "--dependency", "--safe_serialization", "--help"}  # fmt: skip
+"""Of accelerate, torchrun, Slurm and transformers; what has a dash within is never ours."""
+
+
+@every_page
+def test_every_flag_in_running_text_exists(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    words = re.findall(r"`([^`\n]+)`", text)
+    named = {flag for each in words if not re.match(r"(accelerate|torchrun|docker|pip|git|hf|tf) ", each)
+             for flag in re.findall(r"(?<!\S)--\w+(?![\w-])", each)}  # fmt: skip
+    assert named <= known_flags() | FLAGS_OF_OTHERS
 
 
 def test_a_wrong_command_is_noticed() -> None:

@@ -85,10 +85,12 @@ class Server:
     def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
         self.process, self.port = process, port
 
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, HTTPResponse, bytes]:
+    def ask(
+        self, method: str, path: str, body: Any = None, kind: str = "application/json"
+    ) -> tuple[int, HTTPResponse, bytes]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=300)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
+            connection.request(method, path, body, {"Content-Type": kind})
             answer = connection.getresponse()
             return answer.status, answer, answer.read()
         finally:
@@ -313,7 +315,24 @@ def test_numbers_that_cannot_be(folder: Path, flags: list[str], said: str, capsy
 
 def test_a_port_that_is_taken(folder: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", str(folder), "--port", str(server.port)]) == 2
-    assert "choose another --port, or 0" in capsys.readouterr().err
+    assert "choose another --port" in capsys.readouterr().err
+
+
+def test_a_host_that_is_not_this_machine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """192.0.2.1 is kept for documents, and no machine has it."""
+    assert main(["serve", str(folder), "--host", "192.0.2.1"]) == 2
+    assert "cannot listen on 192.0.2.1:" in (error := capsys.readouterr().err)
+    assert "give a --host that this machine has" in error
+
+
+def test_health_is_asked_for_by_head_too(server: Server) -> None:
+    assert server.ask("HEAD", "/health")[0] == 200
+
+
+def test_json_that_is_not_said_to_be_json(server: Server) -> None:
+    status, _, answer = server.ask("POST", "/translate", '{"text": "a"}', "text/plain")
+    assert status == 422
+    assert b"is text/plain; send application/json: curl --json" in answer
 
 
 def test_asked_to_end_it_answers_what_it_has_taken(server: Server, right: dict[tuple[str, int], str]) -> None:

@@ -69,9 +69,9 @@ def sections(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir():
-            files = sorted(each for each in path.rglob("*") if each.suffix in ENDINGS and each.is_file())
+            files = sorted(each for each in path.rglob("*") if each.suffix.lower() in ENDINGS and each.is_file())
         else:
-            files = [path] if path.suffix in ENDINGS else []
+            files = [path] if path.suffix.lower() in ENDINGS else []
         name = path.name if path.is_dir() else path.stem
         if files and name in found:
             raise ValueError(f'{folder} holds "{name}" in two forms: {found[name][0]}, {files[0]}. Keep one of them.')

@@ -1,6 +1,7 @@
 """The addresses of the server: /translate, /health, /metrics, and /docs, which FastAPI writes."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -142,9 +143,13 @@ def build_app(settings: Settings, load: Callable[[], Loaded], failed: Callable[[
     app.add_middleware(Watched, metrics=metrics, path="/translate")
 
     @app.exception_handler(RequestValidationError)
-    async def unprocessable(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def unprocessable(request: Request, error: RequestValidationError) -> JSONResponse:
         # Without the input, which FastAPI would send back: it may be large, or no text that JSON can hold.
-        return JSONResponse({"detail": [{"loc": e["loc"], "msg": e["msg"]} for e in error.errors()]}, 422)
+        detail = [{"loc": e["loc"], "msg": e["msg"]} for e in error.errors()]
+        kind = request.headers.get("content-type", "none")
+        if not re.fullmatch(r"application/(\w+\+)?json\b.*", kind) and error.errors()[0]["type"] != "missing":
+            detail.append({"loc": ["header", "content-type"], "msg": f"is {kind}; send application/json: curl --json"})
+        return JSONResponse({"detail": detail}, 422)
 
     @app.exception_handler(StarletteHTTPException)
     async def refused(request: Request, error: StarletteHTTPException) -> Response:
@@ -176,6 +181,7 @@ def build_app(settings: Settings, load: Callable[[], Loaded], failed: Callable[[
             translations[place] = in_words(hypotheses)
         return Answer(model=settings.name, translations=translations)
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
         """Tell whether the model is ready: 200, or 503 while it is being loaded."""

@@ -2,12 +2,12 @@
 
 import logging
 import signal
-import socket
 import sys
 from collections.abc import Callable
 
 import uvicorn
 
+from vaswani.serving.listening import address, listen
 from .app import SPARE_REQUESTS, Loaded, Settings, build_app
 
 SPARE_CONNECTIONS = 64
@@ -28,12 +28,7 @@ def serve(settings: Settings, load: Callable[[], Loaded], host: str, port: int) 
         SystemExit: the end, code 0.
 
     """
-    try:
-        listening = socket.create_server((host, port))
-    except OSError as error:
-        raise ValueError(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another --port, or 0 for a free one"
-        ) from error
+    listening = listen(host, port)
     failures: list[Exception] = []
 
     def failed(error: Exception) -> None:
@@ -47,8 +42,8 @@ def serve(settings: Settings, load: Callable[[], Loaded], host: str, port: int) 
     # uvicorn raises the signal again when all is answered: to be asked to end and to have ended is no failure.
     for asked in (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, lambda *_: sys.exit(0))
-    address = f"http://{host}:{listening.getsockname()[1]}"
-    print(f"{settings.name} on {address}, described on {address}/docs", file=sys.stderr, flush=True)
+    at = f"http://{address(host, listening.getsockname()[1])}"
+    print(f"{settings.name} on {at}, described on {at}/docs", file=sys.stderr, flush=True)
     server.run(sockets=[listening])
     if failures:
         raise ValueError(f"the model cannot be loaded: {failures[0]}") from failures[0]
