@@ -8,6 +8,7 @@ from collections.abc import Callable
 import uvicorn
 
 from vaswani.serving.listening import address, listen
+
 from .app import SPARE_REQUESTS, Loaded, Settings, build_app
 
 SPARE_CONNECTIONS = 64
