@@ -1,8 +1,9 @@
 """The pushes of one run: the Hub is asked before the first step, and a push that failed can be made up for later."""
 
 import os
+import secrets
+import shlex
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from vaswani.training.quality import NAMES
 
 from .report import say
 
+DRAFT = ".push-"
+"""How the folder of what is on its way to the Hub begins."""
+
 
 class Publication(TrainerCallback):
     """Pushes a run's model at its end, and by --hub_strategy after saves as well.
@@ -36,6 +40,7 @@ class Publication(TrainerCallback):
 
     def __init__(self, training: VaswaniTrainingArguments, run: dict[str, Any]) -> None:
         self.run = run
+        self.folder = Path(str(training.output_dir))
         self.target: Target | None = None
         if training.push_to_hub:
             branch = training.hub_revision
@@ -50,6 +55,8 @@ class Publication(TrainerCallback):
 
     def begin(self) -> None:
         """Make sure, before any work is done, that the Hub will take it. Raises ValueError."""
+        for left in self.folder.glob(f"{DRAFT}*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         if self.target is not None:
             open_repository(self.target)
             say(f"Will push to {self.target.name}: {self.strategy.value}")
@@ -68,12 +75,17 @@ class Publication(TrainerCallback):
         busy = self._running is not None and not self._running.done()
         if not PartialState().is_main_process or (busy and not self.always):
             return
-        draft = Path(tempfile.mkdtemp(prefix=".push-", dir=str(args.output_dir)))
-        model.save_pretrained(draft / "model")
-        self.trainer.processing_class.save_pretrained(str(draft / "model"))  # type: ignore[union-attr]
         name = {HubStrategy.CHECKPOINT: "last-checkpoint", HubStrategy.ALL_CHECKPOINTS: folder.name}.get(self.strategy)
-        if name is not None:
-            shutil.copytree(folder, draft / name, copy_function=link)  # it may be pruned while it is on its way
+        draft = folder.parent / f"{DRAFT}{secrets.token_hex(4)}"
+        try:
+            model.save_pretrained(draft / "model")
+            self.trainer.processing_class.save_pretrained(str(draft / "model"))  # type: ignore[union-attr]
+            if name is not None:
+                shutil.copytree(folder, draft / name, copy_function=link)  # it may be pruned while it is on its way
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            say(f"Note: the push at step {state.global_step} failed: {error}")
+            return
         seen = [log for log in state.log_history if "eval_perplexity" in log]
         names = (*NAMES, "perplexity")
         figures = {name: seen[-1][f"eval_{name}"] for name in names if f"eval_{name}" in seen[-1]} if seen else {}
@@ -90,7 +102,7 @@ class Publication(TrainerCallback):
         except Exception as error:  # whatever it was, training goes on
             say(f"Note: the push at step {progress.step} failed: {error}")
         finally:
-            shutil.rmtree(draft)
+            shutil.rmtree(draft, ignore_errors=True)
 
     def _card(self, metrics: dict[str, Any] | None, files: list[Path], progress: Progress | None = None) -> str:
         assert self.target is not None
@@ -119,9 +131,11 @@ class Publication(TrainerCallback):
             card = self._card(metrics, files)
             address = push(self.target, files, card, f"The end of training, step {metrics['steps']}")
         except ValueError as error:
-            raise ValueError(
-                f"{error}. The run is whole in {folder}; push it by: vaswani push {folder} {self.target.name}"
-            ) from None
+            words = ["vaswani", "push", str(folder), self.target.name]
+            words += ["--branch", self.target.branch] if self.target.branch else []
+            words += ["--license", self.license] if self.license else []
+            words += ["--private"] if self.target.private else []
+            raise ValueError(f"{error}. The run is whole in {folder}; push it by: {shlex.join(words)}") from None
         say(f"Pushed: {address}")
 
 

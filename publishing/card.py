@@ -1,5 +1,7 @@
 """The model card: what a run was told and what it measured, and nothing that it did not."""
 
+import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -15,6 +17,12 @@ print(translate({example!r}))
 """
 BAR = r"\|"
 """What a table of Markdown has in place of a bar within a cell."""
+PRECISIONS = {
+    "bf16_throughout": "bfloat16 throughout, over weights, gradients and moments in float32",
+    "bf16": "bfloat16 beside float32",
+    "fp16": "float16 beside float32",
+}
+"""By the flags that ask for them."""
 _METRICS = {"sacrebleu": "sacrebleu", "wmt14_bleu": "bleu", "chrf": "chrf", "ter": "ter"}
 """Our figures by the names that the Hub knows metrics by; those of parses are called so there too."""
 
@@ -50,7 +58,7 @@ def model_card(
     """
     data, source_target = run["data"], run["data"]["direction"]
     results = [] if measured is None else evaluation(data, measured)
-    on_hub = data["dataset"] is not None and "/" in data["dataset"]
+    on_hub = data["dataset"] is not None and is_on_hub(data["dataset"])
     task = "parsing" if parses(data) else "translation"
     metadata = ModelCardData(
         language=[code for code in source_target.split("-") if code != TREES],
@@ -106,9 +114,15 @@ def parses(data: dict[str, Any]) -> bool:
     return bool(data["direction"].split("-")[1] == TREES)
 
 
+def is_on_hub(dataset: str) -> bool:
+    """Tell whether a data set is OWNER/NAME on the Hub, and no folder of the machine."""
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", dataset) is not None and not Path(dataset).exists()
+
+
 def _dataset(data: dict[str, Any]) -> str:
     """Name the source of the text, without the folders of the machine."""
-    return str(data["dataset"] or "text-files")
+    name = str(data["dataset"] or "text-files")
+    return name if is_on_hub(name) else Path(name).name
 
 
 def _opening(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
@@ -180,7 +194,7 @@ def _training(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
     lines += [
         f"- Batches: {run['training']['batches_per_step']} a step, each of {run['data']['tokens_per_batch']:,} tokens "
         "a side at most",
-        f"- Precision: {'bfloat16 beside float32' if run['training'].get('bf16') else 'float32'}",
+        f"- Precision: {next((said for flag, said in PRECISIONS.items() if run['training'].get(flag)), 'float32')}",
         "- Carbon: not measured",
         "- Versions: " + ", ".join(f"{package} {version}" for package, version in versions.items()),
     ]

@@ -3,14 +3,15 @@
 import hashlib
 import json
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
+VOCABULARIES = ("tokenizer.json", "vocab.json", "*.spm")
 _PATTERNS = (
-    "config.json", "generation_config.json", *WEIGHTS, "*.py", "curve.png",
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-    "merges.txt", "*.spm", "chat_template.jinja",
+    "config.json", "generation_config.json", *WEIGHTS, "curve.png", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json", *VOCABULARIES, "merges.txt", "chat_template.jinja",
 )  # fmt: skip
 
 
@@ -31,16 +32,35 @@ def contents(folder: Path) -> list[Path]:
             f"only {', '.join(pickled)}, which can run code when loaded: load and save it again" if pickled else "none"
         )
         raise ValueError(f"{folder} holds no weights in safetensors ({why}). Has its run come to its end?")
-    missing = sorted({"config.json", "tokenizer_config.json"} - names)
-    if not missing:
-        named = code_named_by(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        missing = sorted((named | code_imported_by(found)) - names)
-    if missing:
+    needed = {"config.json", "tokenizer_config.json"}
+    if not any(fnmatch(name, pattern) for name in names for pattern in VOCABULARIES):
+        needed.add("tokenizer.json")
+    if "model.safetensors" not in names:
+        needed |= set(
+            json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))["weight_map"].values()
+        )
+    code = code_of(folder) if "config.json" in names else set()
+    if missing := sorted((needed - names) | {name for name in code if not (folder / name).is_file()}):
         raise ValueError(
             f"{folder} lacks {', '.join(missing)}, without which nobody else could load the model; save it again by "
             "save_pretrained of the model and of its tokenizer"
         )
-    return found
+    return sorted([*found, *(folder / name for name in code)])
+
+
+def is_of_model(name: str) -> bool:
+    """Tell whether a file at the top of a repository is a part of a model that is not code, by its name."""
+    return any(fnmatch(name, pattern) for pattern in (*_PATTERNS, "pytorch_model*.bin"))
+
+
+def code_of(folder: Path) -> set[str]:
+    """Return the files of code that config.json names, and those that these import; they may be missing."""
+    code: set[str] = set()
+    new = code_named_by(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    while new:
+        code |= new
+        new = code_imported_by([folder / name for name in new if (folder / name).is_file()]) - code
+    return code
 
 
 def code_named_by(config: dict[str, Any]) -> set[str]:

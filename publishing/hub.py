@@ -1,13 +1,15 @@
 """A repository on the Hub: opened by a token, written by one commit, or told in a line why not."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, HfApi, constants
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
+from .contents import is_of_model
 from .secrets import hide_tokens
 
 _HttpError: type[Exception] = HfHubHTTPError.__bases__[0]  # of whichever HTTP client the library of the Hub builds on
@@ -64,6 +66,7 @@ def open_repository(target: Target) -> None:
 def push(target: Target, files: list[Path], card: str, message: str, folders: dict[str, Path] | None = None) -> str:
     """Write files, a card and whole folders by one commit: whatever interrupts it, readers see all of it or nothing.
 
+    Parts of another model at the top, such as weights under another name that readers would get, go by the same commit.
     Large files go first, by their content; what an interrupted push has already sent is not sent again.
 
     Args:
@@ -85,11 +88,13 @@ def push(target: Target, files: list[Path], card: str, message: str, folders: di
     for name, folder in (folders or {}).items():
         inside = sorted(path for path in folder.rglob("*") if path.is_file())
         content |= {f"{name}/{path.relative_to(folder)}": path for path in inside}
-    operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=each) for name, each in content.items()]
+    added = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=each) for name, each in content.items()]
+    api = HfApi(token=target.token)
     with _told(target):
-        commit = HfApi(token=target.token).create_commit(
-            target.name, operations, commit_message=message, revision=target.branch
-        )
+        there = [each.rfilename for each in api.model_info(target.name, revision=target.branch).siblings or []]
+        stale = [name for name in there if "/" not in name and is_of_model(name) and name not in content]
+        gone = [CommitOperationDelete(path_in_repo=name) for name in stale]
+        commit = api.create_commit(target.name, [*added, *gone], commit_message=message, revision=target.branch)
     return str(commit.commit_url)
 
 
@@ -118,13 +123,22 @@ def _reason(error: BaseException, target: Target) -> str | None:
     if isinstance(error, HfHubHTTPError) and error.response is not None:
         return _told_by_status(error.response.status_code, str(error.server_message or ""), target)
     if isinstance(error, _HttpError | ConnectionError | TimeoutError):
-        return (
-            f"the Hub at {constants.ENDPOINT} does not answer ({type(error).__name__}); nothing was changed there. "
-            "Look at the network, then push again"
-        )
+        return _told_by_words(error, target)
     if isinstance(error, ValueError) and "metadata in README.md" in str(error):
         return f"the Hub does not take the model card: {error}"
-    return _reason(error.__cause__, target) if error.__cause__ is not None else None  # of a file among several
+    of_cause = None if error.__cause__ is None else _reason(error.__cause__, target)  # of a file among several
+    return _told_by_words(error, target) if of_cause is None and isinstance(error, RuntimeError) else of_cause
+
+
+def _told_by_words(error: BaseException, target: Target) -> str:
+    """Tell of an error without an answer of its own; hf_xet has the status in its words, or raises RuntimeError."""
+    said = " ".join(str(error).split())
+    if status := re.search(r"\((\d{3}) [A-Z]", said):
+        return _told_by_status(int(status[1]), said, target)
+    return (
+        f"the Hub at {constants.ENDPOINT} does not answer ({type(error).__name__}: {said[:200]}); nothing was changed "
+        "there. Look at the network, then push again"
+    )
 
 
 def _told_by_status(status: int, said: str, target: Target) -> str:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 HIDDEN = "<HUB_TOKEN>"
-_TOKEN = re.compile(r"\b(hf|api_org)_\w+")
+_TOKEN = re.compile(r"\b(?:hf_(?:oauth|jwt)_[\w.-]+|(?:hf|api_org)_[A-Za-z0-9]{16,})")
+"""Not every word that begins so: a folder may be called hf_corpus."""
 _FLAG = "--hub_token"
 
 

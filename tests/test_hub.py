@@ -22,14 +22,22 @@ import pytest
 from huggingface_hub import ModelCard
 from loopback_registry import Registry, faults_of_card
 from safetensors.torch import load
+from transformers import AutoModelForSeq2SeqLM
 
+import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.commands import main
-from vaswani.publishing import hide_tokens
+from vaswani.publishing import Target, hide_tokens, model_card
+from vaswani.publishing.hub import PublishingError, _told
 from vaswani.publishing.secrets import hide_in_command
 
 Done = subprocess.CompletedProcess[str]
 ROOT = Path(__file__).resolve().parents[1]
-ANN, BEN, READER, WRONG = "hf_annWriteTokenOfTests", "hf_benWriteTokenOfTests", "hf_readTokenOfTests", "hf_wrongOfTests"
+ANN, BEN, READER, WRONG = (
+    "hf_annWriteTokenOfTests",
+    "hf_benWriteTokenOfTests",
+    "hf_readTokenOfTests",
+    "hf_wrongTokenOfTests",
+)
 NAME = "ann/tiny-en-de"
 WORDS = {"red": "rot", "cat": "Katze", "dog": "Hund", "house": "Haus", "sees": "sieht", "likes": "mag", "big": "groß"}
 CARD = """---
@@ -372,11 +380,37 @@ def test_an_interrupted_push_changes_nothing_and_a_later_one_completes(
 
 
 @pytest.mark.slow
+def test_weights_of_an_earlier_push_do_not_stand_in_the_way_of_new_ones(
+    world: World, trained: Any, tmp_path: Path
+) -> None:
+    """A repository that has model.safetensors beside shards is read by the former."""
+    run = shutil.copytree(trained[0], tmp_path / "run", ignore=shutil.ignore_patterns("checkpoint-*"))
+    assert world.push(run, "ann/again").returncode == 0
+    model = AutoModelForSeq2SeqLM.from_pretrained(run)
+    (run / "model.safetensors").unlink()
+    model.save_pretrained(run, max_shard_size="8KB")
+    (run / "my_notes.py").touch()
+    assert world.push(run, "ann/again").returncode == 0
+    before, after = list(world.hub.model("ann/again").commits.values())[-2:]
+    shards = {path.name for path in run.glob("model-*")}
+    assert len(shards) > 1
+    assert before.keys() - after.keys() == {"model.safetensors"}
+    assert after.keys() - before.keys() == shards | {"model.safetensors.index.json"}
+    assert "my_notes.py" not in after
+    next(run.glob("model-00001*")).unlink()
+    (run / "tokenizer.json").unlink()
+    done = world.push(run, "ann/again")
+    assert done.returncode == 2
+    assert re.search(r"lacks model-00001-of-\d+.safetensors, tokenizer.json, without which", done.stderr)
+
+
+@pytest.mark.slow
 def test_training_outlives_a_hub_that_fails_and_says_how_to_push(world: World) -> None:
     """Each push fails, in the middle and at the end; the run is whole, its code is 2, and `vaswani push` completes."""
     flags = [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
-    folder = world.folder / "unlucky"
+    folder = world.folder / "an unlucky run"
     flags += ["--push_to_hub", "--hub_model_id", "ann/unlucky", "--hub_strategy", "every_save", "--hub_always_push"]
+    flags += ["--hub_license", "cc-by-nc-4.0", "--hub_revision", "trial", "--hub_private_repo", "true"]
     world.hub.fault = lambda _, path: 403 if "/commit/" in path else None
     try:
         done = world.start(ROOT / "recipes" / "wmt14_base.py", *flags, "--output_dir", folder)
@@ -384,10 +418,12 @@ def test_training_outlives_a_hub_that_fails_and_says_how_to_push(world: World) -
         world.hub.fault = lambda *_: None
     assert done.returncode == 2, done.stderr[-3000:]
     assert "Note: the push at step 10 failed: the token may not write to ann/unlucky" in done.stdout
-    assert f"push it by: vaswani push {folder} ann/unlucky" in done.stderr
+    again = ["ann/unlucky", "--branch", "trial", "--license", "cc-by-nc-4.0", "--private"]
+    assert f"push it by: vaswani push '{folder}' {' '.join(again)}" in done.stderr
     assert json.loads((folder / "metrics.json").read_text())["steps"] == 20
     assert world.hub.model("ann/unlucky").messages == ["initial commit"]
-    assert world.push(folder, "ann/unlucky").returncode == 0
+    assert not list(folder.glob(".push-*"))
+    assert world.push(folder, *again).returncode == 0
 
 
 @pytest.mark.slow
@@ -424,9 +460,42 @@ def test_a_folder_that_is_no_whole_model_is_refused(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            ConnectionError("Network error: HTTP client error (403 Forbidden) for url"),
+            "may not write to ann/new",
+        ),
+        (ConnectionError("Network error: HTTP status server error (503 Service Unavailable)"), "it answers 503"),
+        (ConnectionError("dns error"), "does not answer (ConnectionError: dns error)"),
+        (RuntimeError("Data processing error: CAS service error"), "does not answer (RuntimeError: Data processing"),
+    ],
+)
+def test_errors_of_the_native_uploader_are_told(error: Exception, message: str) -> None:
+    with pytest.raises(PublishingError, match=re.escape(message)), _told(Target("ann/new")):
+        raise error
+
+
+@pytest.mark.slow
+def test_the_card_tells_precision_and_text_as_they_were(trained: Any) -> None:
+    metrics, run = (json.loads((trained[0] / f"{name}.json").read_text()) for name in ("metrics", "run"))
+    off = dict.fromkeys(("bf16", "fp16", "bf16_throughout"), False)
+    for flags, said in (({"fp16": True}, "float16 beside float32"), ({"bf16_throughout": True}, "bfloat16 throughout"),
+                        ({"bf16": True}, "bfloat16 beside float32"), ({}, "float32")):  # fmt: skip
+        told = run | {"training": run["training"] | off | flags}
+        assert f"- Precision: {said}" in model_card(NAME, told, metrics, {})
+    own = run | {"data": run["data"] | {"dataset": "/home/ann/corpora/mine"}, "command": ""}
+    card = model_card(NAME, own, metrics, {})
+    assert "on mine." in card
+    assert "/home" not in card
+
+
 def test_tokens_are_hidden_however_they_come() -> None:
-    assert hide_tokens("Bearer hf_AbC123: no") == "Bearer <HUB_TOKEN>: no"
-    assert hide_tokens("half_done hf auth login") == "half_done hf auth login"
+    assert hide_tokens(f"Bearer {ANN}: no") == "Bearer <HUB_TOKEN>: no"
+    assert hide_tokens("hf_oauth_eyJhb.eyJzd-x hf_jwt_eyJ.x") == "<HUB_TOKEN> <HUB_TOKEN>"
+    for word in ("half_done hf auth login", "--output_dir runs/hf_base --data_dir /data/hf_corpus/de"):
+        assert hide_tokens(word) == word
     hidden = ["r.py", "--hub_token", "<HUB_TOKEN>", "--seed", "1"]
     assert hide_in_command(["r.py", "--hub_token", "oddlooking", "--seed", "1"]) == hidden
     assert hide_in_command(["r.py", "--hub-token=oddlooking"]) == ["r.py", "--hub-token=<HUB_TOKEN>"]
