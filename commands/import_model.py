@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 TOKENIZER = (
@@ -19,6 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for our model; must not exist")
     parser.add_argument("--num_heads", type=int, help="heads of each layer, which an .npz does not tell")
+    parser.add_argument(
+        "--target_space", metavar="N", type=int,
+        help="of an .npz with target_space_embedding: the target_space_id of the problem it was trained on",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:
@@ -36,6 +41,9 @@ def run(args: argparse.Namespace) -> None:
         )
     if args.source.suffix == ".npz" and args.num_heads is None:
         raise ValueError("an .npz does not tell how many heads a layer has; give --num_heads")
+    for name in ("num_heads", "target_space"):
+        if args.source.suffix != ".npz" and getattr(args, name) is not None:
+            raise ValueError(f"--{name} is of an .npz; {args.source} tells by itself, so leave it out")
     if args.output.exists():
         raise ValueError(f"{args.output} exists; name another folder")
 
@@ -50,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     elif args.source.suffix == ".pt":
         foreign = read_fairseq(args.source)
     else:
-        foreign = read_tensor2tensor(args.source, args.num_heads)
+        foreign = read_tensor2tensor(args.source, args.num_heads, args.target_space)
     model = express(foreign)
     if generation is not None:
         model.generation_config = generation
@@ -62,4 +70,6 @@ def run(args: argparse.Namespace) -> None:
         f"a table of {model.config.max_positions}, since theirs are not the paper's; training would change it"
     )  # fmt: skip
     words = ", ".join(copied) or "none; put one beside the weights (tokenizer.json, tokenizer_config.json)"
+    if "source.spm" in copied and find_spec("sentencepiece") is None:
+        words += " (read by sentencepiece, which is not installed: pip install sentencepiece)"
     print(f"{args.output}: {model.num_parameters():,} parameters; positions: {kind}; tokenizer: {words}")

@@ -94,7 +94,13 @@ def express(foreign: Foreign) -> VaswaniForConditionalGeneration:
     kind = weights["model.tokens.weight"].dtype
     model = VaswaniForConditionalGeneration(config)
     torch.nn.Module.to(model, kind)
-    missing, unknown = model.load_state_dict({name: weight.to(kind) for name, weight in weights.items()}, strict=False)
+    try:
+        missing, unknown = model.load_state_dict(
+            {name: weight.to(kind) for name, weight in weights.items()}, strict=False
+        )
+    except RuntimeError as error:  # of other shapes
+        first = next(line for line in str(error).splitlines()[1:])
+        raise CannotExpressError(f"its settings are not those of its weights: {first.strip()}") from error
     tied = {"model.encoder.tokens.weight", "model.decoder.tokens.weight"}
     if unknown or set(missing) - tied:
         raise CannotExpressError(
@@ -116,6 +122,8 @@ def check_biases(biases: dict[str, Tensor]) -> None:
 
 def check_alike(weights: dict[str, Tensor]) -> None:
     """Raise unless these tables, by their names, are one: the paper's embeddings and projection (section 3.4)."""
+    if not weights:
+        raise CannotExpressError("it has no table of embeddings")
     (first, one), *others = weights.items()
     for name, other in others:
         if one.shape != other.shape or not torch.equal(one, other):
@@ -123,13 +131,17 @@ def check_alike(weights: dict[str, Tensor]) -> None:
 
 
 def paper_order(tables: tuple[Tensor, Tensor]) -> Tensor | None:
-    """Return at which of their dimensions each of ours is, `[D]`, if both tables are the paper's; None otherwise."""
+    """Return at which of their dimensions each of ours is, `[D]`, if both tables are the paper's; None otherwise.
+
+    They are as exact as their numbers: in 16 bits, a table may differ by what these round off.
+    """
     positions, d_model = tables[0].shape
     paper = sinusoidal_positions(torch.arange(positions), d_model).double()
     halves = torch.arange(d_model).view(2, -1).T.flatten()  # sines first, then cosines
+    tolerance = max(1e-4, *(torch.finfo(table.dtype).eps for table in tables))
     for order in (torch.arange(d_model), halves):
         found = [table.double()[:, order] for table in tables]
-        if all(table.shape == paper.shape and torch.allclose(table, paper, rtol=0, atol=1e-4) for table in found):
+        if all(table.shape == paper.shape and torch.allclose(table, paper, rtol=0, atol=tolerance) for table in found):
             return order
     return None
 

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -20,20 +21,28 @@ def read_fairseq(path: Path) -> Foreign:
     """Return the network of a checkpoint; nothing in the file is run.
 
     Raises:
-        CannotExpressError: settings that ours cannot express, or a file without "model" and "args".
+        CannotExpressError: settings that ours cannot express, or a file that is damaged or without "model" and "args".
 
     """
+    if not path.is_file():
+        raise CannotExpressError(f"{path} is no file")
     with torch.serialization.safe_globals([argparse.Namespace]):
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
+        except pickle.UnpicklingError as error:
             raise CannotExpressError(
                 f"{path} holds more than weights and an argparse.Namespace, and loading that could run code "
                 f'({str(error).splitlines()[0]}); where you trust it, save {{"model": ..., "args": Namespace(...)}}'
             ) from None
-    if not isinstance(content, dict) or not isinstance(content.get("args"), argparse.Namespace):
-        raise CannotExpressError(f'{path} has no "args"; a checkpoint of fairseq has "model" and "args"')
-    return from_state(content["model"], dict(vars(content["args"])))
+        except (RuntimeError, OSError, EOFError) as error:
+            raise CannotExpressError(f"{path} is damaged ({str(error).splitlines()[0]}); was it cut off?") from None
+    for name, kind in {"args": argparse.Namespace, "model": dict}.items():
+        if not isinstance(content, dict) or not isinstance(content.get(name), kind):
+            raise CannotExpressError(f'{path} has no "{name}"; a checkpoint of fairseq has "model" and "args"')
+    try:
+        return from_state(content["model"], dict(vars(content["args"])))
+    except KeyError as error:
+        raise CannotExpressError(f"{path} lacks {error}, which a checkpoint of fairseq's transformer has") from error
 
 
 def from_state(state: dict[str, Tensor], args: dict[str, Any]) -> Foreign:
@@ -78,7 +87,11 @@ def check_settings(args: dict[str, Any]) -> None:
             raise CannotExpressError(f"encoder_{what} is {one} and decoder_{what} is {other}; here they are one")
     if (activation := args.get("activation_fn") or "relu") != "relu":
         raise CannotExpressError(f"its feed-forward networks compute {activation}, and ours ReLU (eq. 2)")
-    for switch in ("layernorm_embedding", "no_token_positional_embeddings", "adaptive_softmax_cutoff"):
+    switches = (
+        "layernorm_embedding", "no_token_positional_embeddings", "adaptive_softmax_cutoff", "cross_self_attention",
+        "no_cross_attention",
+    )  # fmt: skip
+    for switch in switches:
         if args.get(switch):
             raise CannotExpressError(f"it was trained with --{switch.replace('_', '-')}, which has no place here")
 
@@ -88,5 +101,6 @@ def positions(state: dict[str, Tensor], args: dict[str, Any], stack: str, d_mode
     first = PAD + 1
     if args.get(f"{stack}_learned_pos"):
         return state[f"{stack}.embed_positions.weight"][first:]
-    longest = args.get("max_source_positions" if stack == "encoder" else "max_target_positions") or 1024
+    # Computed ones have no end of their own, so that of the longer side serves both.
+    longest = max(args.get(f"max_{side}_positions") or 1024 for side in ("source", "target"))
     return tensor2tensor_sinusoids(torch.arange(first, first + longest), d_model)

@@ -8,6 +8,7 @@ TensorFlow is not needed here; where it is, this makes the file:
 
 import math
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,9 @@ _PARTS = {
 }
 
 
-def read_tensor2tensor(path: Path, num_heads: int, max_positions: int = 1024) -> Foreign:
+def read_tensor2tensor(
+    path: Path, num_heads: int, target_space: int | None = None, max_positions: int = 1024
+) -> Foreign:
     """Return the network of a file of variables.
 
     Its decoder starts with a vector of zeros, for which there is no symbol: one is added after the last, with a row of
@@ -47,14 +50,19 @@ def read_tensor2tensor(path: Path, num_heads: int, max_positions: int = 1024) ->
     Args:
         path: an .npz file.
         num_heads: h, which the shapes of the variables do not tell.
+        target_space: the row of target_space_embedding, which tensor2tensor adds to every source symbol if it was
+            trained by its defaults; the `target_space_id` of its problem.
         max_positions: rows of the position table, which has to be written out.
 
     Raises:
-        CannotExpressError: a variable is missing or has no place here.
+        CannotExpressError: the file is damaged, a variable is missing or has no place here, or `target_space` is given
+            where there is none, or not where there is one.
 
     """
-    with np.load(path, allow_pickle=False) as content:
-        variables = {name: torch.from_numpy(content[name]) for name in content.files if not _NOT_WEIGHTS.search(name)}
+    if num_heads < 1:
+        raise CannotExpressError(f"{num_heads} heads are asked for; at least 1 is needed")
+    variables = read_variables(path)
+    space = space_embedding(variables, target_space)
     tokens = table(variables)
     weights = {}
     for name, variable in variables.items():
@@ -79,7 +87,7 @@ def read_tensor2tensor(path: Path, num_heads: int, max_positions: int = 1024) ->
     return Foreign(
         weights,
         {},
-        (sinusoids, sinusoids),
+        (sinusoids if space is None else sinusoids.to(space) + space, sinusoids),
         math.sqrt(d_model),
         EPSILON,
         fields={
@@ -98,6 +106,41 @@ def read_tensor2tensor(path: Path, num_heads: int, max_positions: int = 1024) ->
             "decoder_start_token_id": len(tokens),
         },
     )
+
+
+def read_variables(path: Path) -> dict[str, Tensor]:
+    """Return the variables of a file by name, without those of training."""
+    with path.open("rb") as file:
+        try:
+            content = np.load(file, allow_pickle=False)
+        except (zipfile.BadZipFile, EOFError, ValueError) as error:
+            raise CannotExpressError(f"{path} is damaged, or no .npz ({error}); was it cut off?") from error
+        if not isinstance(content, np.lib.npyio.NpzFile):
+            raise CannotExpressError(f"{path} is one array and no .npz of variables by name; write it by numpy.savez")
+        arrays = {name: content[name] for name in content.files if not _NOT_WEIGHTS.search(name)}
+    if others := [name for name, array in arrays.items() if array.dtype.kind != "f"]:
+        raise CannotExpressError(f"{path} holds {', '.join(others[:3])}, which are no weights; leave them out")
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def space_embedding(variables: dict[str, Tensor], row: int | None) -> Tensor | None:
+    """Take the embeddings of target spaces out of `variables`, and return the one `[D]` that is added to each source.
+
+    A constant beside the positions is a part of the encoder's table.
+    """
+    name = next((name for name in variables if name.endswith("body/target_space_embedding/kernel")), None)
+    if name is None:
+        if row is not None:
+            raise CannotExpressError(f"it has no embeddings of target spaces; leave out --target_space {row}")
+        return None
+    rows = variables.pop(name)
+    if row is None or not 0 <= row < len(rows):
+        asked = "" if row is None else f", and --target_space {row} is none of them"
+        raise CannotExpressError(
+            f"it adds one of {len(rows)} embeddings of target spaces to each source symbol{asked}; give --target_space "
+            "N, the target_space_id of the problem that it was trained on"
+        )
+    return rows[row]
 
 
 def table(variables: dict[str, Tensor]) -> Tensor:

@@ -134,6 +134,7 @@ class Reference(nn.Module):
         if not pre_norm:
             self.stacks.encoder.norm = self.stacks.decoder.norm = None
         self.key_bias = key_bias
+        self.space = torch.zeros(D)
 
     @torch.no_grad()
     def draw(self, randomise: Randomise) -> "Reference":
@@ -155,7 +156,7 @@ class Reference(nn.Module):
         if start_is_zero:  # what the symbol at the start looks up is taken away
             embedded = torch.cat([embedded[:, :1] - self.scale * self.tokens(target[:, :1]), embedded[:, 1:]], 1)
         causal = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
-        return F.linear(self.stacks(self.embed(source), embedded, tgt_mask=causal), self.tokens.weight)
+        return F.linear(self.stacks(self.embed(source) + self.space, embedded, tgt_mask=causal), self.tokens.weight)
 
 
 def their_table(first: int, rows: int = 64) -> Tensor:
@@ -278,16 +279,102 @@ def test_tensor2tensor_gives_the_same_logits(randomise: Randomise, tmp_path: Pat
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6 * float(expected.abs().max()))
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")
+def test_the_embedding_of_a_target_space_is_a_part_of_the_encoders_positions(
+    randomise: Randomise, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    reference = Reference(True, 1e-6, their_table(0), math.sqrt(D), False).draw(randomise)
+    spaces = torch.randn(32, D)
+    variables = tensor2tensor_variables(reference) | {"transformer/body/target_space_embedding/kernel": spaces.numpy()}
+    np.savez(tmp_path / "model.npz", allow_pickle=False, **variables)
+    asked = ["import", str(tmp_path / "model.npz"), str(tmp_path / "ours"), "--num_heads", str(H)]
+    for space, message in (([], "give --target_space N"), (["--target_space", "32"], "and --target_space 32 is none")):
+        assert main([*asked, *space]) == 2
+        assert message in capsys.readouterr().err
+    assert main([*asked, "--target_space", "9"]) == 0
+    ours: Any = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "ours")
+    source, target = torch.tensor([[5, 6, 7, 8]]), torch.tensor([[4, 9, 3]])
+    starts = torch.cat([torch.tensor([[V]]), target[:, 1:]], 1)
+    with torch.no_grad():
+        found = ours(source, decoder_input_ids=starts).logits[:, :, :V]
+        without = reference(source, target, start_is_zero=True)
+        reference.space = spaces[9]
+        expected = reference(source, target, start_is_zero=True)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+    assert not torch.allclose(expected, without, atol=1e-2)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_positions_in_16_bits_are_still_the_papers(randomise: Randomise, tmp_path: Path, kind: torch.dtype) -> None:
+    theirs: Any = marian(randomise)
+    theirs.to(kind).save_pretrained(tmp_path / "marian")
+    assert main(["import", str(tmp_path / "marian"), str(tmp_path / "ours")]) == 0
+    assert AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "ours").config.positions == "sinusoidal"
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")
+@pytest.mark.parametrize(
+    ("settings", "lost", "message"),
+    [
+        ({"cross_self_attention": True}, "", "it was trained with --cross-self-attention, which has no place here"),
+        ({"encoder_ffn_embed_dim": 48, "decoder_ffn_embed_dim": 48}, "", "its settings are not those of its weights"),
+        ({"encoder_learned_pos": True}, "", "lacks 'encoder.embed_positions.weight', which a checkpoint"),
+        ({}, "embed_tokens|output_projection", "it has no table of embeddings"),
+    ],
+)
+def test_a_checkpoint_of_fairseq_that_does_not_fit_is_refused(
+    randomise: Randomise, tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: Any, lost: str, message: str
+) -> None:
+    reference = Reference(False, 1e-5, their_table(2), math.sqrt(D), True).draw(randomise)
+    state = {
+        name: each for name, each in fairseq_state(reference, None).items() if not lost or not re.search(lost, name)
+    }
+    torch.save({"model": state, "args": argparse.Namespace(**SETTINGS | settings)}, tmp_path / "model.pt")
+    assert main(["import", str(tmp_path / "model.pt"), str(tmp_path / "ours")]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")
+def test_computed_positions_reach_as_far_as_the_longer_side_allows(randomise: Randomise, tmp_path: Path) -> None:
+    reference = Reference(False, 1e-5, their_table(2), math.sqrt(D), True).draw(randomise)
+    settings = argparse.Namespace(**SETTINGS | {"max_target_positions": 5})
+    torch.save({"model": fairseq_state(reference, None), "args": settings}, tmp_path / "model.pt")
+    assert main(["import", str(tmp_path / "model.pt"), str(tmp_path / "ours")]) == 0
+    assert AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "ours").config.max_positions == 64
+
+
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     class Anything:
         pass
 
     torch.save({"model": {}, "cfg": 1}, tmp_path / "new.pt")
+    torch.save({"args": argparse.Namespace()}, tmp_path / "half.pt")
+    torch.save({"model": {}, "args": Path}, tmp_path / "code.pt")
+    content = (tmp_path / "new.pt").read_bytes()
+    (tmp_path / "cut.pt").write_bytes(content[: len(content) // 2])
     np.savez(tmp_path / "none.npz", a=np.zeros(2))
+    content = (tmp_path / "none.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(content[: len(content) // 2])
+    (tmp_path / "empty.npz").touch()
+    np.savez(tmp_path / "words.npz", a=np.array(["b"]))
+    np.save(tmp_path / "one.npy", np.zeros(2))
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
     (tmp_path / "text.txt").touch()
     (tmp_path / "there").mkdir()
     for words, message in (
         (["new.pt", "out"], 'has no "args"; a checkpoint of fairseq has'),
+        (["half.pt", "out"], 'has no "model"; a checkpoint of fairseq has'),
+        (["code.pt", "out"], "and loading that could run code"),
+        (["cut.pt", "out"], "cut.pt is damaged ("),
+        (["lost.pt", "out"], "lost.pt is no file"),
+        (["new.pt", "out", "--num_heads", "2"], "--num_heads is of an .npz"),
+        (["none.npz", "out", "--num_heads", "0"], "0 heads are asked for; at least 1"),
+        (["cut.npz", "out", "--num_heads", "2"], "cut.npz is damaged, or no .npz ("),
+        (["empty.npz", "out", "--num_heads", "2"], "empty.npz is damaged, or no .npz ("),
+        (["words.npz", "out", "--num_heads", "2"], "words.npz holds a, which are no weights"),
+        (["one.npz", "out", "--num_heads", "2"], "one.npz is one array and no .npz"),
+        (["none.npz", "out", "--num_heads", "2", "--target_space", "1"], "leave out --target_space 1"),
         (["none.npz", "out", "--num_heads", "2"], "0 tables of symbols (none)"),
         (["text.txt", "out"], "is no folder of a MarianMTModel, no .pt of fairseq and no .npz"),
         (["none.npz", "there", "--num_heads", "2"], "there exists; name another folder"),
