@@ -485,10 +485,10 @@ def test_the_card_tells_precision_and_text_as_they_were(trained: Any) -> None:
                         ({"bf16": True}, "bfloat16 beside float32"), ({}, "float32")):  # fmt: skip
         told = run | {"training": run["training"] | off | flags}
         assert f"- Precision: {said}" in model_card(NAME, told, metrics, {})
-    own = run | {"data": run["data"] | {"dataset": "/home/ann/corpora/mine"}, "command": ""}
+    own = run | {"data": run["data"] | {"dataset": "/data/corpora/mine"}, "command": ""}
     card = model_card(NAME, own, metrics, {})
     assert "on mine." in card
-    assert "/home" not in card
+    assert "/data" not in card
 
 
 def test_tokens_are_hidden_however_they_come() -> None:

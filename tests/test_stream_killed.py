@@ -83,8 +83,13 @@ def live(
     def gather(thing: Any) -> list[Any]:
         """Process 0 gets what everyone gave, and nobody goes on before."""
         if rank > 0:
-            others[0].send(thing)
-            others[0].recv()
+            try:
+                others[0].send(thing)
+                others[0].recv()
+            except (EOFError, ConnectionError):  # process 0 was killed a moment before this one
+                if life.kill is not None:
+                    signal.sigtimedwait([], 60)
+                raise
             return []
         things = [thing] + [other.recv() for other in others]
         for other in others:

@@ -31,7 +31,7 @@ def train_in_turn(asked: Options, recipe: Recipe) -> int:
     for seed in range(1, asked.seeds + 1):
         for row in asked.rows:
             if (run_folder(table, row, seed) / METRICS).exists():
-                print(f"=== {row.name}, seed {seed} has ended, with the flags of then", flush=True)
+                print(f"{row.name}, seed {seed}: has ended, with what it was told then", flush=True)
                 continue
             name = f"{row.name}, seed {seed}"
             print(f"\n=== {name}", flush=True)
