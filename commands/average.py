@@ -102,12 +102,12 @@ def check_alike(folders: list[Path]) -> None:
     from vaswani.serving.loading import load_tokenizer
 
     first, *others = folders
-    config, symbols = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))  # type: ignore[arg-type]
+    config, symbols = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))
     for folder in others:
         other = AutoConfig.from_pretrained(folder)
         for name in COMPUTED:
             one, its = getattr(config, name, None), getattr(other, name, None)
             if one != its:
                 raise ValueError(f"{folder} has {name} {its!r} and {first} has {one!r}: they are not of one network")
-        if fingerprint(load_tokenizer(folder)) != symbols:  # type: ignore[arg-type]
+        if fingerprint(load_tokenizer(folder)) != symbols:
             raise ValueError(f"{folder} has another vocabulary than {first}: their symbols mean different things")

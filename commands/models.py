@@ -33,7 +33,8 @@ def load_model(folder: Path, device: "torch.device", dtype: str | None = None) -
 
     logging.disable_progress_bar()
     as_asked = {} if dtype is None else {"dtype": getattr(torch, dtype)}
-    model: Any = load_whole(folder, **as_asked).to(device).eval()  # type: ignore[arg-type]
+    model: Any = load_whole(folder, **as_asked)
+    model = model.to(device).eval()
     in_16_bits = model.dtype.itemsize == 2
     if in_16_bits and device.type == "cpu":
         keep_few_kernels()  # batches of sentences, and each step of a search, have shapes of their own

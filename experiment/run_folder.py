@@ -21,6 +21,7 @@ from transformers.trainer_callback import TrainerState
 from vaswani.data import Drops
 from vaswani.data.cleaning import UNREADABLE
 from vaswani.publishing import METRICS, RUN, hide_in_command
+from vaswani.publishing.records import read_json
 
 from .arguments import Arguments
 
@@ -62,7 +63,7 @@ def take(folder: Path, resume: bool, description: dict[str, Any]) -> dict[str, A
         hold(folder, PATIENCE)
         claim(folder, resume)  # again: the one that was waited for may have left a run
     if resume and metrics.exists():  # maybe only now, by the one that was waited for
-        return dict(json.loads(metrics.read_text(encoding="utf-8")))
+        return dict(read_json(metrics))
     if not (folder / RUN).exists():  # which makes it a run's folder
         write_json(folder / RUN, description)
     return None
@@ -83,7 +84,7 @@ class Retelling(TrainerCallback):
 
 def told_before(folder: Path) -> dict[str, Any]:
     """Return what the run of a folder was told when it last began to train."""
-    return dict(json.loads((folder / RUN).read_text(encoding="utf-8")))
+    return dict(read_json(folder / RUN))
 
 
 def claim(folder: Path, resume: bool) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
 
 from vaswani.modeling import VaswaniForConditionalGeneration
 
@@ -35,20 +35,19 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
     return whole
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of a folder.
+def load_tokenizer(folder: Path) -> Any:
+    """Return the tokenizer of a folder, of whatever class it names.
 
     Raises:
         ValueError: it cannot be read, or needs a library that is not installed.
 
     """
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder)
     except ImportError as error:
         raise ValueError(f"the tokenizer in {folder} cannot be loaded: {' '.join(str(error).split())}") from error
     except ValueError as error:  # JSON that is cut off says nothing of its file
         raise ValueError(f"the tokenizer in {folder} cannot be loaded: {error}") from error
-    return tokenizer
 
 
 def _unlike(folder: Path, what: str) -> str:

@@ -328,7 +328,9 @@ class VaswaniTrainer(Trainer):
             self._begun_at = reached.global_step
             if self._patience:
                 self._patience.early_stopping_patience_counter = evaluations_without_gain(reached)
-            is_spent = self._patience and evaluations_without_gain(reached) >= self._patience.early_stopping_patience
+            is_spent = self._patience and (
+                self._patience.early_stopping_patience_counter >= self._patience.early_stopping_patience
+            )
             if is_spent or reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
                 self.state = reached
                 self.state.best_model_checkpoint = best_of(reached, Path(str(self.args.output_dir)))
