@@ -208,7 +208,12 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
 
 
 def _is_given(name: str, flags: Sequence[str]) -> bool:
-    return any(flag.partition("=")[0].replace("-", "_") == name.replace("-", "_") for flag in flags)
+    return any(spelled(flag) == spelled(name) for flag in flags)
+
+
+def spelled(flag: str) -> str:
+    """Return a flag without its value, in one spelling: dashes and underscores are the same to the parser."""
+    return flag.partition("=")[0].replace("-", "_")
 
 
 def _nearest(flag: str, parser: HfArgumentParser) -> str:

@@ -1,11 +1,12 @@
 """Which files of a folder make a model: no pickle, no state of training, nothing of the machine it was trained on."""
 
 import hashlib
-import json
 import re
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+
+from .records import read_json
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 VOCABULARIES = ("tokenizer.json", "vocab.json", "*.spm")
@@ -36,9 +37,7 @@ def contents(folder: Path) -> list[Path]:
     if not any(fnmatch(name, pattern) for name in names for pattern in VOCABULARIES):
         needed.add("tokenizer.json")
     if "model.safetensors" not in names:
-        needed |= set(
-            json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))["weight_map"].values()
-        )
+        needed |= set(read_json(folder / "model.safetensors.index.json")["weight_map"].values())
     code = code_of(folder) if "config.json" in names else set()
     if missing := sorted((needed - names) | {name for name in code if not (folder / name).is_file()}):
         raise ValueError(
@@ -56,7 +55,7 @@ def is_of_model(name: str) -> bool:
 def code_of(folder: Path) -> set[str]:
     """Return the files of code that config.json names, and those that these import; they may be missing."""
     code: set[str] = set()
-    new = code_named_by(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    new = code_named_by(read_json(folder / "config.json"))
     while new:
         code |= new
         new = code_imported_by([folder / name for name in new if (folder / name).is_file()]) - code

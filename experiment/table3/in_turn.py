@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vaswani.experiment.arguments import Recipe
+from vaswani.experiment.arguments import Recipe, spelled
 from vaswani.publishing import METRICS
 
 from .options import Options
@@ -58,9 +58,8 @@ def flag(flags: list[str], name: str) -> str | None:
     """Return the last value that a flag has among others, if it is there, spelled with dashes or with underscores."""
     found = None
     for each, after in zip(flags, [*flags[1:], None], strict=False):
-        spelled, equals, value = each.partition("=")
-        if spelled.replace("-", "_") == name.replace("-", "_"):
-            found = value if equals else after
+        if spelled(each) == spelled(name):
+            found = each.partition("=")[2] if "=" in each else after
     return found
 
 

@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from vaswani.experiment.arguments import spelled
+
 from .rows import ROWS, Row, Scale, chosen
 
 
@@ -62,7 +64,7 @@ def options(argv: Sequence[str], description: str | None) -> Options:
         parser.error(str(error))
     if given.seeds < 1 or (given.row and given.seeds > 1):
         parser.error(f"seeds is {given.seeds}; at least 1 is needed, and one row alone is told its --seed")
-    if not given.row and any(flag.partition("=")[0] == "--seed" for flag in flags):
+    if not given.row and any(spelled(flag) == spelled("--seed") for flag in flags):
         parser.error("--seed goes with --row; --rows and --all train seeds 1 to --seeds")
     rest = [*flags, *(["--help"] if given.help else [])]
     return Options(
