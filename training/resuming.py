@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator, DistributedType
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import EarlyStoppingCallback
 from transformers.trainer_callback import TrainerState
 
 from .checkpoints import MANIFEST, Layout, layout, saved_by_zero3, saved_on
 from .endings import StartupError
+
+_SETTINGS = ("initial_lr", "betas", "eps", "weight_decay")
+"""What flags say of Adam; the rest of what it holds it has learned."""
 
 _LAYOUTS = {DistributedType.FSDP: Layout.FSDP, DistributedType.DEEPSPEED: Layout.DEEPSPEED}
 
@@ -49,6 +54,20 @@ def seed_of(seed: int, step: int, process: int) -> int:
     """Return what a process draws its random states from that goes on at `step` and finds none of its own."""
     digest = hashlib.sha256(f"{seed} {step} {process}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
+
+
+def settings_of(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """Return the settings of Adam for each group of parameters, once its schedule is made and before it is loaded."""
+    return [{name: group[name] for name in _SETTINGS} for group in optimizer.param_groups]
+
+
+def set_settings(optimizer: Optimizer, schedule: LambdaLR, settings: list[dict[str, Any]]) -> None:
+    """Set Adam and its schedule to such settings, in place of those that came with a checkpoint."""
+    schedule.base_lrs = [group["initial_lr"] for group in settings]
+    rates = [base * of(schedule.last_epoch) for base, of in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)]
+    for group, own, rate in zip(optimizer.param_groups, settings, rates, strict=True):
+        group |= own | {"lr": rate}
+    schedule._last_lr = rates  # which the log reads
 
 
 def best_of(state: TrainerState, run: Path) -> str | None:

@@ -22,7 +22,7 @@ from .faster import train_faster
 from .finite import FiniteSteps, Place
 from .peers import named_when_lost
 from .progress import Progress
-from .resuming import best_of, check_fits, evaluations_without_gain, seed_of
+from .resuming import best_of, check_fits, evaluations_without_gain, seed_of, set_settings, settings_of
 from .schedule import inverse_square_root, peak_rate
 from .sharding import check_sharding, is_sharded, keep_embeddings, keep_float32, whole_copy
 from .signals import Signals, leave_to_parent
@@ -30,10 +30,6 @@ from .startup import check_data, check_processes, check_weights
 
 POSITION = "stream.json"
 _log = logging.getLogger(__name__)
-
-
-_SETTINGS = ("initial_lr", "betas", "eps", "weight_decay")
-"""What flags say of Adam."""
 
 
 class BatchSource(Protocol):
@@ -190,7 +186,7 @@ class VaswaniTrainer(Trainer):
             warmup = round(self.args.warmup_steps)
             self.lr_scheduler = LambdaLR(optimizer, lambda done: inverse_square_root(done + 1, warmup))
             self._created_lr_scheduler = True
-        self._settings_of_adam = [{name: group[name] for name in _SETTINGS} for group in optimizer.param_groups]
+        self._settings_of_adam = settings_of(optimizer)
         return self.lr_scheduler
 
     # --- evaluation and logging ---
@@ -297,19 +293,11 @@ class VaswaniTrainer(Trainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """Load what Adam and eq. 3 remember; their settings are what the flags say now, not what they said."""
         super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is None:
-            return
-        assert self.optimizer is not None
-        schedule = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)  # DeepSpeed has it wrapped
-        assert isinstance(schedule, LambdaLR)
-        told = self._settings_of_adam
-        schedule.base_lrs = [group["initial_lr"] for group in told]
-        rates = [
-            base * of(schedule.last_epoch) for base, of in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
-        ]
-        for group, settings, rate in zip(self.optimizer.param_groups, told, rates, strict=True):
-            group |= settings | {"lr": rate}
-        schedule._last_lr = rates  # which the log reads
+        if checkpoint is not None:
+            assert self.optimizer is not None
+            schedule = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)  # DeepSpeed has it wrapped
+            assert isinstance(schedule, LambdaLR)
+            set_settings(self.optimizer, schedule, self._settings_of_adam)
 
     def train_from(self, checkpoint: Path | None) -> None:
         """Train to `max_steps`, from a checkpoint if one is given; from the last one of an ended run, no more.
