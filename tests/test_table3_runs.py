@@ -219,6 +219,28 @@ def test_runs_that_differ_in_more_than_their_rows_are_no_table(
     assert words in str(refused.value)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--warmup_steps", "60"], "has warmup_steps 60.0 and"),
+        (["--max_steps", "121"], "has steps 121 and"),
+        (["--vocab_size", "301"], "has vocab_size 301 and"),
+        (["--scale", "8"], "has widths_divided_by 8 and"),
+    ],
+)
+def test_a_row_that_could_not_join_those_that_have_ended_is_not_trained(
+    trained: Path, text: Path, flags: list[str], words: str
+) -> None:
+    done = subprocess.run(
+        command("--rows", "base", "D-ls0.0", *SMALL, "--data_dir", text, "--output_dir", trained, *flags),
+        env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert not (trained / "D-ls0.0").exists()
+
+
 def test_the_spread_within_rows_is_pooled() -> None:
     assert pooled_deviation([[1, 3], [5, 7, 9], [100]]) == pytest.approx(((2 + 8) / 3) ** 0.5)
     assert pooled_deviation([[1], [2]]) is None

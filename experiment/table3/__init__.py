@@ -1,17 +1,21 @@
 """Table 3: its rows, training them, and what came out beside what the paper found."""
 
+import json
 import sys
+from pathlib import Path
 
+from vaswani.experiment.agreement import by_main
 from vaswani.experiment.arguments import Arguments, Recipe, parse
 from vaswani.experiment.errors import told_plainly
 from vaswani.experiment.process import ending_the_process
 from vaswani.experiment.run import run
+from vaswani.experiment.run_folder import describe
 from vaswani.training.schedule import peak_rate
 
 from .in_turn import train_in_turn
 from .options import Options, options
 from .rows import AS_THE_PAPER, BASE, BIG, BY_NAME, NETWORK, ROWS, Row, Scale, fields_of
-from .runs import rate_against_base, run_folder
+from .runs import Planned, check_joins, rate_against_base, run_folder, setting_of
 from .table import gather
 
 __all__ = [
@@ -40,6 +44,7 @@ def main(recipe: Recipe) -> None:
     with ending_the_process():
         with told_plainly():
             arguments = arguments_of(recipe, asked)
+            by_main(lambda: check_joins(planned(arguments, asked)))
         run(arguments)
 
 
@@ -76,3 +81,12 @@ def arguments_of(recipe: Recipe, asked: Options) -> Arguments:
     training.peak_learning_rate = of_base * rate_against_base(row)
     training.output_dir = str(run_folder(str(training.output_dir), row, training.seed))
     return arguments
+
+
+def planned(arguments: Arguments, asked: Options) -> Planned:
+    """Return the run of one row as its records will tell of it."""
+    [row] = asked.rows
+    told = json.loads(json.dumps(describe(arguments)))
+    return Planned(
+        row, Path(str(arguments.training.output_dir)), arguments.training.max_steps, setting_of(told, row, asked.scale)
+    )

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,15 @@ class Run(NamedTuple):
     """What must be the same in all runs, since no row names it."""
 
 
+class Planned(NamedTuple):
+    """One row that is about to be trained; names as in `Run`."""
+
+    row: Row
+    folder: Path
+    steps: int
+    setting: dict[str, Any]
+
+
 def run_folder(table: str | Path, row: Row, seed: int) -> Path:
     """Return the folder of a run."""
     return Path(table, row.name, f"seed-{seed}")
@@ -54,16 +64,37 @@ def ended(table: Path) -> list[Run]:
         folders = [path.parent.name for path in (table / row.name).glob(f"seed-*/{METRICS}")]
         seeds = sorted(int(name[5:]) for name in folders if re.fullmatch(r"seed-\d+", name))  # not a copy, seed-1-old
         runs += [read(run_folder(table, row, seed), row) for seed in seeds]
+    check_alike(runs)
+    return runs
+
+
+def check_alike(runs: Sequence[Run | Planned]) -> None:
+    """Refuse runs that differ in more than their rows, in what is known of both.
+
+    Raises:
+        ValueError: naming the first difference.
+
+    """
     as_the_paper = all(run.steps == run.row.steps for run in runs)
     told = [run.setting | ({} if as_the_paper else {"steps": run.steps}) for run in runs]
     for run, setting in zip(runs, told, strict=True):
         for name, value in setting.items():
-            if value != told[0][name]:
+            if value != told[0].get(name, value):
                 raise ValueError(
                     f"{run.folder} has {name} {value!r} and {runs[0].folder} has {told[0][name]!r}; runs of one table "
                     "may differ in nothing but what their rows name, so give one of them another --output_dir"
                 )
-    return runs
+
+
+def check_joins(planned: Planned) -> None:
+    """Refuse to train a run that could not stand in one table with those that have ended.
+
+    Raises:
+        ValueError: naming the first difference.
+
+    """
+    if not (planned.folder / METRICS).exists():
+        check_alike([*ended(planned.folder.parents[1]), planned])
 
 
 def read(folder: Path, row: Row) -> Run:
@@ -74,7 +105,7 @@ def read(folder: Path, row: Row) -> Run:
 
     """
     told, came_out = read_records(folder)
-    model, data, training = told["model"], told["data"], told["training"]
+    model, data = told["model"], told["data"]
     of_paper = fields_of(row)
     scale = Scale(*(max(1, of_paper[name] // model[name]) for name in ("d_model", "encoder_layers")))
     for name, value in fields_of(row, scale).items():
@@ -89,26 +120,29 @@ def read(folder: Path, row: Row) -> Run:
             f"6.2): train with --test_splits {data['validation_split']}"
         )
     scores = came_out["test"][data["validation_split"]]
-    setting = {
-        **{f"{name}_divided_by": divisor for name, divisor in scale._asdict().items()},
-        **{name: value for name, value in model.items() if name not in NETWORK},
-        **{name: data[name] for name in _DATA},
-        **{name: training.get(name) for name in _TRAINING},  # None where the run is older than the field
-        "peak_learning_rate": float(f"{training['peak_learning_rate'] / rate_against_base(row):.6g}"),  # base's
-        "checkpoint": came_out["chosen"],
-        "bleu": scores["sacrebleu"]["signature"],
-    }
     return Run(
         row,
-        training["seed"],
+        told["training"]["seed"],
         folder,
         came_out["parameters"],
         came_out["steps"],
         came_out["validation"]["perplexity"],
         scores["sacrebleu"]["value"],
         scores["wmt14_bleu"]["value"] if "wmt14_bleu" in scores else None,
-        setting,
+        setting_of(told, row, scale) | {"checkpoint": came_out["chosen"], "bleu": scores["sacrebleu"]["signature"]},
     )
+
+
+def setting_of(told: dict[str, Any], row: Row, scale: Scale) -> dict[str, Any]:
+    """Return what a run was told that must be the same in all runs, since no row names it."""
+    model, data, training = told["model"], told["data"], told["training"]
+    return {
+        **{f"{name}_divided_by": divisor for name, divisor in scale._asdict().items()},
+        **{name: value for name, value in model.items() if name not in NETWORK},
+        **{name: data[name] for name in _DATA},
+        **{name: training.get(name) for name in _TRAINING},  # None where the run is older than the field
+        "peak_learning_rate": float(f"{training['peak_learning_rate'] / rate_against_base(row):.6g}"),  # base's
+    }
 
 
 def rate_against_base(row: Row) -> float:
