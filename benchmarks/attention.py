@@ -16,7 +16,8 @@ from types import SimpleNamespace
 
 import torch
 from contenders.stepping import DEVICE
-from machine import machine, told
+from machine import machine
+from report import add_output, leave
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from turns import in_turn
 
@@ -55,18 +56,21 @@ def way(attention: str, kind: torch.dtype, length: int, learns: bool) -> Callabl
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if DEVICE.type == "cpu":
         keep_freed_memory()
-    print(told(machine("torch")))
+    tables, figures = [], []
     for learns in (True, False):
-        print(f"\n{'Forward and backward' if learns else 'Forward alone'}, microseconds a token (eager / sdpa):\n")
-        print(f"| | {' | '.join(map(str, LENGTHS))} |\n|---{'|---' * len(LENGTHS)}|")
+        tables.append(
+            f"{'Forward and backward' if learns else 'Forward alone'}, microseconds a token (eager / sdpa):\n"
+        )
+        tables += [f"| | {' | '.join(map(str, LENGTHS))} |", f"|---{'|---' * len(LENGTHS)}|"]
         for kind in (torch.float32, torch.bfloat16):
             cells = []
             for length in LENGTHS:
@@ -74,8 +78,11 @@ def main() -> None:
                 repeated = {name: functools.partial(lambda run: min(run() for _ in range(3)), run)
                             for name, run in ways.items()}  # fmt: skip
                 seconds = {name: statistics.median(each) for name, each in in_turn(repeated, given.rounds).items()}
+                figures.append({"dtype": str(kind), "length": length, "learns": learns, "seconds": seconds})
                 cells.append(" / ".join(f"{seconds[each] / TOKENS * 1e6:.1f}" for each in ways))
-            print(f"| {str(kind).removeprefix('torch.')} | {' | '.join(cells)} |", flush=True)
+            tables.append(f"| {str(kind).removeprefix('torch.')} | {' | '.join(cells)} |")
+        tables.append("")
+    leave(given.output, machine("torch") | {"rounds": str(given.rounds)}, "\n".join(tables), {"ways": figures})
 
 
 if __name__ == "__main__":

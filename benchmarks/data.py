@@ -2,7 +2,7 @@
 
 python benchmarks/wmt14_corpus.py FOLDER
 python benchmarks/wmt14_tokenizer.py FOLDER
-python benchmarks/data.py FOLDER --streams 16 --window_groups 64 --output stream.json
+python benchmarks/data.py FOLDER --streams 16 --window_groups 64
 
 Every figure comes from a fresh process with the real clients. Nothing is kept packed on disk, so that a second epoch
 costs what the first does. The server needs a core of its own; a loopback has no latency, and --delay adds some.
@@ -11,18 +11,18 @@ costs what the first does. The server needs a core of its own; a loopback has no
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
-from importlib.metadata import version
 from math import nan
 from pathlib import Path
 from typing import Any
 
 from counting_hub import CountingHub, Counts
+from machine import machine
 from measure_stream import Task
+from report import add_output, leave
 from window_lengths import GroupLengths, group_lengths, padding, position
 
 from vaswani.data import Order
@@ -108,7 +108,7 @@ def table(speeds: list[dict[str, Any]], resumes: list[dict[str, Any]], padded: l
 
 
 def main() -> None:
-    """Measure, print a table, write JSON."""
+    """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="written by wmt14_corpus.py, with its tokenizer")
     parser.add_argument("--streams", type=int, default=16)
@@ -125,7 +125,7 @@ def main() -> None:
         action="store_true",
         help="resume no further than the first batch; the memory is then not the largest",
     )
-    parser.add_argument("--output", type=Path, required=True, help="JSON")
+    add_output(parser)
     given = parser.parse_args()
     order = Order(0, given.tokens_per_batch, given.streams, given.window_groups)
     lengths = group_lengths(given.folder, given.counted_groups)
@@ -148,16 +148,15 @@ def main() -> None:
                 run(Task(task.order, workers, task.tokenizer, position=saved.name, whole=not given.quick), hub)
             )
             print(f"{workers} workers: done", file=sys.stderr)
-    print(table(speeds, resumes, padded))
-    machine = {
-        "cores": os.cpu_count(), "load": os.getloadavg(), "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "tokenizers", "datasets", "huggingface-hub", "pyarrow")},
+    about = machine("torch", "tokenizers", "datasets", "huggingface-hub", "pyarrow") | {
+        "load": " ".join(f"{each:.1f}" for each in os.getloadavg()), "delay": f"{given.delay:g} s",
+        "order": f"{order.streams} streams, {order.window_groups} groups a window",
     }  # fmt: skip
-    results = {
-        "machine": machine, "order": asdict(order), "delay": given.delay, "counted_pairs": len(lengths.lengths),
+    figures = {
+        "order": asdict(order), "delay": given.delay, "counted_pairs": len(lengths.lengths),
         "speed": speeds, "resume": resumes, "padding": padded,
     }  # fmt: skip
-    given.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    leave(given.output, about, f"```\n{table(speeds, resumes, padded)}\n```", figures)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ export is not timed.
 import argparse
 import copy
 import functools
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,8 +22,9 @@ from typing import Any
 
 import torch
 from exported import exported
-from machine import machine, told
+from machine import machine
 from marian import as_marian
+from report import add_output, leave
 from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from turns import against, in_turn
@@ -131,7 +131,7 @@ def table(rows: list[dict[str, Any]], clock: str, base: str) -> str:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="folder of a trained model")
     parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--baseline", default="beam search of transformers", help="the contender that has speed 1")
     parser.add_argument("--only", nargs="+", help="the contenders that are to run, beside baseline and paper's search")
-    parser.add_argument("--output", type=Path, help="a JSON file for every figure")
+    add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     lines = given.input.read_text(encoding="utf-8").splitlines()[: given.lines]
@@ -158,15 +158,14 @@ def main() -> None:
         "lines": str(len(lines)), "beams": str(given.beams), "tokens_per_batch": str(given.tokens_per_batch),
         "rounds": str(given.rounds),
     }  # fmt: skip
-    print(told(about))
-    for clock, said in (("processor_seconds", "Processor time"), ("seconds", "Time")):
-        print(f"\n{said}:\n\n{table(rows, clock, given.baseline)}")
-    if given.output:
-        seconds = {
-            name: {key: value for key, value in each.items() if key != "translations"} for name, each in found.items()
-        }
-        content = {"machine": about, "rows": rows, "rounds": seconds}
-        given.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    tables = [
+        f"{said}:\n\n{table(rows, clock, given.baseline)}"
+        for clock, said in (("processor_seconds", "Processor time"), ("seconds", "Time"))
+    ]
+    rounds = {
+        name: {key: value for key, value in each.items() if key != "translations"} for name, each in found.items()
+    }
+    leave(given.output, about, "\n\n".join(tables), {"rows": rows, "rounds": rounds})
 
 
 if __name__ == "__main__":

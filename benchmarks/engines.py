@@ -1,20 +1,20 @@
 """Compare engines with float32 `generate`: sentences that come out symbol for symbol the same, and BLEU.
 
-python benchmarks/engines.py MODEL --input source.txt --references target.txt --lines 1000 --output engines.json
+python benchmarks/engines.py MODEL --input source.txt --references target.txt --lines 1000
 
 The model is exported to every engine that is installed, in float32 and int8, and translates the same batches, greedily
 and with beams. benchmarks/decode.py tells how fast they are.
 """
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from exported import exported
-from machine import machine, told
+from machine import machine
+from report import add_output, leave
 from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteriaList
 
@@ -91,7 +91,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Export, translate, print, write."""
+    """Export, translate, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="folder of a trained model")
     parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=1000, help="take so many from the start")
     parser.add_argument("--beams", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--output", type=Path, help="a JSON file for every figure")
+    add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     lines, references = (
@@ -115,10 +115,7 @@ def main() -> None:
         }
         rows = compare(engines, tokenizer, sources, references, given.beams)
     about = machine("torch", "transformers", "ctranslate2", "onnxruntime", "sacrebleu")
-    print(told(about))
-    print(f"signature: {rows[0]['signature']}\n\n{table(rows)}")
-    if given.output:
-        given.output.write_text(json.dumps({"machine": about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+    leave(given.output, about | {"signature": rows[0]["signature"]}, table(rows), {"rows": rows})
 
 
 if __name__ == "__main__":

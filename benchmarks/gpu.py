@@ -6,7 +6,7 @@ python benchmarks/gpu.py decode --output decode
 python benchmarks/gpu.py train --steps base.json --minutes 6 --output train recipes/wmt14_base.py --dataset grammar
 python benchmarks/gpu.py schedule --steps base.json big.json --output schedule
 
-Each part stands alone, prints a table for a report, and writes it with every figure: OUTPUT.md, OUTPUT.json. One
+Each part stands alone and leaves a report, with every figure beside it: OUTPUT.md, OUTPUT.json. One
 takes at most 10 minutes, all about 25: `steps` begins no contender after `--minutes`, and names those left out.
 
 `steps` is forward, backward and fused Adam on one batch of `--tokens` a side. A contender is a process of its own
@@ -28,7 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from contender import operations, setting_of
@@ -37,7 +37,8 @@ from contenders.ours import config_of
 from contenders.products import FLOPS
 from contenders.stepping import DEVICE, Setting, batch
 from groups import start, stop_without, take_turns
-from machine import machine, told
+from machine import machine
+from report import leave
 from torch import nn
 from turns import against, in_turn
 
@@ -53,6 +54,16 @@ NOWHERE = Path()
 """No contender here needs an environment of its own."""
 
 
+class Measured(NamedTuple):
+    """What a part leaves."""
+
+    about: dict[str, str]
+    """What its figures hang on."""
+    text: str
+    """Tables."""
+    figures: dict[str, Any]
+
+
 def asked_for(given: argparse.Namespace) -> Setting:
     """Return the network that the flags ask for, and its batch."""
     paper = setting_of(
@@ -65,7 +76,7 @@ def asked_for(given: argparse.Namespace) -> Setting:
 # --- steps ---
 
 
-def steps(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
+def steps(given: argparse.Namespace) -> Measured:
     """Measure contenders, a few at a time, each group in turn with the baseline and the ceiling."""
     setting = asked_for(given)
     asked = [name for name in given.contenders or [*OTHERS, *WAYS] if name != BASELINE]
@@ -110,11 +121,10 @@ def steps(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "FLOPs of a step": f"{flops / 1e12:.4g} T", "rounds": str(given.rounds),
         "peak by the datasheet": f"{given.peak_tflops} TFLOP/s",
     }  # fmt: skip
-    content = {
-        "machine": about, "network": given.network, "tokens": tokens, "setting": setting._asdict(), "rows": rows,
-        "faults": faults,
+    figures = {
+        "network": given.network, "tokens": tokens, "setting": setting._asdict(), "rows": rows, "faults": faults,
     }  # fmt: skip
-    return content, told(about) + "\n\n" + table_of_steps(rows, faults)
+    return Measured(about, table_of_steps(rows, faults), figures)
 
 
 def table_of_steps(rows: list[dict[str, Any]], faults: dict[str, str]) -> str:
@@ -139,7 +149,7 @@ def table_of_steps(rows: list[dict[str, Any]], faults: dict[str, str]) -> str:
 # --- decode ---
 
 
-def decode(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
+def decode(given: argparse.Namespace) -> Measured:
     """Measure `generate`, greedy and with beams, by the symbols that it writes a second."""
     setting = asked_for(given)
     made: nn.Module = VaswaniForConditionalGeneration(config_of(setting))
@@ -180,13 +190,13 @@ def decode(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
         f"| {row['contender']} | {row['tokens_per_second']:,.0f} ({row['least']:,.0f} to {row['most']:,.0f}) |"
         for row in rows
     ]
-    return {"machine": about, "rows": rows}, told(about) + "\n\n" + "\n".join(lines)
+    return Measured(about, "\n".join(lines), {"rows": rows})
 
 
 # --- train ---
 
 
-def train(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
+def train(given: argparse.Namespace) -> Measured:
     """Run a recipe for as many steps as `--minutes` allow by what `steps` measured, and hold it against that."""
     if (measured := json.loads(given.steps[0].read_text(encoding="utf-8")))["network"] != "base":
         sys.exit(f"{given.steps[0]} is of the {measured['network']} network; `train` takes base")
@@ -221,15 +231,15 @@ def train(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "target tokens/s": round(speed), "share of the bare step's": round(speed / bare["tokens_per_second"], 3),
         **{name: round(score, 1) for name, score in scores.items()},
     }  # fmt: skip
-    about = machine("torch", "transformers", "accelerate") | {"command": " ".join(command)}
-    content = {"machine": about, "figures": figures, "metrics": metrics, "history": history, "run": run}
-    return content, told(about) + "\n\n| | |\n|---|---|\n" + "\n".join(f"| {k} | {v} |" for k, v in figures.items())
+    about = machine("torch", "transformers", "accelerate") | {"run": " ".join(command)}
+    text = "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in figures.items())
+    return Measured(about, text, {"figures": figures, "metrics": metrics, "history": history, "run": run})
 
 
 # --- schedule ---
 
 
-def schedule(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
+def schedule(given: argparse.Namespace) -> Measured:
     """Multiply seconds of a step by the paper's steps: an extrapolation, with nothing but steps in it."""
     rows = []
     for file in given.steps:
@@ -251,10 +261,10 @@ def schedule(given: argparse.Namespace) -> tuple[dict[str, Any], str]:
         for row in rows
     ]
     about = {**machine("torch"), "extrapolation": "steps x seconds of a step; no reading, validation, checkpoints"}
-    return {"machine": about, "rows": rows}, told(about) + "\n\n" + "\n".join(lines)
+    return Measured(about, "\n".join(lines), {"rows": rows})
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], tuple[dict[str, Any], str]]] = {
+PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "steps": steps, "decode": decode, "train": train, "schedule": schedule,
 }  # fmt: skip
 
@@ -291,13 +301,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure, print, write."""
+    """Measure, and leave a report."""
     given = parser().parse_args(argv)
-    content, text = PARTS[given.part](given)
-    print(text)
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.with_suffix(".json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    given.output.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+    leave(given.output, **PARTS[given.part](given)._asdict())
 
 
 if __name__ == "__main__":

@@ -26,11 +26,6 @@ def machine(*packages: str) -> dict[str, str]:
     return found | {"commit": commit()}
 
 
-def told(about: dict[str, str]) -> str:
-    """Return what there is to say, a line each."""
-    return "\n".join(f"{name}: {value}" for name, value in about.items() if value)
-
-
 def commit() -> str:
     """Return the commit of this checkout, and whether it was changed since."""
     git = ["git", "-C", str(Path(__file__).parent)]

@@ -13,7 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from machine import machine, told
+from machine import machine
+from report import add_output, leave
 
 PRECISIONS = {
     "float32": ("--bf16", "false"),
@@ -29,12 +30,13 @@ def spread(values: list[float]) -> str:
 
 
 def main() -> None:
-    """Train what is missing, and print."""
+    """Train what is missing, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
     parser.add_argument("--seeds", type=int, default=3, help="from 1 on")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--output_dir", type=Path, required=True)
+    add_output(parser)
     given, flags = parser.parse_known_args()
     folders = {
         (precision, seed): given.output_dir / precision.replace(" ", "-") / f"seed-{seed}"
@@ -46,10 +48,12 @@ def main() -> None:
             print(f"=== {precision}, seed {seed}", flush=True)
             own = [*PRECISIONS[precision], "--seed", str(seed), "--output_dir", str(folder), "--resume"]
             subprocess.run([sys.executable, given.recipe, *flags, *own], check=True)
-    print(told(machine("torch", "transformers")))
     sets = list(json.loads((folders[given.precisions[0], 1] / "metrics.json").read_text())["test"])
-    print(f"\n| | loss on validation | BLEU on validation | {' | '.join(f'BLEU on {each}' for each in sets)} |")
-    print("|---|---|---|" + "---|" * len(sets))
+    lines = [
+        f"| | loss on validation | BLEU on validation | {' | '.join(f'BLEU on {each}' for each in sets)} |",
+        "|---|---|---|" + "---|" * len(sets),
+    ]
+    figures = {}
     for precision in given.precisions:
         runs = [
             json.loads((folders[precision, seed] / "metrics.json").read_text()) for seed in range(1, given.seeds + 1)
@@ -59,7 +63,10 @@ def main() -> None:
             spread([run["validation"]["bleu"] for run in runs]),
             *(spread([run["test"][each]["sacrebleu"]["value"] for run in runs]) for each in sets),
         ]
-        print(f"| {precision} | {' | '.join(cells)} |", flush=True)
+        lines.append(f"| {precision} | {' | '.join(cells)} |")
+        figures[precision] = [{name: run[name] for name in ("validation", "test")} for run in runs]
+    about = machine("torch", "transformers") | {"seeds": str(given.seeds)}
+    leave(given.output, about, "\n".join(lines), figures)
 
 
 if __name__ == "__main__":

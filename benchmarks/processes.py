@@ -17,7 +17,8 @@ import sys
 from pathlib import Path
 
 import torch
-from machine import machine, told
+from machine import machine
+from report import add_output, leave
 from turns import in_turn
 
 RUN = Path(__file__).with_name("measure_run.py")
@@ -34,12 +35,13 @@ def speed(processes: int, threads: int, command: list[str]) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=60, help="of a run; six stretches, of which five count")
+    add_output(parser)
     given, flags = parser.parse_known_args()
     most = max(given.processes)
     command = [
@@ -51,11 +53,13 @@ def main() -> None:
         ways[f"1 process, {most} threads"] = functools.partial(speed, 1, most, command)
     found = in_turn(ways, given.rounds)
     first = next(iter(found.values()))
-    print(told(machine("torch", "accelerate")))
-    print("\n| | target tokens/s (least to most) | against the first |\n|---|---|---|")
+    lines = ["| | target tokens/s (least to most) | against the first |", "|---|---|---|"]
     for name, speeds in found.items():
         ratio = statistics.median(mine / one for mine, one in zip(speeds, first, strict=True))
-        print(f"| {name} | {statistics.median(speeds):,.0f} ({min(speeds):,.0f} to {max(speeds):,.0f}) | {ratio:.2f} |")
+        middle, least, most = statistics.median(speeds), min(speeds), max(speeds)
+        lines.append(f"| {name} | {middle:,.0f} ({least:,.0f} to {most:,.0f}) | {ratio:.2f} |")
+    about = machine("torch", "accelerate") | {"rounds": str(given.rounds)}
+    leave(given.output, about, "\n".join(lines), {"tokens_per_second": found})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measure how time and memory of a training step grow with each of its dimensions, and fit polynomials.
 
-python benchmarks/scaling.py --threads 1 --rounds 3 --output scaling.json --picture scaling
+python benchmarks/scaling.py --threads 1 --rounds 3
 
 Axes: target tokens of a batch, length of its sentences at as many tokens, vocabulary V, layers N, width d_model (with
 d_ff = 4 d_model and heads of 64). The points of an axis take turns, each in a process of its own, the other dimensions
@@ -10,21 +10,19 @@ lines, but for the seconds by width: a layer's weights grow with its square.
 """
 
 import argparse
-import json
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from contender import Contender, clock, operations
 from contenders.stepping import Setting
-from machine import machine, told
+from machine import machine
 from matplotlib.figure import Figure
+from report import add_output, leave
 from turns import in_turn
 
-from vaswani.plots import save
 from vaswani.plots.style import COLOURS, styled
 
 
@@ -125,31 +123,27 @@ def draw(found: dict[str, dict[str, Any]]) -> Figure:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--output", type=Path, help="a JSON file for every figure")
-    parser.add_argument("--picture", type=Path, help="where the picture goes, without .png and .svg")
+    add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     found = {axis: measure(values, axis, given.rounds) for axis, (_, values) in AXES.items()}
     about = machine("torch") | {"seconds": f"of the {clock(given.threads)}", "rounds": str(given.rounds)}
-    print(told(about))
-    print("\n| axis | values | ms a step | GFLOP/s | MB | ms a step, fitted | R² | MB, fitted | R² |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    lines = [
+        "| axis | values | ms a step | GFLOP/s | MB | ms a step, fitted | R² | MB, fitted | R² |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for axis, each in found.items():
         speeds = [flop / second / 1e9 for flop, second in zip(each["flops"], each["seconds"], strict=True)]
         numbers = (each["values"], [1e3 * s for s in each["seconds"]], speeds, [b / 1e6 for b in each["bytes"]])
         columns = [" / ".join(f"{number:,.0f}" for number in column) for column in numbers]
         for fitted, unit in ((each["fit"], 1e3), (each["fit_of_bytes"], 1e-6)):
             columns += [fitted.told(unit), f"{fitted.explained:.3f}"]
-        print(f"| {AXES[axis][0]} | {' | '.join(columns)} |")
-    if given.output:
-        content = {"machine": about, "axes": found}
-        given.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    if given.picture:
-        save(draw(found), given.picture)
+        lines.append(f"| {AXES[axis][0]} | {' | '.join(columns)} |")
+    leave(given.output, about, "\n".join(lines), {"axes": found}, draw(found))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measure a server under many clients: whether every answer is right, requests a second, latency, memory.
 
-python benchmarks/serve.py MODEL --input source.txt --clients 64 --seconds 60 [--output serve.json] [-- SERVE'S FLAGS]
+python benchmarks/serve.py MODEL --input source.txt --clients 64 --seconds 60 [-- SERVE'S FLAGS]
 
 Starts `vaswani serve MODEL`. Each client sends one sentence of its own share after another, the next when the last is
 answered, until the time is over. Every answer is compared with what `translate` gives for the same lines. In float32 a
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from machine import machine
 from process_memory import peak_memory
+from report import add_output, leave
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
@@ -78,13 +79,13 @@ def measure(port: int, process: int, shares: list[list[str]], seconds: float, ri
 
 
 def main() -> None:
-    """Start a server, measure, print, write."""
+    """Start a server, measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="folder of a trained model")
     parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60, help="after a sixth of them to warm up")
-    parser.add_argument("--output", type=Path, help="a JSON file for the figures")
+    add_output(parser)
     parser.add_argument("flags", nargs="*", help="of vaswani serve, after --")
     given = parser.parse_args()
     lines = given.input.read_text(encoding="utf-8").splitlines()
@@ -107,13 +108,23 @@ def main() -> None:
     finally:
         process.terminate()
         code = process.wait()
-    content = {
-        "machine": machine("torch", "transformers", "fastapi", "uvicorn"), "lines": len(lines), "figures": figures,
-        "exit_code": code,
+    about = machine("torch", "transformers", "fastapi", "uvicorn") | {
+        "lines": str(len(lines)), "exit code of the server": str(code),
     }  # fmt: skip
-    print(json.dumps(content, indent=2))
-    if given.output:
-        given.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    leave(given.output, about, table(figures), {"figures": figures})
+
+
+def table(figures: list[dict[str, Any]]) -> str:
+    """Return the figures as a table, a column for each number of clients."""
+    names = [name for name in figures[0] if name != "clients"]
+    head = ["", *(f"{each['clients']} client(s)" for each in figures)]
+    body = [[name.replace("_", " "), *(in_words(each[name]) for each in figures)] for name in names]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *body])
+
+
+def in_words(value: Any) -> str:
+    """Return a figure, or several by their names."""
+    return ", ".join(f"{name}: {each}" for name, each in value.items()) if isinstance(value, dict) else str(value)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import time
 from typing import Any
 
 import torch
-from machine import machine, told
+from machine import machine
+from report import add_output, leave
 from short_run import ShortRun, short_run
 from torch import nn
 from transformers import TrainerCallback, set_seed
@@ -70,11 +71,12 @@ def bare(run: ShortRun, steps: list[list[dict[str, Any]]], warm_up: int) -> floa
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--warm_up", type=int, default=10, help="steps that are not timed")
+    add_output(parser)
     given, flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         run = short_run(given.recipe, [*(() if "--max_steps" in flags else ("--max_steps", "60")), *flags], folder)
@@ -89,12 +91,16 @@ def main() -> None:
             whole.append(by_trainer(run, given.warm_up))
             alone.append(bare(run, steps, given.warm_up))
     shares = [b / a for a, b in zip(whole, alone, strict=True)]
-    print(told(machine("torch", "transformers", "accelerate")))
-    print(f"\n{training.max_steps - given.warm_up} steps of {given.recipe}, {given.rounds} rounds, seconds:\n")
-    print("| | median (least to most) |\n|---|---|")
-    for name, seconds in (("the Trainer, data included", whole), ("the bare loop", alone)):
-        print(f"| {name} | {statistics.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}) |")
-    print(f"| bare / Trainer | {statistics.median(shares):.3f} ({min(shares):.3f} to {max(shares):.3f}) |")
+    about = machine("torch", "transformers", "accelerate") | {
+        "steps": f"{training.max_steps - given.warm_up} of {given.recipe}", "rounds": str(given.rounds),
+    }  # fmt: skip
+    lines = ["| | seconds, median (least to most) |", "|---|---|"]
+    lines += [
+        f"| {name} | {statistics.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}) |"
+        for name, seconds in (("the Trainer, data included", whole), ("the bare loop", alone))
+    ]
+    lines.append(f"| bare / Trainer | {statistics.median(shares):.3f} ({min(shares):.3f} to {max(shares):.3f}) |")
+    leave(given.output, about, "\n".join(lines), {"trainer": whole, "bare": alone})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measure training steps: ways to train the same network take turns, round after round.
 
-python benchmarks/train_step.py --threads 1 --rounds 5 --output step.json
+python benchmarks/train_step.py --threads 1 --rounds 5
 python benchmarks/train_step.py --contenders "Marian, bf16" "as --bf16_throughout trains"
 python benchmarks/train_step.py --threads 1 --peers
 
@@ -23,7 +23,6 @@ the first two steps take above what the process held before.
 """
 
 import argparse
-import json
 import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -35,7 +34,8 @@ from contenders.products import FLOPS
 from contenders.stepping import Setting, batch
 from environments import ENVIRONMENTS
 from groups import Turns, start, stop_without, take_turns
-from machine import machine, told
+from machine import machine
+from report import add_output, leave
 from turns import against
 
 from vaswani.experiment.arguments import default_cache
@@ -93,7 +93,7 @@ def measure(modules: Mapping[str, str], needed: Iterable[str], setting: Setting,
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -110,7 +110,7 @@ def main() -> None:
         help="where peers' environments are made and kept (default: peers in $VASWANI_CACHE, or ~/.cache/vaswani)",
     )  # fmt: skip
     parser.add_argument("--at_once", type=int, default=3, help="so many are held in memory beside the baseline")
-    parser.add_argument("--output", type=Path, help="a JSON file for every figure")
+    add_output(parser)
     given = parser.parse_args()
     modules = {name: module for module, names in CONTENDERS.items() for name in names}
     chosen = modules if given.all else [*(given.contenders or SHORT), *(PEERS if given.peers else ())]
@@ -160,11 +160,8 @@ def main() -> None:
         "rounds": str(given.rounds), "seconds": f"of the {goes_by}", "FLOPs of a step": f"{flops / 1e12:.3f} T",
         "ceilings": ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {each}" for each, rate in rates.items()),
     }  # fmt: skip
-    print(told(about))
-    print("\n" + table(rows, given.baseline, missing))
-    if given.output:
-        content = {"machine": about, "rows": rows, "missing": missing, "rounds": [group.turns for group in groups]}
-        given.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    figures = {"rows": rows, "missing": missing, "rounds": [group.turns for group in groups]}
+    leave(given.output, about, table(rows, given.baseline, missing), figures)
 
 
 def table(rows: list[dict[str, Any]], baseline: str, missing: Mapping[str, str]) -> str:
