@@ -15,6 +15,7 @@ from vaswani.data.trees import TREES
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
+from vaswani.training.quality import NAMES
 
 _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
@@ -126,6 +127,11 @@ class DataArguments:
         """The language translated to."""
         return self.direction.split("-")[1]
 
+    @property
+    def quality(self) -> str:
+        """The figure by which outputs are judged, by its name in the log: BLEU, or of trees F1."""
+        return "f1" if self.target == TREES else "bleu"
+
 
 class Arguments(NamedTuple):
     """What one run is told."""
@@ -186,11 +192,13 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
         if remaining:
             parser.error(f"unknown: {hide_tokens(' '.join(remaining))}{_nearest(remaining[0], parser)}")
         dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
-        if chosen.data_dir is not None and chosen.dataset == recipe.data.get("dataset"):
+        if chosen.data_dir is not None and not _is_given("--dataset", flags):
             chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
-        if chosen.target == TREES and trained.metric_for_best_model == "bleu":
+        metric, quality = str(trained.metric_for_best_model).removeprefix("eval_"), chosen.quality
+        if metric in NAMES and metric != quality:
             raise ValueError(
-                "trees are not scored by BLEU; give --metric_for_best_model f1, as recipes/parsing.py does"
+                f"--metric_for_best_model is {metric}, and what is in {chosen.target!r} is scored by {NAMES[quality]}: "
+                f"give {quality}, loss or perplexity"
             )
         if chosen.dataset != recipe.data.get("dataset") and not _is_given("--dataset_config", flags):
             chosen.dataset_config = None  # the recipe's is one of its own data set

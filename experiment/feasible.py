@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from transformers.trainer_utils import SaveStrategy
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from vaswani.modeling import VaswaniConfig
 from vaswani.training import VaswaniTrainingArguments
+
+from .arguments import DataArguments
 
 LEARNING = frozenset({"dropout", "attention_dropout", "activation_dropout", "label_smoothing"})
 """Fields of a network that say how it learns, and not what it computes."""
@@ -25,8 +27,38 @@ def check_leaves_checkpoints(training: VaswaniTrainingArguments) -> None:
             f"--save_strategy is {strategy}; the text has no end that an epoch could have, and a run's "
             "weights are chosen among its checkpoints: leave it at steps, and give --save_steps"
         )
+    if strategy == "best" and IntervalStrategy(training.eval_strategy) == IntervalStrategy.NO:
+        raise ValueError("--save_strategy best saves after evaluations, and --eval_strategy no makes none")
     if training.save_only_model:
         raise ValueError("--save_only_model leaves checkpoints that nothing can go on from; leave it out")
+
+
+def check_positions(fields: dict[str, Any], data: DataArguments) -> None:
+    """Make sure that learned positions reach to the end of every pair that is trained on.
+
+    Raises:
+        ValueError: they do not.
+
+    """
+    if fields["positions"] == "learned" and fields["max_positions"] < data.max_tokens:
+        raise ValueError(
+            f"--max_positions is {fields['max_positions']} and --max_tokens {data.max_tokens}: longer pairs than there "
+            "are learned positions would be trained on; raise the one or lower the other"
+        )
+
+
+def check_lengths(split: str, longest: int, fields: dict[str, Any]) -> None:
+    """Make sure that learned positions reach to the end of every pair of a split that is scored, where none is dropped.
+
+    Raises:
+        ValueError: they do not.
+
+    """
+    if fields["positions"] == "learned" and fields["max_positions"] < longest:
+        raise ValueError(
+            f"{split} has a sentence of {longest} tokens, and there are {fields['max_positions']} learned positions; "
+            f"raise --max_positions to {longest}, or take the sentence out of {split}"
+        )
 
 
 def check_network(checkpoint: Path, fields: dict[str, Any], told: dict[str, Any]) -> None:

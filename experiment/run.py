@@ -24,7 +24,7 @@ from vaswani.training.startup import what_runs
 from .agreement import by_main
 from .arguments import Arguments
 from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
-from .feasible import check_leaves_checkpoints, check_network
+from .feasible import check_leaves_checkpoints, check_lengths, check_network, check_positions
 from .kept import joint_tokenizer
 from .publication import Publication
 from .report import say, summary
@@ -71,23 +71,26 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
 
     with told_plainly():
         check_leaves_checkpoints(training)
+        check_positions(model_fields, data)
         ended = by_main(take_folder)
         if ended is not None:
             say(f"{folder} holds a run that has ended; there is nothing to do")
             return ended
         train = open_training_corpus(data)
-        validation = read_pairs(data, data.validation_split)
-        tests = {split: read_pairs(data, split) for split in data.test_splits}
+        scored = {split: read_pairs(data, split) for split in dict.fromkeys([data.validation_split, *data.test_splits])}
         tokenizer = joint_tokenizer(
             train, model_fields["vocab_size"], training_limits(data), data, training.seed, folder
         )
+        sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, pairs in scored.items()}
+        for split, pairs in sets.items():
+            check_lengths(split, pairs.longest, model_fields)
         stream = training_stream(train, tokenizer, arguments)
         checkpoint = by_main(lambda: checkpoint_to_resume(folder)) if training.resume else None
         if checkpoint is not None:
             by_main(lambda: check_network(checkpoint, model_fields, told_before(folder)["model"]))
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
-    validation_set = PairSet(validation, tokenizer, data.tokens_per_batch, task)
+    validation_set = sets[data.validation_split]
     quick = Search(training.validation_beams, training.length_penalty)
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
     publication.trainer = trainer
@@ -120,13 +123,12 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         "test": {},
         "examples": [],
     }
-    for split, pairs in tests.items():
+    for split in dict.fromkeys(data.test_splits):
         if split == data.validation_split:
-            pair_set, translations = validation_set, of_validation
+            translations = of_validation
         else:
-            pair_set = PairSet(pairs, tokenizer, data.tokens_per_batch, task)
-            translations = translate_all(trained, pair_set, search, progress=True)
-        tested = leave_test_set(folder, split, pair_set, translations)
+            translations = translate_all(trained, sets[split], search, progress=True)
+        tested = leave_test_set(folder, split, sets[split], translations)
         metrics["test"][split] = {name: each._asdict() for name, each in tested.scores.items()}
         metrics["examples"] += [{"split": split} | each for each in tested.examples]
     if state.is_main_process:

@@ -6,10 +6,12 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from vaswani.training import VaswaniTrainer, average_weights
-from vaswani.training.checkpoints import sealed
+from vaswani.training.checkpoints import first_whole, sealed
 from vaswani.training.consolidation import load_weights
 from vaswani.training.quality import quality_of
 
+from .agreement import by_main
+from .errors import told_plainly
 from .report import say
 from .validation import PairSet, Search, figures, translate_all
 
@@ -26,14 +28,8 @@ def load_best(
         translations of `pairs` by the chosen one.
 
     """
-    last = sealed(Path(str(trainer.args.output_dir)))
-    candidates = {"last checkpoint": last[-1:]}
-    best_path = trainer.state.best_model_checkpoint
-    if best_path and Path(best_path).name != last[-1].name:  # the same weights need no second look
-        candidates["best checkpoint while training"] = [Path(best_path)]
-    number = min(trainer.args.average_checkpoints, len(last))
-    if number > 1:
-        candidates[f"average of the last {number} checkpoints"] = last[-number:]
+    with told_plainly():
+        candidates = by_main(lambda: candidates_of(trainer))
     scores: dict[str, dict[str, float]] = {}
     translations: dict[str, list[str]] = {}
     for name, paths in candidates.items():
@@ -45,6 +41,35 @@ def load_best(
     best = max(scores, key=lambda name: quality_of(scores[name]).value)
     load_average(model, candidates[best])
     return {"chosen": best, "validation": scores[best], "candidates": scores}, translations[best]
+
+
+def candidates_of(trainer: VaswaniTrainer) -> dict[str, list[Path]]:
+    """Return the checkpoints of each candidate; those that are damaged are passed over and said.
+
+    Raises:
+        ValueError: none is whole.
+
+    """
+    run, best = Path(str(trainer.args.output_dir)), trainer.state.best_model_checkpoint
+    last, damaged = first_whole(reversed(sealed(run)), trainer.args.average_checkpoints)
+    if not last:
+        raise ValueError(f"no checkpoint of {run} is whole any more: {told(damaged)}")
+    candidates = {"last checkpoint": last[:1]}
+    if best and Path(best).name != last[0].name:  # the same weights need no second look
+        whole, damaged_too = first_whole([Path(best)], 1)
+        damaged |= damaged_too
+        if whole:
+            candidates["best checkpoint while training"] = whole
+    if len(last) > 1:
+        candidates[f"average of the last {len(last)} checkpoints"] = last[::-1]
+    if damaged:
+        say(f"Passed over: {told(damaged)}")
+    return candidates
+
+
+def told(damaged: dict[str, str]) -> str:
+    """Return what is wrong with which checkpoint."""
+    return "; ".join(f"{name}, {reason}" for name, reason in damaged.items())
 
 
 def load_average(model: PreTrainedModel, paths: list[Path]) -> None:

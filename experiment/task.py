@@ -36,8 +36,8 @@ class Judged(NamedTuple):
 def task_of(data: DataArguments) -> Task:
     """Return the task of a run: parsing where trees are the target, or else translation."""
     if data.target == TREES:
-        return Task("f1", labelled_f1, judge_parses)
-    return Task("bleu", bleu, judge_german if data.target == "de" else judge_other_languages)
+        return Task(data.quality, labelled_f1, judge_parses)
+    return Task(data.quality, bleu, judge_german if data.target == "de" else judge_other_languages)
 
 
 def bleu(sources: Texts, references: Texts, outputs: Texts) -> float:  # noqa: ARG001  (a task's signature)

@@ -1,6 +1,7 @@
 """How good a model is on a set of pairs: perplexity for sure, BLEU by translating."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from vaswani.serving.translate import translate
 
 from .task import Task
 
+MOST_NATS = math.log(sys.float_info.max)
+"""A loss above has a perplexity that no float holds; training that diverged may come there."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -29,6 +33,9 @@ class Search:
 class PairSet:
     """Pairs to evaluate on, encoded once and cut into batches of `tokens_per_batch` a side."""
 
+    longest: int
+    """Tokens of the longest sentence, </s> included."""
+
     def __init__(
         self, pairs: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, tokens_per_batch: int, task: Task
     ) -> None:
@@ -40,8 +47,8 @@ class PairSet:
         padding = tokenizer.pad_token_id
         assert isinstance(padding, int)
         sources, targets = encode(tokenizer, self.sources), encode(tokenizer, self.references)
-        longest = int(max(sources.lengths.max(), targets.lengths.max()))
-        budget = max(tokens_per_batch, longest)  # nothing is dropped from a set that is scored
+        self.longest = int(max(sources.lengths.max(), targets.lengths.max()))
+        budget = max(tokens_per_batch, self.longest)  # nothing is dropped from a set that is scored
         self.batches = [
             model_inputs([sources.row(i) for i in cut.tolist()], [targets.row(i) for i in cut.tolist()], padding)
             for cut in cut_batches(sources.lengths, targets.lengths, budget)
@@ -90,4 +97,5 @@ def figures(model: PreTrainedModel, pairs: PairSet, translations: Sequence[str])
     """Return what `validate` does, of a model whose translations are at hand."""
     loss = cross_entropy(model, pairs)
     quality = pairs.task.quick(pairs.sources, pairs.references, translations)  # the other scores wait for the end
-    return {"loss": loss, "perplexity": math.exp(loss), pairs.task.quality: quality}
+    perplexity = math.exp(loss) if loss < MOST_NATS else math.inf
+    return {"loss": loss, "perplexity": perplexity, pairs.task.quality: quality}

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import runpy
 import shutil
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 import evaluate
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from toy_language import sentence
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, pipeline
 
@@ -102,6 +103,7 @@ def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str], text
     config = AutoConfig.from_pretrained(folder)
     assert config.auto_map.keys() == {"AutoConfig", "AutoModel", "AutoModelForSeq2SeqLM"}
     assert type(AutoModel.from_pretrained(folder)).__name__ == "VaswaniModel"
+    assert config.use_cache
     assert AutoModelForSeq2SeqLM.from_pretrained(folder).generation_config.num_beams == 4
     first = (folder / "test.translations.txt").read_text(encoding="utf-8").splitlines()[0]
     source = (text / "test_toy.en").read_text(encoding="utf-8").splitlines()[0]
@@ -202,6 +204,8 @@ def test_an_unknown_flag_is_an_error_that_names_the_nearest() -> None:
         (["--dropout", "1.5"], "dropout is 1.5; a probability in [0, 1) is needed"),
         (["--direction", "german"], "two languages joined by a hyphen are needed"),
         (["--learning_rate", "0.1"], "use --peak_learning_rate"),
+        (["--metric_for_best_model", "f1"], "is f1, and what is in 'en' is scored by BLEU: give bleu, loss or perplex"),
+        (["--metric_for_best_model", "eval_f1"], "--metric_for_best_model is f1"),
     ],
 )
 def test_values_that_do_not_fit_are_named_with_the_way_out(flags: list[str], words: str) -> None:
@@ -231,9 +235,46 @@ def test_what_would_be_another_run_is_not_gone_on_with(trained: tuple[Path, str]
     assert json.loads((folder / "run.json").read_text())["training"]["max_steps"] == 301
 
 
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_neither_averaged_nor_chosen(
+    trained: tuple[Path, str], text: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained[0], folder := tmp_path / "run")
+    before = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    (folder / "metrics.json").unlink()
+    weights = folder / "checkpoint-250" / "model.safetensors"
+    tensors = load_file(weights)
+    save_file({name: torch.zeros_like(tensor) for name, tensor in tensors.items()}, weights, {"format": "pt"})
+    flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", "--output_dir", folder, *TINY, "--resume"]
+    flags += ["--max_steps", "300", "--eval_steps", "150", "--save_steps", "50", "--average_checkpoints", "3"]
+    done = run(*flags)
+    assert "Passed over: checkpoint-250, model.safetensors was changed after it was saved" in done.stdout
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    average = "average of the last 3 checkpoints"
+    assert metrics["candidates"][average]["perplexity"] < 1.1 * before["candidates"][average]["perplexity"]
+    assert metrics["candidates"]["last checkpoint"] == before["candidates"]["last checkpoint"]
+
+
+def test_learned_positions_reach_to_the_end_of_all_that_is_read(text: Path, tmp_path: Path) -> None:
+    """Or a run would end in its middle, or with its test set after the last step."""
+    flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", "--output_dir", tmp_path / "run", *TINY]
+    flags += ["--positions", "learned"]
+    assert "--max_positions is 8 and --max_tokens 256" in refusal(*flags, "--max_positions", "8")
+    shutil.copytree(text, longer := tmp_path / "text")
+    for language in ("en", "nds"):
+        with (longer / f"test_toy.{language}").open("a", encoding="utf-8") as file:
+            file.write("word " * 40 + "\n")
+    flags[1] = longer
+    said = refusal(*flags, "--max_positions", "30", "--max_tokens", "30")
+    assert re.search(
+        r"test has a sentence of \d+ tokens, and there are 30 learned positions; raise --max_positions", said
+    )
+
+
 def test_a_run_that_would_leave_no_checkpoint_does_not_begin(text: Path, tmp_path: Path) -> None:
     flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--output_dir", tmp_path / "run"]
     assert "--save_strategy is no; " in refusal(*flags, "--save_strategy", "no")
+    assert "--eval_strategy no makes none" in refusal(*flags, "--save_strategy", "best", "--eval_strategy", "no")
     assert "--save_only_model leaves checkpoints that nothing can go on from" in refusal(*flags, "--save_only_model")
     assert not (tmp_path / "run").exists()
 

@@ -15,10 +15,13 @@ import pytest
 import torch
 from corpus_of_numbers import NumberedCorpus, number_tokenizer, numbered_stream
 from safetensors.torch import load_file, save_file
-from transformers import PreTrainedTokenizerFast, set_seed
+from transformers import PreTrainedTokenizerFast, TrainerCallback, set_seed
 
-from vaswani.data import TrainingStream
+from vaswani.data import Pair, TrainingStream
 from vaswani.data.stream import MicroBatches
+from vaswani.experiment.arguments import DataArguments
+from vaswani.experiment.task import task_of
+from vaswani.experiment.validation import PairSet, figures
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, average_weights
 from vaswani.training.checkpoints import (
@@ -238,6 +241,99 @@ def test_what_flags_say_when_a_run_goes_on_holds(tmp_path: Path, tokenizer: PreT
     )
 
 
+def test_another_metric_at_a_resume_judges_the_evaluations_of_before(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """The loss falls to the end, and BLEU was best at the second step: as a perplexity, no BLEU would be a gain."""
+    figures = [(90.0, 10.0), (80.0, 30.0), (70.0, 20.0), (60.0, 25.0), (50.0, 31.0), (40.0, 30.0)]
+    asked: dict[str, Any] = {"eval_strategy": "steps", "eval_steps": 1, "save_steps": 1, "patience": 3}
+
+    def best_after(metric: str, begin: int, steps: int) -> tuple[float | None, int | None]:
+        left = iter(figures[begin:])
+
+        def evaluate(_: Any) -> dict[str, float]:
+            perplexity, bleu = next(left)
+            return {"loss": math.log(perplexity), "perplexity": perplexity, "bleu": bleu}
+
+        _, trainer, _ = train(
+            tmp_path, tokenizer, max_steps=steps, metric_for_best_model=metric, evaluate=evaluate,
+            checkpoint=tmp_path / f"checkpoint-{begin}" if begin else None, **asked,
+        )  # fmt: skip
+        assert trainer.state.best_model_checkpoint == str(tmp_path / f"checkpoint-{trainer.state.best_global_step}")
+        return trainer.state.best_metric, trainer.state.best_global_step
+
+    assert best_after("perplexity", 0, 3) == (70.0, 3)
+    assert best_after("bleu", 3, 4) == (30.0, 2)
+    assert best_after("bleu", 4, 5) == (31.0, 5)  # two without gain before it; three would have ended the run
+    assert best_after("eval_loss", 5, 5) == (math.log(50.0), 5)  # it has ended
+
+
+def test_a_model_is_judged_in_the_numbers_of_its_weights(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """As it computes when it is loaded; autocast is for training alone, and is back for it."""
+    seen: dict[str, set[torch.dtype]] = {"training": set(), "evaluation": set()}
+
+    def evaluate(model: VaswaniForConditionalGeneration) -> dict[str, float]:
+        ids = torch.tensor([[5, 6, 1]])
+        with torch.inference_mode():
+            assert model(input_ids=ids, labels=ids).logits.dtype == torch.float32
+            model.generate(input_ids=ids, max_new_tokens=3)
+        return {"loss": 1.0, "perplexity": math.e, "bleu": 0.0}
+
+    def watch(trainer: VaswaniTrainer) -> None:
+        assert isinstance(trainer.model, torch.nn.Module)
+        for module in trainer.model.modules():
+            if isinstance(module, torch.nn.Linear):
+                module.register_forward_hook(
+                    lambda module, _, out: seen["training" if module.training else "evaluation"].add(out.dtype)
+                )
+
+    model, _, _ = train(
+        tmp_path, tokenizer, bf16=True, eval_strategy="steps", eval_steps=2, evaluate=evaluate, prepare=watch
+    )
+    assert seen == {"training": {torch.bfloat16}, "evaluation": {torch.float32}}
+    evaluate(model.eval())  # and after the end
+    assert seen["evaluation"] == {torch.float32}
+
+
+def test_what_ends_training_before_its_first_step_is_what_is_told(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """There is no bar to close yet; and a tracker that fails at the end, as this one, does not hide the first error."""
+
+    class Failing(TrainerCallback):
+        def on_train_end(self, *_: Any, **__: Any) -> None:
+            raise OSError("the tracker is away")
+
+    def spoil(trainer: VaswaniTrainer) -> None:
+        trainer.add_callback(Failing())
+        trainer.create_scheduler = unready  # type: ignore[method-assign]
+
+    def unready(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the schedule is not ready")
+
+    with pytest.raises(RuntimeError, match="the schedule is not ready") as told:
+        train(tmp_path, tokenizer, disable_tqdm=False, prepare=spoil)
+    assert "the tracker is away" in "".join(told.value.__notes__)
+
+
+def test_another_optimizer_has_settings_of_its_own(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    train(tmp_path, tokenizer, optim="sgd", max_steps=3)
+    train(tmp_path, tokenizer, optim="sgd", checkpoint=tmp_path / "checkpoint-3")
+    assert fault(tmp_path / f"checkpoint-{STEPS}") is None
+
+
+def test_the_perplexity_of_training_that_diverged_is_infinite(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Rather than an OverflowError, at the evaluation and again at the end of the run."""
+    model = network(0.0).eval()
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(1e4)
+    pairs = PairSet([Pair("1 2", "2 1")], tokenizer, 100, task_of(DataArguments(direction="en-de")))
+    found = figures(model, pairs, ["2 1"])
+    assert math.isfinite(found["loss"])
+    assert found["loss"] > 710
+    assert found["perplexity"] == math.inf
+
+
 def test_steps_of_another_size_go_on_where_the_last_ended(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     """Three steps of two micro-batches, two of one, one of four: 6, 8 and 12 are behind."""
     _, _, whole = train(tmp_path / "whole", tokenizer, max_steps=12, batches_per_step=1)
@@ -277,6 +373,18 @@ def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedToken
         ({"validation_beams": 0}, "--validation_beams is 0; at least 1"),
         ({"patience": 3, "eval_strategy": "no"}, "--patience counts evaluations"),
         ({"fp16": True, "bf16": True}, "add --bf16 false"),
+        ({"resume_from_checkpoint": "checkpoint-3"}, "--resume_from_checkpoint has no place here; use --resume"),
+        ({"data_seed": 7}, "use --seed"),
+        ({"auto_find_batch_size": True}, "use --tokens_per_batch"),
+        ({"ignore_data_skip": False}, "a resume goes to its place in the text by itself"),
+        ({"average_tokens_across_devices": False}, "a mean over the tokens of all processes"),
+        ({"eval_strategy": "epoch"}, "--eval_strategy is epoch"),
+        ({"logging_strategy": "epoch"}, "--logging_strategy is epoch"),
+        ({"patience": 0}, "--patience is 0; at least 1"),
+        ({"length_penalty": math.nan}, "--length_penalty is nan"),
+        ({"extra_symbols": -1}, "--extra_symbols is -1; give 0 or more"),
+        ({"seed": 2**32}, "--seed is 4294967296; give 0 to 4,294,967,295"),
+        ({"seed": -1}, "--seed is -1"),
         ({"metric_for_best_model": "chrf"}, "--metric_for_best_model is chrf; while training, one of bleu, f1, loss"),
     ],
 )
@@ -303,6 +411,8 @@ def test_a_damaged_checkpoint_is_passed_over_with_its_reason(tmp_path: Path) -> 
     (tmp_path / "checkpoint-100" / "manifest.json").unlink()  # killed while saving
     (tmp_path / "checkpoint-40" / "optimizer.pt").unlink()
     weights = tmp_path / "checkpoint-30" / "model.safetensors"
+    for step, text in ((50, ""), (60, '{"a'), (70, "{}")):
+        (fake_checkpoint(tmp_path, step) / "manifest.json").write_text(text, encoding="utf-8")
     damaged = bytearray(weights.read_bytes())
     damaged[-2] ^= 1
     weights.write_bytes(damaged)
@@ -310,6 +420,9 @@ def test_a_damaged_checkpoint_is_passed_over_with_its_reason(tmp_path: Path) -> 
     assert newest == tmp_path / "checkpoint-20"
     assert skipped == {
         "checkpoint-100": "it was not saved to the end",
+        "checkpoint-70": "manifest.json is damaged",
+        "checkpoint-60": "manifest.json is damaged",
+        "checkpoint-50": "manifest.json is damaged",
         "checkpoint-40": "optimizer.pt is missing",
         "checkpoint-30": "model.safetensors was changed after it was saved",
     }

@@ -1,5 +1,6 @@
 """The Trainer's arguments with the paper's defaults, and the few fields that this project adds."""
 
+import math
 import os
 from dataclasses import dataclass, field
 
@@ -15,8 +16,13 @@ INSTEAD = {
     "label_smoothing_factor": "use --label_smoothing, which is the network's",
     "num_train_epochs": "use --max_steps",
     "lr_scheduler_type": "the schedule is eq. 3: use --warmup_steps and --peak_learning_rate",
+    "resume_from_checkpoint": "use --resume, which goes on from the newest whole checkpoint in --output_dir",
+    "data_seed": "use --seed",
+    "auto_find_batch_size": "use --tokens_per_batch and --batches_per_step",
+    "ignore_data_skip": "a resume goes to its place in the text by itself",
+    "average_tokens_across_devices": "a step's loss is a mean over the tokens of all processes",
 }
-"""Flags of the Trainer that would be passed over."""
+"""Flags of the Trainer that would be passed over, or would undo what this trainer does."""
 
 
 @dataclass
@@ -88,6 +94,7 @@ class VaswaniTrainingArguments(TrainingArguments):
     greater_is_better: bool | None = None  # follows from the metric
     logging_nan_inf_filter: bool = False
     remove_unused_columns: bool = False
+    use_cache: bool = True  # of the saved model; training does without
     ignore_data_skip: bool = True
     dataloader_num_workers: int = 1
     # Seconds that processes wait for one that does not answer: longer than --source_patience, for which it may rightly
@@ -152,15 +159,24 @@ class VaswaniTrainingArguments(TrainingArguments):
         if self.max_steps < 1:
             raise ValueError(f"--max_steps is {self.max_steps}; the text has no end, so give at least 1")
         for name, way in INSTEAD.items():
-            if getattr(self, name) != getattr(TrainingArguments, name):
-                raise ValueError(f"--{name} has no effect here; {way}")
+            if getattr(self, name) != getattr(type(self), name):
+                raise ValueError(f"--{name} has no place here; {way}")
         if self.peak_learning_rate is not None and self.peak_learning_rate <= 0:
             raise ValueError(
                 f"--peak_learning_rate is {self.peak_learning_rate}; give more than 0, or leave it to eq. 3"
             )
-        for name in ("validation_beams", "test_beams", "average_checkpoints"):
-            if getattr(self, name) < 1:
+        for name in ("validation_beams", "test_beams", "average_checkpoints", "patience"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"--{name} is {getattr(self, name)}; at least 1 is needed")
+        for name in ("eval_strategy", "logging_strategy"):
+            if getattr(self, name) == IntervalStrategy.EPOCH:
+                raise ValueError(f"--{name} is epoch, of which the text has no end; leave it at steps")
+        if not math.isfinite(self.length_penalty):
+            raise ValueError(f"--length_penalty is {self.length_penalty}; give a number (0.6 in section 6.1)")
+        if self.extra_symbols < 0:
+            raise ValueError(f"--extra_symbols is {self.extra_symbols}; give 0 or more (50 in section 6.1)")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"--seed is {self.seed}; give 0 to {2**32 - 1:,}, which all generators take")
         if self.patience is not None and self.eval_strategy == IntervalStrategy.NO:
             raise ValueError("--patience counts evaluations, and --eval_strategy no makes none; leave one of them out")
         if self.max_bad_steps < 1:

@@ -169,7 +169,13 @@ def fault(folder: Path) -> str | None:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         return "it was not saved to the end"
-    for name, expected in json.loads(manifest.read_text(encoding="utf-8")).items():
+    try:
+        digests = json.loads(manifest.read_text(encoding="utf-8"))
+    except ValueError:
+        digests = None
+    if not isinstance(digests, dict) or not digests:
+        return f"{MANIFEST} is damaged"
+    for name, expected in digests.items():
         if not (folder / name).is_file():
             return f"{name} is missing"
         if digest(folder / name) != expected:
@@ -196,13 +202,23 @@ def sealed(run: Path) -> list[Path]:
 
 def newest_whole(run: Path) -> tuple[Path | None, dict[str, str]]:
     """Return the newest checkpoint that is whole, and the newer ones that are not with what is wrong with them."""
+    found, skipped = first_whole(reversed(checkpoints(run)), 1)
+    return (found[0] if found else None), skipped
+
+
+def first_whole(folders: Iterable[Path], number: int) -> tuple[list[Path], dict[str, str]]:
+    """Return the first so many checkpoints that are whole, and what is wrong with those before them that are not."""
+    found: list[Path] = []
     skipped: dict[str, str] = {}
-    for folder in reversed(checkpoints(run)):
+    for folder in folders:
+        if len(found) == number:
+            break
         reason = fault(folder)
         if reason is None:
-            return folder, skipped
-        skipped[folder.name] = reason
-    return None, skipped
+            found.append(folder)
+        else:
+            skipped[folder.name] = reason
+    return found, skipped
 
 
 def set_aside(run: Path, names: Iterable[str]) -> None:

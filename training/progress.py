@@ -10,6 +10,11 @@ from .quality import quality_of
 class Progress(ProgressCallback):
     """The Trainer's bar, with what matters in its tail instead of a dictionary a line."""
 
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Close the bar, if training came so far that there is one."""
+        if self.training_bar is not None:
+            super().on_train_end(args, state, control)
+
     def on_log(
         self,
         args: Any,  # noqa: ARG002  (callbacks are called by these names)

@@ -7,14 +7,13 @@ from typing import Any
 from accelerate import Accelerator, DistributedType
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import EarlyStoppingCallback
 from transformers.trainer_callback import TrainerState
 
 from .checkpoints import MANIFEST, Layout, layout, saved_by_zero3, saved_on
 from .endings import StartupError
 
 _SETTINGS = ("initial_lr", "betas", "eps", "weight_decay")
-"""What flags say of Adam; the rest of what it holds it has learned."""
+"""What flags say of Adam, or of what --optim names; the rest of what it holds it has learned."""
 
 _LAYOUTS = {DistributedType.FSDP: Layout.FSDP, DistributedType.DEEPSPEED: Layout.DEEPSPEED}
 
@@ -58,7 +57,7 @@ def seed_of(seed: int, step: int, process: int) -> int:
 
 def settings_of(optimizer: Optimizer) -> list[dict[str, Any]]:
     """Return the settings of Adam for each group of parameters, once its schedule is made and before it is loaded."""
-    return [{name: group[name] for name in _SETTINGS} for group in optimizer.param_groups]
+    return [{name: group[name] for name in _SETTINGS if name in group} for group in optimizer.param_groups]
 
 
 def set_settings(optimizer: Optimizer, schedule: LambdaLR, settings: list[dict[str, Any]]) -> None:
@@ -70,14 +69,29 @@ def set_settings(optimizer: Optimizer, schedule: LambdaLR, settings: list[dict[s
     schedule._last_lr = rates  # which the log reads
 
 
-def best_of(state: TrainerState, run: Path) -> str | None:
-    """Return the best checkpoint that a run still has, in the folder where it is now; the state knows an older path."""
-    best = run / f"checkpoint-{state.best_global_step}"
-    return str(best) if (best / MANIFEST).exists() else None
+def judge_again(state: TrainerState, run: Path, metric: str, greater_is_better: bool) -> int:
+    """Find the best evaluation of a log by the metric of now, which may be another than before, and note it.
 
+    Args:
+        state: gets the metric and the step of it, and the checkpoint, where the run still has it.
+        run: the folder where the run is now; the state knows an older path.
+        metric: its name in the log, without eval_.
+        greater_is_better: whether the highest is the best.
 
-def evaluations_without_gain(state: TrainerState) -> int:
-    """Return how many evaluations in a row had found nothing better when a checkpoint was saved."""
-    callbacks: Any = state.stateful_callbacks  # which their class declares as what it takes, not as what it holds
-    told = callbacks.get(EarlyStoppingCallback.__name__, {})
-    return int(told.get("attributes", {}).get("early_stopping_patience_counter", 0))
+    Returns:
+        How many evaluations in a row since then found nothing better.
+
+    """
+    best: float | None = None
+    step, without_gain = None, 0
+    for line in state.log_history:
+        if (value := line.get(f"eval_{metric}")) is None:
+            continue
+        if best is None or (value > best if greater_is_better else value < best):
+            best, step, without_gain = value, int(line["step"]), 0
+        else:
+            without_gain += 1
+    checkpoint = run / f"checkpoint-{step}"
+    state.best_metric, state.best_global_step = best, step
+    state.best_model_checkpoint = str(checkpoint) if (checkpoint / MANIFEST).exists() else None
+    return without_gain

@@ -15,6 +15,7 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedToken
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
 from .arguments import VaswaniTrainingArguments
+from .autocast import take_off_autocast, without_autocast
 from .checkpoints import begin, check_parts, prune, saved_on, seal
 from .compilation import compile_each_shape
 from .consolidation import load_weights, read_weights
@@ -22,7 +23,7 @@ from .faster import train_faster
 from .finite import FiniteSteps, Place
 from .peers import named_when_lost
 from .progress import Progress
-from .resuming import best_of, check_fits, evaluations_without_gain, seed_of, set_settings, settings_of
+from .resuming import check_fits, judge_again, seed_of, set_settings, settings_of
 from .schedule import inverse_square_root, peak_rate
 from .sharding import check_sharding, is_sharded, keep_embeddings, keep_float32, whole_copy
 from .signals import Signals, leave_to_parent
@@ -196,7 +197,8 @@ class VaswaniTrainer(Trainer):
         started = time.monotonic()
         model = self.whole_model()
         model.eval()
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.evaluate_model(model).items()}
+        with without_autocast(model):
+            metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.evaluate_model(model).items()}
         model.train()
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -287,8 +289,13 @@ class VaswaniTrainer(Trainer):
         """Begin as the Trainer does; when to log, validate and save is what the flags say now, not what they said."""
         begun = super()._init_training_state(*args, **kwargs)
         self.state.compute_steps(self.args, self.args.max_steps)
-        self.state.best_model_checkpoint = best_of(self.state, Path(str(self.args.output_dir)))
+        self._judge_again(self.state)
         return begun
+
+    def _judge_again(self, state: TrainerState) -> int:
+        """Note the best of the evaluations of a log; return how many after it found nothing better."""
+        metric, run = str(self.args.metric_for_best_model), Path(str(self.args.output_dir))
+        return judge_again(state, run, metric.removeprefix("eval_"), bool(self.args.greater_is_better))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """Load what Adam and eq. 3 remember; their settings are what the flags say now, not what they said."""
@@ -314,26 +321,28 @@ class VaswaniTrainer(Trainer):
             self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
             self._begun_at = reached.global_step
+            without_gain = self._judge_again(reached)
             if self._patience:
-                self._patience.early_stopping_patience_counter = evaluations_without_gain(reached)
-            is_spent = self._patience and (
-                self._patience.early_stopping_patience_counter >= self._patience.early_stopping_patience
-            )
+                self._patience.early_stopping_patience_counter = without_gain
+            is_spent = self._patience and without_gain >= self._patience.early_stopping_patience
             if is_spent or reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
                 self.state = reached
-                self.state.best_model_checkpoint = best_of(reached, Path(str(self.args.output_dir)))
                 load_weights(self.whole_model(), read_weights(checkpoint))
                 return
         self._counted_since = time.monotonic()
         with self._signals, named_when_lost(self.args.ddp_timeout):
             try:
                 self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-            except Exception:
+            except Exception as error:
                 # Trackers write what they hold back only when they are told of the end; the Trainer would not tell.
-                self.callback_handler.on_train_end(self.args, self.state, self.control)
+                try:
+                    self.callback_handler.on_train_end(self.args, self.state, self.control)
+                except Exception as another:  # which must not hide the first
+                    error.add_note(f"What follows training failed for it too: {another!r}")
                 raise
             self._signals.check_end(self.accelerator, self.state.global_step, is_saved=not self._finite.streak)
         self._finite.check_end(self.state.global_step)
+        take_off_autocast(self.accelerator.unwrap_model(self.model, keep_torch_compile=False))
 
 
 class _Unread(torch.utils.data.IterableDataset[Any]):
