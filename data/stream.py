@@ -320,7 +320,7 @@ class TrainingStream:
 
     def notes(self) -> dict[str, Any]:
         """Return what this process took down, to be gathered from all processes."""
-        return {"anchors": self._anchors, "first_epoch": self._first_epoch}
+        return {"anchors": self._anchors, "first_epoch": self._first_epoch, "entered": sorted(self._entered)}
 
     def state(self, consumed: int, notes: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the position after `consumed` micro-batches, from the notes of all processes, as plain JSON.
@@ -373,8 +373,14 @@ class TrainingStream:
         return sum((drops for _, drops in first_epoch_windows(notes)), Drops())
 
     def epoch(self, notes: list[dict[str, Any]]) -> int:
-        """Return the epoch, from 0, that the slowest stream is in."""
-        return min(anchor.epoch for anchor in furthest_anchors(notes))
+        """Return the epoch, from 0, that the slowest stream is in of those that the notes have batches of.
+
+        Where none came since the start or the resume, of all.
+        """
+        anchors = furthest_anchors(notes)
+        # One process's notes leave the streams of the others where they were restored.
+        entered = {stream for note in notes for stream in note["entered"]}
+        return min(anchors[stream].epoch for stream in entered or range(len(anchors)))
 
 
 def furthest_anchors(notes: list[dict[str, Any]]) -> list[Anchor]:

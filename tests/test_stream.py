@@ -237,6 +237,33 @@ def test_epochs_read_the_groups_in_orders_of_their_own(tokenizer: PreTrainedToke
     assert all(sorted(order) == list(range(8)) for order in orders)
 
 
+def test_each_process_tells_the_epoch_of_its_own_streams(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Two processes with a stream each, stopped and resumed on the way: the slower of them is where one would be."""
+    corpus = NumberedCorpus((30, 25, 35, 20, 30, 10))
+
+    def fresh(state: Any = None) -> TrainingStream:
+        stream = numbered_stream(corpus, tokenizer, streams=2)
+        if state is not None:
+            stream.restore(json.loads(json.dumps(state)))
+        return stream
+
+    single, state = fresh(), None
+    batches, steps = noted(single), 0
+    while single.epoch([single.notes()]) < EPOCHS:
+        ranks = [fresh(state) for _ in range(2)]
+        shares = [iter(MicroBatches(stream, rank, 2)) for rank, stream in enumerate(ranks)]
+        for _ in range(5):
+            steps += 1
+            for _ in range(2):
+                next(batches)
+            for stream, share in zip(ranks, shares, strict=True):
+                stream.note(next(share)["place"])
+            own = [stream.epoch([stream.notes()]) for stream in ranks]
+            assert min(own) == single.epoch([single.notes()])
+            assert max(own) <= min(own) + 1
+        state = ranks[0].state(2 * steps, [stream.notes() for stream in ranks])
+
+
 def test_a_resume_reads_nothing_before_its_window(tokenizer: PreTrainedTokenizerFast) -> None:
     corpus = NumberedCorpus((30,) * 10)
     stream = numbered_stream(corpus, tokenizer, window_groups=2)
@@ -496,7 +523,7 @@ def test_unreadable_rows_of_several_processes_are_limited_together(tokenizer: Pr
     for rank, stream in enumerate(ranks):
         for batch in MicroBatches(stream, rank, 2):
             stream.note(batch["place"])
-            if stream.epoch([{"anchors": {0: stream.notes()["anchors"][rank]}}]) == 1:
+            if stream.epoch([stream.notes()]) == 1:
                 break
     for stream in ranks:
         assert stream.drops([stream.notes()]).unreadable == 4
