@@ -4,6 +4,7 @@ import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -14,9 +15,11 @@ from .pairs import Corpus, NoPair, Row, fingerprint
 from .parquet import ParquetCorpus, find_columns, open_whole, table_rows
 from .patience import Patience, patiently
 from .splits import choose_split
-from .tables import missing_columns, parse_record, to_rows
+from .tables import check_keys, parse_record, to_rows
 
 _ROWS_AT_ONCE = 1_000
+_BEGINNING = 1 << 16
+"""Bytes in which the first objects of a file are looked for: one request, however large the file."""
 _OPENING = Patience(seconds=60)
 """Shorter than in the middle of a run: somebody is watching."""
 
@@ -53,7 +56,8 @@ def open_hub(
 class JsonLinesFiles:
     """Files of JSON objects, one a line: a group is a file, read whole; a line that is none is a `NoPair`.
 
-    `datasets` would read them too, but ends at the first lone surrogate. Raises ValueError for missing columns.
+    `datasets` would read them too, but ends at the first lone surrogate. A key that is absent or null is an empty side.
+    Raises ValueError when no file holds a row, or the two keys occur nowhere in a file that holds objects.
     """
 
     def __init__(
@@ -65,16 +69,15 @@ class JsonLinesFiles:
         self._keys = (source, target)
         self._patience = patience
         self.groups = len(addresses)
-        held = ((address, self._records(group)) for group, address in enumerate(addresses))
-        address, first = next((each for each in held if each[1]), (addresses[0], []))  # a file may be empty
-        if not {source, target} <= (
-            found := {key for record, _ in first if not isinstance(record, NoPair) for key in record}
-        ):
-            raise missing_columns(address, source, target, found)
-        self.rows = self.groups * len(first)  # a guess: the others are not read for it
+        first = next((rows for group in range(self.groups) if (rows := self.read(group))), [])  # a file may be empty
+        if not first:
+            raise ValueError(f"{name} holds no rows. Name another split or data set.")
+        self.rows = self.groups * len(first)  # a guess: of the others only the beginnings are read for it
+        with ThreadPoolExecutor(8) as readers:
+            list(readers.map(self._check, range(self.groups)))
 
     def read(self, group: int) -> list[Row]:
-        """Return the rows of one file."""
+        """Return the rows of one file. Raises ValueError when the keys occur nowhere in it."""
         return to_rows(self._records(group), *self._keys)
 
     def _records(self, group: int) -> list[tuple[dict[str, object] | NoPair, str]]:
@@ -82,7 +85,17 @@ class JsonLinesFiles:
         content = patiently(lambda: read_whole(address), address, self._patience)
         lines = content.removesuffix(b"\n").split(b"\n") if content else []
         places = (f"{address}, line {number}" for number in range(1, len(lines) + 1))
-        return [(parse_record(line, where), where) for line, where in zip(lines, places, strict=True)]
+        records = [(parse_record(line, where), where) for line, where in zip(lines, places, strict=True)]
+        check_keys([record for record, _ in records if not isinstance(record, NoPair)], address, *self._keys)
+        return records
+
+    def _check(self, group: int) -> None:
+        """Look for the keys in the beginning of a file; where they do not show there, all of it tells."""
+        address = self._addresses[group]
+        *lines, _ = patiently(lambda: read_beginning(address), address, self._patience).split(b"\n")  # the last is cut
+        records = [record for line in lines if not isinstance(record := parse_record(line, address), NoPair)]
+        if not set(self._keys) <= {key for record in records for key in record}:
+            self._records(group)
 
 
 def read_whole(address: str) -> bytes:
@@ -94,6 +107,18 @@ def read_whole(address: str) -> bytes:
             content = gzip.decompress(content)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{address} is cut off or damaged ({error}); write it anew") from error
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def read_beginning(address: str) -> bytes:
+    """Return the first bytes of a file, unpacked if it is a .gz; of one that cannot be unpacked, none."""
+    with open_whole(address) as stream:
+        content: bytes = stream.read(_BEGINNING)
+    if address.endswith(".gz"):
+        try:
+            content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, 16 * _BEGINNING)
+        except zlib.error:
+            return b""
     return content.removeprefix(codecs.BOM_UTF8)
 
 

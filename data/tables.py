@@ -4,7 +4,7 @@ The columns are named by language code, flat (`en`, `de`) or inside a `translati
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from .pairs import ROWS_PER_GROUP, NoPair, Pair, Row, fingerprint
@@ -70,9 +70,7 @@ class JsonLinesCorpus:
         self.groups = self._lines.groups
         self.rows = self._lines.count
         records = [record for record, _ in self._records(0) if not isinstance(record, NoPair)]
-        found = {key for record in records for key in record}
-        if records and not {source, target} <= found:
-            raise missing_columns(f"{path} (first {len(records):,} objects)", source, target, found)
+        check_keys(records, f"{path} (first {len(records):,} objects)", source, target)
 
     def read(self, group: int) -> list[Row]:
         """Return the rows of one group."""
@@ -96,6 +94,13 @@ def parse_record(line: bytes, where: str) -> dict[str, object] | NoPair:
     if isinstance(record, dict) and isinstance(record.get("translation"), dict):
         record = record["translation"]
     return record if isinstance(record, dict) else NoPair("malformed", f"{where}: not a JSON object")
+
+
+def check_keys(records: Collection[dict[str, object]], name: str, source: str, target: str) -> None:
+    """Raise ValueError where there are objects and a wanted key is in none of them."""
+    found = {key for record in records for key in record}
+    if records and not {source, target} <= found:
+        raise missing_columns(name, source, target, found)
 
 
 def to_rows(records: Iterable[tuple[dict[str, object] | NoPair, str]], source: str, target: str) -> list[Row]:

@@ -318,6 +318,40 @@ def test_files_of_a_data_set_may_begin_with_an_empty_one_or_with_a_byte_order_ma
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
+def test_a_file_of_a_data_set_without_the_columns_is_refused_by_name(tmp_path: Path, ending: str) -> None:
+    """Not only where it is the first, and not by a row that lacks one: its side is empty, and counted as such."""
+    others = b'{"en": "a", "fr": "b"}\noops\n' * 50_000  # more than is looked at first
+    for number, content in enumerate([records(0), b'{"en": "a"}\n' + records(1), b"oops\n", others]):
+        (tmp_path / f"train_{number}.{ending}").write_bytes(
+            gzip.compress(content) if ending.endswith("gz") else content
+        )
+    with pytest.raises(ValueError, match=rf'train_3\.{ending} has no columns "en" and "de".*it has: en, fr\.'):
+        open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
+    (tmp_path / f"train_3.{ending}").unlink()
+    corpus = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
+    assert corpus.read(1) == [Pair("a", ""), Pair("the cat 1", "die katze 1")]
+    assert [row.reason for row in corpus.read(2) if isinstance(row, NoPair)] == ["malformed"]
+
+
+def test_a_file_of_a_data_set_whose_columns_show_late_is_read(tmp_path: Path) -> None:
+    (tmp_path / "train_0.jsonl").write_bytes(records(0))
+    (tmp_path / "train_1.jsonl").write_bytes(b'{"about": "x"}\n' * 9_999 + records(1))
+    corpus = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
+    assert corpus.read(1)[-1] == Pair("the cat 1", "die katze 1")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "train holds no rows"), (b"oops\n", "the first 1 rows are all malformed"), (b"{}\n", "it has: none")],
+)
+def test_files_of_a_data_set_that_hold_no_pair_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    for number in range(2):
+        (tmp_path / f"train_{number}.jsonl").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
+
+
 def test_a_file_of_a_data_set_that_is_cut_off_is_named(tmp_path: Path) -> None:
     (tmp_path / "train_0.jsonl.gz").write_bytes(gzip.compress(records(*range(100))))
     (tmp_path / "train_1.jsonl.gz").write_bytes(gzip.compress(records(*range(100)))[:-20])
