@@ -6,13 +6,15 @@ from .duplicates import deduplicated
 from .mixture import Mixture
 from .order import Order
 from .packed import PackedCache
+from .pairs import CorpusError
 from .patience import Patience, SourceLostError
 from .scripts import scripts_of
-from .stream import StreamMismatchError, TooManyUnreadableError, TrainingStream
+from .stream import StreamMismatchError, TrainingStream
 from .tokenizer import fingerprint, learn_tokenizer
 
 __all__ = [
     "Corpus",
+    "CorpusError",
     "Drops",
     "Limits",
     "Mixture",
@@ -23,7 +25,6 @@ __all__ = [
     "Patience",
     "SourceLostError",
     "StreamMismatchError",
-    "TooManyUnreadableError",
     "TrainingStream",
     "clean_pairs",
     "deduplicated",

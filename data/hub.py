@@ -11,7 +11,7 @@ import pyarrow as pa
 from datasets import load_dataset_builder
 from datasets.packaged_modules.parquet.parquet import Parquet
 
-from .pairs import Corpus, NoPair, Row, fingerprint
+from .pairs import Corpus, CorpusError, NoPair, Row, fingerprint
 from .parquet import ParquetCorpus, find_columns, open_whole, table_rows
 from .patience import Patience, patiently
 from .splits import choose_split
@@ -77,7 +77,7 @@ class JsonLinesFiles:
             list(readers.map(self._check, range(self.groups)))
 
     def read(self, group: int) -> list[Row]:
-        """Return the rows of one file. Raises ValueError when the keys occur nowhere in it."""
+        """Return the rows of one file. Raises CorpusError when it is cut off, or the keys occur nowhere in it."""
         return to_rows(self._records(group), *self._keys)
 
     def _records(self, group: int) -> list[tuple[dict[str, object] | NoPair, str]]:
@@ -106,7 +106,7 @@ def read_whole(address: str) -> bytes:
         try:
             content = gzip.decompress(content)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise ValueError(f"{address} is cut off or damaged ({error}); write it anew") from error
+            raise CorpusError(f"{address} is cut off or damaged ({error}); write it anew") from error
     return content.removeprefix(codecs.BOM_UTF8)
 
 

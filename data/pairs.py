@@ -31,6 +31,10 @@ class NoPair(NamedTuple):
 Row = Pair | NoPair
 
 
+class CorpusError(ValueError):
+    """The text does not serve, or no longer does: the message names the file or corpus that is to be mended."""
+
+
 class Corpus(Protocol):
     """Sentence pairs in numbered row groups; each group can be read alone, in any process, and is always the same.
 

@@ -29,7 +29,7 @@ from .cleaning import Drops, Limits
 from .encoding import EncodedGroup, Ragged, join
 from .order import Order, groups_of_stream, permutation, window_starts
 from .packed import GroupReader, PackedCache
-from .pairs import Corpus
+from .pairs import Corpus, CorpusError
 
 _READERS = 4
 """Row groups of a window that are read at a time: over a network, reading is waiting."""
@@ -88,7 +88,7 @@ class StreamMismatchError(ValueError):
     """A saved position belongs to other data, another tokenizer or another order of training."""
 
 
-class TooManyUnreadableError(ValueError):
+class TooManyUnreadableError(CorpusError):
     """More rows of an epoch cannot be read than was allowed."""
 
 
@@ -137,7 +137,7 @@ class StreamReader:
         And the windows passed on the way that had no batch, with their drops: nobody else will tell of them.
 
         Raises:
-            ValueError: a whole epoch gave no batch.
+            CorpusError: a whole epoch gave no batch.
 
         """
         barren: list[tuple[Anchor, Drops]] = []
@@ -156,7 +156,7 @@ class StreamReader:
             before += len(self._window.batches)
             if before == 0 and window + 1 == self._windows:
                 passed = sum((drops for _, drops in barren), Drops())
-                raise ValueError(
+                raise CorpusError(
                     f"no pair of {self._name} is left to train on; mend the data, or lower --streams. {passed.report()}"
                 )
             self._anchor = Anchor(*self._following(), before)

@@ -7,13 +7,13 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from .pairs import ROWS_PER_GROUP, NoPair, Pair, Row, fingerprint
+from .pairs import ROWS_PER_GROUP, CorpusError, NoPair, Pair, Row, fingerprint
 from .text_files import Lines, decode
 
 
-def missing_columns(name: str, source: str, target: str, found: Iterable[str]) -> ValueError:
+def missing_columns(name: str, source: str, target: str, found: Iterable[str]) -> CorpusError:
     """Return the error for a table that lacks one of its two columns."""
-    return ValueError(
+    return CorpusError(
         f'{name} has no columns "{source}" and "{target}", flat or in a "translation" record; it has: '
         f"{', '.join(sorted(found)) or 'none'}. Rename its columns, or give the names it has as source and target."
     )

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from .pairs import ROWS_PER_GROUP, NoPair, Row, fingerprint, join_sides
+from .pairs import ROWS_PER_GROUP, CorpusError, NoPair, Row, fingerprint, join_sides
 
 
 class LineIndex(NamedTuple):
@@ -47,9 +47,13 @@ class OpenedFile:
         self._state = self._stat()
 
     def unchanged(self) -> Path:
-        """Return the path. Raises ValueError when size or time of change are no longer those of the opening."""
-        if self._stat() != self._state:
-            raise ValueError(f"{self.path} has changed since it was opened. Start again on the file as it is now.")
+        """Return the path. Raises CorpusError when size or time of change are no longer those of the opening."""
+        try:
+            state = self._stat()
+        except FileNotFoundError as error:
+            raise CorpusError(f"{self.path} is gone since it was opened. Put it back, or start again.") from error
+        if state != self._state:
+            raise CorpusError(f"{self.path} has changed since it was opened. Start again on the file as it is now.")
         return self.path
 
     def _stat(self) -> tuple[int, int]:
@@ -93,7 +97,7 @@ class Lines:
             try:
                 self._content = gzip.decompress(path.read_bytes())
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise ValueError(
+                raise CorpusError(
                     f"{self.name} is not a whole .gz file ({error}). Fetch or compress it again; gzip -t tests it."
                 ) from error
         return io.BytesIO(self._content)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from accelerate import PartialState
 
-from vaswani.data import SourceLostError, StreamMismatchError, TooManyUnreadableError
+from vaswani.data import CorpusError, SourceLostError, StreamMismatchError
 from vaswani.training.endings import PeerLostError, TrainingEndedError
 
 NOTHING = 1 << 20
@@ -38,10 +38,10 @@ def told_plainly() -> Iterator[None]:
 
 @contextmanager
 def told_of_source() -> Iterator[None]:
-    """End the process with the message alone where the text gave out, or is not that of the checkpoint."""
+    """End the process with the message alone where the text gave out or fails, or is not that of the checkpoint."""
     try:
         yield
-    except (SourceLostError, StreamMismatchError, TooManyUnreadableError) as error:
+    except (CorpusError, SourceLostError, StreamMismatchError) as error:
         # From a loader's worker the message comes with the worker's stack in front of it.
         message = str(error).rpartition(f"{type(error).__name__}: ")[2]
         print(f"error: {message}", file=sys.stderr)

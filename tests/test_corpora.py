@@ -32,6 +32,7 @@ from vaswani.data.corpora import (
     open_corpus,
 )
 from vaswani.data.hub import open_hub
+from vaswani.data.pairs import CorpusError
 from vaswani.data.splits import choose_split
 from vaswani.data.text_files import Lines, index_lines
 
@@ -504,7 +505,11 @@ def test_a_file_that_changes_under_a_run_is_noticed(tmp_path: Path, write: Calla
     write(tmp_path, PAIRS)
     corpus = pickle.loads(pickle.dumps(open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de")))
     write(tmp_path, [*PAIRS[1:], Pair("longer than before", "was vorher da war")])
-    with pytest.raises(ValueError, match="has changed since it was opened"):
+    with pytest.raises(CorpusError, match="has changed since it was opened"):
+        corpus.read(1)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with pytest.raises(CorpusError, match="is gone since it was opened"):
         corpus.read(1)
 
 

@@ -331,6 +331,37 @@ def test_too_many_unreadable_rows_end_the_run_and_are_listed(text: Path, tmp_pat
     assert (listed["rows"], sorted(listed["places"]["undecodable"])) == (3, sorted(places))
 
 
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_text_of_which_no_pair_is_left_ends_the_run_with_the_reasons(text: Path, tmp_path: Path, workers: str) -> None:
+    flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--dataloader_num_workers", workers]
+    message = refusal(*flags, "--max_tokens", "2", "--output_dir", tmp_path / "run")
+    assert f"error: no pair of {text / 'train.en'}" in message
+    assert "is left to train on; mend the data, or lower --streams. 0 pairs kept, 3,000 dropped:" in message
+    assert "3,000 too long (more tokens than --max_tokens" in message
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_text_that_changes_under_a_run_ends_it_in_a_line(text: Path, tmp_path: Path, workers: str) -> None:
+    folder = shutil.copytree(text, tmp_path / "text")
+    flags: list[str | Path] = ["--data_dir", folder, "--direction", "en-nds", *TINY, "--output_dir", tmp_path / "run"]
+    flags += ["--max_steps", "5000", "--eval_strategy", "no", "--dataloader_num_workers", workers, "--streams", "1"]
+    flags += ["--save_strategy", "steps", "--save_steps", "5", "--save_total_limit", "1"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(recipe(*flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               text=True)  # fmt: skip
+    for _ in polling(120):
+        if list((tmp_path / "run").glob("checkpoint-*")) or process.poll() is not None:
+            break
+    with (folder / "train.en").open("a", encoding="utf-8") as file:
+        file.write("one line more\n")
+    _, told = process.communicate()
+    assert process.returncode == 2, told[-2000:]
+    assert "Traceback" not in told
+    assert (
+        f"error: {folder / 'train.en'} has changed since it was opened. Start again on the file as it is now." in told
+    )
+
+
 def test_a_full_disk_is_named_and_the_last_checkpoint_survives(text: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
