@@ -9,10 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 from datasets import load_dataset_builder
+from datasets.packaged_modules.csv.csv import Csv
 from datasets.packaged_modules.parquet.parquet import Parquet
 
 from .pairs import Corpus, CorpusError, NoPair, Row, fingerprint
-from .parquet import ParquetCorpus, find_columns, open_whole, table_rows
+from .parquet import ColumnPath, ParquetCorpus, find_columns, open_whole, table_rows
 from .patience import Patience, patiently
 from .splits import choose_split
 from .tables import check_keys, parse_record, to_rows
@@ -50,7 +51,10 @@ def open_hub(
         return ParquetCorpus(name, addresses, digits, source, target, patience)
     if addresses and all(address.endswith((".jsonl", ".jsonl.gz")) for address in addresses):
         return JsonLinesFiles(name, addresses, digits, source, target, patience)
-    return StreamedCorpus(builder, split, name, digits, source, target, patience)
+    if isinstance(builder, Csv):
+        as_text(builder, source, target)
+        digits = fingerprint(digits, "as text")  # a position of before it was read so must not be gone on from
+    return StreamedCorpus(builder, split, name, addresses, digits, source, target, patience)
 
 
 class JsonLinesFiles:
@@ -125,45 +129,68 @@ def read_beginning(address: str) -> bytes:
 class StreamedCorpus:
     """A split of any other format, by the streaming of `datasets`: a group is a file, read whole.
 
-    Raises ValueError for missing columns; an error on reading says which group it was.
+    Raises ValueError for a file that lacks the columns or cannot be read, and where none holds a row.
     """
 
     def __init__(
-        self, builder: Any, split: str, name: str, digits: str, source: str, target: str, patience: Patience
-    ) -> None:
+        self, builder: Any, split: str, name: str, addresses: list[str], digits: str, source: str, target: str,
+        patience: Patience,
+    ) -> None:  # fmt: skip
         self.name = name
+        self._sides = (source, target)
         self._patience = patience
         self._stream: Any = builder.as_streaming_dataset(split=split).reshard().with_format("arrow")
         self.groups: int = self._stream.num_shards
         self.fingerprint = fingerprint(digits, str(self.groups))
-        self._columns = find_columns(patiently(self._schema, name, _OPENING), source, target, name)
+        # An archive may hold many files, and then only the groups have numbers.
+        are_files = len(addresses) == self.groups
+        self._names = addresses if are_files else [f"{name}, group {group}" for group in range(self.groups)]
+        with ThreadPoolExecutor(8) as readers:
+            has_rows = list(readers.map(self._check, range(self.groups)))
+        if not any(has_rows):
+            raise ValueError(f"{name} holds no rows. Name another split or data set.")
         told = (builder.info.splits or {}).get(split)
         self.rows: int = told.num_examples if told and told.num_examples else self.groups * len(self.read(0))
 
     def read(self, group: int) -> list[Row]:
-        """Return the rows of one group."""
-        where = f"{self.name}, group {group}"
-        return patiently(lambda: self._rows(group, where), where, self._patience)
+        """Return the rows of one group. Raises CorpusError when it cannot be read."""
+        return patiently(lambda: self._rows(group), self._names[group], self._patience)
 
-    def _rows(self, group: int, where: str) -> list[Row]:
+    def _rows(self, group: int) -> list[Row]:
         rows: list[Row] = []
-        for table in self._tables(self._stream.shard(num_shards=self.groups, index=group), where):
-            rows += table_rows(table, self._columns, where, first=len(rows) + 1)
+        columns: list[ColumnPath] = []
+        for table in self._tables(group):
+            columns = columns or self._columns(table, group)
+            rows += table_rows(table, columns, self._names[group], first=len(rows) + 1)
         return rows
 
-    def _schema(self) -> pa.Schema:
-        if self._stream.features is not None:
-            return self._stream.features.arrow_schema
-        for table in self._tables(self._stream, self.name):
-            return table.schema
-        raise ValueError(f"{self.name} holds no rows. Name another split or data set.")
+    def _check(self, group: int) -> bool:
+        """Look for the columns in the first rows of a group, and return whether there are any rows."""
 
-    def _tables(self, stream: Any, where: str) -> Iterator[pa.Table]:
+        def first_rows() -> pa.Table | None:
+            return next(self._tables(group), None)
+
+        table = patiently(first_rows, self._names[group], _OPENING)
+        return table is not None and bool(self._columns(table, group))
+
+    def _columns(self, table: pa.Table, group: int) -> list[ColumnPath]:
+        return find_columns(table.schema, *self._sides, self._names[group])
+
+    def _tables(self, group: int) -> Iterator[pa.Table]:
+        # Each file by itself: `datasets` would lay those of unlike columns one after another, and fail.
+        where = self._names[group]
+        way_out = "If the file itself is damaged, download it, mend it, and give its folder as --dataset."
         try:
-            yield from stream.iter(batch_size=_ROWS_AT_ONCE)
+            yield from self._stream.shard(num_shards=self.groups, index=group).iter(batch_size=_ROWS_AT_ONCE)
+        except ValueError as error:
+            raise CorpusError(f"{where} cannot be read ({error}). {way_out}") from error
         except Exception as error:  # its kind stays, since a network error may be worth another try
-            error.add_note(
-                f"This came while {where} was read. If the file itself is damaged, download it, mend it, and give its "
-                "folder as --data_dir."
-            )
+            error.add_note(f"This came while {where} was read. {way_out}")
             raise
+
+
+def as_text(builder: Csv, source: str, target: str) -> None:
+    """Have the two columns of CSV files read as they stand, where pandas would make numbers of 01 and gaps of NA."""
+    config: Any = builder.config
+    config.keep_default_na = False
+    config.converters = {source: str, target: str}

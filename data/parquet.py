@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .pairs import NoPair, Row, fingerprint, join_sides
+from .pairs import CorpusError, NoPair, Row, fingerprint, join_sides
 from .patience import Patience, is_passing, patiently
 from .tables import missing_columns
 from .text_files import OpenedFile, decode
@@ -200,7 +200,7 @@ def find_columns(schema: pa.Schema, source: str, target: str, name: str) -> list
         kind = types[column]
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-            raise ValueError(f'{name}: column "{".".join(column)}" holds {kind}, not text. Name a column of strings.')
+            raise CorpusError(f'{name}: column "{".".join(column)}" holds {kind}, not text. Name a column of strings.')
     return columns
 
 

@@ -121,6 +121,59 @@ def test_a_streamed_dataset_of_another_format_is_one_group_a_file(tmp_path: Path
     assert corpus.read(0) == [("b", "a"), ("d", "c")]
 
 
+def test_cells_of_csv_are_text_as_they_stand(tmp_path: Path) -> None:
+    cells = ["NA", "None", "null", "NaN", "", "01", "2.50", " x ", "true", 'a, \\ "b"']
+    quoted = ['"' + cell.replace('"', '""') + '"' for cell in cells]
+    lines = ["".join(f"{cell},{cell}\n" for cell in column) for column in (quoted, ["01"] * 3)]
+    for number, content in enumerate(lines):
+        (tmp_path / f"train_{number}.csv").write_text("en,de\n" + content)
+    corpus = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
+    assert [corpus.read(group) for group in range(corpus.groups)] == [
+        [Pair(cell, cell) for cell in cells], [Pair("01", "01")] * 3,
+    ]  # fmt: skip
+
+
+CARD = """---
+dataset_info:
+  features:
+  - name: en
+    dtype: string
+  - name: de
+    dtype: string
+---
+"""
+
+
+@pytest.mark.parametrize("card", [None, CARD])
+def test_each_file_of_a_streamed_dataset_has_its_own_order_of_columns(tmp_path: Path, card: str | None) -> None:
+    if card is not None:
+        (tmp_path / "README.md").write_text(card)
+    for number, content in enumerate(["en,de\n", "en,de\na,b\n", "de,en\nd,c\n"]):
+        (tmp_path / f"train_{number}.csv").write_text(content)
+    corpus = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
+    assert [corpus.read(group) for group in range(corpus.groups)] == [[], [Pair("a", "b")], [Pair("c", "d")]]
+
+
+@pytest.mark.parametrize(
+    ("content", "card", "message"),
+    [
+        ("en,fr\nc,d\n", None, r'has no columns "en" and "de".*it has: en, fr\.'),
+        ("en,fr\nc,d\n", CARD, r"cannot be read \([^.]*column names don't match"),
+        ("", None, r"cannot be read \(No columns to parse from file\)\. If the file itself is damaged.*--dataset"),
+        ("en,de\na,b,c\nd\ne,f,g,h,i\n", None, r"cannot be read \(Error tokenizing data"),
+    ],
+)
+def test_a_file_of_a_streamed_dataset_that_does_not_serve_is_refused_by_name(
+    tmp_path: Path, content: str, card: str | None, message: str
+) -> None:
+    if card is not None:
+        (tmp_path / "README.md").write_text(card)
+    (tmp_path / "train_0.csv").write_text("en,de\na,b\n")
+    (tmp_path / "train_1.csv").write_text(content)
+    with pytest.raises(CorpusError, match=rf"train_1\.csv {message}"):
+        open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
 def test_bad_lines_of_a_streamed_dataset_are_counted_and_end_nothing(tmp_path: Path, ending: str) -> None:
     lines = [b'{"en": "a", "de": "b"}', b'{"en": "\\ud800", "de": "c"}', b'{"en": "caf\xe9", "de": "d"}', b"oops",
