@@ -38,7 +38,7 @@ def open_hub(
     Raises ValueError for an unknown split or missing columns, and SourceLostError when the Hub does not answer.
     """
     shown = f"{dataset}/{config}" if config else dataset
-    builder = patiently(lambda: load_dataset_builder(dataset, config), shown, _OPENING)
+    builder = patiently(lambda: open_builder(dataset, config), shown, _OPENING)
     files = builder.config.data_files or {}
     split = choose_split(split, [str(name) for name in files or builder.info.splits or ()], f"--dataset {shown}")
     name = f"{shown}:{split}"
@@ -55,6 +55,20 @@ def open_hub(
         as_text(builder, source, target)
         digits = fingerprint(digits, "as text")  # a position of before it was read so must not be gone on from
     return StreamedCorpus(builder, split, name, addresses, digits, source, target, patience)
+
+
+def open_builder(dataset: str, config: str | None) -> Any:
+    """Return the builder of a data set. Raises ValueError when it is a script, of which nothing is run."""
+    try:
+        return load_dataset_builder(dataset, config)
+    except RuntimeError as error:
+        if "scripts are no longer supported" not in str(error):
+            raise
+        raise ValueError(
+            f"--dataset {dataset} is made by a script, and scripts of data sets are not run ({error}). Where the Hub "
+            "has made parquet of it, download that from the revision refs/convert/parquet and give its folder as "
+            "--dataset; or name another data set."
+        ) from error
 
 
 class JsonLinesFiles:

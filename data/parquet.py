@@ -3,6 +3,7 @@
 import hashlib
 import io
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from .pairs import CorpusError, NoPair, Row, fingerprint, join_sides
 from .patience import Patience, is_passing, patiently
-from .tables import missing_columns
+from .tables import doubled_column, missing_columns
 from .text_files import OpenedFile, decode
 
 ColumnPath = tuple[str, ...]  # ("en",) or ("translation", "en")
@@ -186,10 +187,14 @@ class WholeReads(io.RawIOBase):
 
 
 def find_columns(schema: pa.Schema, source: str, target: str, name: str) -> list[ColumnPath]:
-    """Return where the two sides stand, flat or inside `translation`. Raises ValueError when absent or not text."""
-    types: dict[ColumnPath, pa.DataType] = {(column.name,): column.type for column in schema}
-    if (record := types.get(("translation",))) is not None and pa.types.is_struct(record):
-        types |= {("translation", column.name): column.type for column in record.fields}
+    """Return where the two sides stand, flat or inside `translation`.
+
+    Raises CorpusError when one is absent, there more than once, or not text.
+    """
+    typed: list[tuple[ColumnPath, pa.DataType]] = [((column.name,), column.type) for column in schema]
+    if (record := dict(typed).get(("translation",))) is not None and pa.types.is_struct(record):
+        typed += [(("translation", column.name), column.type) for column in record.fields]
+    types, times = dict(typed), Counter(path for path, _ in typed)
     for prefix in ((), ("translation",)):
         columns = [(*prefix, source), (*prefix, target)]
         if all(column in types for column in columns):
@@ -197,6 +202,9 @@ def find_columns(schema: pa.Schema, source: str, target: str, name: str) -> list
     else:
         raise missing_columns(name, source, target, map(".".join, types))
     for column in columns:
+        for path in (column[:1], column):
+            if times[path] > 1:
+                raise doubled_column(name, ".".join(path))
         kind = types[column]
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):

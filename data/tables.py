@@ -19,11 +19,16 @@ def missing_columns(name: str, source: str, target: str, found: Iterable[str]) -
     )
 
 
+def doubled_column(name: str, column: str) -> CorpusError:
+    """Return the error for a table of which two columns have the name of one that is wanted."""
+    return CorpusError(f'{name} has more than one column "{column}". Rename or delete all but one of them.')
+
+
 class TsvCorpus:
     """A file of lines "source<TAB>target" under a header "en<TAB>de"; further columns are allowed.
 
     Nothing is quoted or escaped: a quotation mark is text, as in most parallel corpora. A row with more or fewer
-    columns than the header is `NoPair`. Raises ValueError for a header without the two columns.
+    columns than the header is `NoPair`. Raises ValueError for a header that has not each of the two columns once.
     """
 
     def __init__(self, path: Path, source: str, target: str) -> None:
@@ -31,6 +36,9 @@ class TsvCorpus:
         self._header = lines.read(0)[0].decode("utf-8", "replace").split("\t")
         if not {source, target} <= set(self._header):
             raise missing_columns(f"{path} (first line)", source, target, self._header)
+        for column in (source, target):
+            if self._header.count(column) > 1:
+                raise doubled_column(f"{path} (first line)", column)
         if lines.count == 1:
             raise ValueError(f"{path} has a header and no rows. Give a file with pairs, or leave it out.")
         self._columns = (self._header.index(source), self._header.index(target))

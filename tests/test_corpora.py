@@ -503,6 +503,7 @@ def test_one_changed_bit_is_seen_where_the_file_has_checksums(tmp_path: Path) ->
         ("train.tsv", b"", r"train\.tsv is empty"),
         ("train.tsv", b"english\tde\n", r'no columns "en" and "de".*it has: de, english'),
         ("train.tsv", b"en\tde\n", "has a header and no rows"),
+        ("train.tsv", b"en\tde\ten\na\tb\tc\n", r'train\.tsv \(first line\) has more than one column "en"'),
         ("train.tsv", b"en\tde\n\xff\t\n", r"the first 1 rows are all undecodable: .*iconv.*line 2, byte 1"),
         ("train.jsonl", b"", r"train\.jsonl is empty"),
         ("train.jsonl", b'{"source": "a"}\n', r'no columns "en" and "de".*it has: source'),
@@ -543,6 +544,34 @@ def test_a_parquet_file_without_the_columns_is_refused(
     where: dict[str, Any] = {"dataset" if hub else "data_dir": str(tmp_path)}
     with pytest.raises(ValueError, match=message):
         open_corpus(**where, split="train", source="en", target="de")
+
+
+def doubled(names: list[str]) -> pa.StructArray:
+    return pa.StructArray.from_arrays([pa.array(["a"])] * len(names), names=names)
+
+
+@pytest.mark.parametrize(
+    ("columns", "name"),
+    [
+        (doubled(["en", "en", "de"]), "en"),
+        (pa.StructArray.from_arrays([doubled(["de", "en", "de"])], names=["translation"]), "translation.de"),
+        (pa.StructArray.from_arrays([doubled(["en", "de"])] * 2, names=["translation"] * 2), "translation"),
+    ],
+)
+@pytest.mark.parametrize("hub", [False, True])
+def test_a_parquet_file_that_has_a_column_twice_is_refused(
+    tmp_path: Path, columns: pa.StructArray, name: str, hub: bool
+) -> None:
+    pq.write_table(pa.Table.from_batches([pa.RecordBatch.from_struct_array(columns)]), tmp_path / "train.parquet")
+    where: dict[str, Any] = {"dataset" if hub else "data_dir": str(tmp_path)}
+    with pytest.raises(ValueError, match=rf'train\.parquet has more than one column "{name}"\. Rename or delete'):
+        open_corpus(**where, split="train", source="en", target="de")
+
+
+def test_other_columns_of_a_parquet_file_may_come_twice(tmp_path: Path) -> None:
+    columns = doubled(["fr", "en", "de", "fr"])
+    pq.write_table(pa.Table.from_batches([pa.RecordBatch.from_struct_array(columns)]), tmp_path / "train.parquet")
+    assert open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de").read(0) == [Pair("a", "a")]
 
 
 def test_a_parquet_file_without_rows_is_refused(tmp_path: Path) -> None:
@@ -650,6 +679,12 @@ def test_a_folder_without_a_split_is_refused(tmp_path: Path, files: list[str], m
 def test_a_source_that_is_none_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         open_corpus(**({"split": "train", "source": "en", "target": "de"} | arguments))
+
+
+def test_a_data_set_that_is_a_script_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / f"{tmp_path.name}.py").write_text("import datasets\n")
+    with pytest.raises(ValueError, match=rf"--dataset {tmp_path} is made by a script.*refs/convert/parquet.*another"):
+        open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
 
 
 def test_the_built_in_corpus_opens_by_name_in_both_directions() -> None:
