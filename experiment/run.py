@@ -81,7 +81,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         tokenizer = joint_tokenizer(
             train, model_fields["vocab_size"], training_limits(data), data, training.seed, folder
         )
-        sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, pairs in scored.items()}
+        sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
         for split, pairs in sets.items():
             check_lengths(split, pairs.longest, model_fields)
         stream = training_stream(train, tokenizer, arguments)
@@ -118,6 +118,9 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         "training_seconds": round(seconds, 1),
         "resumed_from": checkpoint.name if checkpoint else None,
         "training_pairs": {"kept": drops.kept, "dropped": dict(drops.dropped)},
+        "scored_pairs": {
+            split: {"kept": each.kept, "dropped": dict(each.dropped)} for split, (_, each) in scored.items()
+        },
         **selection,
         "search": asdict(search),
         "test": {},

@@ -70,8 +70,8 @@ def open_training_corpus(data: DataArguments) -> Corpus:
     return opened[0]
 
 
-def read_pairs(data: DataArguments, split: str) -> list[Pair]:
-    """Read a split that is to be scored, all of it; what cannot be scored is told by number and reason."""
+def read_pairs(data: DataArguments, split: str) -> tuple[list[Pair], Drops]:
+    """Return the pairs of a split that is to be scored, all of it; what cannot be scored is told, and returned too."""
     corpus = open_corpus(data, split)
     drops = Drops()
     pairs = list(clean_pairs(corpus, limits(data), drops))
@@ -79,7 +79,7 @@ def read_pairs(data: DataArguments, split: str) -> list[Pair]:
         say(f"{corpus.name}: {drops.report()}")
     if not pairs:
         raise ValueError(f"{corpus.name} has no pair that can be scored")
-    return pairs
+    return pairs, drops
 
 
 def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments: Arguments) -> TrainingStream:

@@ -111,6 +111,25 @@ def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str], text
 
 
 @pytest.mark.slow
+def test_lines_that_cannot_be_scored_are_told_and_counted(text: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(text, tmp_path / "text")
+    for language in ("en", "nds"):
+        for split in ("val", "test_toy"):
+            lines = (text / f"{split}.{language}").read_text(encoding="utf-8").splitlines()[:4]
+            (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    lines[1] = ""  # of the target side of the test set
+    (folder / "test_toy.nds").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    flags: list[str | Path] = ["--data_dir", folder, "--direction", "en-nds", *TINY, "--output_dir", tmp_path / "run"]
+    done = run(*flags, "--max_steps", "2", "--eval_steps", "2", "--save_steps", "2")
+    assert "test_toy.nds: 3 pairs kept, 1 dropped:\n  1 empty (" in done.stdout
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["scored_pairs"] == {
+        "validation": {"kept": 4, "dropped": {}}, "test": {"kept": 3, "dropped": {"empty": 1}},
+    }  # fmt: skip
+    assert len((tmp_path / "run" / "test.translations.txt").read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("beams", [1, 4])
 def test_a_model_is_saved_with_the_search_it_was_tested_by(tmp_path: Path, beams: int) -> None:
     """One beam has no length penalty, and transformers refuses to save one: at the end of a run."""
