@@ -1,10 +1,12 @@
 """A saved model, loaded whole or refused: transformers would draw at random what its file lacks, and go on."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import GENERATION_CONFIG_NAME
 
 from vaswani.modeling import VaswaniForConditionalGeneration
 
@@ -17,9 +19,10 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
         **how: what `from_pretrained` takes.
 
     Raises:
-        ValueError: its weights are cut off or are not those of its configuration.
+        ValueError: its weights are cut off or are not those of its configuration, or its settings cannot be read.
 
     """
+    check_settings(folder / GENERATION_CONFIG_NAME)
     try:
         model, found = AutoModelForSeq2SeqLM.from_pretrained(folder, output_loading_info=True, **how)
     except SafetensorError as error:
@@ -33,6 +36,19 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
         raise ValueError(_unlike(folder, f"the file has {_some(further)} besides"))
     whole: PreTrainedModel = model
     return whole
+
+
+def check_settings(file: Path) -> None:
+    """Raise ValueError if a generation_config.json is there and damaged: transformers would put defaults in its place.
+
+    A model may have none: those saved long ago have its settings in config.json.
+    """
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}); copy it again") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"{file} is damaged (it holds a {type(settings).__name__}, no object); copy it again")
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -111,6 +111,8 @@ def test_translate_names_a_closed_end_before_it_loads_a_model(folder: Path, clos
         (lambda folder: change(folder / "config.json", d_ff=64), "not those of its config.json: "),
         (lambda folder: cut(folder / "model.safetensors"), "are damaged ("),
         (lambda folder: cut(folder / "tokenizer.json"), "the tokenizer in "),
+        (lambda folder: cut(folder / "generation_config.json"), "generation_config.json is damaged ("),
+        (lambda folder: (folder / "generation_config.json").write_text("[]"), "(it holds a list, no object); copy it"),
     ],
 )
 def test_what_is_not_whole_or_not_of_one_model_is_refused(
