@@ -186,16 +186,16 @@ class Engine:
             )
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"CTranslate2 cannot load {folder} on {device}: {error}") from error
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        self.max_positions = int(settings["max_positions"])
-        self.extra_symbols = saved_settings(folder).extra_symbols
+        about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self.max_positions = int(about["max_positions"])
+        self.settings = saved_settings(folder)
         self.symbols: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
         self.ids = {symbol: place for place, symbol in enumerate(self.symbols)}
-        self.end = self.ids[settings["eos_token"]]
+        self.end = self.ids[about["eos_token"]]
 
     def limit(self, source: list[int]) -> int:
         """Return how many symbols the translation may have."""
-        return min(len(source) + self.extra_symbols, self.max_positions)
+        return min(len(source) + self.settings.extra_symbols, self.settings.most_symbols, self.max_positions)
 
     def search(self, sources: list[list[int]], beams: Beams) -> list[list[Candidate]]:
         """Return the best candidates of each sentence, ordered as by the paper's search.

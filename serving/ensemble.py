@@ -51,7 +51,7 @@ def by_ensemble(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenize
                 f"{model.name_or_path} translates with {its} and {models[0].name_or_path} with {first}: an ensemble "
                 "writes one translation; make the generation_config.json of its members alike"
             )
-    longest = min(positions(model) for model in models)
+    longest = min(first.most_symbols, *(positions(model) for model in models))
     ends = torch.tensor(first.ends, device=models[0].device)
 
     def search(sources: list[list[int]]) -> list[list[Hypothesis]]:

@@ -17,6 +17,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCrite
 
 from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_symbols
 
+from .settings import most_symbols
+
 
 class Hypothesis(NamedTuple):
     """A translation of one line."""
@@ -65,11 +67,11 @@ def by_generate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beam
 
     def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
         input_ids, mask = padded(sources, int(tokenizer.pad_token_id))
-        limits = mask.sum(1) + extra_symbols(model.generation_config)  # (B,)
+        limits = limits_of(model, mask)
         output = generate(
             input_ids=input_ids.to(model.device),
             attention_mask=mask.to(model.device),
-            max_new_tokens=min(int(limits.max()), positions(model)),
+            max_new_tokens=int(limits.max()),
             # The paper's search knows each sentence's limit, and with criteria it could not drop what is done.
             stopping_criteria=StoppingCriteriaList([] if is_paper else [OwnLimit(limits.to(model.device))]),
             synced_gpus=False,  # each process has a whole model and its own lines; ZeRO-3 would have them wait
@@ -109,6 +111,12 @@ def positions(model: PreTrainedModel) -> int:
     if getattr(config, "positions", None) == "sinusoidal":
         return UNBOUNDED
     return int(getattr(config, "max_positions", None) or getattr(config, "max_position_embeddings", None) or UNBOUNDED)
+
+
+def limits_of(model: PreTrainedModel, mask: Tensor) -> Tensor:
+    """Return how many symbols the translation of each source may have, (B,), given the sources' (B, S) mask."""
+    settings = model.generation_config
+    return (mask.sum(1) + extra_symbols(settings)).clamp(max=min(positions(model), most_symbols(settings)))
 
 
 class OwnLimit(StoppingCriteria):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from transformers import GenerationConfig
 
-from vaswani.modeling.generation_vaswani import extra_symbols
+from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_symbols
 
 _OFF: tuple[Any, ...] = (None, 0, [], {})
 _NO_FACTOR = (None, 1)
@@ -36,6 +36,8 @@ class Settings(NamedTuple):
     padding: int
     extra_symbols: int
     """How many more symbols than its source it may have."""
+    most_symbols: int
+    """How many it may have whatever its source."""
 
 
 def settings(generation: GenerationConfig | None, where: str | Path | None) -> Settings:
@@ -46,7 +48,8 @@ def settings(generation: GenerationConfig | None, where: str | Path | None) -> S
         where: its name, for errors.
 
     Raises:
-        ValueError: it is saved with settings that only `generate` obeys, or lacks the start or the end.
+        ValueError: it is saved with settings that only `generate` obeys, or lacks the start, the end or room for a
+            translation.
 
     """
     told = {name: getattr(generation, name, None) for name in ONLY_IN_GENERATE}
@@ -64,7 +67,29 @@ def settings(generation: GenerationConfig | None, where: str | Path | None) -> S
             "end; set both in generation_config.json"
         )
     ends = tuple(ends) if isinstance(ends, list) else (int(ends),)
-    return Settings(int(start), ends, int(ends[0] if padding is None else padding), extra_symbols(generation))
+    padding = int(ends[0] if padding is None else padding)
+    return Settings(int(start), ends, padding, extra_symbols(generation), most_symbols(generation))
+
+
+def most_symbols(generation: GenerationConfig | None) -> int:
+    """Return how many symbols a model is saved with for a translation: its max_new_tokens, or else its max_length.
+
+    The start symbol counts in max_length alone.
+
+    Raises:
+        ValueError: there is no room for a symbol.
+
+    """
+    for name, start in (("max_new_tokens", 0), ("max_length", 1)):
+        value = getattr(generation, name, None)
+        if value is not None and value <= start:
+            raise ValueError(
+                f"{name} is {value}, which leaves a translation no symbol; set {start + 1} or more in "
+                "generation_config.json, or take it out of there"
+            )
+        if value is not None:
+            return int(value) - start
+    return UNBOUNDED
 
 
 def saved_settings(folder: Path) -> Settings:

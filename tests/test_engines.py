@@ -100,12 +100,24 @@ def test_real_text_comes_out_as_by_generate(toy_translator: Translator, exported
     assert same >= 59
 
 
+@pytest.mark.parametrize(
+    ("saved", "most", "over"),
+    [({"extra_symbols": 1}, None, 1), ({"max_new_tokens": 4}, 4, None), ({"max_length": 5}, 4, None)],
+    ids=str,
+)
 def test_the_limit_that_a_model_is_saved_with_goes_along(
-    toy_translator: Translator, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy_translator: Translator,
+    exported: Exported,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    saved: dict[str, int],
+    most: int | None,
+    over: int | None,
 ) -> None:
     """A parser's may be 300 symbols longer than its source (section 6.3); here 1, which such text would go beyond."""
     settings = toy_translator.model.generation_config
-    monkeypatch.setattr(settings, "extra_symbols", 1, raising=False)
+    for name, value in saved.items():
+        monkeypatch.setattr(settings, name, value, raising=False)
     monkeypatch.setattr(settings, "_from_model_config", False)  # as a run saves it; else loading leaves it out
     folder = shutil.copytree(exported.folder, tmp_path / "toy")
     settings.save_pretrained(folder)
@@ -113,10 +125,11 @@ def test_the_limit_that_a_model_is_saved_with_goes_along(
     lines = ["Xylophone quartz jumps", "0 1 2 3 4 5 6 7", "???", "vow gym lynx hex"]
     sources = tokenizer(lines).input_ids
     found = [best.symbols for [best] in engine.search(sources, Beams(1))]
-    lengths = [len(symbols) - len(source) for symbols, source in zip(found, sources, strict=True)]
-    assert max(lengths) == 1
-    expected = by_generate(toy_translator.model, tokenizer, Beams(1))(sources)
-    assert by(engine, tokenizer, lines, Beams(1)) == [best.text for [best] in expected]
+    assert most in (None, max(map(len, found)))
+    assert over in (None, max(len(symbols) - len(source) for symbols, source in zip(found, sources, strict=True)))
+    for beams in (Beams(1), Beams(4)):
+        expected = by_generate(toy_translator.model, tokenizer, beams)(sources)
+        assert by(engine, tokenizer, lines, beams) == [best.text for [best] in expected]
 
 
 @pytest.mark.parametrize("exported", ["onnx"], indirect=True)  # CTranslate2 knows one end, and refuses several

@@ -70,6 +70,20 @@ def test_the_ends_are_those_that_generate_would_take(talker: MakeModel, toy_toke
     assert [[each.text for each in row] for row in alone] != [[each.text for each in row] for row in before]
 
 
+@pytest.mark.parametrize("saved", [{"max_new_tokens": 3}, {"max_length": 4}], ids=str)
+def test_no_translation_is_longer_than_the_members_are_saved_with(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, saved: dict[str, int]
+) -> None:
+    model, beams = talker(1), Beams(4, 0.6, n_best=3)
+    sources = toy_tokenizer(["the cat", "what is this long line about then"]).input_ids
+    before = by_generate(model, toy_tokenizer, beams)(sources)
+    model.generation_config.update(**saved)
+    alone = by_generate(model, toy_tokenizer, beams)(sources)
+    assert alone != before
+    together = by_ensemble([model] * 2, toy_tokenizer, beams)(sources)
+    assert [[each.text for each in row] for row in together] == [[each.text for each in row] for row in alone]
+
+
 def test_settings_that_an_ensemble_cannot_obey_are_refused(
     talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast
 ) -> None:

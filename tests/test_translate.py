@@ -80,18 +80,47 @@ def test_lines_come_back_in_their_order(model: PreTrainedModel, tokenizer: PreTr
     assert translate(model, tokenizer, lines[::-1], num_beams=1) == there[::-1]
 
 
-def test_each_sentence_stops_at_its_own_input_plus_50_tokens(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
-) -> None:
+@pytest.fixture
+def endless(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A model that never ends and writes a letter with each symbol."""
     endless = copy.deepcopy(model)
-    letters = list(range(4 + ord("a") - ord("!"), 4 + ord("z") - ord("!") + 1))  # one character a token
+    letters = list(range(4 + ord("a") - ord("!"), 4 + ord("z") - ord("!") + 1))
     assert tokenizer.decode(letters) == "abcdefghijklmnopqrstuvwxyz"
     endless.generation_config.suppress_tokens = sorted(set(range(len(tokenizer))) - set(letters))
+    return endless
+
+
+def test_each_sentence_stops_at_its_own_input_plus_50_tokens(
+    endless: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> None:
     lines = ["a dog", "the cat sat on the mat", "", "what is this long line about then"]
     for num_beams in (1, 3):
         output = translate(endless, tokenizer, lines, num_beams=num_beams)
         limits = [len(ids) + 50 for ids in tokenizer(lines).input_ids]
         assert [len(text) for text in output] == [limits[0], limits[1], 0, limits[3]]
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+@pytest.mark.parametrize(
+    ("saved", "most"),
+    [({"max_new_tokens": 7}, 7), ({"max_length": 8}, 7), ({"max_length": 90, "max_new_tokens": 7}, 7)],
+    ids=str,
+)
+def test_no_translation_is_longer_than_the_model_is_saved_with(
+    endless: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, num_beams: int, saved: dict[str, int], most: int
+) -> None:
+    """As many symbols as `generate` would write by itself, for which the start symbol counts in max_length."""
+    endless.generation_config.update(**saved)
+    output = translate(endless, tokenizer, ["a dog", "the cat sat on the mat"], num_beams=num_beams)
+    source = tokenizer(["a dog"], return_tensors="pt").input_ids
+    assert endless.generate(source, num_beams=num_beams).shape == (1, 1 + most)  # type: ignore[operator]
+    assert [len(text) for text in output] == [most] * 2
+
+
+def test_a_limit_that_leaves_no_symbol_is_refused(endless: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    endless.generation_config.update(max_length=1)
+    with pytest.raises(ValueError, match="max_length is 1, which leaves a translation no symbol; set 2 or more in gen"):
+        translate(endless, tokenizer, ["a dog"])
 
 
 def test_a_translation_is_one_line_whatever_the_model_says(
