@@ -16,6 +16,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.cache_utils import EncoderDecoderCache
 
 from vaswani.data.tokenizer import fingerprint
+from vaswani.modeling import VaswaniConfig
 from vaswani.modeling.search_vaswani import Search, beam_search, follow, start
 
 from .search import BatchSearch, Beams, Hypothesis, hypotheses, padded, positions
@@ -23,7 +24,16 @@ from .settings import settings
 
 
 def check_members(models: Sequence[PreTrainedModel], tokenizers: Sequence[PreTrainedTokenizerFast]) -> None:
-    """Raise ValueError unless all models write and read the same symbols."""
+    """Raise ValueError unless all models are networks of this package that write and read the same symbols.
+
+    One model alone may be any.
+    """
+    kinds = [(model.name_or_path, model.config.model_type) for model in models if len(models) > 1]
+    if foreign := [f"{name} is a {kind} model" for name, kind in kinds if kind != VaswaniConfig.model_type]:
+        raise ValueError(
+            f"{', '.join(foreign)}: an ensemble takes networks of this package alone; leave it out, or translate by it "
+            "alone"
+        )
     for model, tokenizer in zip(models[1:], tokenizers[1:], strict=True):
         same_text = fingerprint(tokenizer) == fingerprint(tokenizers[0])
         if not same_text or model.config.vocab_size != models[0].config.vocab_size:

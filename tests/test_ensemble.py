@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 from slow_search import END, probabilities, slow_search
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MarianConfig, MarianMTModel, PreTrainedTokenizerFast
 
+from vaswani.commands import main
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.serving.ensemble import by_ensemble, check_members
 from vaswani.serving.search import Beams, by_generate
@@ -114,6 +115,26 @@ def test_members_with_other_symbols_are_refused(
         check_members(models, tokenizers)
     with pytest.raises(ValueError, match="has another vocabulary"):
         check_members([talker(), talker(vocab_size=300)], [toy_tokenizer] * 2)
+
+
+def test_a_network_of_another_kind_is_refused_beside_others_and_taken_alone(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs, text = tmp_path / "ours", tmp_path / "theirs", tmp_path / "text"
+    config = MarianConfig(
+        vocab_size=len(toy_tokenizer), d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, pad_token_id=1, eos_token_id=3,
+        decoder_start_token_id=2, forced_eos_token_id=None,
+    )  # fmt: skip
+    for folder, model in ((ours, talker()), (theirs, MarianMTModel(config))):
+        model.save_pretrained(folder)
+        toy_tokenizer.save_pretrained(folder)
+    text.write_text("the cat\n")
+    for members in ((theirs, ours), (ours, theirs)):
+        assert main(["translate", *map(str, members), "--input", str(text)]) == 2
+        error = capsys.readouterr().err
+        assert f"{theirs} is a marian model: an ensemble takes networks of this package alone; leave it out" in error
+    assert main(["translate", str(theirs), "--input", str(text), "--output", str(tmp_path / "out")]) == 0
 
 
 def test_greedy_search_takes_one_model(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast) -> None:
