@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from .attention import attentions
+from .attention import attending, source_attention
 from .search import positions
 
 Align = Callable[[list[str], list[str]], list[str]]
@@ -26,7 +26,13 @@ Learned positions have an end: words that lie wholly beyond it have no pair.
 
 
 def by_attention(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerBase) -> Align:
-    """Return what aligns by the attention of a network of this package, or by the mean of several."""
+    """Return what aligns by the attention of a network, or by the mean of several.
+
+    Raises:
+        ValueError: a network's attention is not found.
+
+    """
+    layers = [layer(len(attending(model))) for model in models]
 
     def align(sources: list[str], targets: list[str]) -> list[str]:
         read = tokenizer(sources, return_offsets_mapping=True)
@@ -34,7 +40,10 @@ def by_attention(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokeniz
         # What was cut off at the last position is, with its </s>, a symbol longer.
         longest = min(positions(model) for model in models)
         symbols = [each[:longest] for each in written.input_ids]
-        seen = [attention(model, tokenizer, read.input_ids, symbols) for model in models]
+        seen = [
+            source_attention(model, tokenizer, read.input_ids, symbols, number)
+            for model, number in zip(models, layers, strict=True)
+        ]
         mean = torch.stack(seen).mean(0)  # (B, T, S)
         return [
             pharaoh(
@@ -46,14 +55,6 @@ def by_attention(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokeniz
         ]
 
     return align
-
-
-def attention(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], targets: list[list[int]]
-) -> Tensor:
-    """Return the attention to the source before each target symbol, mean over heads: (B, T, S), float32."""
-    weights = attentions(model, tokenizer, sources, targets).cross
-    return weights[layer(len(weights))].float().mean(1).cpu()
 
 
 def layer(layers: int) -> int:

@@ -1,18 +1,26 @@
-"""What a network attended to while it read a sentence and wrote its translation: every layer, every head.
+"""What a network attended to while it read a sentence and wrote its translation: every layer, every head, or one layer.
 
-Shapes: B sentences, H heads, S source and T target symbols.
+Shapes: B sentences, H heads, S source and T target symbols, D = d_model.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.modeling_outputs import BaseModelOutput
 
 from vaswani.modeling.modeling_vaswani import shift_right
 
 from .search import padded
+
+CELLS = 1 << 20
+"""Weights of a head that are computed at once where more than one translation asks: those of 8 heads take 32 MiB."""
+
+SOURCE_ATTENTION = ("cross_attention", "encoder_attn")
+"""What decoder layers call their attention to the source: ours, and those of Marian and its kin."""
 
 
 class Attentions(NamedTuple):
@@ -42,6 +50,66 @@ def attentions(
             use_cache=False,
         )
     return Attentions(output.encoder_attentions, output.decoder_attentions, output.cross_attentions)
+
+
+def source_attention(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    sources: list[list[int]],
+    targets: list[list[int]],
+    layer: int,
+) -> Tensor:
+    """Read translations once more and return what one decoder layer attended to in their sources, mean over heads.
+
+    A source that several translations have is read once, and of no other layer are weights kept.
+
+    Args:
+        model: on any device.
+        tokenizer: its own.
+        sources: of each translation.
+        targets: the translations.
+        layer: of the decoder, from 0.
+
+    Returns:
+        (B, T, S), float32, on the processor.
+
+    """
+    padding, config = int(tokenizer.pad_token_id), model.config
+    place = {source: number for number, source in enumerate(dict.fromkeys(map(tuple, sources)))}
+    rows = torch.tensor([place[tuple(source)] for source in sources], device=model.device)
+    input_ids, mask = (each.to(model.device) for each in padded([list(source) for source in place], padding))
+    labels, _ = padded(targets, padding)
+    symbols = shift_right(labels, int(config.decoder_start_token_id), padding).to(model.device)
+    encoder: Any = model.get_encoder()
+    network: Any = model.base_model
+    encoded = encoder(input_ids, attention_mask=mask)[0]  # (sources that differ, S, D)
+    together = max(1, CELLS // (labels.shape[1] * mask.shape[1]))
+    found: list[Tensor] = []
+
+    def take(module: Any, given: Any, output: tuple[Tensor, Tensor]) -> None:  # noqa: ARG001 - called by place
+        found.append(output[1].mean(1, dtype=torch.float32).cpu())
+
+    with weights_shown(model), attending(model)[layer].register_forward_hook(take):
+        for first in range(0, len(rows), together):
+            some = slice(first, first + together)
+            network(
+                encoder_outputs=BaseModelOutput(encoded[rows[some]]), attention_mask=mask[rows[some]],
+                decoder_input_ids=symbols[some], use_cache=False,
+            )  # fmt: skip
+    return torch.cat(found)
+
+
+def attending(model: PreTrainedModel) -> Sequence[Any]:
+    """Return the attention to the source of each decoder layer; ValueError for a network that has it elsewhere."""
+    decoder: Any = model.get_decoder()
+    layers = getattr(decoder, "layers", [])
+    found = [getattr(each, name) for each in layers for name in SOURCE_ATTENTION if hasattr(each, name)]
+    if not found:
+        raise ValueError(
+            f"{model.name_or_path} is a {model.config.model_type} model, whose attention to the source is not where it "
+            "is looked for; translate without --align"
+        )
+    return found
 
 
 @contextmanager

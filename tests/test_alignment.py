@@ -1,6 +1,7 @@
 """Alignments: a network whose attention is set by hand aligns as it attends, and every word gets its source word."""
 
 import re
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerFast
+from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.modeling.modeling_vaswani import MultiHeadAttention
+from vaswani.serving import attention
 from vaswani.serving.alignment import by_attention, layer
+from vaswani.serving.attention import attentions, source_attention
 
 MakeModel = Callable[..., Any]
 
@@ -75,6 +79,62 @@ def test_several_models_align_by_their_mean(toy_tokenizer: PreTrainedTokenizerFa
     here, next_one = looking_ahead([0], len(toy_tokenizer)), looking_ahead([2], len(toy_tokenizer))
     (found,) = by_attention([here, *[next_one] * 3], toy_tokenizer)(["b c d e"], ["b c d"])
     assert found == "1-0 2-1 3-2"
+
+
+SOURCES = ["the cat sat on the mat", "x", "the cat sat on the mat", "the dog"]
+TARGETS = ["the dog", "by the door sat", "cat", "x"]
+
+
+@pytest.mark.parametrize("cells", [1, 300, 1 << 20])
+def test_what_one_layer_attended_to_is_that_of_all_layers_at_once(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    """Whatever the number of translations that are read together."""
+    monkeypatch.setattr(attention, "CELLS", cells)
+    model = talker(encoder_layers=2, decoder_layers=3)
+    sources, targets = (toy_tokenizer(texts).input_ids for texts in (SOURCES, TARGETS))
+    with torch.inference_mode():
+        whole = attentions(model, toy_tokenizer, sources, targets).cross
+        for number, expected in enumerate(whole):
+            found = source_attention(model, toy_tokenizer, sources, targets, number)
+            torch.testing.assert_close(found, expected.mean(1).float())
+
+
+def test_no_weights_are_kept_and_no_source_is_read_twice(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = talker(encoder_layers=2, decoder_layers=6)
+    kept, alive, read = list[Any](), list[int](), list[int]()
+
+    def count(_: Any, __: Any, output: tuple[torch.Tensor, torch.Tensor | None]) -> None:
+        alive.append(sum(each() is not None for each in kept))
+        kept.extend(weakref.ref(each) for each in output[1:] if each is not None)
+
+    for module in model.modules():
+        if isinstance(module, MultiHeadAttention):
+            module.register_forward_hook(count)
+    model.get_encoder().register_forward_pre_hook(lambda _, given: read.append(len(given[0])))
+    with torch.inference_mode():
+        by_attention([model], toy_tokenizer)(SOURCES, TARGETS)
+    assert len(kept) >= 12
+    assert max(alive) <= 1  # of the attention before this one, which its layer holds
+    assert read == [3]
+
+
+def test_a_network_of_another_kind_aligns_too(toy_tokenizer: PreTrainedTokenizerFast) -> None:
+    config = MarianConfig(
+        vocab_size=len(toy_tokenizer), d_model=16, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, pad_token_id=1, eos_token_id=3,
+        decoder_start_token_id=2, init_std=1.0,
+    )  # fmt: skip
+    model = MarianMTModel(config).eval()
+    sources, targets = (toy_tokenizer(texts).input_ids for texts in (SOURCES, TARGETS))
+    with torch.inference_mode():
+        expected = attentions(model, toy_tokenizer, sources, targets).cross[1].mean(1)
+        torch.testing.assert_close(source_attention(model, toy_tokenizer, sources, targets, 1), expected)
+    bare = T5ForConditionalGeneration(T5Config(vocab_size=9, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2))
+    with pytest.raises(ValueError, match=r"is a t5 model, whose attention to the source is not where .* without --al"):
+        by_attention([bare], toy_tokenizer)
 
 
 def test_few_layers_are_read_at_the_last_and_many_before_it() -> None:
