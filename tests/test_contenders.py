@@ -11,11 +11,14 @@ from zipfile import ZipFile
 
 import pytest
 import train_step
-from contender import Contender, ContenderEndedError
+from contender import Contender, ContenderEndedError, operations
+from contenders.ours import config_of
 from contenders.stepping import Setting
 from environments import Environment, EnvironmentFailedError, python_of
 from groups import start, steps_while_it_runs, stop_without
 from turns import in_turn
+
+from vaswani.training.flops import BACKWARD, Dimensions, forward
 
 TINY = Setting("", 1, 50, 64, 256, 4, 2, 0.1, 0.1, sentences=8, length=8)
 OURS, MARIAN, TORCH = "as --bf16 trains", "Marian, bf16", "torch.nn.Transformer, bf16"
@@ -40,6 +43,15 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     yield found
     codes = {name: each.end() for name, each in found.running.items()}
     assert codes == dict.fromkeys(NAMES, 0)
+
+
+@pytest.mark.parametrize("length", [32, 256])
+def test_the_operations_of_a_step_are_those_of_the_formula(length: int) -> None:
+    """Those of equation 1 among them, which grow with the length of a sentence."""
+    setting = TINY._replace(length=length)
+    config = config_of(setting)
+    network = Dimensions(**{name: getattr(config, name) for name in Dimensions._fields})
+    assert operations(setting) == (1 + BACKWARD) * sum(forward(network, setting.sentences, length, length))
 
 
 # Processes
