@@ -116,7 +116,11 @@ def load(args: argparse.Namespace) -> "Translator":
     models, tokenizers = [model for model, _ in members], [tokenizer for _, tokenizer in members]
     check_members(models, tokenizers)
     tokenizer = tokenizers[0]
-    search = by_generate(models[0], tokenizer, beams) if len(models) == 1 else by_ensemble(models, tokenizer, beams)
+    search = (
+        by_generate(models[0], tokenizer, beams, scores=args.format != "text")
+        if len(models) == 1
+        else by_ensemble(models, tokenizer, beams)
+    )
     return Translator(
         tokenizer,
         search,

@@ -26,7 +26,7 @@ class Hypothesis(NamedTuple):
     text: str
     """Without line ends."""
     score: float | None
-    """log P over the length penalty; greedy search has none."""
+    """log P over the length penalty; greedy search has none, nor has one that was asked for none."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,18 @@ BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
 """From the ids of each source to its hypotheses, best first."""
 
 
-def by_generate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beams: Beams) -> BatchSearch:
-    """Return a search by the model's own `generate`: for our network the paper's."""
+def by_generate(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beams: Beams, scores: bool = True
+) -> BatchSearch:
+    """Return a search by the model's own `generate`: for our network the paper's.
+
+    Args:
+        model: any encoder-decoder.
+        tokenizer: its own.
+        beams: how to search.
+        scores: of the one best hypothesis, which cost transformers' own search V numbers a beam for every symbol.
+
+    """
     generate: Any = model.generate
     asked = inspect.signature(generate).parameters.get("paper_search")  # its default, or what a partial has set
     is_paper = beams.number > 1 and asked is not None and bool(asked.default)
@@ -63,7 +73,7 @@ def by_generate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beam
     if beams.number > 1:
         # transformers' own search tells scores of whole hypotheses only along with those of every symbol.
         settings |= {"length_penalty": beams.length_penalty, "num_return_sequences": beams.n_best}
-        settings["output_scores"] = not is_paper
+        settings["output_scores"] = not is_paper and (scores or beams.n_best > 1)
 
     def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
         input_ids, mask = padded(sources, int(tokenizer.pad_token_id))
@@ -77,8 +87,9 @@ def by_generate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beam
             synced_gpus=False,  # each process has a whole model and its own lines; ZeRO-3 would have them wait
             **settings,
         )
-        scores = None if beams.number == 1 else output.sequences_scores.view(len(sources), -1)
-        return hypotheses(tokenizer, output.sequences.view(len(sources), beams.n_best, -1), scores)
+        found = None if beams.number == 1 else output.sequences_scores
+        values = None if found is None else found.view(len(sources), -1)
+        return hypotheses(tokenizer, output.sequences.view(len(sources), beams.n_best, -1), values)
 
     return search
 

@@ -44,7 +44,7 @@ def translate(
     """
     if tokens_per_batch < 1:
         raise ValueError(f"tokens_per_batch is {tokens_per_batch}: it is at least 1")
-    search = by_generate(model, tokenizer, Beams(num_beams, length_penalty))
+    search = by_generate(model, tokenizer, Beams(num_beams, length_penalty), scores=False)
     sources = encode(tokenizer, lines)
     cut = list(batches([len(source) for source in sources], tokens_per_batch // num_beams))
     total = sum(map(bool, sources))

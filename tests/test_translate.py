@@ -12,6 +12,7 @@ from transformers import MarianConfig, MarianMTModel, PreTrainedModel, PreTraine
 
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.serving.search import Beams, by_generate, evaluating
 from vaswani.serving.translate import batches, translate
 
 BLANK = st.sampled_from(["", " ", "\t", "\u00a0", "\u3000 "])
@@ -133,6 +134,26 @@ def test_a_translation_is_one_line_whatever_the_model_says(
     (translation,) = translate(only_ends, tokenizer, ["a dog"], num_beams=1)
     assert translation
     assert set(translation) == {" "}
+
+
+def test_no_score_is_kept_where_none_is_told(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Transformers' own search would keep those of every symbol of the vocabulary, for every beam and step."""
+    watched: Any = copy.copy(model)
+    given, generate = list[Any](), watched.generate
+
+    def watch(**how: Any) -> Any:
+        given.append(generate(**how))
+        return given[-1]
+
+    watched.generate = watch
+    lines = ["the cat sat on the mat", "a dog"]
+    texts = translate(watched, tokenizer, lines, num_beams=3)
+    assert [each.scores for each in given] == [None]
+    search = by_generate(model, tokenizer, Beams(3))
+    with evaluating(model), torch.no_grad():
+        found = search(tokenizer(lines).input_ids)
+    assert [best.text for [best] in found] == texts
+    assert all(best.score is not None and best.score < 0 for [best] in found)
 
 
 def test_the_model_is_left_as_it_was(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
