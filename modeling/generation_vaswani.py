@@ -245,7 +245,8 @@ def positions(model: Any, prompt: int) -> int:
 
 def extra_symbols(generation_config: Any) -> int:
     """Return how much longer than its source an output may be: 50, or what a model is saved with (trees: 300)."""
-    return int(getattr(generation_config, "extra_symbols", EXTRA_SYMBOLS))
+    more = getattr(generation_config, "extra_symbols", None)
+    return EXTRA_SYMBOLS if more is None else int(more)
 
 
 def in_batch(values: Tensor, search: Search, sentences: int, beams: int) -> Tensor:
