@@ -64,6 +64,13 @@ def load_tokenizer(folder: Path) -> Any:
         raise ValueError(f"the tokenizer in {folder} cannot be loaded: {' '.join(str(error).split())}") from error
     except ValueError as error:  # JSON that is cut off says nothing of its file
         raise ValueError(f"the tokenizer in {folder} cannot be loaded: {error}") from error
+    except OSError:  # names its file
+        raise
+    except Exception as error:  # of many kinds, a bare one among them
+        raise ValueError(
+            f"the tokenizer in {folder} cannot be loaded ({type(error).__name__}: {error}): tokenizer.json or "
+            "tokenizer_config.json is damaged; copy both again"
+        ) from error
 
 
 def _unlike(folder: Path, what: str) -> str:

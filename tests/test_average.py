@@ -128,6 +128,26 @@ def test_checkpoints_may_be_named(finished: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(weight.double(), expected[name], rtol=1e-6, atol=1e-7)
 
 
+def test_models_cut_into_several_files_are_averaged_as_whole_ones(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Transformers cuts up what is large."""
+    names = [finished / f"checkpoint-{step}" for step in (10, 40)]
+    cut_up = [tmp_path / name.name for name in names]
+    for name, folder in zip(names, cut_up, strict=True):
+        AutoModelForSeq2SeqLM.from_pretrained(name).save_pretrained(folder, max_shard_size="20KB")
+        AutoTokenizer.from_pretrained(name).save_pretrained(folder)
+        assert len(list(folder.glob("model-*-of-*.safetensors"))) > 1
+    for folders, mean in ((names, "of whole"), (cut_up, "of cut up")):
+        assert main(["average", *map(str, folders), "--output", str(tmp_path / mean)]) == 0
+    whole, other = (load_file(tmp_path / mean / "model.safetensors") for mean in ("of whole", "of cut up"))
+    torch.testing.assert_close(other, whole, rtol=0, atol=0)
+    index = cut_up[1] / "model.safetensors.index.json"
+    index.write_text("{}")
+    assert main(["average", *map(str, cut_up), "--output", str(tmp_path / "none")]) == 2
+    assert f"{index} is damaged ('weight_map'); copy it again" in capsys.readouterr().err
+
+
 def test_what_cannot_be_averaged_is_told_and_nothing_is_written(
     finished: Path, talker: MakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

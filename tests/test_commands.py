@@ -111,6 +111,12 @@ def test_translate_names_a_closed_end_before_it_loads_a_model(folder: Path, clos
         (lambda folder: change(folder / "config.json", d_ff=64), "not those of its config.json: "),
         (lambda folder: cut(folder / "model.safetensors"), "are damaged ("),
         (lambda folder: cut(folder / "tokenizer.json"), "the tokenizer in "),
+        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json or tokenizer_config.json is "),
+        (lambda folder: (folder / "tokenizer.json").write_text('{"added_tokens": []}'), "(Exception: Model missing"),
+        (
+            lambda folder: (folder / "tokenizer_config.json").write_text("null"),
+            "tokenizer_config.json is damaged; copy both",
+        ),
         (lambda folder: cut(folder / "generation_config.json"), "generation_config.json is damaged ("),
         (lambda folder: (folder / "generation_config.json").write_text("[]"), "(it holds a list, no object); copy it"),
     ],

@@ -1,6 +1,7 @@
 """The whole weights of a checkpoint, in whatever parts the processes saved them, and a model folder made of them."""
 
 import contextlib
+import json
 import os
 import secrets
 import warnings
@@ -16,6 +17,7 @@ from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, PreTrainedModel
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from .checkpoints import FSDP_WEIGHTS, MANIFEST, Layout, check_parts, fault, layout
 
@@ -28,19 +30,31 @@ def read_weights(checkpoint: Path) -> dict[str, Tensor]:
     Tied weights come under one name or under each of theirs.
 
     Raises:
-        ValueError: the file of weights is damaged, or DeepSpeed is needed to read them and not here.
+        ValueError: a file of weights or their index is damaged, or DeepSpeed is needed to read them and not here.
 
     """
     match layout(checkpoint):
         case Layout.WHOLE:
             try:
-                return load_file(checkpoint / "model.safetensors")
+                return {name: tensor for file in _whole_files(checkpoint) for name, tensor in load_file(file).items()}
             except SafetensorError as error:
                 raise ValueError(f"the weights in {checkpoint} are damaged ({error}); copy them again") from error
         case Layout.FSDP:
             return _read_fsdp(checkpoint / FSDP_WEIGHTS)
         case Layout.DEEPSPEED:
             return _read_deepspeed(checkpoint)
+
+
+def _whole_files(folder: Path) -> list[Path]:
+    """Return the one file of the weights, or those that its index names: transformers cuts up what is large."""
+    one, index = folder / SAFE_WEIGHTS_NAME, folder / SAFE_WEIGHTS_INDEX_NAME
+    if one.exists() or not index.exists():
+        return [one]
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{index} is damaged ({error}); copy it again") from error
+    return [folder / name for name in sorted(names)]
 
 
 def _read_fsdp(folder: Path) -> dict[str, Tensor]:
