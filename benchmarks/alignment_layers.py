@@ -27,9 +27,9 @@ TIMES, DICE = 10, 0.8
 
 
 def read(path: Path) -> list[str]:
-    """Return the lines of a file, packed or not."""
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return content.decode().splitlines()
+    r"""Return the lines of a file, packed or not; one ends at "\n" and nowhere else."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return [row.decode().removesuffix("\n").removesuffix("\r") for row in file]
 
 
 def plain(line: str) -> list[str]:

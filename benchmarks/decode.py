@@ -30,6 +30,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from turns import against, in_turn
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from vaswani.commands.lines import read_lines
 from vaswani.serving.engines import Engine, by_engine
 from vaswani.serving.search import Beams
 from vaswani.serving.translate import BLANK, batches, encode, translate, translate_batches
@@ -77,6 +78,19 @@ def contenders(folder: Path, beams: int, tokens_per_batch: int, exports: Path) -
         print(f"Without Marian: {error}")
     engines = exported(folder, exports, torch.get_num_threads())
     return ways | {name: by_other(engine) for name, engine in engines}
+
+
+def chosen(ways: dict[str, Contender], base: str, only: list[str] | None) -> dict[str, Contender]:
+    """Return the contenders that are to run: all, or those of `only` beside the paper's search and the baseline.
+
+    Raises:
+        ValueError: a name is none of theirs.
+
+    """
+    wanted = {PAPER, base, *(ways if only is None else only)}
+    if unknown := sorted(wanted - ways.keys()):
+        raise ValueError(f"no contender is called {', '.join(map(repr, unknown))}; there are {', '.join(ways)}")
+    return {name: way for name, way in ways.items() if name in wanted}
 
 
 def measure(ways: dict[str, Contender], lines: list[str], rounds: int) -> dict[str, dict[str, Any]]:
@@ -146,12 +160,14 @@ def main() -> None:
     add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    lines = given.input.read_text(encoding="utf-8").splitlines()[: given.lines]
-    references = given.references and given.references.read_text(encoding="utf-8").splitlines()[: given.lines]
+    lines = read_lines(given.input)[: given.lines]
+    references = given.references and read_lines(given.references)[: given.lines]
     with tempfile.TemporaryDirectory() as exports:
         ways = contenders(given.model, given.beams, given.tokens_per_batch, Path(exports))
-        if given.only:
-            ways = {name: way for name, way in ways.items() if name in {PAPER, given.baseline, *given.only}}
+        try:
+            ways = chosen(ways, given.baseline, given.only)
+        except ValueError as error:
+            parser.error(str(error))
         found = measure(ways, lines, given.rounds)
     rows = summary(found, given.baseline, references)
     about = machine("torch", "transformers", "ctranslate2", "onnxruntime") | {

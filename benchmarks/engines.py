@@ -19,6 +19,7 @@ from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteriaList
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from vaswani.commands.lines import read_lines
 from vaswani.modeling.generation_vaswani import extra_symbols
 from vaswani.serving.engines import Candidate, Engine
 from vaswani.serving.search import Beams, OwnLimit, padded
@@ -102,9 +103,7 @@ def main() -> None:
     add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    lines, references = (
-        file.read_text(encoding="utf-8").splitlines()[: given.lines] for file in (given.input, given.references)
-    )
+    lines, references = (read_lines(file)[: given.lines] for file in (given.input, given.references))
     tokenizer = AutoTokenizer.from_pretrained(given.model)
     sources: list[list[int]] = tokenizer(lines).input_ids
     model: Any = AutoModelForSeq2SeqLM.from_pretrained(given.model, dtype=torch.float32).eval()

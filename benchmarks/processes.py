@@ -36,7 +36,10 @@ def speed(processes: int, threads: int, command: list[str]) -> float:
 
 def main() -> None:
     """Measure, and leave a report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a flag of the recipe may begin as one of ours
+    )  # fmt: skip
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)

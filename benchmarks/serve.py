@@ -26,6 +26,7 @@ from report import add_output, leave
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from vaswani.commands.lines import read_lines
 from vaswani.serving.translate import translate
 
 
@@ -88,7 +89,12 @@ def main() -> None:
     add_output(parser)
     parser.add_argument("flags", nargs="*", help="of vaswani serve, after --")
     given = parser.parse_args()
-    lines = given.input.read_text(encoding="utf-8").splitlines()
+    lines = read_lines(given.input)
+    if not 1 <= given.clients <= len(lines):
+        parser.error(
+            f"--clients is {given.clients} and {given.input} has {len(lines)} line(s): each client sends lines of its "
+            "own; give 1 or more clients, and as many lines"
+        )
     model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(given.model), AutoTokenizer.from_pretrained(given.model)
     right = dict(zip(lines, translate(model, tokenizer, lines), strict=True))
     command = [str(Path(sys.executable).with_name("vaswani")), "serve", str(given.model), "--port", "0", *given.flags]

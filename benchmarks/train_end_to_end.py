@@ -72,7 +72,10 @@ def bare(run: ShortRun, steps: list[list[dict[str, Any]]], warm_up: int) -> floa
 
 def main() -> None:
     """Measure, and leave a report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a flag of the recipe may begin as one of ours
+    )  # fmt: skip
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--warm_up", type=int, default=10, help="steps that are not timed")
