@@ -20,9 +20,8 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteriaL
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.commands.lines import read_lines
-from vaswani.modeling.generation_vaswani import extra_symbols
 from vaswani.serving.engines import Candidate, Engine
-from vaswani.serving.search import Beams, OwnLimit, padded
+from vaswani.serving.search import Beams, OwnLimit, limits_of, padded
 from vaswani.serving.translate import batches
 
 GENERATE = "generate, float32"
@@ -39,7 +38,7 @@ class Torch:
     def search(self, sources: list[list[int]], beams: Beams) -> list[list[Candidate]]:
         """Return the best candidate of each sentence."""
         input_ids, mask = padded(sources, self.model.config.pad_token_id)
-        limits = mask.sum(1) + extra_symbols(self.model.generation_config)
+        limits = limits_of(self.model, mask)
         # The paper's search knows the limit of each sentence; greedy, `generate` has one for the batch.
         criteria = StoppingCriteriaList([OwnLimit(limits)] if beams.number == 1 else [])
         output = self.model.generate(

@@ -9,10 +9,15 @@ from typing import Any
 
 import alignment_layers
 import decode
+import engines
 import precisions
 import pytest
 import serve
 from conftest import Translator
+
+from vaswani.serving.search import Beams, by_generate
+
+MakeModel = Callable[..., Any]
 
 RECIPE = """
 import json, pathlib, sys
@@ -66,3 +71,15 @@ def test_a_line_ends_at_a_line_feed_alone(tmp_path: Path, pack: Callable[[bytes]
     path = tmp_path / ("text.gz" if pack is gzip.compress else "text")
     path.write_bytes(pack("a\u2028b\x85c\r\n\nd".encode()))
     assert alignment_layers.read(path) == ["a\u2028b\x85c", "", "d"]
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_generate_asked_as_an_engine_ends_at_the_last_learned_position(
+    talker: MakeModel, toy_tokenizer: Any, beams: int
+) -> None:
+    model = talker(positions="learned", max_positions=12)
+    sources = toy_tokenizer(["the cat", "the dog sat by"]).input_ids
+    found = engines.Torch(model).search(sources, Beams(beams))
+    assert max(len(best.symbols) for [best] in found) == 12
+    texts = [toy_tokenizer.decode(best.symbols, skip_special_tokens=True) for [best] in found]
+    assert texts == [best.text for [best] in by_generate(model, toy_tokenizer, Beams(beams))(sources)]
