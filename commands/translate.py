@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
     watched = sys.stderr.isatty()
     translator = load(args) if args.engine == "torch" else load_exported(args)
     total = count_lines(args.input) if watched and args.input is not None and args.input.is_file() else None
-    too_long = TooLong(translator.max_tokens)
+    too_long = TooLong(translator)
     found = translate_corpus(translator, windows(each_line(args.input)), total, watched)
     if not state.is_main_process:
         for _ in found:
@@ -121,12 +121,14 @@ def load(args: argparse.Namespace) -> "Translator":
         if len(models) == 1
         else by_ensemble(models, tokenizer, beams)
     )
+    most = min(positions(model) for model in models)
     return Translator(
         tokenizer,
         search,
         args.tokens_per_batch // args.beams,
-        min(args.max_tokens, *(positions(model) for model in models)),
+        min(args.max_tokens, most),
         by_attention(models, tokenizer) if args.align else None,
+        most,
     )
 
 
@@ -147,6 +149,7 @@ def load_exported(args: argparse.Namespace) -> "Translator":
         by_engine(engine, tokenizer, beams),
         args.tokens_per_batch // args.beams,
         min(args.max_tokens, engine.max_positions),
+        positions=engine.max_positions,
     )
 
 

@@ -14,6 +14,8 @@ from accelerate.utils import broadcast_object_list, gather_object
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
+from vaswani.modeling.generation_vaswani import UNBOUNDED
+
 from .alignment import Align
 from .search import BatchSearch, Hypothesis
 from .translate import BLANK, batches, encode, translate_batches
@@ -30,6 +32,8 @@ class Translator:
     max_tokens: int
     """A line with more is left empty, not cut."""
     align: Align | None = None
+    positions: int = UNBOUNDED
+    """Most that the network can read, whatever `max_tokens` is."""
 
 
 class Line(NamedTuple):
@@ -121,8 +125,13 @@ class TooLong:
 
     SHOWN = 10
 
-    def __init__(self, max_tokens: int) -> None:
-        self.max_tokens = max_tokens
+    def __init__(self, translator: Translator) -> None:
+        self.max_tokens = translator.max_tokens
+        self.way_out = (
+            "split them into sentences, or raise --max_tokens"
+            if translator.max_tokens < translator.positions
+            else "split them into sentences: the model knows no more positions"
+        )
         self.count = 0
         self.first: list[str] = []
 
@@ -141,5 +150,5 @@ class TooLong:
         more = ", ..." if self.count > self.SHOWN else ""
         return (
             f"{self.count:,} line(s) of more than {self.max_tokens:,} tokens were left empty, not cut: line (tokens) "
-            f"{', '.join(self.first)}{more}; split them into sentences, or raise --max_tokens"
+            f"{', '.join(self.first)}{more}; {self.way_out}"
         )

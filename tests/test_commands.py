@@ -202,6 +202,9 @@ def test_learned_positions_bound_the_length_of_a_line(
     source.write_text("the cat\n" + "cat " * 90 + "\n" + "cat " * 60)
     assert main(["translate", str(folder), "--input", str(source)]) == 0
     found = capsysbinary.readouterr()
+    assert "split them into sentences: the model knows no more positions" in found.err.decode()
+    assert main(["translate", str(folder), "--input", str(source), "--max_tokens", "63"]) == 0
+    assert "raise --max_tokens" in capsysbinary.readouterr().err.decode()
     lines = found.out.decode().split("\n")
     assert len(lines) == 4
     assert lines[0]
