@@ -89,7 +89,7 @@ def chosen(ways: dict[str, Contender], base: str, only: list[str] | None) -> dic
     """
     wanted = {PAPER, base, *(ways if only is None else only)}
     if unknown := sorted(wanted - ways.keys()):
-        raise ValueError(f"no contender is called {', '.join(map(repr, unknown))}; there are {', '.join(ways)}")
+        raise ValueError(f"no contender is called {', '.join(map(repr, unknown))}; there are: {'; '.join(ways)}")
     return {name: way for name, way in ways.items() if name in wanted}
 
 

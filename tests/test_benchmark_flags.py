@@ -46,7 +46,7 @@ def test_a_flag_of_the_recipe_that_begins_as_ours_goes_to_the_recipe(
 @pytest.mark.parametrize(("base", "only"), [("papers search", None), (decode.PAPER, ["greddy"])])
 def test_a_name_that_no_contender_has_is_refused(base: str, only: list[str] | None) -> None:
     ways: dict[str, decode.Contender] = dict.fromkeys((decode.PAPER, "greedy", "ONNX"), lambda lines: lines)
-    with pytest.raises(ValueError, match=r"no contender is called '(papers search|greddy)'; there are paper's"):
+    with pytest.raises(ValueError, match=r"no contender is called '(papers search|greddy)'; there are: paper's"):
         decode.chosen(ways, base, only)
     assert list(decode.chosen(ways, decode.PAPER, ["ONNX"])) == [decode.PAPER, "ONNX"]
     assert decode.chosen(ways, "greedy", None) == ways
