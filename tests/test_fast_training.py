@@ -241,7 +241,7 @@ def test_batches_of_many_shapes_leave_few_kernels_behind(tmp_path: Path) -> None
         "from vaswani.commands.models import load_model\n"
         "from vaswani.training.memory import keep_few_kernels\n"
         "if sys.argv[1] == 'few': keep_few_kernels()\n"
-        "load_model(sys.argv[2], torch.device('cpu'), 'bfloat16' if sys.argv[1] == 'of a model' else 'float32')\n"
+        "load_model(Path(sys.argv[2]), torch.device('cpu'), 'bfloat16' if sys.argv[1] == 'of a model' else 'float32')\n"
         "torch.set_num_threads(1)\n"
         "def resident(): return int(Path('/proc/self/statm').read_text().split()[1])\n"
         "left, right = (torch.ones(rows, 64, dtype=torch.bfloat16) for rows in (1200, 64))\n"

@@ -161,7 +161,8 @@ def start_and_kill(life: Life, tokenizer: PreTrainedTokenizerFast) -> list[int |
         for process in processes:
             if process.is_alive():
                 assert process.pid is not None
-                os.killpg(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it came to its end meanwhile
+                    os.killpg(process.pid, signal.SIGKILL)
     with suppress(EOFError):
         while True:
             events.recv()
