@@ -59,8 +59,8 @@ def main() -> None:
     lines = ["| | target tokens/s (least to most) | against the first |", "|---|---|---|"]
     for name, speeds in found.items():
         ratio = statistics.median(mine / one for mine, one in zip(speeds, first, strict=True))
-        middle, least, most = statistics.median(speeds), min(speeds), max(speeds)
-        lines.append(f"| {name} | {middle:,.0f} ({least:,.0f} to {most:,.0f}) | {ratio:.2f} |")
+        middle, slowest, fastest = statistics.median(speeds), min(speeds), max(speeds)
+        lines.append(f"| {name} | {middle:,.0f} ({slowest:,.0f} to {fastest:,.0f}) | {ratio:.2f} |")
     about = machine("torch", "accelerate") | {"rounds": str(given.rounds)}
     leave(given.output, about, "\n".join(lines), {"tokens_per_second": found})
 

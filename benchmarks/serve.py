@@ -27,6 +27,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.commands.lines import read_lines
+from vaswani.experiment.table3.table import markdown
 from vaswani.serving.translate import translate
 
 
@@ -125,7 +126,7 @@ def table(figures: list[dict[str, Any]]) -> str:
     names = [name for name in figures[0] if name != "clients"]
     head = ["", *(f"{each['clients']} client(s)" for each in figures)]
     body = [[name.replace("_", " "), *(in_words(each[name]) for each in figures)] for name in names]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *body])
+    return markdown(head, body)
 
 
 def in_words(value: Any) -> str:
