@@ -70,30 +70,49 @@ class VaswaniConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: object) -> None:
         super().__post_init__(**kwargs)  # fields under their usual names, such as hidden_size, arrive here
-        for name in ("vocab_size", "d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers", "max_positions"):
-            if getattr(self, name) < 1:
+        if (
+            (self.d_k is None or self.d_v is None)
+            and min(self.num_heads, self.d_model) > 0
+            and self.d_model % self.num_heads
+        ):
+            raise ValueError(
+                f"num_heads={self.num_heads} does not divide d_model={self.d_model}; "
+                "choose another number of heads, or give both d_k and d_v"
+            )
+        for name in ("d_k", "d_v"):
+            if getattr(self, name) is None and self.num_heads > 0:
+                setattr(self, name, self.d_model // self.num_heads)
+        self.check()
+        if not getattr(self, "auto_map", None):  # saving names the other classes, but leaves this one out
+            self.auto_map = {"AutoModel": "modeling_vaswani.VaswaniModel"}
+        others = {task: info for task, info in getattr(self, "custom_pipelines", {}).items() if task not in pipelines()}
+        self.custom_pipelines = others if self.pipelines_are_registered else others | pipelines()
+
+    def check(self) -> None:
+        """Raise ValueError where a field has a value that it cannot have; see the class.
+
+        A model asks for it before it is built, and again before it is saved: fields can be set one by one, by
+        `from_pretrained(..., dropout=2)` too.
+        """
+        names = ("vocab_size", "d_model", "d_ff", "num_heads", "d_k", "d_v", "encoder_layers", "decoder_layers")
+        for name in (*names, "max_positions"):
+            if getattr(self, name) is None or getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("dropout", "label_smoothing", "attention_dropout", "activation_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a probability in [0, 1) is needed")
         if self.positions == "sinusoidal" and self.d_model % 2:
             raise ValueError(f"d_model is {self.d_model}; sinusoids come in pairs, so give an even one")
-        if (self.d_k is None or self.d_v is None) and self.d_model % self.num_heads:
-            raise ValueError(
-                f"num_heads={self.num_heads} does not divide d_model={self.d_model}; "
-                "choose another number of heads, or give both d_k and d_v"
-            )
         if not self.tie_word_embeddings:
-            raise ValueError("tie_word_embeddings is False; the embeddings and the projection are one matrix here")
-        for name in ("d_k", "d_v"):
-            if getattr(self, name) is None:
-                setattr(self, name, self.d_model // self.num_heads)
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if not getattr(self, "auto_map", None):  # saving names the other classes, but leaves this one out
-            self.auto_map = {"AutoModel": "modeling_vaswani.VaswaniModel"}
-        others = {task: info for task, info in getattr(self, "custom_pipelines", {}).items() if task not in pipelines()}
-        self.custom_pipelines = others if self.pipelines_are_registered else others | pipelines()
+            raise ValueError(
+                "tie_word_embeddings is False; the embeddings and the projection are one matrix here (section 3.4), "
+                "so leave it True"
+            )
+
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> None:
+        """Write config.json, unless it could not be read again."""
+        self.check()
+        super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what config.json holds: our pipelines in any case."""

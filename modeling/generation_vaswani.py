@@ -36,6 +36,12 @@ UNBOUNDED = 2**62
 
 PROMPTS = ("decoder_input_ids", "decoder_inputs_embeds")
 
+OF_ANOTHER_SEARCH = (
+    "penalty_alpha", "dola_layers", "diversity_penalty", "prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp"
+)  # fmt: skip
+"""What asks for contrastive search, DoLa, groups of beams or speculation; the search of transformers with beams passes
+over it too, with a warning at most."""
+
 
 @torch.no_grad()
 def paper_search(
@@ -55,7 +61,8 @@ def paper_search(
         logits_processor: applied to log P of the next symbols, as by the search of transformers.
         stopping_criteria: what they end has ended as by an end symbol; what is stopped for its time is cut off.
         generation_config: `num_beams`, `num_return_sequences`, `length_penalty` (alpha), `max_length`, and perhaps
-            `extra_symbols`.
+            `extra_symbols`; `early_stopping=True` is done with a sentence as soon as K hypotheses ended, False and
+            "never" when none that runs can overtake any more.
         synced_gpus: whether all processes must go on until the last is done (ZeRO-3, FSDP).
         **model_kwargs: `encoder_outputs` `[B * K, S, D]`, `attention_mask` `[B * K, S]`, the cache.
 
@@ -79,7 +86,7 @@ def paper_search(
     kwargs |= {"encoder_outputs": BaseModelOutput(encoded), "attention_mask": mask}
     stopping = sort_out(stopping_criteria)
     least, longest = max(0, (config.min_length or 0) - prompt), min(stopping.longest - prompt, positions(model, prompt))
-    limits = (mask.sum(-1).clamp(min=least) + extra_symbols(config)).clamp(max=longest)
+    limits = (mask.sum(-1).clamp(min=least) + extra_symbols(config)).clamp(max=longest).to(input_ids.device)
     ends = torch.tensor(stopping.ends, dtype=input_ids.dtype, device=input_ids.device)
     together = bool(stopping.ending or stopping.cutting or logits_processor)  # which may count on the batch's rows
     if not together and kwargs.get("decoder_attention_mask") is not None:
@@ -101,8 +108,8 @@ def paper_search(
         )  # fmt: skip
         outputs = model(**inputs, return_dict=True)
         kwargs = model._update_model_kwargs_for_generation(outputs, kwargs, is_encoder_decoder=True)
-        logits = outputs.logits[:, -1]
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        logits = outputs.logits[:, -1]  # where weights are spread, on the last device
+        logits = logits.to(input_ids.device, torch.promote_types(logits.dtype, torch.float32))
         log_p = logits_processor(symbols(search), logits.log_softmax(-1))
         if config.return_dict_in_generate and config.output_scores:
             log_p_of_steps.append(in_batch(log_p, search, len(encoded), beams))
@@ -112,8 +119,8 @@ def paper_search(
 
     def told_by(criteria: list[Any]) -> Told | None:
         def told(hypotheses: Tensor) -> Tensor:
-            found = [each(hypotheses.flatten(0, 1), log_p_of_steps or None) for each in criteria]
-            return torch.stack(found).any(0).view(hypotheses.shape[:2])
+            found = StoppingCriteriaList(criteria)(hypotheses.flatten(0, 1), log_p_of_steps or None)
+            return found.view(hypotheses.shape[:2])
 
         return told if criteria else None
 
@@ -122,8 +129,8 @@ def paper_search(
         limits, beams, int(config._pad_token_tensor), torch.promote_types(encoded.dtype, torch.float32),
     )  # fmt: skip
     wanted, alpha = config.num_return_sequences, config.length_penalty
-    is_ended, is_cut = told_by(stopping.ending), told_by(stopping.cutting)
-    found = beam_search(read, search, prompt, ends, alpha, wanted, is_ended, is_cut, together)
+    is_ended, is_cut, early = told_by(stopping.ending), told_by(stopping.cutting), config.early_stopping is True
+    found = beam_search(read, search, prompt, ends, alpha, wanted, is_ended, is_cut, together, early)
     while synced_gpus and model._has_unfinished_sequences(True, True, device=input_ids.device):
         # Another process needs the forward passes of this one.
         model(decoder_input_ids=input_ids[:1], encoder_outputs=BaseModelOutput(encoded[:1]), use_cache=False)
@@ -190,6 +197,12 @@ def arrange(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: boo
     elsewhere = ("do_sample", "assistant_model", "custom_generate", "constraints", "force_words_ids")
     with_beams = (setting("num_beams") or 1) > 1 and (setting("num_beam_groups") or 1) == 1
     if paper and with_beams and not any(setting(name) for name in elsewhere):
+        for name, value in ((name, setting(name)) for name in OF_ANOTHER_SEARCH):
+            if value:
+                raise ValueError(
+                    f"{name}={value!r} belongs to another search than the one with beams, which would pass over it: "
+                    f"give num_beams=1 with it, or leave it out"
+                )
         # `generate` decides whether processes wait for each other, but does not tell a function that it is given.
         synced = asked.get("synced_gpus")
         if synced is None:

@@ -200,7 +200,11 @@ class FeedForward(nn.Module):
 
 
 class Residual(nn.Module):
-    """The frame around a sub-layer: LayerNorm(x + Dropout(Sublayer(x))), or its pre-norm form."""
+    """The frame around a sub-layer: LayerNorm(x + Dropout(Sublayer(x))), or its pre-norm form.
+
+    The sub-layer comes as a function, not as a module: hooks that move what a module is given (Accelerate's, where
+    weights are offloaded or spread over devices) would take a module for data.
+    """
 
     def __init__(self, config: VaswaniConfig) -> None:
         super().__init__()
@@ -228,7 +232,7 @@ class EncoderLayer(GradientCheckpointingLayer):
     def forward(self, hidden: Tensor, mask: Any, **kwargs: Any) -> Tensor:
         """Map `[B, S, D]` to `[B, S, D]`; `mask` hides padding."""
         hidden = self.self_attention_residual(hidden, lambda x: self.self_attention(x, mask, **kwargs)[0])
-        return self.feed_forward_residual(hidden, self.feed_forward)
+        return self.feed_forward_residual(hidden, lambda x: self.feed_forward(x))
 
 
 class DecoderLayer(GradientCheckpointingLayer):
@@ -253,7 +257,7 @@ class DecoderLayer(GradientCheckpointingLayer):
         hidden = self.cross_attention_residual(
             hidden, lambda x: self.cross_attention(x, memory_mask, memory, past_key_values, **kwargs)[0]
         )
-        return self.feed_forward_residual(hidden, self.feed_forward)
+        return self.feed_forward_residual(hidden, lambda x: self.feed_forward(x))
 
 
 class VaswaniPreTrainedModel(PreTrainedModel):
@@ -268,9 +272,15 @@ class VaswaniPreTrainedModel(PreTrainedModel):
     _supports_flex_attn = True
     _can_compile_fullgraph = True
 
+    def __init__(self, config: VaswaniConfig) -> None:
+        config.check()
+        super().__init__(config)
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """Glorot-uniform projections and embeddings of variance 1/D, so that sqrt(D) times them has variance 1."""
+        if isinstance(module, Projection):
+            return  # the table's
         if isinstance(module, nn.Linear):
             init.xavier_uniform_(module.weight)
             if module.bias is not None:
@@ -280,6 +290,11 @@ class VaswaniPreTrainedModel(PreTrainedModel):
         elif isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)
             init.zeros_(module.bias)
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
+        """Save as transformers does, unless what is written could not be loaded again."""
+        self.config.check()
+        super().save_pretrained(save_directory, *args, **kwargs)
 
     def mark_tied_weights_as_initialized(self, loading_info: Any) -> None:
         """Keep a table that no file held among what is missing, so that it is named and drawn.
@@ -299,7 +314,27 @@ def embed(tokens: nn.Embedding, input_ids: Tensor | None, inputs_embeds: Tensor 
     return tokens(input_ids) if inputs_embeds is None else inputs_embeds
 
 
-class VaswaniEncoder(VaswaniPreTrainedModel):
+class Stack(VaswaniPreTrainedModel):
+    """Half of a model, around a table that it shares with the other half; it is saved and loaded with the whole."""
+
+    def save_pretrained(self, save_directory: Any, *_: Any, **__: Any) -> None:
+        """Refuse: a folder says of what kind the network in it is, and there is none for half of one."""
+        raise ValueError(
+            f"{type(self).__name__} cannot be saved to {save_directory} by itself, for nothing would load it; save "
+            "the whole model, and take model.get_encoder() or model.get_decoder() of what is loaded"
+        )
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *_: Any, **__: Any) -> Any:
+        """Refuse; see `save_pretrained`."""
+        raise ValueError(
+            f"{cls.__name__} cannot be loaded by itself; load the whole model, "
+            f"AutoModel.from_pretrained({str(pretrained_model_name_or_path)!r}), and take its get_encoder() or "
+            "get_decoder()"
+        )
+
+
+class VaswaniEncoder(Stack):
     """The encoder: N layers over embedded source tokens. Pre-norm adds one last LayerNorm."""
 
     _can_record_outputs = {"hidden_states": EncoderLayer, "attentions": MultiHeadAttention}  # noqa: RUF012
@@ -331,7 +366,7 @@ class VaswaniEncoder(VaswaniPreTrainedModel):
         return BaseModelOutput(last_hidden_state=self.final_norm(hidden))
 
 
-class VaswaniDecoder(VaswaniPreTrainedModel):
+class VaswaniDecoder(Stack):
     """The decoder: N layers over embedded target tokens and the encoder's output. Pre-norm adds one last LayerNorm."""
 
     _can_record_outputs = {  # noqa: RUF012
@@ -469,10 +504,46 @@ def shift_right(labels: Tensor, start: int, padding: int) -> Tensor:
     return shifted.masked_fill(shifted == -100, padding)
 
 
+class Projection(nn.Linear):
+    """The pre-softmax projection, whose matrix is the embedding table (section 3.4), and the loss of its logits (5.4).
+
+    A module of its own, though the matrix is another module's: where weights are offloaded, spread over devices or cut
+    into parts, they are brought for the module that is called, and for no other.
+    """
+
+    def __init__(self, config: VaswaniConfig, tokens: nn.Embedding) -> None:
+        super().__init__(config.d_model, config.vocab_size, bias=False, device="meta")  # no matrix of its own
+        self.weight = tokens.weight
+        self.config = config
+
+    def forward(self, hidden: Tensor, labels: Tensor | None = None) -> Any:
+        """Return logits `[B, T, V]` of `[B, T, D]`; with `labels` `[B, T]`, what `loss` returns."""
+        return super().forward(hidden) if labels is None else self.loss(hidden, labels)
+
+    def loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the loss, summed over the labels that are not -100, and the logits.
+
+        The one seam for another loss: training puts a function of the same arguments in its place, which may leave
+        the logits out. Smoothed in training mode; in evaluation mode plain cross entropy, so that its exponential is
+        the perplexity of table 3. Float32 at least.
+
+        Args:
+            hidden: `[B, T, D]`, of the decoder.
+            labels: `[B, T]`; -100 is ignored.
+
+        """
+        logits = super().forward(hidden)
+        smoothing = self.config.label_smoothing if self.training else 0.0
+        at_least_float32 = logits.flatten(0, 1).to(torch.promote_types(logits.dtype, torch.float32))
+        total = F.cross_entropy(at_least_float32, labels.flatten(), reduction="sum", label_smoothing=smoothing)
+        return total, logits
+
+
 class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
-    """The Transformer with the pre-softmax projection, which is the embedding table again (section 3.4)."""
+    """The Transformer with the pre-softmax projection."""
 
     _tied_weights_keys = {  # noqa: RUF012
+        "lm_head.weight": "model.tokens.weight",
         "model.encoder.tokens.weight": "model.tokens.weight",
         "model.decoder.tokens.weight": "model.tokens.weight",
     }
@@ -480,7 +551,21 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
     def __init__(self, config: VaswaniConfig) -> None:
         super().__init__(config)
         self.model = VaswaniModel(config)
+        self.lm_head = Projection(config, self.model.tokens)
         self.post_init()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Put another table in all of its places, the projection among them."""
+        self.model.set_input_embeddings(value)
+        self.lm_head.weight, self.lm_head.out_features = self.model.tokens.weight, self.model.tokens.num_embeddings
+
+    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+        """Refuse another matrix than the table's: they are one (section 3.4)."""
+        if new_embeddings.weight is not self.model.tokens.weight:
+            raise ValueError(
+                "the projection's matrix is the embedding table (section 3.4): give set_input_embeddings another "
+                "table, or resize_token_embeddings another size"
+            )
 
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """Shift `[B, T]` labels right, as the loss does."""
@@ -549,14 +634,11 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
             return_dict=True,
             **kwargs,
         )
-        logits = F.linear(outputs.last_hidden_state, self.model.tokens.weight)
         loss = None
-        if labels is not None:
-            smoothing = self.config.label_smoothing if self.training else 0.0
-            at_least_float32 = torch.promote_types(logits.dtype, torch.float32)
-            total = F.cross_entropy(
-                logits.flatten(0, 1).to(at_least_float32), labels.flatten(), reduction="sum", label_smoothing=smoothing
-            )
+        if labels is None:
+            logits = self.lm_head(outputs.last_hidden_state)
+        else:
+            total, logits = self.lm_head(outputs.last_hidden_state, labels)
             loss = total / (num_items_in_batch if num_items_in_batch is not None else (labels != -100).sum())
         return Seq2SeqLMOutput(
             loss=loss,

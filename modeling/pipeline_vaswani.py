@@ -8,7 +8,7 @@ Shapes: B sentences, S source symbols, N hypotheses asked for of each sentence, 
 from typing import Any
 
 from torch import Tensor
-from transformers import Pipeline
+from transformers import AutoModelForSeq2SeqLM, Pipeline, pipelines
 from transformers.utils.generic import ModelOutput
 
 
@@ -79,5 +79,16 @@ class TranslationPipeline(Pipeline):
         )
         return [{"translation_text": "" if model_outputs["is_blank"] else text} for text in texts]
 
+
+def register() -> None:
+    """Teach `pipeline` the task, which finds it in the folder of a model, but not for a model that is loaded."""
+    getattr(pipelines, "REMOVED_TASKS", {}).pop("translation", None)  # asked first, it would refuse what is registered
+    if "translation" not in pipelines.PIPELINE_REGISTRY.get_supported_tasks():
+        pipelines.PIPELINE_REGISTRY.register_pipeline(
+            "translation", TranslationPipeline, pt_model=AutoModelForSeq2SeqLM
+        )
+
+
+register()
 
 __all__ = ["TranslationPipeline"]

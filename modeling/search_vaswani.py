@@ -156,16 +156,18 @@ def merge(one: Hypotheses, other: Hypotheses) -> Hypotheses:
     return both.select(both.scores.topk(one.scores.shape[1], dim=1).indices)
 
 
-def is_done(search: Search, wanted: int, alpha: float) -> Tensor:
+def is_done(search: Search, wanted: int, alpha: float, early: bool = False) -> Tensor:
     """Tell for each sentence `[B]` whether no running hypothesis can still come among the best `wanted` that ended.
 
     log P only falls, so what a hypothesis can still reach is its log P now, under the largest penalty on the way: that
-    of its limit, or for a negative alpha that of the next step.
+    of its limit, or for a negative alpha that of the next step. With `early`, K that ended are enough, whatever could
+    still come.
     """
     log_p = search.running.scores[:, 0]  # the best, as topk sorts
     of_next = penalty(search.length + 1, alpha).to(search.limits.device)
     furthest = torch.maximum(of_next, penalty(search.limits, alpha)).to(log_p)
-    return (log_p == NEVER) | (search.ended.scores[:, wanted - 1] >= log_p / furthest)
+    enough = search.ended.scores[:, -1] > NEVER if early else search.ended.scores[:, wanted - 1] >= log_p / furthest
+    return (log_p == NEVER) | enough
 
 
 def finish(search: Search, wanted: int) -> Hypotheses:
@@ -187,6 +189,7 @@ def beam_search(
     is_ended: Told | None = None,
     is_cut: Told | None = None,
     together: bool = False,
+    early: bool = False,
 ) -> Hypotheses:
     """Search until every sentence is done, and return the best `wanted` hypotheses of each.
 
@@ -201,6 +204,7 @@ def beam_search(
         is_ended: tells which hypotheses end here, beside those with an end symbol.
         is_cut: tells which running hypotheses are cut off here, beside those that have reached their limit.
         together: keep the sentences that are done in the batch until all are.
+        early: be done with a sentence as soon as K of its hypotheses ended.
 
     """
     found = finish(search, wanted)  # nothing yet
@@ -210,7 +214,10 @@ def beam_search(
         if is_cut is not None:
             cut = cut | is_cut(search.running.symbols[:, :, : prompt + search.length])
         search = cut_off(search, cut, alpha)
-        done = is_done(search, wanted, alpha)
+        done = is_done(search, wanted, alpha, early)
+        if early:  # what is done stays as it is, however long the others take
+            running = search.running.scores.masked_fill(done[:, None], NEVER)
+            search = search._replace(running=search.running._replace(scores=running))
         if together:
             done = done.all().expand_as(done)
         if done.any():
@@ -236,7 +243,8 @@ def follow(search: Search, kwargs: dict[str, Any]) -> None:
         if cache is not None:
             cache.cross_attention_cache.reorder_cache(search.places)
         kwargs["attention_mask"] = kwargs["attention_mask"][search.places]
-        kwargs["encoder_outputs"] = BaseModelOutput(kwargs["encoder_outputs"][0][search.places])
+        encoded = kwargs["encoder_outputs"][0]
+        kwargs["encoder_outputs"] = BaseModelOutput(encoded[search.places.to(encoded.device)])
     if kwargs.get("decoder_attention_mask") is not None:
         kwargs["decoder_attention_mask"] = kwargs["decoder_attention_mask"][search.rows.flatten()]
 

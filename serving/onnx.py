@@ -25,7 +25,6 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 from torch.export import Dim
-from torch.nn import functional
 from transformers import AutoConfig, PreTrainedTokenizerBase
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
@@ -71,7 +70,7 @@ class DecoderGraph(nn.Module):
 
     def __init__(self, model: VaswaniForConditionalGeneration) -> None:
         super().__init__()
-        self.model: Any = model.model
+        self.model: Any = model
 
     def forward(
         self, symbols: Tensor, rows: Tensor, attention_mask: Tensor, source: list[Tensor], past: list[Tensor]
@@ -86,7 +85,7 @@ class DecoderGraph(nn.Module):
             past: keys `[R, H, P, d_k]` and values `[R, H, P, d_v]` of each layer, in turn.
 
         """
-        decoder, mask = self.model.decoder, added(attention_mask)
+        decoder, mask = self.model.model.decoder, added(attention_mask)
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         kept = [each.index_select(0, rows.flatten()) for each in past]
         for layer, (key, value) in enumerate(zip(kept[::2], kept[1::2], strict=True)):
@@ -98,7 +97,7 @@ class DecoderGraph(nn.Module):
         for layer in decoder.layers:
             # One symbol sees all before it; of the source, whose keys and values are there, B alone is asked for.
             hidden = layer(hidden, None, source[0], mask, past_key_values=cache)
-        logits = functional.linear(decoder.final_norm(hidden), self.model.tokens.weight)
+        logits = self.model.lm_head(decoder.final_norm(hidden))
         layers: Any = cache.self_attention_cache.layers
         present = [each for layer in layers for each in (layer.keys, layer.values)]
         return [logits.log_softmax(-1).view(*symbols.shape, -1), *present]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from huggingface_hub.errors import StrictDataclassFieldValidationError
 from torch import Tensor
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 
@@ -118,6 +118,26 @@ def test_a_value_that_cannot_be_is_refused_with_the_reason(mistake: dict[str, An
 def test_a_value_of_the_wrong_kind_is_refused_by_its_name(mistake: dict[str, Any]) -> None:
     with pytest.raises(StrictDataclassFieldValidationError, match=f"field '{next(iter(mistake))}'"):
         VaswaniConfig(**mistake)
+
+
+@pytest.mark.parametrize(
+    "mistake", [{"tie_word_embeddings": False}, {"dropout": 2.0}, {"label_smoothing": -1}, {"encoder_layers": 0}]
+)
+def test_what_a_model_cannot_be_is_refused_wherever_it_is_said(
+    tiny_model: Callable[..., Any], tmp_path: Path, mistake: dict[str, Any]
+) -> None:
+    """A field can be set after the configuration was read, and what is then saved could not be loaded again."""
+    model = tiny_model()
+    model.save_pretrained(tmp_path / "model")
+    [(name, value)] = mistake.items()
+    for kind in (VaswaniForConditionalGeneration, AutoModelForSeq2SeqLM, AutoModel):
+        with pytest.raises(ValueError, match=f"{name} is {value}"):
+            kind.from_pretrained(tmp_path / "model", **mistake)
+    setattr(model.config, name, value)
+    for each in (model, model.model, model.config):
+        with pytest.raises(ValueError, match=f"{name} is {value}"):
+            each.save_pretrained(tmp_path / "again")
+    assert not (tmp_path / "again").exists()
 
 
 def test_a_whole_number_is_a_probability_too() -> None:

@@ -83,6 +83,7 @@ def test_one_table_embeds_the_source_embeds_the_target_and_projects(
         "model.tokens.weight",
         "model.encoder.tokens.weight",
         "model.decoder.tokens.weight",
+        "lm_head.weight",
     ]
     states = model.model(batch["input_ids"], batch["attention_mask"], batch["input_ids"]).last_hidden_state
     logits = model(batch["input_ids"], batch["attention_mask"], batch["input_ids"]).logits
@@ -112,6 +113,11 @@ def test_a_table_that_is_set_is_set_in_all_places(tiny_model: MakeModel, padded_
     model.set_input_embeddings(table)
     assert_tied(model.model)
     assert model.model.tokens is table
+    assert model.get_output_embeddings() is model.lm_head
+    assert model.lm_head.weight is table.weight
+    model.set_output_embeddings(model.lm_head)
+    with pytest.raises(ValueError, match=r"matrix is the embedding table .*set_input_embeddings"):
+        model.set_output_embeddings(nn.Linear(16, 29))
     model(**padded_batch()).loss.backward()
     assert table.weight.grad is not None
 
@@ -132,7 +138,7 @@ def test_a_fresh_network_begins_at_the_right_scale(tiny_config: MakeConfig) -> N
     assert embedded.std().item() == pytest.approx(1, rel=0.02)
     assert embedded.mean().item() == pytest.approx(0, abs=0.02)
     for module in model.modules():
-        if isinstance(module, nn.Linear):  # Glorot and Bengio (2010), uniform
+        if type(module) is nn.Linear:  # Glorot and Bengio (2010), uniform
             bound = math.sqrt(6 / sum(module.weight.shape))
             assert module.weight.abs().max() <= bound
             assert module.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)

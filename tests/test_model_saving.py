@@ -72,6 +72,19 @@ def test_the_tie_is_stored_once_and_holds_after_loading(tiny_model: MakeModel, t
     assert loaded.tokens.weight is loaded.encoder.tokens.weight is loaded.decoder.tokens.weight
 
 
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+def test_half_of_a_model_is_neither_saved_nor_loaded(tiny_model: MakeModel, tmp_path: Path, half: str) -> None:
+    """Its folder would be taken for a whole model, and all that is missing drawn at random."""
+    model = tiny_model()
+    stack = getattr(model, f"get_{half}")()
+    with pytest.raises(ValueError, match=r"cannot be saved to .*half by itself.*save the whole model"):
+        stack.save_pretrained(tmp_path / "half")
+    assert not (tmp_path / "half").exists()
+    model.save_pretrained(tmp_path / "whole")
+    with pytest.raises(ValueError, match=rf"load the whole model, AutoModel.*whole.*get_{half}"):
+        type(stack).from_pretrained(tmp_path / "whole")
+
+
 def test_a_resized_network_is_saved_with_its_new_vocabulary(
     tiny_model: MakeModel, padded_batch: MakeBatch, tmp_path: Path
 ) -> None:

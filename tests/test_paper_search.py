@@ -40,15 +40,16 @@ def test_the_search_equals_the_slow_one(tiny_model: MakeModel, seed: int) -> Non
         sources = [
             torch.tensor([draw.randrange(4, symbols) for _ in range(draw.randint(1, 6))] + [END]) for _ in range(5)
         ]
+        early = draw.choice([None, False, "never", True, True])
         input_ids = torch.nn.utils.rnn.pad_sequence(sources, batch_first=True, padding_value=1)
         mask = (torch.arange(input_ids.shape[1]) < torch.tensor([len(s) for s in sources])[:, None]).long()
         output = model.generate(
             input_ids, attention_mask=mask, num_beams=beams, num_return_sequences=wanted, length_penalty=alpha,
-            max_new_tokens=longest, return_dict_in_generate=True, output_scores=True,
+            max_new_tokens=longest, return_dict_in_generate=True, output_scores=True, early_stopping=early,
         )  # fmt: skip
         scores = output.sequences_scores.view(len(sources), wanted)
         for number, (source, found) in enumerate(zip(sources, translations(output, wanted), strict=True)):
-            expected = slow_search(probabilities(model, source), beams, alpha, longest)[:wanted]
+            expected = slow_search(probabilities(model, source), beams, alpha, longest, early is True)[:wanted]
             assert found[: len(expected)] == [each.symbols for each in expected]
             assert scores[number, : len(expected)].tolist() == pytest.approx([e.score for e in expected], abs=1e-9)
 
@@ -255,6 +256,45 @@ def test_what_a_criterion_ends_has_ended_as_by_an_end_symbol(tiny_model: MakeMod
     for found in (by_criterion, of_the_user):
         assert found.sequences.tolist() == by_symbols.sequences.tolist()
         torch.testing.assert_close(found.sequences_scores, by_symbols.sequences_scores)
+
+
+@pytest.mark.parametrize("kind", [bool, torch.tensor, lambda done: torch.tensor([done])])
+def test_a_criterion_may_answer_for_all_hypotheses_at_once(tiny_model: MakeModel, kind: Callable[..., Any]) -> None:
+    """As one of lm-eval does, and as the search of transformers takes it."""
+
+    class Long(StoppingCriteria):
+        def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+            return kind(input_ids.shape[1] >= 5)
+
+    output = generate(tiny_model(), 2, 9, 5, suppress_tokens=[END], stopping_criteria=StoppingCriteriaList([Long()]))
+    assert output.sequences.shape == (3, 5)
+    never = generate(tiny_model(), 2, 9, 5, stopping_criteria=StoppingCriteriaList([lambda *_: kind(False)]))
+    assert torch.equal(never.sequences, generate(tiny_model(), 2, 9, 5).sequences)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"penalty_alpha": 0.6, "top_k": 4},
+        {"dola_layers": "high"},
+        {"dola_layers": [0, 1]},
+        {"diversity_penalty": 0.5},
+        {"prompt_lookup_num_tokens": 3},
+        {"assistant_early_exit": 1},
+    ],
+)
+@pytest.mark.parametrize("where", ["the call", "a configuration", "the model's"])
+def test_options_of_another_search_are_refused_rather_than_passed_over(
+    tiny_model: MakeModel, asked: dict[str, Any], where: str
+) -> None:
+    model, name = tiny_model(), next(iter(asked))
+    how: dict[str, Any] = asked if where == "the call" else {}
+    if where == "a configuration":
+        how = {"generation_config": GenerationConfig(num_beams=3, **asked)}
+    if where == "the model's":
+        model.generation_config.update(**asked)
+    with pytest.raises(ValueError, match=rf"{name}=.* belongs to another search .* num_beams=1"):
+        generate(model, 4, **how)
 
 
 def test_a_limit_of_the_users_own_holds(tiny_model: MakeModel) -> None:

@@ -158,7 +158,12 @@ sys.modules["vaswani"] = None  # importing it fails from here on
 import torch
 from transformers import pipeline
 folder, tuned, lines = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+model = AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True)
+tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
+loaded = pipeline("translation", model=model, tokenizer=tokenizer, trust_remote_code=True)(lines)
 translate = pipeline("translation", model=folder, trust_remote_code=True, batch_size=3)
+assert translate(lines) == loaded
 before = translate(lines)
 ids = translate.tokenizer("a dog", return_tensors="pt").input_ids
 translate.model.train()(input_ids=ids, labels=ids).loss.backward()

@@ -16,11 +16,11 @@ from torch.nn import functional as F
 def compute_in_bfloat16(model: nn.Module) -> None:
     """Let `model` compute in bfloat16 while it is in training mode; elsewhere it is as it was.
 
-    The model has to be made of `nn.Linear`, `nn.LayerNorm` and `nn.Embedding` where it has weights; a projection that
-    reads its weight itself has to cast it, as `fused_loss` does.
+    The model has to be made of `nn.Linear`, `nn.LayerNorm` and `nn.Embedding` where it has weights. A projection that
+    is more than `nn.Linear`, since it gives the loss too, has to cast its weight itself, as `fused_loss` does.
     """
     for module in model.modules():
-        if isinstance(module, nn.Linear):
+        if type(module) is nn.Linear:
             module.forward = _Linear(module)  # type: ignore[assignment]
         elif isinstance(module, nn.LayerNorm):
             module.forward = _LayerNorm(module)  # type: ignore[assignment]

@@ -7,14 +7,13 @@ rows at a time that stay in a processor's cache.
 Shapes: n tokens, D = d_model, V symbols.
 """
 
-import functools
+from types import MethodType
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import Seq2SeqLMOutput
 
 ROWS, ROWS_ON_PROCESSORS = 4096, 1024
 """Tokens whose logits exist at once: enough for a matrix product to run at full speed. At V = 37k, in bfloat16, 300 MB,
@@ -26,28 +25,16 @@ IN_CACHE = 32
 
 def train_without_logits(model: PreTrainedModel) -> None:
     """Let a `VaswaniForConditionalGeneration` give the loss alone in training mode; elsewhere it is as it was."""
-    model.forward = _Forward(model)
+    projection: Any = model.lm_head
+    projection.loss = MethodType(_loss_alone, projection)
 
 
-class _Forward:
-    """`VaswaniForConditionalGeneration.forward` with the loss of this file."""
-
-    def __init__(self, model: PreTrainedModel) -> None:
-        functools.update_wrapper(self, model.forward)  # the Trainer looks at the names of its arguments
-        self.model: Any = model
-        self.plain = model.forward
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not self.model.training or args or kwargs.get("labels") is None:
-            return self.plain(*args, **kwargs)
-        labels, tokens = kwargs.pop("labels"), kwargs.pop("num_items_in_batch", None)
-        if kwargs.get("decoder_input_ids") is None and kwargs.get("decoder_inputs_embeds") is None:
-            kwargs["decoder_input_ids"] = self.model.prepare_decoder_input_ids_from_labels(labels)
-        network = self.model.model
-        hidden = network(**kwargs | {"use_cache": False, "return_dict": True}).last_hidden_state
-        smoothing = self.model.config.label_smoothing
-        total = smoothed_cross_entropy(hidden.flatten(0, 1), network.tokens.weight, labels.flatten(), smoothing)
-        return Seq2SeqLMOutput(loss=total / (tokens if tokens is not None else (labels != -100).sum()))
+def _loss_alone(projection: Any, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return what `Projection.loss` returns, less the logits; runs inside that module, where its weight is at hand."""
+    if not projection.training:
+        return type(projection).loss(projection, hidden, labels)
+    smoothing = projection.config.label_smoothing
+    return smoothed_cross_entropy(hidden.flatten(0, 1), projection.weight, labels.flatten(), smoothing), None
 
 
 @torch.compiler.disable
