@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from transformers import PreTrainedTokenizerBase
 
+from vaswani.data.blank import is_blank
 from vaswani.serving.search import BatchSearch, Beams, Hypothesis
 
 from .admission import Admission
@@ -167,7 +168,7 @@ def build_app(settings: Settings, load: Callable[[], Loaded], failed: Callable[[
         texts = [asked.text] if isinstance(asked.text, str) else asked.text
         num_beams = asked.num_beams or settings.beams
         check_counts(len(texts), num_beams, asked.n_best, settings)
-        full = {place: text for place, text in enumerate(texts) if text.strip()}
+        full = {place: text for place, text in enumerate(texts) if not is_blank(text)}
         sources = await asyncio.get_running_loop().run_in_executor(tokenizing, encode, ready[0], full)
         beams = Beams(num_beams, settings.length_penalty, asked.n_best)
         try:
