@@ -128,13 +128,17 @@ def recognise(head: bytes) -> Kind | None:
         return Kind("a Python pickle", "write its rows as text by the program that wrote it")
     if len(head) >= 16 and not head.strip(b"\0"):
         return Kind("zero bytes alone, as a copy that was broken off", "fetch it again")
-    if head[257:262] == b"ustar":
+    if _is_tar(head):
         return Kind("a tar archive", "tar -xf {}")
-    if re.match(rb"[^\0]{6}\0\0\{\"", head):
+    if head[3:10] == b'\0\0\0\0\0{"':
         return Kind("a safetensors file", "give text")
     if encoding := wide_encoding(head):
         return Kind(f"text in {encoding.upper()}", f"iconv -f {encoding} -t utf-8 {{}} > NEW")
     return None
+
+
+def _is_tar(head: bytes) -> bool:
+    return head[257:262] == b"ustar"
 
 
 def packing_of(head: bytes) -> Packing | None:
@@ -193,7 +197,22 @@ def refuse(head: bytes, name: str) -> None:
     """Raise CorpusError, with the way out, if a file that begins so holds no text."""
     if kind := recognise(head):
         way_out = kind.command.format("FILE" if name == STDIN else shlex.quote(name))
-        raise CorpusError(f"{name} holds {kind.name}, not text in UTF-8. The way out: {way_out}")
+        raise CorpusError(f"{name} holds {kind.name}, which is not read as it is. The way out: {way_out}")
+
+
+def refuse_packed(path: Path) -> None:
+    """Raise CorpusError if a file is compressed or a tar archive, for those who read something else than text."""
+    with path.open("rb") as file:
+        head = read_head(file)
+    if packing_of(head) or _is_tar(head):
+        refuse(head, str(path))
+
+
+def refuse_no_text(path: Path) -> None:
+    """Raise CorpusError if a file, which should be JSON or the like, is there and holds no text in UTF-8."""
+    if path.is_file():
+        with path.open("rb") as file:
+            refuse(read_head(file), str(path))
 
 
 def is_packed(head: bytes, name: str) -> bool:
@@ -225,10 +244,8 @@ def unpacked(stream: Any, name: str) -> io.BufferedReader:
 
 
 def read_head(stream: Any) -> bytes:
-    """Read the first bytes of a stream; a pipe may give them one by one."""
-    head = b""
-    while len(head) < HEAD and (more := stream.read(HEAD - len(head))):
-        head += more
+    """Read the first bytes of a stream that reads as many as are asked for; fewer are all that it has."""
+    head: bytes = stream.read(HEAD)
     return head
 
 
@@ -238,14 +255,17 @@ class _Joined(io.RawIOBase):
     def __init__(self, head: bytes, rest: Any) -> None:
         super().__init__()
         self._head = head
+        self._is_all = len(head) < HEAD
         self._rest = rest
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        content: bytes = self._head[: len(buffer)] or self._rest.read(len(buffer))
+        content = self._head[: len(buffer)]
         self._head = self._head[len(buffer) :]
+        if not content and not self._is_all:  # a terminal would have to be told again that it ends
+            content = self._rest.read(len(buffer))
         buffer[: len(content)] = content
         return len(content)
 

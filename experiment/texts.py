@@ -63,9 +63,7 @@ def open_training_corpus(data: DataArguments) -> Corpus:
     opened: Sequence[Corpus] = [
         open_corpus(data, split),
         *(
-            open_any(
-                data_dir=folder, split=split, source=data.source, target=data.target, tsv_quoting=data.tsv_quoting
-            )
+            open_any(data_dir=folder, split=split, source=data.source, target=data.target, tsv_quoting=data.tsv_quoting)
             for folder in data.extra_dirs
         ),
     ]

@@ -1,11 +1,9 @@
 """Tables by both doors, a folder and a data set: each row by itself, whatever stands in the others."""
 
 import csv
-import gzip
 import io
 import json
 import pickle
-import subprocess
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from packings import PACKINGS
 
 from vaswani.data.corpora import Corpus, NoPair, Pair, Row, open_corpus
 from vaswani.data.pairs import CorpusError
@@ -39,10 +38,6 @@ def told(rows: Sequence[Row]) -> list[Pair | str]:
     return [row if isinstance(row, Pair) else row.reason for row in rows]
 
 
-def packed(tool: str) -> Callable[[bytes], bytes]:
-    return lambda content: subprocess.run([tool, "-c"], input=content, stdout=subprocess.PIPE, check=True).stdout
-
-
 def zipped(content: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -51,10 +46,7 @@ def zipped(content: bytes) -> bytes:
     return stream.getvalue()
 
 
-PACKED: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes, ".gz": gzip.compress, ".bz2": packed("bzip2"), ".xz": packed("xz"), ".zst": packed("zstd"),
-    ".lz4": packed("lz4"),
-}  # fmt: skip
+PACKED: dict[str, Callable[[bytes], bytes]] = {"": bytes, **PACKINGS}
 
 
 # JSON

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from transformers import PreTrainedTokenizerBase
 
 from vaswani.data.blank import is_blank
+from vaswani.data.containers import HEAD, recognise
 from vaswani.serving.search import BatchSearch, Beams, Hypothesis
 
 from .admission import Admission
@@ -157,7 +158,9 @@ def build_app(settings: Settings, load: Callable[[], Loaded], failed: Callable[[
         cause = error.__cause__
         if isinstance(cause, UnicodeDecodeError):  # of which FastAPI tells nothing
             byte = f"byte {cause.start + 1} of the body, 0x{cause.object[cause.start]:02x}"
-            return JSONResponse({"detail": f"{byte}, is not UTF-8; send JSON in UTF-8"}, 400)
+            kind = recognise(cause.object[:HEAD])
+            what = f" (it holds {kind.name})" if kind else ""
+            return JSONResponse({"detail": f"{byte}, is not UTF-8{what}; send JSON in UTF-8"}, 400)
         return await http_exception_handler(request, error)
 
     @app.post("/translate", responses={400: {}, 408: {}, 413: {}, 503: {}})
