@@ -1,7 +1,7 @@
 """`vaswani serve` in a real process: every answer right, none lost, and no more memory than its limits allow."""
 
-import gzip
 import asyncio
+import gzip
 import json
 import re
 import shutil
