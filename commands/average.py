@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes
+    from vaswani.serving.loading import check_files
     from vaswani.training import averaging
     from vaswani.training.consolidation import write_model
 
@@ -72,6 +73,8 @@ def run(args: argparse.Namespace) -> None:
     figures: dict[Path, float] = {}
     if not is_run:
         chosen = averaging.check_whole(args.folders)
+        for folder in chosen:
+            check_files(folder)
         check_alike(chosen)
     elif args.best is not None:
         figures = averaging.best_checkpoints(args.folders[0], args.best, metric)

@@ -1,7 +1,6 @@
 """Bring the weights of a Marian, fairseq or tensor2tensor model of the same architecture into ours."""
 
 import argparse
-import json
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
         OSError: a file cannot be read or written.
     """
     config = args.source / "config.json"
-    is_marian = config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "marian"
+    is_marian = config.is_file() and model_type(config) == "marian"
     if not is_marian and args.source.suffix not in (".pt", ".npz"):
         raise ValueError(
             f"{args.source} is no folder of a MarianMTModel, no .pt of fairseq and no .npz of tensor2tensor"
@@ -73,3 +72,11 @@ def run(args: argparse.Namespace) -> None:
     if "source.spm" in copied and find_spec("sentencepiece") is None:
         words += " (read by sentencepiece, which is not installed: pip install sentencepiece)"
     print(f"{args.output}: {model.num_parameters():,} parameters; positions: {kind}; tokenizer: {words}")
+
+
+def model_type(config: Path) -> object:
+    """Return what a config.json says that its model is; ValueError with its name if it cannot be read."""
+    from vaswani.publishing.records import read_json
+
+    told = read_json(config)
+    return told.get("model_type") if isinstance(told, dict) else None

@@ -1,7 +1,8 @@
 r"""Lines of UTF-8 text, from a file or stdin and to a file or stdout.
 
 A line ends at "\n" and nowhere else, as `wc -l` and `paste` count. The "\r" of a Windows line end and a byte order mark
-at the start are not text and are taken off; what we write ends with "\n".
+at the start are not text and are taken off; what we write ends with "\n". Compressed text is unpacked, by its bytes
+whatever its name.
 """
 
 import os
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 WINDOW_LINES, WINDOW_CHARACTERS = 8192, 4_000_000
 """What is held at a time: enough to sort by length, and a few megabytes."""
@@ -25,10 +26,11 @@ def each_line(path: Path | None) -> Iterator[str]:
     """Read line after line, from stdin when there is no path.
 
     Raises:
-        ValueError: a line is not UTF-8; names the line and the byte in it, both from 1.
+        ValueError: a line is not UTF-8; names the line and the byte in it, both from 1. Or it is no text at all, or
+            compressed and damaged.
         OSError: the file cannot be read.
     """
-    with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
+    with text_of(path) as file:
         for number, content in enumerate(file, 1):
             row = content.removeprefix(b"\xef\xbb\xbf") if number == 1 else content
             row = row.removesuffix(b"\n").removesuffix(b"\r")
@@ -41,17 +43,31 @@ def each_line(path: Path | None) -> Iterator[str]:
                 ) from error
 
 
+@contextmanager
+def text_of(path: Path | None) -> Iterator[Any]:
+    """Give the bytes of a text, unpacked if they are compressed; ValueError if they are no text."""
+    with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
+        from vaswani.data.containers import STDIN, unpacked
+
+        yield unpacked(file, str(path or STDIN))
+
+
 def check_readable(path: Path | None, flag: str = "--input") -> None:
     """Refuse an input that cannot be read, before work is spent on it; `flag` is the one that names a file.
 
     Raises:
-        ValueError: it is to be stdin, which is closed.
+        ValueError: it is to be stdin, which is closed, or is no text.
         OSError: the file cannot be read.
 
     """
     if path is None and sys.stdin is None:
         raise ValueError(f"stdin is closed; give {flag} FILE")
-    if path is not None and not path.is_fifo():  # a pipe can be opened once: its writer ends with the first reader
+    if path is None or path.is_fifo():  # a pipe can be opened once: its writer ends with the first reader
+        return
+    if path.is_file():
+        with text_of(path):
+            pass
+    else:
         path.open("rb").close()
 
 
@@ -70,8 +86,8 @@ def windows(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def count_lines(path: Path) -> int:
-    """Return how many lines a file has."""
-    with path.open("rb") as file:
+    """Return how many lines a text has."""
+    with text_of(path) as file:
         return sum(1 for _ in file)
 
 

@@ -169,10 +169,13 @@ def attention(args: argparse.Namespace) -> "Figure":
     from .models import check_model_folder, find_device, load_model
 
     check_model_folder(args.model)
-    if not args.text.strip():
-        raise ValueError("--text is empty; give a sentence")
     if args.symbols and args.form == "maps":
         raise ValueError("--symbols picks lines; leave it out with --as maps, which shows a row for each symbol")
+
+    from vaswani.data.blank import is_blank
+
+    if is_blank(args.text):
+        raise ValueError("--text is empty; give a sentence")
 
     import torch
 

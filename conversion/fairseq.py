@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vaswani.data.containers import refuse_packed
+
 from .express import CannotExpressError, Foreign, check_alike, tensor2tensor_sinusoids
 from .names import split
 
@@ -26,6 +28,7 @@ def read_fairseq(path: Path) -> Foreign:
     """
     if not path.is_file():
         raise CannotExpressError(f"{path} is no file")
+    refuse_packed(path)
     with torch.serialization.safe_globals([argparse.Namespace]):
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaswani.data.containers import refuse_packed
+
 from .express import CannotExpressError, Foreign, tensor2tensor_sinusoids
 
 PAD, EOS = 0, 1
@@ -110,6 +112,8 @@ def read_tensor2tensor(
 
 def read_variables(path: Path) -> dict[str, Tensor]:
     """Return the variables of a file by name, without those of training."""
+    if path.is_file():
+        refuse_packed(path)
     with path.open("rb") as file:
         try:
             content = np.load(file, allow_pickle=False)

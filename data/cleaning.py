@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from .blank import is_blank
 from .markup import has_markup
 from .pairs import Corpus, NoPair, Pair, Wrapper
 from .scripts import check_scripts, is_written_in
@@ -73,7 +74,7 @@ def text_fault(pair: Pair, limits: Limits) -> str | None:
     for side in pair:
         if len(side) > limits.max_characters:
             return "too long"
-        if not side or side.isspace():
+        if is_blank(side):
             return "empty"
         if _CONTROL.search(side):
             return "control characters"

@@ -37,17 +37,20 @@ def open_corpus(
     source: str,
     target: str,
     patience: Patience = Patience(),  # noqa: B008  (frozen)
+    tsv_quoting: str | None = None,
 ) -> Corpus:
     """Open one split of one source of pairs.
 
     dataset: "grammar", the built-in corpus, or the name of a Hub data set, with its `config` if it has several
-    data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target} (also .gz), or {split}.tsv,
-        .jsonl (both also .gz) or .parquet
+    data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target}, or {split}.tsv or .jsonl (all of
+        them also .gz, .bz2, .xz, .zst or .lz4), or {split}.parquet
     split: its name, or an unambiguous beginning of it; "validation" also finds valid, val and dev
     source, target: language codes, which are file endings, or columns (flat, or inside a `translation` record);
         the target "trees" reads a treebank: data_dir holds bracketed trees (`trees.treebank`), or the dataset is
         "grammar"
     patience: how long to try a network that does not answer
+    tsv_quoting: what quotation marks are in TSV files: "none", text; "spreadsheet", what spreadsheets and pandas put
+        around cells; None, text, unless a file looks as the other, which is then refused
 
     Raises ValueError, naming what is there and the flag that chooses, when this does not name one corpus, or when
     none of its first rows can be read.
@@ -60,11 +63,11 @@ def open_corpus(
     if TREES in (source, target):
         corpus = _open_trees(dataset, data_dir, split, source)
     elif data_dir is not None:
-        corpus = open_folder(Path(data_dir), split, source, target)
+        corpus = open_folder(Path(data_dir), split, source, target, tsv_quoting)
     elif dataset == "grammar":
         corpus = _open_grammar(split, source, target)
     else:
-        corpus = open_hub(str(dataset), config, split, source, target, patience)
+        corpus = open_hub(str(dataset), config, split, source, target, patience, tsv_quoting)
     first = corpus.read(0)
     bad = [row for row in first if isinstance(row, NoPair)]
     if bad and len(bad) == len(first):

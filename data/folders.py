@@ -1,26 +1,26 @@
-"""A folder of the user's own: {split}.{language} pairs, or {split}.tsv, .jsonl or .parquet."""
+"""A folder of the user's own: {split}.{language} pairs, or {split}.tsv, .jsonl or .parquet; text also compressed."""
 
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+from .containers import PACKINGS
 from .pairs import Corpus
 from .parquet import LocalParquet
 from .splits import choose_split
 from .tables import JsonLinesCorpus, TsvCorpus
 from .text_files import TextFilesCorpus
 
+_PACKED = ("", *PACKINGS)
 _TABLES: dict[str, Callable[[Path, str, str], Corpus]] = {
-    ".tsv": TsvCorpus,
-    ".tsv.gz": TsvCorpus,
-    ".jsonl": JsonLinesCorpus,
-    ".jsonl.gz": JsonLinesCorpus,
+    **{f".tsv{packed}": TsvCorpus for packed in _PACKED},
+    **{f".jsonl{packed}": JsonLinesCorpus for packed in _PACKED},
     ".parquet": LocalParquet,
 }
 
 
-def open_folder(folder: Path, split: str, source: str, target: str) -> Corpus:
-    """Open one split of a folder.
+def open_folder(folder: Path, split: str, source: str, target: str, tsv_quoting: str | None = None) -> Corpus:
+    """Open one split of a folder, with TSV read as `tsv_quoting` says (`tables.QUOTINGS`).
 
     Raises ValueError when the folder has no such split, or holds it in more than one form.
     """
@@ -39,7 +39,8 @@ def open_folder(folder: Path, split: str, source: str, target: str) -> Corpus:
     paths = forms[0]
     if len(paths) == 2:
         return TextFilesCorpus(*paths)
-    return _TABLES[paths[0].name.removeprefix(split)](paths[0], source, target)
+    table = _TABLES[paths[0].name.removeprefix(split)]
+    return TsvCorpus(paths[0], source, target, tsv_quoting) if table is TsvCorpus else table(paths[0], source, target)
 
 
 def find_splits(folder: Path, source: str, target: str) -> dict[str, list[tuple[Path, ...]]]:
@@ -50,15 +51,16 @@ def find_splits(folder: Path, source: str, target: str) -> dict[str, list[tuple[
         for ending in _TABLES:
             if name.endswith(ending):
                 splits[name.removesuffix(ending)].append((folder / name,))
-        for ending in (f".{source}", f".{source}.gz"):
+        for ending in (f".{source}{packed}" for packed in _PACKED):
             if name.endswith(ending):
                 split = name.removesuffix(ending)
-                partners = [other for other in (f"{split}.{target}", f"{split}.{target}.gz") if other in names]
+                partners = [other for packed in _PACKED if (other := f"{split}.{target}{packed}") in names]
                 splits[split] += [(folder / name, folder / other) for other in partners]
     return {split: forms for split, forms in splits.items() if split and forms}
 
 
 def _forms(source: str, target: str) -> str:
     return (
-        f"train.{source} and train.{target} (or .gz), train.tsv, train.jsonl or train.parquet, and other splits alike"
+        f"train.{source} and train.{target}, train.tsv or train.jsonl (each also {', '.join(PACKINGS)}), or "
+        "train.parquet, and other splits alike"
     )

@@ -1,26 +1,33 @@
 """Any data set of the Hugging Face Hub, streamed: row group by row group, nothing downloaded ahead."""
 
 import codecs
-import gzip
-import zlib
+import csv
+import io
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import fields
+from pathlib import PurePath
+from typing import Any, NamedTuple
 
 import pyarrow as pa
-from datasets import load_dataset_builder
-from datasets.packaged_modules.csv.csv import Csv
+from datasets import BuilderConfig, load_dataset_builder
+from datasets.packaged_modules.csv.csv import Csv, CsvConfig
+from datasets.packaged_modules.json.json import Json
 from datasets.packaged_modules.parquet.parquet import Parquet
 
-from .pairs import Corpus, CorpusError, NoPair, Row, fingerprint
+from .containers import DamagedError, unpacked
+from .pairs import Corpus, CorpusError, Row, fingerprint
 from .parquet import ColumnPath, ParquetCorpus, find_columns, open_whole, table_rows
 from .patience import Patience, patiently
 from .splits import choose_split
-from .tables import check_keys, parse_record, to_rows
+from .tables import JsonTable, SeparatedTable, Table
 
 _ROWS_AT_ONCE = 1_000
 _BEGINNING = 1 << 16
 """Bytes in which the first objects of a file are looked for: one request, however large the file."""
+_QUOTINGS = {csv.QUOTE_MINIMAL: None, csv.QUOTE_NONE: "none"}
+"""What a data set may say of quotation marks in TSV. The first is what it says when it says nothing."""
 _OPENING = Patience(seconds=60)
 """Shorter than in the middle of a run: somebody is watching."""
 
@@ -32,10 +39,12 @@ def open_hub(
     source: str,
     target: str,
     patience: Patience = Patience(),  # noqa: B008  (frozen)
+    tsv_quoting: str | None = None,
 ) -> Corpus:
     """Open one split of a data set: what `datasets.load_dataset` takes, a local folder too.
 
-    Raises ValueError for an unknown split or missing columns, and SourceLostError when the Hub does not answer.
+    What quotation marks are in TSV files is said by `tsv_quoting` (`tables.QUOTINGS`). Raises ValueError for an unknown
+    split or missing columns, and SourceLostError when the Hub does not answer.
     """
     shown = f"{dataset}/{config}" if config else dataset
     builder = patiently(lambda: open_builder(dataset, config), shown, _OPENING)
@@ -49,11 +58,17 @@ def open_hub(
     addresses = [str(address) for address in data or ()]
     if isinstance(builder, Parquet):
         return ParquetCorpus(name, addresses, digits, source, target, patience)
-    if addresses and all(address.endswith((".jsonl", ".jsonl.gz")) for address in addresses):
-        return JsonLinesFiles(name, addresses, digits, source, target, patience)
+    # Digits changed with the way of reading: a position of before must not be gone on from.
+    if isinstance(builder, Json):
+        if not all(address.endswith((".jsonl", ".jsonl.gz")) for address in addresses):
+            digits = fingerprint(digits, "by row")
+        return TableFiles(name, addresses, digits, json_table(builder, source, target, name), patience)
     if isinstance(builder, Csv):
+        if table := separated_table(builder, source, target, tsv_quoting):
+            digits = fingerprint(digits, "by row", *(["spreadsheet"] if tsv_quoting == "spreadsheet" else []))
+            return TableFiles(name, addresses, digits, table, patience)
         as_text(builder, source, target)
-        digits = fingerprint(digits, "as text")  # a position of before it was read so must not be gone on from
+        digits = fingerprint(digits, "as text")
     return StreamedCorpus(builder, split, name, addresses, digits, source, target, patience)
 
 
@@ -71,22 +86,34 @@ def open_builder(dataset: str, config: str | None) -> Any:
         ) from error
 
 
-class JsonLinesFiles:
-    """Files of JSON objects, one a line: a group is a file, read whole; a line that is none is a `NoPair`.
+class Place(NamedTuple):
+    """Where a file of a data set is: its address and, if that is of a Zip archive, its name in there."""
 
-    `datasets` would read them too, but ends at the first lone surrogate. A key that is absent or null is an empty side.
-    Raises ValueError when no file holds a row, or the two keys occur nowhere in a file that holds objects.
+    address: str
+    member: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.address if self.member is None else f"{self.address}, {self.member}"
+
+
+class TableFiles:
+    """Files of rows that are read here and not by `datasets`, which judges a row by the others of its block.
+
+    A group is a file, read whole; a row that is none is a `NoPair`. Raises ValueError when no file holds a row, or one
+    that has rows lacks the columns.
     """
 
-    def __init__(
-        self, name: str, addresses: list[str], digits: str, source: str, target: str, patience: Patience
-    ) -> None:
+    def __init__(self, name: str, addresses: list[str], digits: str, table: Table, patience: Patience) -> None:
         self.name = name
         self.fingerprint = digits
-        self._addresses = addresses
-        self._keys = (source, target)
+        self._table = table
         self._patience = patience
-        self.groups = len(addresses)
+        with ThreadPoolExecutor(8) as readers:
+            found = readers.map(lambda each: patiently(lambda: find_places(each), each, _OPENING), addresses)
+            self._places = [place for places in found for place in places]
+        self.groups = len(self._places)
         first = next((rows for group in range(self.groups) if (rows := self.read(group))), [])  # a file may be empty
         if not first:
             raise ValueError(f"{name} holds no rows. Name another split or data set.")
@@ -95,48 +122,60 @@ class JsonLinesFiles:
             list(readers.map(self._check, range(self.groups)))
 
     def read(self, group: int) -> list[Row]:
-        """Return the rows of one file. Raises CorpusError when it is cut off, or the keys occur nowhere in it."""
-        return to_rows(self._records(group), *self._keys)
-
-    def _records(self, group: int) -> list[tuple[dict[str, object] | NoPair, str]]:
-        address = self._addresses[group]
-        content = patiently(lambda: read_whole(address), address, self._patience)
-        lines = content.removesuffix(b"\n").split(b"\n") if content else []
-        places = (f"{address}, line {number}" for number in range(1, len(lines) + 1))
-        records = [(parse_record(line, where), where) for line, where in zip(lines, places, strict=True)]
-        check_keys([record for record, _ in records if not isinstance(record, NoPair)], address, *self._keys)
-        return records
+        """Return the rows of one file. Raises CorpusError when it is cut off or has not the columns."""
+        place = self._places[group]
+        content = patiently(lambda: read_whole(place), place.name, self._patience)
+        return self._table.rows(content, place.name)
 
     def _check(self, group: int) -> None:
-        """Look for the keys in the beginning of a file; where they do not show there, all of it tells."""
-        address = self._addresses[group]
-        *lines, _ = patiently(lambda: read_beginning(address), address, self._patience).split(b"\n")  # the last is cut
-        records = [record for line in lines if not isinstance(record := parse_record(line, address), NoPair)]
-        if not set(self._keys) <= {key for record in records for key in record}:
-            self._records(group)
+        """Look for the columns in the beginning of a file; where they do not show there, all of it tells."""
+        place = self._places[group]
+        beginning = patiently(lambda: read_beginning(place), place.name, self._patience)
+        if not self._table.shows_columns(beginning, place.name):
+            self.read(group)
 
 
-def read_whole(address: str) -> bytes:
-    """Return the content of a file, unpacked if it is a .gz."""
-    with open_whole(address) as stream:
-        content: bytes = stream.read()
-    if address.endswith(".gz"):
-        try:
-            content = gzip.decompress(content)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise CorpusError(f"{address} is cut off or damaged ({error}); write it anew") from error
+def find_places(address: str) -> list[Place]:
+    """Return the file of an address, or those of an archive, but for what systems put there for themselves."""
+    if not address.endswith(".zip"):
+        return [Place(address)]
+    try:
+        with open_whole(address) as stream, zipfile.ZipFile(stream) as archive:
+            names = [each.filename for each in archive.infolist() if not each.is_dir()]
+    except zipfile.BadZipFile as error:
+        raise CorpusError(f"{address} is cut off or damaged ({error}); write it anew") from error
+    return [Place(address, name) for name in names if not PurePath(name).name.startswith((".", "__"))]
+
+
+def read_whole(place: Place) -> bytes:
+    """Return the content of a file, unpacked if it is compressed, without a byte order mark."""
+    with open_whole(place.address) as stream:
+        if place.member is None:
+            content: bytes = stream.read()
+        else:
+            with zipfile.ZipFile(stream) as archive:
+                content = archive.read(place.member)
+    try:
+        with unpacked(io.BytesIO(content), place.member or place.address) as text:
+            content = text.read()
+    except DamagedError as error:
+        raise CorpusError(f"{place.name} is cut off or damaged ({error.__cause__}); write it anew") from error
     return content.removeprefix(codecs.BOM_UTF8)
 
 
-def read_beginning(address: str) -> bytes:
-    """Return the first bytes of a file, unpacked if it is a .gz; of one that cannot be unpacked, none."""
-    with open_whole(address) as stream:
-        content: bytes = stream.read(_BEGINNING)
-    if address.endswith(".gz"):
-        try:
-            content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, 16 * _BEGINNING)
-        except zlib.error:
-            return b""
+def read_beginning(place: Place) -> bytes:
+    """Return the first bytes of a file, unpacked if it is compressed; of one that cannot be unpacked, none."""
+    if place.member is not None:
+        return b""
+    content = b""
+    with open_whole(place.address) as stream:
+        head = stream.read(_BEGINNING)
+    try:
+        with unpacked(io.BytesIO(head), place.address) as text:
+            while len(content) < 16 * _BEGINNING and (more := text.read1(_BEGINNING)):
+                content += more
+    except DamagedError:  # it is cut, of course
+        pass
     return content.removeprefix(codecs.BOM_UTF8)
 
 
@@ -188,6 +227,8 @@ class StreamedCorpus:
         return table is not None and bool(self._columns(table, group))
 
     def _columns(self, table: pa.Table, group: int) -> list[ColumnPath]:
+        if any(name.startswith("__index_level_") for name in table.column_names):  # where pandas puts the first cells
+            raise CorpusError(f"{self._names[group]} has rows of more cells than columns. Mend them, or the header.")
         return find_columns(table.schema, *self._sides, self._names[group])
 
     def _tables(self, group: int) -> Iterator[pa.Table]:
@@ -208,3 +249,33 @@ def as_text(builder: Csv, source: str, target: str) -> None:
     config: Any = builder.config
     config.keep_default_na = False
     config.converters = {source: str, target: str}
+
+
+def json_table(builder: Json, source: str, target: str, name: str) -> JsonTable:
+    """Return how the JSON files of a data set are read. Raises CorpusError if it says that they are not UTF-8."""
+    config: Any = builder.config
+    if codecs.lookup(config.encoding).name != "utf-8":
+        raise CorpusError(
+            f"{name} says of its JSON files that they are in {config.encoding}. Download them, convert them to UTF-8, "
+            "and give their folder as --dataset."
+        )
+    return JsonTable(source, target, config.field)
+
+
+def separated_table(builder: Csv, source: str, target: str, tsv_quoting: str | None) -> SeparatedTable | None:
+    """Return how the CSV or TSV files of a data set are read, or None if it asks for what pandas alone does.
+
+    CSV is quoted. So pandas takes TSV to be, which in most parallel corpora it is not: `tsv_quoting` says.
+    """
+    config: Any = builder.config
+    usual = CsvConfig()
+    ours = {each.name for each in fields(BuilderConfig)} | {
+        "sep", "delimiter", "names", "column_names", "header", "quoting", "features",
+    }  # fmt: skip
+    unusual = [each.name for each in fields(CsvConfig) if getattr(config, each.name) != getattr(usual, each.name)]
+    has_header = config.header in ("infer", 0) if config.names is None else config.header in ("infer", None)
+    if set(unusual) - ours or not has_header or len(config.sep.encode()) != 1:
+        return None
+    if config.sep == "\t" and config.quoting in _QUOTINGS:
+        return SeparatedTable(source, target, "\t", tsv_quoting or _QUOTINGS[config.quoting], config.names)
+    return SeparatedTable(source, target, config.sep, "spreadsheet", config.names) if config.quoting == 0 else None

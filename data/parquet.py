@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from .containers import read_head, refuse
 from .pairs import CorpusError, NoPair, Row, fingerprint, join_sides
 from .patience import Patience, is_passing, patiently
 from .tables import doubled_column, missing_columns
@@ -119,11 +120,18 @@ def open_parquet(address: str, source: str, target: str, patience: Patience) -> 
             file = pq.ParquetFile(stream)
             return file.metadata, file.schema_arrow
 
+    def refuse_other_kinds() -> None:
+        with open_whole(address) as stream:
+            head = read_head(stream)
+        if not head.startswith(b"PAR1"):
+            refuse(head, address)
+
     try:
         metadata, schema = patiently(footer, address, patience)
     except (pa.ArrowException, OSError) as error:
         if not is_damage(error):
             raise
+        patiently(refuse_other_kinds, address, patience)
         raise ValueError(f"{address} cannot be read as parquet ({error}). Fetch or write the file again.") from error
     return ParquetFile(address, metadata, find_columns(schema, source, target, address))
 

@@ -5,15 +5,16 @@ U+2028) occur inside sentences of real corpora, and splitting there would shift 
 return of a Windows line end and a byte order mark at the start of the file are not text and are taken off.
 """
 
-import gzip
+import codecs
 import hashlib
 import io
-import zlib
+import mmap
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from .containers import is_packed, read_head, refuse, unpacked
 from .pairs import ROWS_PER_GROUP, CorpusError, NoPair, Row, fingerprint, join_sides
 
 
@@ -62,17 +63,22 @@ class OpenedFile:
 
 
 class Lines:
-    """The lines of one file, plain or .gz, in groups of 1,000.
+    """The lines of one file, plain or compressed (`containers.PACKINGS`), in groups of 1,000.
 
-    A plain file is read group by group and takes no memory; a .gz cannot be entered in the middle, so its whole
-    content is kept, once in each process that reads it. Raises ValueError for a file that is empty, a damaged .gz,
-    or one that has changed since it was opened.
+    A plain file is read group by group and takes no memory; a compressed one cannot be entered in the middle, so its
+    whole content is kept, once in each process that reads it. Raises ValueError for a file that is empty, that holds
+    something else than text, a damaged compressed one, or one that has changed since it was opened.
     """
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self._file = OpenedFile(path)
         self._content: bytes | None = None
+        with path.open("rb") as stream:
+            head = read_head(stream)
+        self._is_packed = is_packed(head, self.name)
+        if not self._is_packed:
+            refuse(head, self.name)
         with self._stream() as stream:
             self.count, self._starts, self.digest = index_lines(stream)
         if not self.count:
@@ -81,25 +87,30 @@ class Lines:
 
     def read(self, group: int) -> list[bytes]:
         """Return the lines of one group without their line ends."""
-        start, end = self._starts[group : group + 2]
+        block = self.block(*self._starts[group : group + 2])
+        return [line.removesuffix(b"\r") for line in block.removesuffix(b"\n").split(b"\n")]
+
+    def block(self, start: int, end: int) -> bytes:
+        """Return the bytes from one place to another, without a byte order mark."""
         with self._stream() as stream:
             stream.seek(start)
             block = stream.read(end - start)
-        if start == 0:
-            block = block.removeprefix(b"\xef\xbb\xbf")
-        return [line.removesuffix(b"\r") for line in block.removesuffix(b"\n").split(b"\n")]
+        return block.removeprefix(codecs.BOM_UTF8) if start == 0 else block
+
+    def whole(self) -> "bytes | mmap.mmap":
+        """Return the whole content, which takes no memory if the file is plain."""
+        with self._stream() as stream:
+            if self._content is not None:
+                return self._content
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
     def _stream(self) -> BinaryIO:
         path = self._file.unchanged()
-        if path.suffix != ".gz":
+        if not self._is_packed:
             return path.open("rb")
         if self._content is None:
-            try:
-                self._content = gzip.decompress(path.read_bytes())
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise CorpusError(
-                    f"{self.name} is not a whole .gz file ({error}). Fetch or compress it again; gzip -t tests it."
-                ) from error
+            with path.open("rb") as packed, unpacked(packed, self.name) as stream:
+                self._content = stream.read()
         return io.BytesIO(self._content)
 
     def __getstate__(self) -> dict[str, object]:

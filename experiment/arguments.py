@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from transformers import HfArgumentParser
 
 from vaswani.data import scripts_of
+from vaswani.data.tables import check_quoting
 from vaswani.data.trees import TREES
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
@@ -39,9 +40,15 @@ class DataArguments:
     dataset_config: str | None = field(default=None, metadata={"help": "Its configuration, e.g. de-en for wmt/wmt14."})
     data_dir: str | None = field(
         default=None,
-        metadata={"help": "In place of --dataset, a folder of files: train.en and train.de (also .gz), or train.tsv, "
-                          "train.jsonl, train.parquet; the other splits likewise. For trees, train.mrg or folders of "
-                          ".mrg files, where 02-21 names sections."},
+        metadata={"help": "In place of --dataset, a folder of files: train.en and train.de, train.tsv or train.jsonl "
+                          "(also .gz, .bz2, .xz, .zst, .lz4), or train.parquet; the other splits likewise. For trees, "
+                          "train.mrg or folders of .mrg files, where 02-21 names sections."},
+    )  # fmt: skip
+    tsv_quoting: str | None = field(
+        default=None,
+        metadata={"help": "What quotation marks are in TSV files: none, they are text; spreadsheet, spreadsheets or "
+                          "pandas have put cells between them. By default text, and a file that looks as if quoted is "
+                          "refused."},
     )  # fmt: skip
     direction: str = field(
         default="en-de",
@@ -108,6 +115,7 @@ class DataArguments:
     def __post_init__(self) -> None:
         if len(self.direction.split("-")) != 2 or "" in self.direction.split("-"):
             raise ValueError(f"direction is {self.direction!r}; two languages joined by a hyphen are needed, as en-de")
+        check_quoting(self.tsv_quoting)
         if self.weights and len(self.weights) != 1 + len(self.extra_dirs):
             raise ValueError(
                 f"weights are {self.weights}; {1 + len(self.extra_dirs)} are needed: one of the training split, then "

@@ -49,6 +49,7 @@ def open_corpus(data: DataArguments, split: str) -> Corpus:
         source=data.source,
         target=data.target,
         patience=Patience(data.source_patience),
+        tsv_quoting=data.tsv_quoting,
     )
 
 
@@ -61,7 +62,10 @@ def open_training_corpus(data: DataArguments) -> Corpus:
     split = data.train_split
     opened: Sequence[Corpus] = [
         open_corpus(data, split),
-        *(open_any(data_dir=folder, split=split, source=data.source, target=data.target) for folder in data.extra_dirs),
+        *(
+            open_any(data_dir=folder, split=split, source=data.source, target=data.target, tsv_quoting=data.tsv_quoting)
+            for folder in data.extra_dirs
+        ),
     ]
     if data.drop_duplicates:
         opened = [Deduplicated(*each) for each in zip(opened, repeats(opened, data), strict=True)]

@@ -5,11 +5,19 @@ This file travels with every saved model, so it imports nothing but torch and tr
 Shapes: B sentences, S source symbols, N hypotheses asked for of each sentence, L of the longest one.
 """
 
+import re
 from typing import Any
 
 from torch import Tensor
 from transformers import AutoModelForSeq2SeqLM, Pipeline, pipelines
 from transformers.utils.generic import ModelOutput
+
+# As in the package's `data/blank.py`, which does not travel: white space, control characters, and what nobody sees.
+_SEEN = re.compile(
+    r"[^\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
 class TranslationPipeline(Pipeline):
@@ -18,7 +26,7 @@ class TranslationPipeline(Pipeline):
     Call it with a text, a list of texts, a data set or a generator; every argument of `generate` may be given, here
     or in the call. What comes back is in the order of what went in, and shaped as by version 4 of transformers: for
     a text `[{"translation_text": ...}]`, for a list one such dictionary a text, and with `num_return_sequences` above
-    1 a list of them a text, best first. A blank text gives an empty translation.
+    1 a list of them a text, best first. A text of white space and unseen characters gives an empty translation.
     """
 
     _pipeline_calls_generate = True
@@ -58,7 +66,7 @@ class TranslationPipeline(Pipeline):
         return {
             "input_ids": encoded["input_ids"],
             "attention_mask": encoded["attention_mask"],
-            "is_blank": not input_.strip(),
+            "is_blank": is_blank(input_),
         }
 
     def _forward(self, input_tensors: dict[str, Any], **generate_kwargs: Any) -> Any:
@@ -78,6 +86,11 @@ class TranslationPipeline(Pipeline):
             model_outputs["symbols"][0], skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return [{"translation_text": "" if model_outputs["is_blank"] else text} for text in texts]
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a text has nothing to read: only white space and characters that nobody sees, or none."""
+    return _SEEN.search(text) is None
 
 
 def register() -> None:

@@ -35,4 +35,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
+        from vaswani.data.containers import refuse_no_text
+
+        refuse_no_text(path)
         raise ValueError(f"{path} is damaged ({error}); was it cut off?") from error

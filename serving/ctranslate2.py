@@ -27,6 +27,7 @@ from vaswani.modeling.modeling_vaswani import MultiHeadAttention, Residual, sinu
 from vaswani.modeling.search_vaswani import penalty
 
 from .engines import Candidate, check_lengths, save_beside
+from .loading import check_files
 from .search import Beams
 from .settings import saved_settings, settings
 
@@ -176,6 +177,7 @@ class Engine:
             ValueError: the device is not here.
 
         """
+        check_files(folder)
         if device is None:
             found = ctranslate2.get_cuda_device_count()
             device = f"cuda:{PartialState().local_process_index % found}" if found else "cpu"

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from vaswani.data.blank import is_blank
 from vaswani.data.grammar import GrammarCorpus
 from vaswani.plots import draw_attention_maps
 
@@ -56,7 +57,7 @@ def build_page(
     most = min(MAX_TOKENS, positions(model))
 
     def translate(text: str, beams: float, n_best: float, layer: str, head: str) -> tuple[Any, ...]:
-        if not text.strip():
+        if is_blank(text):
             return "", [], None, None
         source = tokenizer(text).input_ids
         if len(source) > most:

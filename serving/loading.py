@@ -8,7 +8,14 @@ from safetensors import SafetensorError
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import GENERATION_CONFIG_NAME
 
+from vaswani.data.containers import refuse_no_text, refuse_packed
 from vaswani.modeling import VaswaniForConditionalGeneration
+
+TEXTS = (
+    "config.json", GENERATION_CONFIG_NAME, "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "vocab.json", "shared_vocabulary.json",
+)  # fmt: skip
+WEIGHTS = (".safetensors", ".bin", ".onnx", ".spm")
 
 
 def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
@@ -19,9 +26,11 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
         **how: what `from_pretrained` takes.
 
     Raises:
-        ValueError: its weights are cut off or are not those of its configuration, or its settings cannot be read.
+        ValueError: its weights are cut off or are not those of its configuration, its settings cannot be read, or a
+            file is compressed.
 
     """
+    check_files(folder)
     check_settings(folder / GENERATION_CONFIG_NAME)
     try:
         model, found = AutoModelForSeq2SeqLM.from_pretrained(folder, output_loading_info=True, **how)
@@ -36,6 +45,14 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
         raise ValueError(_unlike(folder, f"the file has {_some(further)} besides"))
     whole: PreTrainedModel = model
     return whole
+
+
+def check_files(folder: Path) -> None:
+    """Raise ValueError, with the way out, if a file of a model is compressed, or text of it is in UTF-16."""
+    for name in TEXTS:
+        refuse_no_text(folder / name)
+    for path in (each for ending in WEIGHTS for each in folder.glob(f"*{ending}")):
+        refuse_packed(path)
 
 
 def check_settings(file: Path) -> None:
@@ -58,6 +75,7 @@ def load_tokenizer(folder: Path) -> Any:
         ValueError: it cannot be read, or needs a library that is not installed.
 
     """
+    check_files(folder)
     try:
         return AutoTokenizer.from_pretrained(folder)
     except ImportError as error:

@@ -33,6 +33,7 @@ from vaswani.modeling.generation_vaswani import UNBOUNDED
 from vaswani.modeling.search_vaswani import NEVER, Search, beam_search, start
 
 from .engines import Candidate, check_lengths, save_beside
+from .loading import check_files
 from .search import Beams, padded
 from .settings import saved_settings
 
@@ -212,6 +213,7 @@ class Engine:
                 f"--device {device}: a model exported to onnx runs on the processor; leave --device out, or use "
                 "--engine ctranslate2 or torch"
             )
+        check_files(folder)
         self.config: Any = AutoConfig.from_pretrained(folder)
         self.max_positions: int = self.config.max_positions if self.config.positions == "learned" else UNBOUNDED
         options = onnxruntime.SessionOptions()

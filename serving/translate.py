@@ -6,6 +6,8 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from vaswani.data.blank import is_blank
+
 from .search import BatchSearch, Beams, Hypothesis, by_generate, evaluating
 
 BLANK = [Hypothesis("", None)]
@@ -24,10 +26,10 @@ def translate(
 ) -> list[str]:
     """Translate each line; the result has as many lines, in the same order, and none holds a line end.
 
-    A blank line gives an empty one and never reaches the model. Every sentence has its own limit of input + 50 tokens
-    (section 6.1, both counted with </s>), or as many more as the model's generation configuration has `extra_symbols`,
-    and no more than its `max_new_tokens` or `max_length`; so a translation does not depend on the lines beside it. The
-    search is that of the model's `generate`: for our own network the paper's.
+    A blank line (`is_blank`) gives an empty one and never reaches the model. Every sentence has its own limit of input
+    + 50 tokens (section 6.1, both counted with </s>), or as many more as the model's generation configuration has
+    `extra_symbols`, and no more than its `max_new_tokens` or `max_length`; so a translation does not depend on the
+    lines beside it. The search is that of the model's `generate`: for our own network the paper's.
 
     Args:
         model: on any device, in either mode; it is left in the mode it came in.
@@ -55,9 +57,9 @@ def translate(
 
 def encode(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str]) -> list[list[int]]:
     """Return the ids of each line; those of a blank line are none."""
-    full = [line for line in lines if line.strip()]
+    full = [line for line in lines if not is_blank(line)]
     ids = iter(tokenizer(full).input_ids if full else [])
-    return [next(ids) if line.strip() else [] for line in lines]
+    return [[] if is_blank(line) else next(ids) for line in lines]
 
 
 def translate_batches(

@@ -271,7 +271,8 @@ def test_attention_of_a_saved_model_is_drawn(
     assert "no head 0; there are 1 to 2" in refused(capsys, *given, "--heads", "0")
     assert "no symbol 99" in refused(capsys, *given, "--symbols", "99")
     assert "--symbols picks lines" in refused(capsys, *given, "--symbols", "1", "--as", "maps")
-    assert "--text is empty" in refused(capsys, "attention", folder, "--text", " ")
+    for blank in (" ", "\u200b", "\ufeff\u00ad"):
+        assert "--text is empty" in refused(capsys, "attention", folder, "--text", blank)
     assert "symbols, and a picture holds 256" in refused(capsys, "attention", folder, "--text", "x y " * 99)
     VaswaniForConditionalGeneration(
         VaswaniConfig(**model.config.to_dict() | {"positions": "learned", "max_positions": 9})

@@ -1,6 +1,7 @@
 """`vaswani serve` in a real process: every answer right, none lost, and no more memory than its limits allow."""
 
 import asyncio
+import gzip
 import json
 import re
 import shutil
@@ -194,9 +195,9 @@ def test_fifty_clients_at_once_get_every_answer_and_the_right_one(
 def test_the_n_best_with_scores_are_those_of_the_offline_search(
     server: Server, model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    status, _, answer = server.translate(["the cat sat", "", TEXTS[-3]], num_beams=3, n_best=3)
+    status, _, answer = server.translate(["the cat sat", "", TEXTS[-3], "\u200b\u00ad"], num_beams=3, n_best=3)
     assert (status, answer["model"]) == (200, "tiny")
-    first, blank, second = answer["translations"]
+    first, blank, second, unseen = answer["translations"]
     search = by_generate(model, tokenizer, Beams(3, n_best=3))
     for found, text in ((first, "the cat sat"), (second, TEXTS[-3])):
         [right] = search([tokenizer(text).input_ids])
@@ -204,7 +205,7 @@ def test_the_n_best_with_scores_are_those_of_the_offline_search(
         assert [each["score"] for each in (found, *found["alternatives"])] == pytest.approx(
             [each.score for each in right]
         )
-    assert blank == {"text": "", "score": None, "alternatives": []}
+    assert blank == unseen == {"text": "", "score": None, "alternatives": []}
     greedy = server.translate("the cat sat", num_beams=1)[2]["translations"][0]
     assert greedy["score"] is None
 
@@ -226,6 +227,7 @@ def test_the_n_best_with_scores_are_those_of_the_offline_search(
         (422, "JSON decode error", b'{"text": '),
         (400, "error parsing", b"[" * 200_000),
         (400, "byte 13 of the body, 0xfc, is not UTF-8; send JSON in UTF-8", '{"text": "gr\u00fcn"}'.encode("latin-1")),
+        (400, "0x8b, is not UTF-8 (it holds gzip data); send JSON in UTF-8", gzip.compress(b'{"text": "a"}')),
         (413, "the body has more than 1048576 bytes; send several requests", b'{"text": "' + b"a" * (1 << 20) + b'"}'),
     ],
 )  # fmt: skip

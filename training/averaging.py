@@ -83,7 +83,10 @@ def best_checkpoints(run: Path, number: int, metric: str = "bleu") -> dict[Path,
 
     """
     folders = sealed(run)
-    state = json.loads((folders[-1] / "trainer_state.json").read_text(encoding="utf-8")) if folders else {}
+    try:
+        state = json.loads((folders[-1] / "trainer_state.json").read_text(encoding="utf-8")) if folders else {}
+    except ValueError as error:
+        raise ValueError(f"{folders[-1] / 'trainer_state.json'} is damaged ({error}); average others") from error
     history = [log for log in state.get("log_history", []) if f"eval_{metric}" in log]
     figures = {f"checkpoint-{log['step']}": float(log[f"eval_{metric}"]) for log in history}
     validated = [folder for folder in folders if folder.name in figures]

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vaswani.data.containers import read_head, refuse
 from vaswani.data.pairs import ROWS_PER_GROUP, NoPair, Pair, Row, fingerprint
 from vaswani.data.splits import choose_split
 from vaswani.data.text_files import OpenedFile, decode
@@ -117,6 +118,8 @@ class _TreeFile:
         digest = hashlib.sha256()
         offset, line, depth, end = 0, 1, 0, 0
         with path.open("rb") as stream:
+            refuse(read_head(stream), str(path))
+            stream.seek(0)
             while chunk := stream.read(1 << 22):
                 digest.update(chunk)
                 depths = _depths(chunk, depth)

@@ -17,6 +17,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from transformers import PreTrainedTokenizerBase
 
+from vaswani.data.blank import is_blank
+from vaswani.data.containers import HEAD, recognise
 from vaswani.serving.search import BatchSearch, Beams, Hypothesis
 
 from .admission import Admission
@@ -156,7 +158,9 @@ def build_app(settings: Settings, load: Callable[[], Loaded], failed: Callable[[
         cause = error.__cause__
         if isinstance(cause, UnicodeDecodeError):  # of which FastAPI tells nothing
             byte = f"byte {cause.start + 1} of the body, 0x{cause.object[cause.start]:02x}"
-            return JSONResponse({"detail": f"{byte}, is not UTF-8; send JSON in UTF-8"}, 400)
+            kind = recognise(cause.object[:HEAD])
+            what = f" (it holds {kind.name})" if kind else ""
+            return JSONResponse({"detail": f"{byte}, is not UTF-8{what}; send JSON in UTF-8"}, 400)
         return await http_exception_handler(request, error)
 
     @app.post("/translate", responses={400: {}, 408: {}, 413: {}, 503: {}})
@@ -167,7 +171,7 @@ def build_app(settings: Settings, load: Callable[[], Loaded], failed: Callable[[
         texts = [asked.text] if isinstance(asked.text, str) else asked.text
         num_beams = asked.num_beams or settings.beams
         check_counts(len(texts), num_beams, asked.n_best, settings)
-        full = {place: text for place, text in enumerate(texts) if text.strip()}
+        full = {place: text for place, text in enumerate(texts) if not is_blank(text)}
         sources = await asyncio.get_running_loop().run_in_executor(tokenizing, encode, ready[0], full)
         beams = Beams(num_beams, settings.length_penalty, asked.n_best)
         try:
