@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
     if "source.spm" in copied and find_spec("sentencepiece") is None:
         words += " (read by sentencepiece, which is not installed: pip install sentencepiece)"
     print(f"{args.output}: {model.num_parameters():,} parameters; positions: {kind}; tokenizer: {words}")
+    for note in foreign.notes:
+        print(f"Note: {note}")
 
 
 def model_type(config: Path) -> object:

@@ -46,6 +46,8 @@ class Foreign(NamedTuple):
     """Of the layer normalisation."""
     fields: dict[str, Any]
     """Of `VaswaniConfig`, the positions aside."""
+    notes: tuple[str, ...] = ()
+    """What of the source was left aside, in words."""
 
 
 def express(foreign: Foreign) -> VaswaniForConditionalGeneration:

@@ -1,8 +1,6 @@
-"""A checkpoint of fairseq's `transformer`: a file of torch.save with "model", the weights, and "args", its settings."""
+"""A checkpoint of fairseq's `transformer`: its weights by their names, and the settings that its equations follow."""
 
-import argparse
 import math
-import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -13,97 +11,150 @@ from torch import Tensor
 from vaswani.data.containers import refuse_packed
 
 from .express import CannotExpressError, Foreign, check_alike, tensor2tensor_sinusoids
+from .fairseq_file import read_file
 from .names import split
 
 PAD, EOS, BOS = 1, 2, 0
 """As every dictionary of fairseq begins; its decoder starts with the end symbol."""
+_DEFAULTS = {"ffn_embed_dim": 2048, "attention_heads": 8, "layers": 6, "normalize_before": False, "learned_pos": False}
+"""Of either stack, where the settings of a checkpoint leave them out (fairseq's TransformerConfig)."""
+_TABLES = re.compile(r"(en|de)coder\.(embed_tokens\.weight|output_projection\.weight|embed_out)")
+_NOT_WEIGHTS = re.compile(r"(en|de)coder\.(version|embed_positions\..*)")
+_CHANGES = (
+    "layernorm_embedding", "no_token_positional_embeddings", "adaptive_softmax_cutoff", "adaptive_input",
+    "cross_self_attention", "no_cross_attention", "no_decoder_final_norm", "base_layers", "char_inputs",
+    "quant_noise_pq", "quant_noise_scalar", "encoder_layers_to_keep", "decoder_layers_to_keep",
+    "encoder_xformers_att_config", "decoder_xformers_att_config", "xformers_att_config", "scale_attn", "scale_heads",
+    "scale_fc", "scale_resids",
+)  # fmt: skip
+"""Settings under which fairseq computes something else than the paper; all are off where they are left out."""
 
 
 def read_fairseq(path: Path) -> Foreign:
     """Return the network of a checkpoint; nothing in the file is run.
 
     Raises:
-        CannotExpressError: settings that ours cannot express, or a file that is damaged or without "model" and "args".
+        CannotExpressError: settings that ours cannot express, another network, or a file that cannot be read.
 
     """
-    if not path.is_file():
-        raise CannotExpressError(f"{path} is no file")
-    refuse_packed(path)
-    with torch.serialization.safe_globals([argparse.Namespace]):
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise CannotExpressError(
-                f"{path} holds more than weights and an argparse.Namespace, and loading that could run code "
-                f'({str(error).splitlines()[0]}); where you trust it, save {{"model": ..., "args": Namespace(...)}}'
-            ) from None
-        except (RuntimeError, OSError, EOFError) as error:
-            raise CannotExpressError(f"{path} is damaged ({str(error).splitlines()[0]}); was it cut off?") from None
-    for name, kind in {"args": argparse.Namespace, "model": dict}.items():
-        if not isinstance(content, dict) or not isinstance(content.get(name), kind):
-            raise CannotExpressError(f'{path} has no "{name}"; a checkpoint of fairseq has "model" and "args"')
+    if path.is_file():
+        refuse_packed(path)
+    weights, settings, has_moving_average = read_file(path)
     try:
-        return from_state(content["model"], dict(vars(content["args"])))
+        foreign = from_state(weights, settings)
     except KeyError as error:
         raise CannotExpressError(f"{path} lacks {error}, which a checkpoint of fairseq's transformer has") from error
+    if has_moving_average:
+        note = (
+            "the weights are those of the last step; their moving average in the file (--store-ema) is left aside, as "
+            "by fairseq-generate, and fairseq's save_ema_as_checkpoint makes a checkpoint of it"
+        )
+        foreign = foreign._replace(notes=(note,))
+    return foreign
 
 
-def from_state(state: dict[str, Tensor], args: dict[str, Any]) -> Foreign:
+def from_state(state: dict[str, Tensor], settings: dict[str, Any]) -> Foreign:
     """Return the network, given its weights and settings by fairseq's names."""
-    check_settings(args)
-    tables = {name: state[name] for name in state if re.search(r"embed_tokens\.weight|output_projection\.weight", name)}
+    settings = {f"{stack}_{name}": value for stack in ("encoder", "decoder") for name, value in _DEFAULTS.items()} | {
+        name: value for name, value in settings.items() if value is not None
+    }
+    state = renamed(state)
+    check_network(state, settings)
+    check_settings(settings)
+    tables = {name: tensor for name, tensor in state.items() if _TABLES.fullmatch(name)}
     check_alike(tables)
     tokens = next(iter(tables.values()))
-    not_weights = (*tables, "encoder.version", "decoder.version")
-    rest = {name: tensor for name, tensor in state.items() if name not in not_weights and "embed_positions" not in name}
-    weights, biases = split(rest)
+    weights, biases = split({
+        name: tensor for name, tensor in state.items() if name not in tables and not _NOT_WEIGHTS.fullmatch(name)
+    })  # fmt: skip
     weights["model.tokens.weight"] = tokens
-    d_model = tokens.shape[1]
+    vocab_size, d_model = tokens.shape
+    check_widths(settings, d_model)
+    learned: dict[str, Any] = {
+        field: settings[field] for field in ("dropout", "attention_dropout", "label_smoothing") if field in settings
+    }
     return Foreign(
         weights,
         biases,
-        (positions(state, args, "encoder", d_model), positions(state, args, "decoder", d_model)),
-        1.0 if args.get("no_scale_embedding") else math.sqrt(d_model),
+        (positions(state, settings, "encoder", d_model), positions(state, settings, "decoder", d_model)),
+        1.0 if settings.get("no_scale_embedding") else math.sqrt(d_model),
         epsilon=1e-5,
         fields={
-            "vocab_size": len(tokens),
+            "vocab_size": vocab_size,
             "d_model": d_model,
-            "d_ff": args["encoder_ffn_embed_dim"],
-            "num_heads": args["encoder_attention_heads"],
-            "encoder_layers": args["encoder_layers"],
-            "decoder_layers": args["decoder_layers"],
-            "dropout": args.get("dropout", 0.1),
-            "norm": "pre" if args.get("encoder_normalize_before") else "post",
+            "d_ff": settings["encoder_ffn_embed_dim"],
+            "num_heads": settings["encoder_attention_heads"],
+            "encoder_layers": settings["encoder_layers"],
+            "decoder_layers": settings["decoder_layers"],
+            "norm": "pre" if settings["encoder_normalize_before"] else "post",
+            "activation_dropout": settings.get("activation_dropout") or settings.get("relu_dropout") or 0.0,
             "pad_token_id": PAD,
             "bos_token_id": BOS,
             "eos_token_id": EOS,
             "decoder_start_token_id": EOS,
+            **learned,
         },
     )
 
 
-def check_settings(args: dict[str, Any]) -> None:
+def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights by the names of today; fairseq renames those of its early versions likewise when it loads them."""
+    norms = {
+        "encoder": ("self_attn_layer_norm", "final_layer_norm"),
+        "decoder": ("self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"),
+    }
+    found: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if match := re.fullmatch(r"(.*)\.in_proj_(weight|bias)", name):  # until version 0.9
+            found |= {
+                f"{match[1]}.{part}_proj.{match[2]}": each for part, each in zip("qkv", tensor.chunk(3), strict=True)
+            }
+        elif match := re.fullmatch(r"((en|de)coder)(.*)\.layer_norms\.(\d)\.(.*)", name):
+            found[f"{match[1]}{match[3]}.{norms[match[1]][int(match[4])]}.{match[5]}"] = tensor
+        else:
+            found[name] = tensor
+    return found
+
+
+def check_network(state: dict[str, Tensor], settings: dict[str, Any]) -> None:
+    """Raise if these are the weights of another network than fairseq's transformer."""
+    needed = ("encoder.layers.0.self_attn.q_proj.weight", "decoder.layers.0.encoder_attn.q_proj.weight")
+    if lacking := [name for name in needed if name not in state]:
+        network = settings.get("arch", settings.get("_name"))
+        raise CannotExpressError(
+            f"its network is {network or 'not named'}, and only fairseq's transformer is read: it lacks "
+            f"{', '.join(lacking)}"
+        )
+
+
+def check_settings(settings: dict[str, Any]) -> None:
     """Raise where the two stacks differ or something is switched on that ours has not."""
     for what in ("attention_heads", "ffn_embed_dim", "normalize_before"):
-        one, other = (args.get(f"{stack}_{what}") for stack in ("encoder", "decoder"))
-        if bool(one) != bool(other) or (one or 0) != (other or 0):
+        one, other = (settings[f"{stack}_{what}"] for stack in ("encoder", "decoder"))
+        if one != other:
             raise CannotExpressError(f"encoder_{what} is {one} and decoder_{what} is {other}; here they are one")
-    if (activation := args.get("activation_fn") or "relu") != "relu":
+    if (activation := settings.get("activation_fn", "relu")) != "relu":
         raise CannotExpressError(f"its feed-forward networks compute {activation}, and ours ReLU (eq. 2)")
-    switches = (
-        "layernorm_embedding", "no_token_positional_embeddings", "adaptive_softmax_cutoff", "cross_self_attention",
-        "no_cross_attention",
-    )  # fmt: skip
-    for switch in switches:
-        if args.get(switch):
-            raise CannotExpressError(f"it was trained with --{switch.replace('_', '-')}, which has no place here")
+    if (parts := settings.get("model_parallel_size", 1)) > 1:
+        raise CannotExpressError(f"it is one of {parts} parts (--model-parallel-size), and only whole ones are read")
+    for name in _CHANGES:
+        if value := settings.get(name):
+            flag = f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+            raise CannotExpressError(f"it was trained with {flag}, which has no place here")
 
 
-def positions(state: dict[str, Tensor], args: dict[str, Any], stack: str, d_model: int) -> Tensor:
+def check_widths(settings: dict[str, Any], d_model: int) -> None:
+    """Raise unless embeddings, stacks and what the decoder takes and gives are of one width."""
+    for name in ("encoder_embed_dim", "decoder_embed_dim", "decoder_input_dim", "decoder_output_dim"):
+        if (width := settings.get(name, d_model)) != d_model:
+            raise CannotExpressError(f"{name} is {width} and its embeddings have {d_model}; here they are one number")
+
+
+def positions(state: dict[str, Tensor], settings: dict[str, Any], stack: str, d_model: int) -> Tensor:
     """Return the table of a stack from the first position on, which fairseq counts as PAD + 1."""
     first = PAD + 1
-    if args.get(f"{stack}_learned_pos"):
+    if settings[f"{stack}_learned_pos"]:
         return state[f"{stack}.embed_positions.weight"][first:]
     # Computed ones have no end of their own, so that of the longer side serves both.
-    longest = max(args.get(f"max_{side}_positions") or 1024 for side in ("source", "target"))
+    longest = max(settings.get(f"max_{side}_positions") or 1024 for side in ("source", "target"))
     return tensor2tensor_sinusoids(torch.arange(first, first + longest), d_model)

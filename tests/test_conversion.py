@@ -1,7 +1,7 @@
 """Imported weights give the logits of the network that they came from; what cannot be expressed is refused by name.
 
 Marian is run beside ours. Of fairseq and tensor2tensor, which are not installed, the files are written here, and their
-formulas as their papers and documents give them are computed here, by torch alone.
+formulas as their papers and documents give them are computed here, by torch alone; test_fairseq.py has fairseq's own.
 """
 
 import argparse

@@ -1,0 +1,142 @@
+"""What a checkpoint of fairseq's holds, read without running anything in it: its weights, and its settings in one dict.
+
+A file of torch.save with "model", the weights, and the settings in the form of its time: "args", an argparse.Namespace
+(until 2020); "cfg", a DictConfig of omegaconf (until March 2021); "cfg", a plain dict (today). A part of "cfg" such as
+"model" may be a Namespace within it. omegaconf need not be installed.
+"""
+
+import argparse
+import pickle
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .express import CannotExpressError
+
+
+class FairseqFile(NamedTuple):
+    """A checkpoint as it lies on the disk."""
+
+    weights: dict[str, Tensor]
+    """By fairseq's names."""
+    settings: dict[str, Any]
+    """Of the model, flat, as its flags are called: encoder_layers, ..."""
+    has_moving_average: bool
+    """Whether beside the weights lies their moving average (`--store-ema`)."""
+
+
+class _Inert:
+    """What stands for an object of another library: it keeps its state, and does nothing."""
+
+    def __new__(cls, *_: Any) -> "_Inert":
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, dict):
+            self.__dict__.update(state)
+
+
+def _empty_dict(*_: Any) -> dict[Any, Any]:
+    """Stand for a defaultdict, whose factory is not called."""
+    return {}
+
+
+_INERT = re.compile(r"(omegaconf|fairseq|numpy)\..+|typing\.\w+|builtins\.(list|dict|tuple|int|float|bool|str)")
+"""Whose objects lie in checkpoints, and are not run: settings as omegaconf keeps them, meters, the best score."""
+
+
+def read_file(path: Path) -> FairseqFile:
+    """Return what a checkpoint holds.
+
+    Raises:
+        CannotExpressError: the file is damaged, is no checkpoint of fairseq or a part of one, or holds objects that
+            could run code.
+
+    """
+    if not path.is_file():
+        raise CannotExpressError(f"{path} is no file")
+    content = _unpickled(path)
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise CannotExpressError(f'{path} has no "model"; a checkpoint of fairseq has its weights there')
+    if any("flat_param" in str(name) for name in content["model"]):
+        raise CannotExpressError(
+            f"{path} is one of several parts (--use-sharded-state); load all of them by fairseq's "
+            "load_model_ensemble_and_task(..., num_shards=N, strict=False), and save the model whole"
+        )
+    settings = _settings(content)
+    if settings is None:
+        raise CannotExpressError(
+            f'{path} has no "args"; a checkpoint of fairseq has its settings there or, since 2020, as "model" in "cfg"'
+        )
+    extra = content.get("extra_state")
+    return FairseqFile(content["model"], settings, isinstance(extra, dict) and "ema" in extra)
+
+
+def _unpickled(path: Path) -> Any:
+    """Return the content of a file, with inert objects in the place of those of fairseq's libraries."""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except (ValueError, RuntimeError, OSError):  # of torch before 1.6, or damaged, which torch.load tells
+        names = []
+    known: list[Any] = [argparse.Namespace, (_empty_dict, "collections.defaultdict")]
+    known += [(type(name, (_Inert,), {}), name) for name in names if _INERT.fullmatch(name)]
+    with torch.serialization.safe_globals(known):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise CannotExpressError(
+                f"{path} holds more than weights and settings, and loading that could run code "
+                f'({str(error).splitlines()[0]}); where you trust it, save {{"model": ..., "args": Namespace(...)}}'
+            ) from None
+        except (RuntimeError, OSError, EOFError) as error:
+            raise CannotExpressError(f"{path} is damaged ({str(error).splitlines()[0]}); was it cut off?") from None
+
+
+def _settings(content: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the settings of the model; as fairseq does, from "args" if both are there."""
+    if isinstance(content.get("args"), argparse.Namespace):
+        return _flat(_plain(content["args"]))
+    whole = _plain(content.get("cfg"))
+    if not isinstance(whole, dict) or not isinstance(whole.get("model"), dict):
+        return None
+    return {name: _resolved(value, whole) for name, value in _flat(whole["model"]).items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return dicts, lists and values for what omegaconf and argparse wrap them in."""
+    if isinstance(value, argparse.Namespace):
+        return _plain(vars(value))
+    if isinstance(value, _Inert):
+        kept = vars(value)
+        return _plain(kept["_content"] if "_content" in kept else kept.get("_val"))
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return encoder_layers for what a dataclass has as `layers` in `encoder`."""
+    flat = {name: value for name, value in settings.items() if not isinstance(value, dict)}
+    for part, inside in settings.items():
+        if isinstance(inside, dict):
+            flat |= {f"{part}_{name}": value for name, value in inside.items() if not name.startswith("_")}
+    return flat
+
+
+def _resolved(value: Any, whole: dict[str, Any]) -> Any:
+    """Return what a value such as ${model.decoder.embed_dim} stands for in the whole configuration."""
+    match = re.fullmatch(r"\$\{([\w.]+)\}", value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    found: Any = whole
+    for name in match[1].split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
