@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--references", metavar="FILE", type=Path, required=True, help="the right translation, UTF-8")
     parser.add_argument(
         "--hypotheses", metavar="FILE", type=Path, nargs="+", default=[None],
-        help="the translation to judge (default: stdin); further ones are compared with the first by a paired "
-             "bootstrap test",
+        help="the translation to judge (default: stdin); further ones are compared with the first by paired "
+             "approximate randomisation",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON, figures unrounded")
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
         from vaswani.evaluation.significance import compare
 
         try:
-            comparisons = compare(outputs, references)
+            comparisons = compare(outputs, references, progress=sys.stderr.isatty())
         except ValueError as error:
             sizes = ", ".join(f"{path} {len(each)}" for path, each in zip(args.hypotheses, outputs, strict=True))
             raise ValueError(f"{error}; lines: {sizes}, {args.references} {len(references)}") from error
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def as_table(comparisons: "Comparisons", names: list[str]) -> list[str]:
-    """Return lines: of each score its signature, then value, mean and 95% interval, and p of each output."""
+    """Return lines: of each score its signature, then value, mean and 95% interval, and two-sided p of each output."""
     lines = []
     for each in comparisons:
         lines.append(f"{each.name}  {each.signature}")

@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.significance import estimate_ci
 
 from vaswani.plots import Bucket
 
+from .line_statistics import corpus_scores, line_statistics
+from .resampling import bootstrap, seed_asked_for
 from .scores import check_lines
 from .significance import SAMPLES
 
@@ -13,24 +18,30 @@ FEWEST = 20
 """Sentences of a bucket; the BLEU of fewer says little, so they join their neighbours."""
 
 
-def lengths_in_buckets(lengths: Sequence[int], width: int) -> list[tuple[int, int]]:
+def lengths_in_buckets(lengths: Sequence[int] | NDArray[np.int64], width: int) -> list[tuple[int, int]]:
     """Cut the range of lengths, in words, into buckets of `width`, joined until each holds FEWEST sentences.
 
     Returns:
         The shortest and the longest that each takes.
 
     """
+    counts = np.bincount(lengths)
+    up_to = [0, *np.cumsum(counts).tolist()]  # sentences shorter than each length
+    longest_of_all = len(counts) - 1
+
+    def sentences(shortest: int, longest: int) -> int:
+        return up_to[min(longest, longest_of_all) + 1] - up_to[shortest]
+
     buckets: list[tuple[int, int]] = []
-    shortest = 1 if min(lengths) else 0
-    while shortest <= max(lengths):
+    shortest = 0 if counts[0] else 1
+    while shortest <= longest_of_all:
         longest = ((shortest - 1) // width + 1) * width if shortest else width
-        while longest < max(lengths) and sum(shortest <= each <= longest for each in lengths) < FEWEST:
+        while longest < longest_of_all and sentences(shortest, longest) < FEWEST:
             longest += width
         buckets.append((shortest, longest))
         shortest = longest + 1
-    last = buckets[-1]
-    if len(buckets) > 1 and sum(last[0] <= each <= last[1] for each in lengths) < FEWEST:
-        buckets[-2:] = [(buckets[-2][0], last[1])]
+    if len(buckets) > 1 and sentences(*buckets[-1]) < FEWEST:
+        buckets[-2:] = [(buckets[-2][0], buckets[-1][1])]
     return buckets
 
 
@@ -55,12 +66,13 @@ def bleu_by_length(
     check_lines(output, references)
     if len(sources) != len(references):
         raise ValueError(f"{len(sources)} sources and {len(references)} references; they must be as many")
-    words = [len(source.split()) for source in sources]
+    words = np.array([len(source.split()) for source in sources])
+    metric, seed = BLEU(), seed_asked_for()
+    (statistics,) = line_statistics(metric, [output], references)
     found = []
     for shortest, longest in lengths_in_buckets(words, width):
-        chosen = [place for place, each in enumerate(words) if shortest <= each <= longest]
-        score = BLEU().corpus_score(
-            [output[place] for place in chosen], [[references[place] for place in chosen]], n_bootstrap=samples
-        )
-        found.append(Bucket(shortest, longest, len(chosen), float(score.score), float(score._ci)))
+        chosen = statistics[(shortest <= words) & (words <= longest)]
+        (score,) = corpus_scores(metric, chosen.sum(axis=0, keepdims=True))
+        _, interval = estimate_ci(corpus_scores(metric, bootstrap(chosen, samples, seed)))
+        found.append(Bucket(shortest, longest, len(chosen), float(score), float(interval)))
     return found

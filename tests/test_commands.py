@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +308,25 @@ def test_score_compares_several_outputs_with_the_first(
     Path(bad).write_text("a\n")
     assert main(asked) == 2
     assert f"{bad} 1" in capsysbinary.readouterr().err.decode()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_score_draws_bars_on_a_terminal_alone(tmp_path: Path, terminal: bool) -> None:
+    for name in ("reference", "good", "worse"):
+        (tmp_path / name).write_text("Das Haus ist alt.\nDer Hund läuft.\n")
+    ours, theirs = os.openpty() if terminal else os.pipe()
+    if terminal:
+        termios.tcsetwinsize(theirs, (24, 100))
+    command = [VASWANI, "score", "--references", "reference", "--hypotheses", "good", "worse"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while part := os.read(ours, 65536):
+                shown += part
+    os.close(ours)
+    assert process.returncode == 0, shown
+    assert (b"2/2" in shown, b"Resampling: 100%" in shown) == (terminal, terminal)
 
 
 @pytest.mark.parametrize(("closed", "words"), [("<&-", "stdin is closed; give --hypo"), (">&-", "stdout is closed; ")])

@@ -1,9 +1,7 @@
-"""The scores: the sacrebleu library's own figures, the paper's BLEU by hand, comparisons, several processes at once."""
+"""The scores: the sacrebleu library's own figures, the paper's BLEU by hand, several processes at once."""
 
 import json
 import os
-import random
-import re
 import subprocess
 import sys
 from math import exp
@@ -16,9 +14,7 @@ import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
 from vaswani.evaluation.scores import METRICS, Scores, score
-from vaswani.evaluation.significance import compare
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 WORDS = st.lists(st.sampled_from(["ein", "Haus", "Nord-Süd-Dialog", '"ja"', "3.000,50", "."]), max_size=12).map(
@@ -154,81 +150,6 @@ def test_empty_translations_score_0() -> None:
 def test_what_cannot_be_scored_is_an_error(hypotheses: list[str], references: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         score(hypotheses, references)
-
-
-@pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with references and three outputs that lack a word in ten of them."""
-    folder, draw = tmp_path_factory.mktemp("compared"), random.Random(1)
-    words = ["das", "alte", "Haus", "am", "Fluss", "ist", "sehr", "groß", "und", "Nord-Süd-Dialog", "„gut“", "."]
-    references = [" ".join(draw.choices(words, k=draw.randint(3, 12))) for _ in range(60)]
-    outputs = [[" ".join(w for w in line.split() if draw.random() < 0.9) for line in references] for _ in range(3)]
-    for name, lines in zip(("reference", "one", "two", "three"), [references, *outputs], strict=True):
-        (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return folder
-
-
-def read(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines()
-
-
-def by_sacrebleu(folder: Path, *flags: str) -> tuple[list[list[str]], list[str]]:
-    """What sacrebleu's own command says: "value (mean ± interval)" of each output, p of the later ones, signatures."""
-    command = [sys.executable, "-m", "sacrebleu", "reference", "-i", "one", "two", "three", "--paired-bs", "-f", "text"]
-    environment = os.environ | {"NO_COLOR": "1", "PYTHONUTF8": "1"}
-    text = subprocess.run([*command, *flags], cwd=folder, env=environment, capture_output=True, text=True, check=True)
-    outputs = re.findall(r"^│ +(?:Baseline: )?(?:one|two|three) │(.*)│$", text.stdout, re.MULTILINE)
-    chances = re.findall(r"p = ([\d.]+)", text.stdout)
-    signatures = re.findall(r"^ - \w+ +(nrefs:.*)$", text.stdout, re.MULTILINE)
-    figures = [[" ".join(part.split()) for part in row.split("│")] for row in outputs]
-    columns = len(signatures)
-    return [*figures, *(chances[at : at + columns] for at in range(0, len(chances), columns))], signatures
-
-
-def test_a_comparison_is_that_of_sacrebleus_own_command(compared: Path) -> None:
-    found = compare([read(compared / name) for name in ("one", "two", "three")], read(compared / "reference"))
-    (first, second, third, p_second, p_third), signatures = by_sacrebleu(compared, "-m", "bleu", "chrf", "ter")
-    assert [each.signature for each in found[:3]] == signatures
-    for number, expected in enumerate((first, second, third)):
-        seen = [each.outputs[number] for each in found[:3]]
-        assert [f"{one.value:.1f} ({one.mean:.1f} ± {one.interval:.1f})" for one in seen] == expected
-    assert [each.outputs[0].p_value for each in found] == [None] * 4
-    assert [f"{each.outputs[1].p_value:.4f}" for each in found[:3]] == p_second
-    assert [f"{each.outputs[2].p_value:.4f}" for each in found[:3]] == p_third
-    assert len({*p_second, *p_third}) > 3  # or the wrong ones would pass
-
-
-def test_the_papers_bleu_is_compared_on_its_own_tokens(compared: Path, tmp_path: Path) -> None:
-    for name in ("reference", "one", "two", "three"):
-        lines = wmt14_bleu.tokenise(read(compared / name))
-        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    tokenised = ("--tokenize", "none", "--smooth-method", "none", "--force", "-m", "bleu")
-    (first, *_, p_third), _ = by_sacrebleu(tmp_path, *tokenised)
-    paper = compare([read(compared / n) for n in ("one", "two", "three")], read(compared / "reference")).wmt14_bleu
-    one = paper.outputs[0]
-    assert f"{one.value:.1f} ({one.mean:.1f} ± {one.interval:.1f})" == first[0]
-    assert f"{paper.outputs[2].p_value:.4f}" == p_third[0]
-    assert one.value == score(read(compared / "one"), read(compared / "reference")).wmt14_bleu.value
-    for part in ("bs:1000", "seed:12345", "tok:moses-de", "compounds:atat"):
-        assert part in paper.signature.split("|")
-    assert compare([["Das Haus war alt."]], ["Das Haus ist alt."], samples=20).wmt14_bleu.outputs[0].value == 0
-
-
-def test_an_output_against_itself_differs_by_chance_alone() -> None:
-    lines = ["Ein Haus.", "Zwei Häuser stehen hier."]
-    found = compare([lines, lines], ["Ein Haus.", "Zwei Häuser stehen da."], samples=20)
-    assert [each.outputs[1].p_value for each in found] == [1.0] * 4
-
-
-def test_outputs_that_a_score_cannot_tell_apart_differ_by_chance_alone() -> None:
-    """Case is nothing to TER, and the space before a full stop nothing to the others' tokenisers."""
-    references = ["Das Haus ist alt.", "Wir gehen nach Hause.", "Der Hund läuft."] * 4
-    lines = [line.replace("alt", "groß").replace("Hund", "Hase") for line in references]
-    spaced = [line.replace(".", " .") for line in lines]
-    found = compare([lines, spaced, [line.upper() for line in lines]], references, samples=50)
-    assert [output.p_value for output in found.sacrebleu.outputs][1] == 1.0
-    assert [output.p_value for output in found.ter.outputs][2] == 1.0
-    assert [output.p_value for output in found.sacrebleu.outputs][2] < 0.1  # type: ignore[operator]
 
 
 ONE_OF_TWO = """

@@ -303,9 +303,11 @@ def test_bleu_of_a_bucket_is_that_of_its_sentences(tmp_path: Path, capsys: pytes
     short, long = bleu_by_length(sources, sources, wrong, 5, samples=10)
     assert (short.shortest, short.longest, short.sentences) == (1, 5, 25)
     assert (long.shortest, long.longest, long.sentences) == (6, 10, 30)
-    assert short.bleu == BLEU().corpus_score(wrong[:25], [sources[:25]]).score
-    assert long.bleu == BLEU().corpus_score(wrong[25:], [sources[25:]]).score
-    assert 0 < long.interval < 20
+    for found, part in ((short, slice(25)), (long, slice(25, None))):
+        expected = BLEU().corpus_score(wrong[part], [sources[part]], n_bootstrap=10)
+        assert found.bleu == expected.score
+        assert f"± {found.interval:.3f})" in expected.format(width=3)  # 10 draws on the bucket's own lines
+        assert 0 < found.interval < 20
     figure = draw_bleu_by_length({"a": [short, long], "b": [short, long]})
     assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == ["1–5", "6–10"]
     for name, lines in (("source", sources), ("wrong", wrong), ("few", sources[:3])):

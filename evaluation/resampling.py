@@ -1,0 +1,93 @@
+"""Sums over lines that are drawn again and again, by the draws of sacrebleu: the same figures in less memory.
+
+n draws, L lines, k counts. A draw is a row of weights `[L]`, so the sums are one product of matrices,
+`[n, L] @ [L, k]`, done in blocks: memory grows with L, and not with n times L.
+"""
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from .line_statistics import Counts
+
+DRAWS = 64
+"""Of a block. A multiple of 32: numpy takes 32 Booleans from a number of its generator and throws the rest away at the
+end of a call, so only such blocks draw what one call for everything would have drawn."""
+LINES = 8192
+"""Whose weights are turned to float64 at a time, 4 MiB with `DRAWS`: they stay in the processor's cache."""
+
+Bar = Callable[[int], object]
+"""Hears how many more draws are done."""
+
+
+def seed_asked_for() -> int | None:
+    """Return sacrebleu's seed: `SACREBLEU_SEED`, 12345 if it is not set; None, other draws each time, if it is "none".
+
+    Raises:
+        ValueError: it is neither "none" nor a number from 0.
+
+    """
+    asked = os.environ.get("SACREBLEU_SEED", "12345")
+    if asked.lower() == "none":
+        return None
+    if not asked.isdecimal():
+        raise ValueError(f"SACREBLEU_SEED is {asked!r}; give a number from 0, or none for other draws each time")
+    return int(asked)
+
+
+def bootstrap(statistics: Counts, samples: int, seed: int | None, tell: Bar = lambda _: None) -> Counts:
+    """Draw as many lines as there are, with replacement, `samples` times (Koehn 2004).
+
+    Args:
+        statistics: `[L, k]`, whole numbers.
+        samples: n, at least 1.
+        seed: the draws are those of sacrebleu's bootstrap under the same seed.
+        tell: called after each block.
+
+    Returns:
+        Sums `[n, k]`, exact.
+
+    """
+    generator = np.random.default_rng(seed)
+    lines = len(statistics)
+
+    def draw(count: int) -> NDArray[np.int32]:
+        drawn = np.empty((count, lines), np.int32)
+        for row in drawn:
+            row[:] = np.bincount(generator.integers(0, lines, size=lines), minlength=lines)
+        return drawn
+
+    return _sums(draw, statistics, samples, tell)
+
+
+def halves(statistics: Counts, trials: int, seed: int | None, tell: Bar = lambda _: None) -> Counts:
+    """Take each line or leave it, by the toss of a coin, `trials` times; otherwise as `bootstrap`.
+
+    The draws are those of sacrebleu's approximate randomisation under the same seed.
+    """
+    generator = np.random.default_rng(seed)
+
+    def draw(count: int) -> NDArray[np.bool_]:
+        return generator.integers(2, size=(count, len(statistics)), dtype=np.bool_)
+
+    return _sums(draw, statistics, trials, tell)
+
+
+def _sums(draw: Callable[[int], NDArray[np.generic]], statistics: Counts, draws: int, tell: Bar) -> Counts:
+    lines, width = statistics.shape
+    sums = np.zeros((draws, width))
+    for start in range(0, draws, DRAWS):
+        weights = draw(min(DRAWS, draws - start))
+        for first in range(0, lines, LINES):
+            part = slice(first, first + LINES)
+            sums[start : start + DRAWS] += weights[:, part].astype(np.float64) @ statistics[part]
+        tell(len(weights))
+    return sums
+
+
+def bar(draws: int, progress: bool) -> "tqdm[None]":
+    """Return a bar on stderr for `draws`; its `update` is what `tell` wants."""
+    return tqdm(desc="Resampling", total=draws, unit=" draws", disable=not progress)

@@ -1,0 +1,329 @@
+"""Comparisons: p by its properties and by sacrebleu's own test, that library's scores and intervals, little memory."""
+
+import os
+import random
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
+from math import sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sacrebleu.metrics.base import Metric
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+from sacrebleu.significance import PairedTest
+
+from vaswani.evaluation import resampling, significance
+from vaswani.evaluation.line_statistics import Counts, corpus_scores, line_statistics
+from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
+from vaswani.evaluation.resampling import bootstrap, halves, seed_asked_for
+from vaswani.evaluation.scores import score
+from vaswani.evaluation.significance import Resampled, chance, compare, resample
+
+METRICS: dict[str, Callable[[], Metric]] = {"sacreBLEU": BLEU, "chrF": CHRF, "TER": TER, "wmt14_bleu": wmt14_bleu.bleu}
+SEED = 12345
+
+
+class Outputs(NamedTuple):
+    """Lines, and translations that lack a share of their words, word by word by chance."""
+
+    references: list[str]
+    outputs: list[list[str]]
+
+
+def drawn(seed: int, lines: int, *lacking: float) -> Outputs:
+    draw = random.Random(seed)
+    words = ["das", "alte", "Haus", "am", "Fluss", "ist", "sehr", "groß", "und", "Nord-Süd-Dialog", "„gut“", "."]
+    references = [" ".join(draw.choices(words, k=draw.randint(5, 12))) for _ in range(lines)]
+    outputs = [
+        [" ".join(word for word in line.split() if draw.random() >= share) for line in references] for share in lacking
+    ]
+    return Outputs(references, outputs)
+
+
+@pytest.fixture(scope="module")
+def three() -> Outputs:
+    return drawn(1, 60, 0.1, 0.1, 0.15)
+
+
+@pytest.fixture(scope="module")
+def compared(three: Outputs) -> list[list[Resampled]]:
+    """What `compare` finds, by the names of `METRICS` in their order."""
+    return [each.outputs for each in compare(three.outputs, three.references)]
+
+
+@pytest.fixture(autouse=True)
+def unseeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SACREBLEU_SEED", raising=False)
+
+
+def tokenised(name: str, lines: Sequence[str]) -> list[str]:
+    return wmt14_bleu.tokenise(lines) if name == "wmt14_bleu" else list(lines)
+
+
+def by_sacrebleu(name: str, three: Outputs, test: str, draws: int, **more: int) -> tuple[list[Any], str]:
+    """What sacrebleu's own paired test finds, and its signature."""
+    outputs: Any = [(str(place), tokenised(name, each)) for place, each in enumerate(three.outputs)]
+    references = [tokenised(name, three.references)]
+    signatures, found = PairedTest(outputs, {name: METRICS[name]()}, references, test, draws, **more)()
+    ((key, signature),) = signatures.items()
+    return list(found[key]), str(signature)
+
+
+# The library's own figures
+
+
+@pytest.mark.parametrize("place", range(4), ids=list(METRICS))
+def test_scores_means_and_intervals_are_those_of_sacrebleus_bootstrap(
+    three: Outputs, compared: list[list[Resampled]], place: int
+) -> None:
+    expected, _ = by_sacrebleu(list(METRICS)[place], three, "bs", 1000)
+    for ours, theirs in zip(compared[place], expected, strict=True):
+        assert ours.value == theirs.score
+        assert [ours.mean, ours.interval] == pytest.approx([theirs.mean, theirs.ci], rel=1e-4)  # it sums in float32
+    assert [each[0].value for each in compared] == [each.value for each in score(three.outputs[0], three.references)]
+
+
+@pytest.mark.parametrize("place", range(4), ids=list(METRICS))
+def test_p_is_that_of_sacrebleus_approximate_randomisation_and_ties(
+    three: Outputs, compared: list[list[Resampled]], place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library does not count trials that part the sides just as far; edits have many of them."""
+    name = list(METRICS)[place]
+    (_, *expected), _ = by_sacrebleu(name, three, "ar", 10_000)
+    outputs = [tokenised(name, each) for each in three.outputs]
+    statistics = line_statistics(METRICS[name](), outputs, tokenised(name, three.references))
+    monkeypatch.setattr(significance, "EQUAL", -significance.EQUAL)
+    found = [each.p_value for each in resample(METRICS[name](), statistics, 1, 10_000, SEED)]
+    assert found == [None, *(each.p_value for each in expected)]
+    assert len(set(found)) == 3  # or the wrong ones would pass
+    with_ties = [each.p_value for each in compared[place]]
+    assert with_ties[0] is None
+    assert all(more >= less for more, less in zip(with_ties[1:], found[1:], strict=True))  # type: ignore[operator]
+
+
+def test_signatures_are_those_of_sacrebleus_own_test(three: Outputs) -> None:
+    found = compare(three.outputs, three.references, samples=50, trials=70)
+    for each, name in zip(found[:3], METRICS, strict=False):
+        assert each.signature == by_sacrebleu(name, three, "ar", 70, n_ar_confidence=50)[1]
+        assert each.name == name
+    for part in ("bs:50", "ar:70", "seed:12345", "tok:moses-de", "compounds:atat"):
+        assert part in found.wmt14_bleu.signature.split("|")
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+PHRASES = st.lists(st.sampled_from(["ein", "Haus", "am", "Fluss", "."]), max_size=8).map(" ".join)
+ROWS = st.lists(st.tuples(*[TEXT | PHRASES] * 3), min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@given(rows=ROWS, chosen=st.data())
+@settings(max_examples=40, deadline=None)
+def test_what_lines_count_adds_up_to_the_librarys_corpus_score(
+    name: str, rows: list[tuple[str, str, str]], chosen: st.DataObject
+) -> None:
+    """For any of them in any number, so that what sacrebleu keeps private is held by what it publishes."""
+    references, *outputs = [list(side) for side in zip(*rows, strict=True)]
+    metric = METRICS[name]()
+    statistics = line_statistics(metric, outputs, references)
+    places = chosen.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=9))
+    found = corpus_scores(metric, statistics[:, places].sum(axis=1))
+    for output, ours in zip(outputs, found, strict=True):
+        some = [output[place] for place in places], [[references[place] for place in places]]
+        assert ours == METRICS[name]().corpus_score(*some).score
+    METRICS[name]().corpus_score(outputs[0], [references])
+    assert str(metric.get_signature()).startswith("nrefs:1|")
+
+
+@pytest.mark.parametrize(("lines", "draws"), [(1, 3), (37, 200), (20_000, 70)])
+def test_draws_in_blocks_are_those_of_one_call(lines: int, draws: int) -> None:
+    """More than one block both ways; the draws of sacrebleu, which make its figures ours."""
+    assert lines < 37 or draws > resampling.DRAWS
+    statistics = np.random.default_rng(0).integers(0, 50, size=(lines, 3)).astype(float)
+    places = np.random.default_rng(7).choice(lines, size=(draws, lines))
+    told: list[int] = []
+    assert (bootstrap(statistics, draws, 7, told.append) == [statistics[row].sum(axis=0) for row in places]).all()
+    taken = np.random.default_rng(7).integers(2, size=(draws, lines), dtype=bool)
+    assert (halves(statistics, draws, 7) == [statistics[row].sum(axis=0) for row in taken]).all()
+    assert sum(told) == draws
+
+
+# What p is
+
+
+def every_way(name: str, three: Outputs) -> float:
+    """P over all ways in which lines can change sides, by the library's corpus score of each."""
+    references, (first, second) = tokenised(name, three.references), [tokenised(name, each) for each in three.outputs]
+
+    def parted(stays: Sequence[bool]) -> float:
+        sides = [zip(*pair, strict=True) for pair in ((first, second), (second, first))]
+        mixed = [[pair[not stay] for pair, stay in zip(side, stays, strict=True)] for side in sides]
+        one, other = (METRICS[name]().corpus_score(side, [references]).score for side in mixed)
+        return abs(one - other)
+
+    whole = parted([True] * len(references))
+    ways = [parted(stays) >= whole - 1e-9 for stays in product([True, False], repeat=len(references))]
+    return sum(ways) / len(ways)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("seed", [3, 4])
+def test_p_is_the_share_of_all_ways_to_change_sides(name: str, seed: int) -> None:
+    few = drawn(seed, 8, 0.1, 0.3)
+    exact = every_way(name, few)
+    assert 0.01 < exact < 0.9
+    statistics = line_statistics(
+        METRICS[name](), [tokenised(name, each) for each in few.outputs], tokenised(name, few.references)
+    )
+    found = resample(METRICS[name](), statistics, 1, 4000, seed)[1].p_value
+    assert found == pytest.approx(exact, abs=5 * sqrt(exact * (1 - exact) / 4000))
+
+
+def pairs(name: str, count: int, lines: int, *lacking: float) -> Iterator[Counts]:
+    """What each line counts `[2, lines, k]` in `count` pairs of outputs."""
+    many = drawn(11, count * lines, *lacking)
+    outputs = [tokenised(name, each) for each in many.outputs]
+    statistics = line_statistics(METRICS[name](), outputs, tokenised(name, many.references))
+    return (statistics[:, start : start + lines] for start in range(0, count * lines, lines))
+
+
+def p_values(name: str, found: Iterable[Counts], trials: int) -> NDArray[np.float64]:
+    metric = METRICS[name]()
+
+    def p_of(statistics: Counts, seed: int) -> float:
+        taken = halves(np.concatenate(list(statistics), axis=1), trials, seed).reshape(trials, 2, -1)
+        return chance(metric, statistics.sum(axis=1), taken)
+
+    return np.array([p_of(statistics, seed) for seed, statistics in enumerate(found)])
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_p_is_uniform_where_nothing_differs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the distance of Kolmogorov and Smirnov that 1 in 1000 sets of so many pairs exceeds.
+
+    Ties, of which edits have many, can only lift p. With their places drawn by lot p is uniform and nothing else.
+    """
+    count, trials = 250, 150
+    known = list(pairs(name, count, 25, 0.15, 0.15))
+    found = p_values(name, known, trials)
+    monkeypatch.setattr(significance, "EQUAL", -significance.EQUAL)
+    least = p_values(name, known, trials) - 1 / (trials + 1)
+    assert (least < found).all()
+    reached, most = np.arange(1, count + 1) / count, 1.95 / sqrt(count)
+    assert max(reached - np.sort(found)) < most  # no more small p than there should be
+    apart = np.sort(least + np.random.default_rng(5).random(count) * (found - least))
+    assert max(abs(reached - apart)) < most
+    assert 0.4 < np.median(apart) < 0.6
+    assert abs(np.mean(apart < 0.05) - 0.05) < 0.05
+    assert abs(np.mean(apart < 0.2) - 0.2) < 0.08
+    assert np.median(found) < (0.7 if name == "TER" else 0.6)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_p_is_small_where_something_differs(name: str) -> None:
+    found = p_values(name, pairs(name, 40, 60, 0.08, 0.2), 200)
+    assert np.median(found) < 0.01
+    assert np.mean(found < 0.05) > 0.9
+
+
+def test_p_does_not_depend_on_which_output_comes_first(three: Outputs, compared: list[list[Resampled]]) -> None:
+    first, second, third = three.outputs
+    for found, turned in zip(compared, compare([third, second, first], three.references, samples=1), strict=True):
+        assert turned.outputs[2].p_value == found[2].p_value
+    for found, alone in zip(compared, compare([first, third], three.references, samples=1), strict=True):
+        assert alone.outputs[1].p_value == found[2].p_value  # nor on what else is compared
+
+
+def test_an_output_against_itself_differs_by_chance_alone(three: Outputs) -> None:
+    found = compare([three.outputs[0], list(three.outputs[0])], three.references, samples=5, trials=40)
+    assert [each.outputs[1].p_value for each in found] == [1.0] * 4
+
+
+def test_one_line_can_fall_to_either_side_and_says_nothing() -> None:
+    found = compare([["Das Haus ist alt und groß."], ["Ja."]], ["Das Haus ist alt und groß."], samples=5, trials=40)
+    assert [each.outputs[1].p_value for each in found] == [1.0] * 4
+
+
+def test_outputs_that_a_score_cannot_tell_apart_differ_by_chance_alone() -> None:
+    """Case is nothing to TER, and the space before a full stop nothing to the others' tokenisers."""
+    references = ["Das Haus ist alt.", "Wir gehen nach Hause.", "Der Hund läuft."] * 4
+    lines = [line.replace("alt", "groß").replace("Hund", "Hase") for line in references]
+    spaced = [line.replace(".", " .") for line in lines]
+    found = compare([lines, spaced, [line.upper() for line in lines]], references, samples=50, trials=500)
+    assert [output.p_value for output in found.sacrebleu.outputs][1] == 1.0
+    assert [output.p_value for output in found.ter.outputs][2] == 1.0
+    assert [output.p_value for output in found.sacrebleu.outputs][2] < 0.05  # type: ignore[operator]
+
+
+def test_the_papers_bleu_of_no_four_words_in_a_row_is_0() -> None:
+    (only,) = compare([["Das Haus war alt."]], ["Das Haus ist alt."], samples=20).wmt14_bleu.outputs
+    assert only == (0.0, 0.0, 0.0, None)
+
+
+# Draws
+
+
+def test_a_comparison_can_be_repeated_and_drawn_anew(three: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(seed: str) -> Any:
+        monkeypatch.setenv("SACREBLEU_SEED", seed)
+        return compare(three.outputs[:2], three.references, samples=30, trials=100)
+
+    assert found("0") == found("0")
+    assert "seed:0" in found("0").chrf.signature.split("|")
+    assert [each.outputs for each in found("0")] != [each.outputs for each in found("1")]
+    assert [each.outputs for each in found("None")] != [each.outputs for each in found("none")]
+    assert "seed:none" in found("NONE").chrf.signature.split("|")
+
+
+@pytest.mark.parametrize("seed", ["", "-1", "1.5", "seven"])
+def test_a_seed_that_is_none_is_an_error(seed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SACREBLEU_SEED", seed)
+    with pytest.raises(ValueError, match=f"SACREBLEU_SEED is '{seed}'; give a number from 0"):
+        seed_asked_for()
+    monkeypatch.delenv("SACREBLEU_SEED")
+    assert seed_asked_for() == SEED
+
+
+# Memory
+
+
+def most_held(work: Callable[[], object]) -> int:
+    """Bytes that Python and numpy held at most for `work`."""
+    work()  # what is cached for good is not meant
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("metric", [BLEU(), CHRF()], ids=["BLEU", "chrF"])
+def test_n_grams_of_one_line_are_held_at_a_time(metric: Metric) -> None:
+    """Those of all references are 4 and 12 MB here, and are gigabytes for a large test set."""
+    many = drawn(2, 400, 0.1, 0.2)
+    assert most_held(lambda: line_statistics(metric, many.outputs, many.references)) < 1_000_000
+
+
+@pytest.mark.parametrize("draw", [bootstrap, halves])
+def test_draws_of_one_block_are_held_at_a_time(draw: Callable[..., Counts]) -> None:
+    """One draw of each line in every sample at once would be 160 MB."""
+    statistics = np.ones((20_000, 4))
+    assert most_held(lambda: draw(statistics, 1000, SEED)) < 20_000_000
+    assert (draw(statistics, 1, SEED) > 9_000).all()
+
+
+def test_lines_are_compared_without_a_bar_unless_one_is_asked_for(
+    three: Outputs, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for progress in (False, True):
+        compare(three.outputs, three.references, samples=5, trials=5, progress=progress)
+        shown = capfd.readouterr().err
+        assert ("60/60" in shown, "Resampling: 100%" in shown) == (progress, progress)
+    assert os.environ.get("SACREBLEU_SEED") is None
