@@ -107,6 +107,10 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         finally:
             write_skipped(folder, stream.drops([stream.notes()]), state.process_index)
     seconds = time.monotonic() - started
+    ending, best = trainer.ended(), trainer.best()
+    say(ending.told)
+    if best.step is not None:
+        say(f"Best while training: step {best.step:,}, {best.told(trainer.metric)}")
 
     trained = trainer.whole_model()
     search = Search(training.test_beams, training.length_penalty)
@@ -115,6 +119,8 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     metrics: dict[str, Any] = {
         "parameters": trained.num_parameters(),
         "steps": trainer.state.global_step,
+        "ended": ending._asdict(),
+        "best_while_training": None if best.step is None else {"step": best.step, "by": best.by(trainer.metric)},
         "training_seconds": round(seconds, 1),
         "resumed_from": checkpoint.name if checkpoint else None,
         "training_pairs": {"kept": drops.kept, "dropped": dict(drops.dropped)},

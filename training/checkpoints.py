@@ -200,6 +200,11 @@ def sealed(run: Path) -> list[Path]:
     return [folder for folder in checkpoints(run) if (folder / MANIFEST).is_file()]
 
 
+def sealed_steps(run: Path) -> set[int]:
+    """Return the steps after which checkpoints were saved to the end."""
+    return {int(folder.name.split("-")[1]) for folder in sealed(run)}
+
+
 def newest_whole(run: Path) -> tuple[Path | None, dict[str, str]]:
     """Return the newest checkpoint that is whole, and the newer ones that are not with what is wrong with them."""
     found, skipped = first_whole(reversed(checkpoints(run)), 1)

@@ -7,9 +7,8 @@ from typing import Any
 from accelerate import Accelerator, DistributedType
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
-from transformers.trainer_callback import TrainerState
 
-from .checkpoints import MANIFEST, Layout, layout, saved_by_zero3, saved_on
+from .checkpoints import Layout, layout, saved_by_zero3, saved_on
 from .endings import StartupError
 
 _SETTINGS = ("initial_lr", "betas", "eps", "weight_decay")
@@ -67,31 +66,3 @@ def set_settings(optimizer: Optimizer, schedule: LambdaLR, settings: list[dict[s
     for group, own, rate in zip(optimizer.param_groups, settings, rates, strict=True):
         group |= own | {"lr": rate}
     schedule._last_lr = rates  # which the log reads
-
-
-def judge_again(state: TrainerState, run: Path, metric: str, greater_is_better: bool) -> int:
-    """Find the best evaluation of a log by the metric of now, which may be another than before, and note it.
-
-    Args:
-        state: gets the metric and the step of it, and the checkpoint, where the run still has it.
-        run: the folder where the run is now; the state knows an older path.
-        metric: its name in the log, without eval_.
-        greater_is_better: whether the highest is the best.
-
-    Returns:
-        How many evaluations in a row since then found nothing better.
-
-    """
-    best: float | None = None
-    step, without_gain = None, 0
-    for line in state.log_history:
-        if (value := line.get(f"eval_{metric}")) is None:
-            continue
-        if best is None or (value > best if greater_is_better else value < best):
-            best, step, without_gain = value, int(line["step"]), 0
-        else:
-            without_gain += 1
-    checkpoint = run / f"checkpoint-{step}"
-    state.best_metric, state.best_global_step = best, step
-    state.best_model_checkpoint = str(checkpoint) if (checkpoint / MANIFEST).exists() else None
-    return without_gain

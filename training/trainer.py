@@ -11,19 +11,22 @@ import torch
 from accelerate.utils import gather_object
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
 
 from .arguments import VaswaniTrainingArguments
 from .autocast import take_off_autocast, without_autocast
-from .checkpoints import begin, check_parts, prune, saved_on, seal
+from .best import Best, find_best
+from .checkpoints import begin, check_parts, prune, saved_on, seal, sealed_steps
 from .compilation import compile_each_shape
 from .consolidation import load_weights, read_weights
+from .endings import Ended
 from .faster import train_faster
 from .finite import FiniteSteps, Place
+from .patience import Patience
 from .peers import named_when_lost
 from .progress import Progress
-from .resuming import check_fits, judge_again, seed_of, set_settings, settings_of
+from .resuming import check_fits, seed_of, set_settings, settings_of
 from .schedule import inverse_square_root, peak_rate
 from .sharding import check_sharding, is_sharded, keep_embeddings, keep_float32, whole_copy
 from .signals import Signals, leave_to_parent
@@ -93,7 +96,8 @@ class VaswaniTrainer(Trainer):
         args.learning_rate = args.peak_learning_rate or peak_rate(model.config.d_model, round(args.warmup_steps))
         # The Trainer would delete older checkpoints before the new one is known to be whole.
         self.keep, args.save_total_limit = args.save_total_limit, None
-        self._patience = EarlyStoppingCallback(args.patience) if args.patience else None
+        self.metric = str(args.metric_for_best_model).removeprefix("eval_")
+        self._patience = Patience(args.patience, self.metric) if args.patience else None
         train_faster(model, args.device, args.bf16_throughout)
         # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
         super().__init__(
@@ -269,6 +273,7 @@ class VaswaniTrainer(Trainer):
             (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
             check_parts(folder, self.args.world_size)
             seal(folder)
+            self._note_best(self.state)
             if self.keep is not None:
                 prune(run, self.keep, self.state.best_model_checkpoint)
         self.accelerator.wait_for_everyone()
@@ -289,13 +294,23 @@ class VaswaniTrainer(Trainer):
         """Begin as the Trainer does; when to log, validate and save is what the flags say now, not what they said."""
         begun = super()._init_training_state(*args, **kwargs)
         self.state.compute_steps(self.args, self.args.max_steps)
-        self._judge_again(self.state)
+        self._note_best(self.state)
         return begun
 
-    def _judge_again(self, state: TrainerState) -> int:
-        """Note the best of the evaluations of a log; return how many after it found nothing better."""
-        metric, run = str(self.args.metric_for_best_model), Path(str(self.args.output_dir))
-        return judge_again(state, run, metric.removeprefix("eval_"), bool(self.args.greater_is_better))
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:  # noqa: ARG002  (its signature)
+        """Note the best validation so far; return whether it is the last one."""
+        return self._note_best(self.state).step == self.state.global_step
+
+    def _note_best(self, state: TrainerState) -> Best:
+        """Note the best validation of a log by the metric of now, and the best one whose checkpoint is there.
+
+        The log alone decides, whatever the metric was when it was written and wherever the run was then.
+        """
+        best, run = find_best(state.log_history, self.metric), Path(str(self.args.output_dir))
+        saved = find_best(state.log_history, self.metric, sealed_steps(run)).step
+        state.best_metric, state.best_global_step = best.value, best.step
+        state.best_model_checkpoint = None if saved is None else str(run / f"checkpoint-{saved}")
+        return best
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """Load what Adam and eq. 3 remember; their settings are what the flags say now, not what they said."""
@@ -305,6 +320,17 @@ class VaswaniTrainer(Trainer):
             schedule = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)  # DeepSpeed has it wrapped
             assert isinstance(schedule, LambdaLR)
             set_settings(self.optimizer, schedule, self._settings_of_adam)
+
+    def best(self) -> Best:
+        """Return the best validation so far."""
+        return find_best(self.state.log_history, self.metric)
+
+    def ended(self) -> Ended:
+        """Return why training came to its end."""
+        step, of, best = self.state.global_step, self.args.max_steps, self.best()
+        if step < of and self._patience is not None and self._patience.is_spent(best):
+            return Ended("patience", f"Training ended at step {step:,} of {of:,}: {self._patience.told(best)}")
+        return Ended("max_steps", f"Training ended at step {step:,} (--max_steps {of})")
 
     def train_from(self, checkpoint: Path | None) -> None:
         """Train to `max_steps`, from a checkpoint if one is given; from the last one of an ended run, no more.
@@ -321,10 +347,8 @@ class VaswaniTrainer(Trainer):
             self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
             self._begun_at = reached.global_step
-            without_gain = self._judge_again(reached)
-            if self._patience:
-                self._patience.early_stopping_patience_counter = without_gain
-            is_spent = self._patience and without_gain >= self._patience.early_stopping_patience
+            best = self._note_best(reached)
+            is_spent = self._patience is not None and self._patience.is_spent(best)
             if is_spent or reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
                 self.state = reached
                 load_weights(self.whole_model(), read_weights(checkpoint))
