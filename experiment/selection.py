@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from transformers import PreTrainedModel
 
 from vaswani.training import VaswaniTrainer, average_weights
-from vaswani.training.checkpoints import first_whole, sealed
+from vaswani.training.checkpoints import counted, first_whole
 from vaswani.training.consolidation import load_weights
 from vaswani.training.quality import called, quality_of, rank, shown
 
@@ -86,7 +86,7 @@ def candidates_of(trainer: VaswaniTrainer) -> dict[str, list[Path]]:
 
     """
     run, best = Path(str(trainer.args.output_dir)), trainer.state.best_model_checkpoint
-    last, damaged = first_whole(reversed(sealed(run)), trainer.args.average_checkpoints)
+    last, damaged = first_whole(reversed(counted(run)), trainer.args.average_checkpoints)
     if not last:
         raise ValueError(f"no checkpoint of {run} is whole any more: {told(damaged)}")
     candidates = {"last checkpoint": last[:1]}

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .checkpoints import MANIFEST, fault, sealed
+from .checkpoints import MANIFEST, counted, fault, sealed
 from .consolidation import read_weights
 from .quality import rank
 
@@ -67,7 +67,7 @@ def moving(number: int, decay: float) -> list[float]:
 
 def last_checkpoints(run: Path, number: int) -> list[Path]:
     """Return the last `number` checkpoints of a run, oldest first; ValueError if there are fewer, or one is damaged."""
-    return check_whole(enough(sealed(run), number, f"{run} has")[-number:])
+    return check_whole(enough(counted(run), number, f"{run} has")[-number:])
 
 
 def best_checkpoints(run: Path, number: int, metric: str = "bleu") -> dict[Path, float]:

@@ -32,8 +32,9 @@ class Patience(TrainerCallback):
         assert best.step is not None
         assert best.value is not None
         by_loss = "" if self.metric == "loss" else ", nor, where it is the same, a lower loss"
+        last = "the last validation" if best.without_gain == 1 else f"the last {best.without_gain} validations"
         return (
-            f"the last {best.without_gain} validations found nothing better than {shown(self.metric, best.value)} of "
+            f"{last} found nothing better than {shown(self.metric, best.value)} of "
             f"step {best.step:,}{by_loss} (--patience {self.limit})"
         )
 
