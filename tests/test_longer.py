@@ -23,7 +23,7 @@ from transformers import PreTrainedTokenizerFast, TrainerCallback
 
 from vaswani.experiment.selection import candidates_of
 from vaswani.training import VaswaniTrainer
-from vaswani.training.checkpoints import UNSCHEDULED, checkpoints, counted, fault
+from vaswani.training.checkpoints import UNSCHEDULED, checkpoints, counted, fault, newest_whole
 from vaswani.training.endings import SignalledError
 
 LAST = 14
@@ -62,7 +62,7 @@ def trained(folder: Path, tokenizer: PreTrainedTokenizerFast, **changes: Any) ->
         "dropout": 0.3, "eval_strategy": "steps", "eval_steps": 4, "save_steps": 3, "logging_steps": 5,
         "max_steps": LAST, "save_total_limit": 3, "average_checkpoints": 3,
     }  # fmt: skip
-    newest = (checkpoints(folder) or [None])[-1]
+    newest, _ = newest_whole(folder)
     _, trainer, _ = train(folder, tokenizer, checkpoint=newest, evaluate=evaluate, prepare=keep, **(settings | changes))
     return trainer
 
