@@ -235,6 +235,7 @@ class TrainingStream:
         self._rows: Counter[int] = Counter()  # all that were read, likewise
         self._entered: dict[int, Anchor] = {}  # by stream, the last window whose unreadable rows were counted
         self._first_epoch: dict[tuple[int, int], Drops] = {}
+        self._had: set[int] = set()  # streams of which this process had micro-batches before a resume
         self.consumed = 0
 
     # --- reading ---
@@ -281,6 +282,8 @@ class TrainingStream:
         """Return the loader of one of `processes` processes, from the present position on."""
         # Tokenizers' own threads and forked workers do not go together, and the workers already run side by side.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        streams = self._order.streams
+        self._had = {number % streams for number in range(process, min(self.consumed, streams * processes), processes)}
         return DataLoader(
             MicroBatches(self, process, processes),
             batch_size=None,
@@ -320,7 +323,8 @@ class TrainingStream:
 
     def notes(self) -> dict[str, Any]:
         """Return what this process took down, to be gathered from all processes."""
-        return {"anchors": self._anchors, "first_epoch": self._first_epoch, "entered": sorted(self._entered)}
+        entered = sorted(self._entered.keys() | self._had)
+        return {"anchors": self._anchors, "first_epoch": self._first_epoch, "entered": entered}
 
     def state(self, consumed: int, notes: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the position after `consumed` micro-batches, from the notes of all processes, as plain JSON.
@@ -375,7 +379,7 @@ class TrainingStream:
     def epoch(self, notes: list[dict[str, Any]]) -> int:
         """Return the epoch, from 0, that the slowest stream is in of those that the notes have batches of.
 
-        Where none came since the start or the resume, of all.
+        Where none came since the start, of all.
         """
         anchors = furthest_anchors(notes)
         # One process's notes leave the streams of the others where they were restored.

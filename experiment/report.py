@@ -40,6 +40,13 @@ def summary(metrics: dict[str, Any], drops: Drops, folder: Path) -> str:
     for split, scores in metrics["test"].items():
         lines.append(f"{split}:")
         lines += [f"  {each['name']:<11} {each['value']:6.2f}  {each['signature']}" for each in scores.values()]
+    for steps, before in metrics["earlier"].items():
+        figures = [
+            f"{split} {each['name']} {each['value']:.2f}"
+            for split, scores in before["test"].items()
+            for each in scores.values()
+        ]
+        lines.append(f"After {int(steps):,} steps: {', '.join(figures) or before['chosen']}")
     lines.append(
         f"In {folder}: model, tokenizer, metrics.json, curve.png, and samples and translations of each test set"
     )

@@ -26,9 +26,10 @@ from .arguments import Arguments
 from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
 from .feasible import check_leaves_checkpoints, check_lengths, check_network, check_positions
 from .kept import joint_tokenizer
+from .longer import check_shares, earlier_scores, nothing_to_do
 from .publication import Publication
 from .report import say, summary
-from .run_folder import Retelling, describe, take, told_before, write_json, write_skipped
+from .run_folder import Done, Retelling, describe, take, told_before, write_json, write_skipped
 from .selection import load_best
 from .task import task_of
 from .test_set import leave_test_set
@@ -63,19 +64,19 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     description = describe(arguments)
     publication = Publication(training, description)
 
-    def take_folder() -> dict[str, Any] | None:
-        ended = take(folder, training.resume, description)
-        if ended is None:
+    def take_folder() -> Done | None:
+        done = take(folder, training.resume, description, lambda: nothing_to_do(folder, training))
+        if done is None:
             publication.begin()
-        return ended
+        return done
 
     with told_plainly():
         check_leaves_checkpoints(training)
         check_positions(model_fields, data)
-        ended = by_main(take_folder)
-        if ended is not None:
-            say(f"{folder} holds a run that has ended; there is nothing to do")
-            return ended
+        done = by_main(take_folder)
+        if done is not None:
+            say(f"{folder} holds a run that has ended; there is nothing to do: {done.why}")
+            return done.metrics
         train = open_training_corpus(data)
         scored = {split: read_pairs(data, split) for split in dict.fromkeys([data.validation_split, *data.test_splits])}
         tokenizer = joint_tokenizer(
@@ -88,6 +89,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         checkpoint = by_main(lambda: checkpoint_to_resume(folder)) if training.resume else None
         if checkpoint is not None:
             by_main(lambda: check_network(checkpoint, model_fields, told_before(folder)["model"]))
+            by_main(lambda: check_shares(training, told_before(folder)["training"]))
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
     validation_set = sets[data.validation_split]
@@ -107,6 +109,10 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         finally:
             write_skipped(folder, stream.drops([stream.notes()]), state.process_index)
     seconds = time.monotonic() - started
+    ending, best = trainer.ended(), trainer.best()
+    say(ending.told)
+    if best.step is not None:
+        say(f"Best while training: step {best.step:,}, {best.told(trainer.metric)}")
 
     trained = trainer.whole_model()
     search = Search(training.test_beams, training.length_penalty)
@@ -115,6 +121,8 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     metrics: dict[str, Any] = {
         "parameters": trained.num_parameters(),
         "steps": trainer.state.global_step,
+        "ended": ending._asdict(),
+        "best_while_training": None if best.step is None else {"step": best.step, "by": best.by(trainer.metric)},
         "training_seconds": round(seconds, 1),
         "resumed_from": checkpoint.name if checkpoint else None,
         "training_pairs": {"kept": drops.kept, "dropped": dict(drops.dropped)},
@@ -124,6 +132,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         **selection,
         "search": asdict(search),
         "test": {},
+        "earlier": {},
         "examples": [],
     }
     for split in dict.fromkeys(data.test_splits):
@@ -140,6 +149,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         write_json(folder / "history.json", trainer.state.log_history)
         title = f"{folder.name}: {data.source} to {data.target}"
         save(draw_learning_curve(trainer.state.log_history, title), folder / "curve")
+        metrics["earlier"] = earlier_scores(folder)
         write_json(folder / METRICS, metrics)  # last: a run that has it has ended
         say(summary(metrics, drops, folder))
     state.wait_for_everyone()

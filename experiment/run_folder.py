@@ -10,9 +10,10 @@ import shlex
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import TrainerCallback
@@ -24,6 +25,7 @@ from vaswani.publishing import METRICS, RUN, hide_in_command
 from vaswani.publishing.records import read_json
 
 from .arguments import Arguments
+from .longer import set_scores_aside
 
 LOCK = "run.lock"
 VOCABULARY = frozenset(
@@ -40,7 +42,18 @@ class RunFolderError(ValueError):
     """The output folder cannot be used as was asked."""
 
 
-def take(folder: Path, resume: bool, description: dict[str, Any]) -> dict[str, Any] | None:
+class Done(NamedTuple):
+    """A run that has ended and of which nothing more is asked."""
+
+    metrics: dict[str, Any]
+    """What metrics.json holds."""
+    why: str
+    """What there would be to ask."""
+
+
+def take(
+    folder: Path, resume: bool, description: dict[str, Any], nothing_to_do: Callable[[], str | None] = lambda: ""
+) -> Done | None:
     """Take a folder for a run, for as long as this process lives; a new one gets what the run was told.
 
     What a run that goes on is told takes its place only when nothing stands against it: see `Retelling`.
@@ -49,28 +62,35 @@ def take(folder: Path, resume: bool, description: dict[str, Any]) -> dict[str, A
         folder: where the run is to leave everything.
         resume: whether to go on with the run that it holds.
         description: what the run was told.
+        nothing_to_do: called where that run has ended; returns why nothing more is asked of it, or None if more is.
 
     Returns:
-        None, or what metrics.json holds if the run is to go on and has ended already; then nothing is touched.
+        None, or a run that was to go on and is done; then nothing is touched.
 
     Raises:
         RunFolderError: the folder cannot be used as was asked, or another process goes on training into it.
 
     """
-    metrics = folder / METRICS
+
+    def done() -> Done | None:
+        if not (resume and (folder / METRICS).exists()) or (why := nothing_to_do()) is None:
+            return None
+        return Done(dict(read_json(folder / METRICS)), why)
+
     claim(folder, resume)
-    if not (resume and metrics.exists()):
-        hold(folder, PATIENCE)
-        claim(folder, resume)  # again: the one that was waited for may have left a run
-    if resume and metrics.exists():  # maybe only now, by the one that was waited for
-        return dict(read_json(metrics))
+    if before := done():
+        return before
+    hold(folder, PATIENCE)
+    claim(folder, resume)  # again: the one that was waited for may have left a run,
+    if meanwhile := done():  # or have brought it to its end
+        return meanwhile
     if not (folder / RUN).exists():  # which makes it a run's folder
         write_json(folder / RUN, description)
     return None
 
 
 class Retelling(TrainerCallback):
-    """Leaves what a run was told, in the place of what it was told before, once it trains."""
+    """Leaves what a run was told, in the place of what it was told before, once it trains; scores of before stay."""
 
     def __init__(self, folder: Path, description: dict[str, Any]) -> None:
         self.folder = folder
@@ -79,6 +99,7 @@ class Retelling(TrainerCallback):
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Called by the Trainer, when all has been checked."""
         if state.is_world_process_zero:
+            set_scores_aside(self.folder)
             write_json(self.folder / RUN, self.description)
 
 

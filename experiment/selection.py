@@ -1,14 +1,14 @@
 """Which of the weights that training left are the run's: the validation set decides, never the test set."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import PreTrainedModel
 
 from vaswani.training import VaswaniTrainer, average_weights
-from vaswani.training.checkpoints import first_whole, sealed
+from vaswani.training.checkpoints import counted, first_whole
 from vaswani.training.consolidation import load_weights
-from vaswani.training.quality import quality_of
+from vaswani.training.quality import called, quality_of, rank, shown
 
 from .agreement import by_main
 from .errors import told_plainly
@@ -19,13 +19,14 @@ from .validation import PairSet, Search, figures, translate_all
 def load_best(
     trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, search: Search
 ) -> tuple[dict[str, Any], list[str]]:
-    """Load the best, the last, or the average of the last checkpoints: that with the highest validation BLEU, or F1.
+    """Load the best, the last, or the average of the last checkpoints: the best of them by --metric_for_best_model.
 
     An average of checkpoints that are still far apart can be far worse than any of them, so it has to prove itself.
 
     Returns:
-        "chosen", the figures of it under "validation", and those of every candidate under "candidates"; and the
-        translations of `pairs` by the chosen one.
+        "chosen", "chosen_by" (the metric, or "loss" where the metric is the same for others), the figures of it under
+        "validation", and those of every candidate under "candidates"; and the translations of `pairs` by the chosen
+        one.
 
     """
     with told_plainly():
@@ -38,9 +39,43 @@ def load_best(
         scores[name] = figures(model, pairs, translations[name])
         quality = quality_of(scores[name])
         say(f"{name}: validation perplexity {scores[name]['perplexity']:.3f}, {quality.name} {quality.value:.2f}")
-    best = max(scores, key=lambda name: quality_of(scores[name]).value)
-    load_average(model, candidates[best])
-    return {"chosen": best, "validation": scores[best], "candidates": scores}, translations[best]
+    choice = choose(scores, trainer.metric)
+    say(choice.told)
+    load_average(model, candidates[choice.name])
+    return {
+        "chosen": choice.name,
+        "chosen_by": choice.by,
+        "validation": scores[choice.name],
+        "candidates": scores,
+    }, translations[choice.name]
+
+
+class Choice(NamedTuple):
+    """One of several candidates."""
+
+    name: str
+    by: str
+    """The figure that decided."""
+    told: str
+    """A sentence that says so."""
+
+
+def choose(scores: dict[str, dict[str, float]], metric: str) -> Choice:
+    """Return the best by a metric, and by the loss among those that the metric cannot tell apart.
+
+    Args:
+        scores: validation figures of each candidate, by its name; the first of those that are equal in all is taken.
+        metric: `vaswani.training.quality` knows its name.
+
+    """
+    ranks = {name: rank(figures, metric) for name, figures in scores.items()}
+    best = max(ranks, key=lambda name: ranks[name])
+    equal = [name for name in ranks if ranks[name].by_metric == ranks[best].by_metric]
+    if len(equal) == 1:
+        why = f"by {called(metric)}" if len(ranks) > 1 else "the only candidate"
+        return Choice(best, metric, f"Chosen: {best}, {why}")
+    figure = shown(metric, scores[best][metric])
+    return Choice(best, "loss", f"Chosen: {best}, by its loss: {figure} is that of {', '.join(equal)} too")
 
 
 def candidates_of(trainer: VaswaniTrainer) -> dict[str, list[Path]]:
@@ -51,7 +86,7 @@ def candidates_of(trainer: VaswaniTrainer) -> dict[str, list[Path]]:
 
     """
     run, best = Path(str(trainer.args.output_dir)), trainer.state.best_model_checkpoint
-    last, damaged = first_whole(reversed(sealed(run)), trainer.args.average_checkpoints)
+    last, damaged = first_whole(reversed(counted(run)), trainer.args.average_checkpoints)
     if not last:
         raise ValueError(f"no checkpoint of {run} is whole any more: {told(damaged)}")
     candidates = {"last checkpoint": last[:1]}

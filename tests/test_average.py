@@ -43,7 +43,7 @@ def finished(
         model.save_pretrained(folder)
         toy_tokenizer.save_pretrained(folder)
         history = [
-            {"step": at, "eval_bleu": bleu, "eval_f1": -bleu, "eval_loss": -bleu}
+            {"step": at, "eval_bleu": bleu, "eval_f1": -bleu, "eval_loss": -bleu, "eval_perplexity": 1.0}
             for at, bleu in (*BLEU.items(), (25, 99.0))
         ]
         state = json.dumps({"log_history": [each for each in history if each["step"] <= step]})
@@ -67,6 +67,7 @@ CHOICES: list[tuple[list[str], dict[int, float]]] = [
     (["--best", "2"], {10: 1, 40: 1}),
     (["--best", "2", "--metric", "loss"], {10: 1, 40: 1}),
     (["--best", "2", "--metric", "f1"], {20: 1, 40: 1}),
+    (["--best", "2", "--metric", "perplexity"], {10: 1, 40: 1}),  # it is the same in all: the loss decides
     (["--best", "1", "--ema", "0.3"], {10: 1}),
     (["--last", "4", "--ema", "0.5"], {10: 1 / 8, 20: 1 / 4, 30: 1 / 2, 40: 1}),
 ]

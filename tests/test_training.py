@@ -385,6 +385,8 @@ def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedToken
         ({"extra_symbols": -1}, "--extra_symbols is -1; give 0 or more"),
         ({"seed": 2**32}, "--seed is 4294967296; give 0 to 4,294,967,295"),
         ({"seed": -1}, "--seed is -1"),
+        ({"greater_is_better": True, "metric_for_best_model": "loss"}, "would take the worst loss for the best"),
+        ({"greater_is_better": False}, "would take the worst bleu for the best"),
         ({"metric_for_best_model": "chrf"}, "--metric_for_best_model is chrf; while training, one of bleu, f1, loss"),
     ],
 )

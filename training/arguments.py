@@ -59,7 +59,11 @@ class VaswaniTrainingArguments(TrainingArguments):
                           "better on the validation set. 1 is no average."},
     )  # fmt: skip
     patience: int | None = field(
-        default=None, metadata={"help": "Stop after so many evaluations without a better --metric_for_best_model."}
+        default=None,
+        metadata={
+            "help": "Stop after so many evaluations without a better --metric_for_best_model or, where that is "
+            "the same, a lower loss."
+        },
     )
     max_bad_steps: int = field(
         default=10,
@@ -125,8 +129,12 @@ class VaswaniTrainingArguments(TrainingArguments):
             raise ValueError(
                 f"--metric_for_best_model is {metric}; while training, one of {', '.join(LOWER_IS_BETTER)} is measured"
             )
-        if self.greater_is_better is None:
-            self.greater_is_better = not LOWER_IS_BETTER[metric]
+        if self.greater_is_better == LOWER_IS_BETTER[metric]:
+            raise ValueError(
+                f"--greater_is_better {str(self.greater_is_better).lower()} would take the worst {metric} for the "
+                "best; leave it out, it follows from --metric_for_best_model"
+            )
+        self.greater_is_better = not LOWER_IS_BETTER[metric]
         if self.fp16 and self.bf16:
             raise ValueError(
                 "--fp16 takes the place of --bf16, which recipes switch on where the hardware has it; add --bf16 false"

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .checkpoints import MANIFEST, fault, sealed
+from .checkpoints import MANIFEST, counted, fault, sealed
 from .consolidation import read_weights
-from .quality import LOWER_IS_BETTER
+from .quality import rank
 
 
 def average_weights(checkpoints: Sequence[Path], shares: Sequence[float] | None = None) -> dict[str, Tensor]:
@@ -67,7 +67,7 @@ def moving(number: int, decay: float) -> list[float]:
 
 def last_checkpoints(run: Path, number: int) -> list[Path]:
     """Return the last `number` checkpoints of a run, oldest first; ValueError if there are fewer, or one is damaged."""
-    return check_whole(enough(sealed(run), number, f"{run} has")[-number:])
+    return check_whole(enough(counted(run), number, f"{run} has")[-number:])
 
 
 def best_checkpoints(run: Path, number: int, metric: str = "bleu") -> dict[Path, float]:
@@ -76,7 +76,8 @@ def best_checkpoints(run: Path, number: int, metric: str = "bleu") -> dict[Path,
     Args:
         run: the folder of a run.
         number: how many.
-        metric: "bleu", "f1" of parses, "loss" or "perplexity", as the Trainer wrote it down in trainer_state.json.
+        metric: "bleu", "f1" of parses, "loss" or "perplexity", as the Trainer wrote it down in trainer_state.json;
+            among checkpoints in which it is the same the loss decides.
 
     Raises:
         ValueError: fewer were validated at the step at which they were saved, or one is damaged.
@@ -89,9 +90,10 @@ def best_checkpoints(run: Path, number: int, metric: str = "bleu") -> dict[Path,
         raise ValueError(f"{folders[-1] / 'trainer_state.json'} is damaged ({error}); average others") from error
     history = [log for log in state.get("log_history", []) if f"eval_{metric}" in log]
     figures = {f"checkpoint-{log['step']}": float(log[f"eval_{metric}"]) for log in history}
+    ranks = {f"checkpoint-{log['step']}": rank(log, metric, "eval_") for log in history}
     validated = [folder for folder in folders if folder.name in figures]
     enough(validated, number, f"{run} has {len(folders)} checkpoint(s), and validation {metric} of")
-    ranked = sorted(validated, key=lambda folder: figures[folder.name], reverse=not LOWER_IS_BETTER[metric])
+    ranked = sorted(validated, key=lambda folder: ranks[folder.name], reverse=True)
     return {folder: figures[folder.name] for folder in check_whole([f for f in folders if f in ranked[:number]])}
 
 

@@ -10,13 +10,15 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 from pathlib import Path
 
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 
 MANIFEST = "manifest.json"
+UNSCHEDULED = "unscheduled"
+"""A file in a checkpoint that was saved only because training ended there, at its last step or by a signal."""
 FSDP_WEIGHTS, FSDP_OPTIMIZER = "pytorch_model_fsdp_0", "optimizer_0"
 DEEPSPEED_TAG = "latest"
 _FILES = {
@@ -200,6 +202,20 @@ def sealed(run: Path) -> list[Path]:
     return [folder for folder in checkpoints(run) if (folder / MANIFEST).is_file()]
 
 
+def counted(run: Path) -> list[Path]:
+    """Return the checkpoints that were saved to the end, oldest first, as a run that never stopped would have them.
+
+    The newest always counts; an older one does not if it was saved only because training ended there.
+    """
+    folders = sealed(run)
+    return [folder for folder in folders if folder == folders[-1] or not (folder / UNSCHEDULED).exists()]
+
+
+def sealed_steps(run: Path) -> set[int]:
+    """Return the steps after which checkpoints were saved to the end."""
+    return {int(folder.name.split("-")[1]) for folder in sealed(run)}
+
+
 def newest_whole(run: Path) -> tuple[Path | None, dict[str, str]]:
     """Return the newest checkpoint that is whole, and the newer ones that are not with what is wrong with them."""
     found, skipped = first_whole(reversed(checkpoints(run)), 1)
@@ -234,17 +250,28 @@ def set_aside(run: Path, names: Iterable[str]) -> None:
             (run / name).rename(into)
 
 
-def prune(run: Path, keep: int, best: str | None) -> None:
+def prune(run: Path, keep: int, best: str | None, also: Collection[str] = ()) -> None:
     """Delete checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed.
 
-    What lies before it and was never sealed goes too: nobody returns to a step at which a signal once had it saved.
+    What lies before it and was never sealed goes too: nobody returns to a step at which a signal once had it saved. So
+    does what was saved only because training ended there: a run that never stopped would not have it.
+
+    Args:
+        run: its folder.
+        keep: how many stay, at least 1.
+        best: stays beside them.
+        also: stay too.
+
     """
     for folder in checkpoints(run):
         if folder == sealed(run)[-1]:
             break
         if not (folder / MANIFEST).is_file():
             shutil.rmtree(folder)
-    for folder in sealed(run)[: -max(keep, 1)]:
-        if best is None or folder.name != Path(best).name:
+    kept = {Path(path).name for path in (best, *also) if path} | {
+        folder.name for folder in counted(run)[-max(keep, 1) :]
+    }
+    for folder in sealed(run):
+        if folder.name not in kept:
             (folder / MANIFEST).unlink()  # so that a deletion that is cut off leaves nothing that looks whole
             shutil.rmtree(folder)

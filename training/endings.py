@@ -1,11 +1,20 @@
-"""How training ends before its last step: an exception for each way, with the exit code that tells it from others.
+"""How training ends: well, or before its last step by an exception of its own with an exit code that tells it.
 
 The codes are those of sysexits.h that come nearest. Code 2 is what the user can mend in flags, data or folders
 (`vaswani.experiment`), 75 asks a scheduler to queue the run again as it is; the others need a person first.
 """
 
 import os
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
+
+
+class Ended(NamedTuple):
+    """Training that came to its end: what is left is to choose among its weights."""
+
+    by: str
+    """What ended it: "max_steps" or "patience"."""
+    told: str
+    """A sentence that says so."""
 
 
 class TrainingEndedError(Exception):

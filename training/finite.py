@@ -128,6 +128,15 @@ class FiniteSteps(TrainerCallback):
         if self._left_out or getattr(self._accelerator, "scaler", None) is None:
             optimizer._is_overflow = self._left_out
 
+    @property
+    def since_log(self) -> tuple[int, int]:
+        """Steps since the last line of the log, and how many of them were left out."""
+        return self._judged, self._lost
+
+    @since_log.setter
+    def since_log(self, counts: tuple[int, int]) -> None:
+        self._judged, self._lost = counts
+
     def correct(self, logs: dict[str, float]) -> None:
         """Give a line of the log the mean loss of the steps that were made, and the number of those left out."""
         if self._lost:

@@ -1,16 +1,19 @@
 """Going on from a checkpoint, perhaps with other processes or elsewhere: what is refused, drawn anew, and kept."""
 
 import hashlib
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from accelerate import Accelerator, DistributedType
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers.trainer_callback import TrainerState
 
-from .checkpoints import MANIFEST, Layout, layout, saved_by_zero3, saved_on
+from .checkpoints import Layout, layout, saved_by_zero3, saved_on
 from .endings import StartupError
+
+SINCE_LOG = "since_log.json"
 
 _SETTINGS = ("initial_lr", "betas", "eps", "weight_decay")
 """What flags say of Adam, or of what --optim names; the rest of what it holds it has learned."""
@@ -69,29 +72,44 @@ def set_settings(optimizer: Optimizer, schedule: LambdaLR, settings: list[dict[s
     schedule._last_lr = rates  # which the log reads
 
 
-def judge_again(state: TrainerState, run: Path, metric: str, greater_is_better: bool) -> int:
-    """Find the best evaluation of a log by the metric of now, which may be another than before, and note it.
+class SinceLog(NamedTuple):
+    """What the next line of the log will tell of, as far as it lies before a checkpoint."""
 
-    Args:
-        state: gets the metric and the step of it, and the checkpoint, where the run still has it.
-        run: the folder where the run is now; the state knows an older path.
-        metric: its name in the log, without eval_.
-        greater_is_better: whether the highest is the best.
+    last: int
+    """The step of the last line."""
+    losses: list[float]
+    """Sums of losses since then, of each process."""
+    judged: int
+    """Steps since then."""
+    lost: int
+    """Those of them that were left out."""
 
-    Returns:
-        How many evaluations in a row since then found nothing better.
 
+def write_since_log(checkpoint: Path, since: SinceLog) -> None:
+    """Leave it in a checkpoint."""
+    (checkpoint / SINCE_LOG).write_text(json.dumps(since._asdict()), encoding="utf-8")
+
+
+def read_since_log(checkpoint: Path) -> SinceLog | None:
+    """Return what was left in a checkpoint; None in that of an older version."""
+    file = checkpoint / SINCE_LOG
+    return SinceLog(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+
+
+def log_without_end(state: TrainerState) -> list[dict[str, Any]]:
+    """Return a log without the validation that was made only because the run was to end there.
+
+    A run that goes on from there has none, so that it counts and chooses as one that never stopped.
     """
-    best: float | None = None
-    step, without_gain = None, 0
-    for line in state.log_history:
-        if (value := line.get(f"eval_{metric}")) is None:
-            continue
-        if best is None or (value > best if greater_is_better else value < best):
-            best, step, without_gain = value, int(line["step"]), 0
-        else:
-            without_gain += 1
-    checkpoint = run / f"checkpoint-{step}"
-    state.best_metric, state.best_global_step = best, step
-    state.best_model_checkpoint = str(checkpoint) if (checkpoint / MANIFEST).exists() else None
-    return without_gain
+    if state.max_steps % state.eval_steps == 0:
+        return state.log_history
+    return [line for line in state.log_history if not ("eval_loss" in line and line["step"] == state.max_steps)]
+
+
+def lacks_validation(state: TrainerState, delay: float) -> bool:
+    """Tell whether a validation that was due at the step of a checkpoint is not in its log: a signal left no time.
+
+    `delay` is --eval_delay, the step before which none is due.
+    """
+    is_made = any("eval_loss" in line for line in state.log_history if line["step"] == state.global_step)
+    return state.global_step >= delay and state.global_step % state.eval_steps == 0 and not is_made

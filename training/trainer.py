@@ -11,19 +11,33 @@ import torch
 from accelerate.utils import gather_object
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from .arguments import VaswaniTrainingArguments
 from .autocast import take_off_autocast, without_autocast
-from .checkpoints import begin, check_parts, prune, saved_on, seal
+from .best import Best, find_best
+from .checkpoints import UNSCHEDULED, begin, check_parts, prune, saved_on, seal, sealed_steps
 from .compilation import compile_each_shape
 from .consolidation import load_weights, read_weights
+from .endings import Ended
 from .faster import train_faster
 from .finite import FiniteSteps, Place
+from .patience import Patience
 from .peers import named_when_lost
 from .progress import Progress
-from .resuming import check_fits, judge_again, seed_of, set_settings, settings_of
+from .resuming import (
+    SinceLog,
+    check_fits,
+    lacks_validation,
+    log_without_end,
+    read_since_log,
+    seed_of,
+    set_settings,
+    settings_of,
+    write_since_log,
+)
 from .schedule import inverse_square_root, peak_rate
 from .sharding import check_sharding, is_sharded, keep_embeddings, keep_float32, whole_copy
 from .signals import Signals, leave_to_parent
@@ -93,7 +107,8 @@ class VaswaniTrainer(Trainer):
         args.learning_rate = args.peak_learning_rate or peak_rate(model.config.d_model, round(args.warmup_steps))
         # The Trainer would delete older checkpoints before the new one is known to be whole.
         self.keep, args.save_total_limit = args.save_total_limit, None
-        self._patience = EarlyStoppingCallback(args.patience) if args.patience else None
+        self.metric = str(args.metric_for_best_model).removeprefix("eval_")
+        self._patience = Patience(args.patience, self.metric) if args.patience else None
         train_faster(model, args.device, args.bf16_throughout)
         # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
         super().__init__(
@@ -115,7 +130,10 @@ class VaswaniTrainer(Trainer):
         self._losses: list[torch.Tensor] = []
         self._loss_before = torch.zeros((), device=args.device)  # what was summed up to be logged, before this step
         self._save_is_due = False
+        self._is_scheduled = False  # what is saved after this step
         self._begun_at = 0  # steps that lie behind, which may have been of another size
+        self._going_on_from: Path | None = None  # until its first step is made
+        self._log_before: list[dict[str, Any]] | None = None  # of the checkpoint, as this run goes on with it
         self._is_first_step = True
         self._settings_of_adam: list[dict[str, Any]] = []  # of each group of parameters, as the flags say
         self._tokens: torch.Tensor | int = 0
@@ -222,15 +240,27 @@ class VaswaniTrainer(Trainer):
             logs["data_epoch"] = self.stream.epoch([self.stream.notes()])
             self._tokens, self._counted_since = 0, now
             self._finite.correct(logs)
+        # The Trainer's epoch is the share of --max_steps, which may be raised later: no line tells it.
+        share, self.state.epoch = self.state.epoch, None  # type: ignore[assignment]
         super().log(logs, start_time)
+        self.state.epoch = share
 
     # --- checkpoints ---
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
         """Do what is due after a step, and save what was due in steps that were left out."""
+        self.state.epoch = self.state.global_step / self.state.max_steps  # of all, not since this start
+        self._is_scheduled = self._is_save_scheduled()
         if self._save_is_due and not self._finite.streak:
             self._save_is_due, self.control.should_save = False, True
+            self._is_scheduled = True
         super()._maybe_log_save_evaluate(*args, **kwargs)
+
+    def _is_save_scheduled(self) -> bool:
+        """Tell whether what is saved after this step is saved by a run of any length, and not for its end."""
+        if self.args.save_strategy == SaveStrategy.BEST:
+            return self.control.should_evaluate and self.state.global_step % self.state.eval_steps == 0
+        return self.state.global_step % self.state.save_steps == 0
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the model; of one that is spread over the processes all but its weights, which go with the moments."""
@@ -263,14 +293,21 @@ class VaswaniTrainer(Trainer):
         super()._save_checkpoint(model, trial)
         # On every process, so that a source with too many unreadable rows ends them all alike.
         notes = gather_object([self.stream.notes()])
+        losses = gather_object([float(self._tr_loss)])
         steps = self.state.global_step - self._begun_at
         position = self.stream.state(self.stream.consumed + steps * self.args.batches_per_step, notes)
         if self.args.should_save:
             (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
+            write_since_log(folder, SinceLog(self._globalstep_last_logged, losses, *self._finite.since_log))
+            if not self._is_scheduled:
+                (folder / UNSCHEDULED).touch()
             check_parts(folder, self.args.world_size)
             seal(folder)
+            self._note_best(self.state)
             if self.keep is not None:
-                prune(run, self.keep, self.state.best_model_checkpoint)
+                # The best of a run that goes on from here may be an older one.
+                later = find_best(log_without_end(self.state), self.metric, sealed_steps(run)).step
+                prune(run, self.keep, self.state.best_model_checkpoint, [f"checkpoint-{later}"])
         self.accelerator.wait_for_everyone()
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
@@ -288,14 +325,45 @@ class VaswaniTrainer(Trainer):
     def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
         """Begin as the Trainer does; when to log, validate and save is what the flags say now, not what they said."""
         begun = super()._init_training_state(*args, **kwargs)
+        if self._log_before is not None:
+            self.state.log_history = self._log_before
         self.state.compute_steps(self.args, self.args.max_steps)
-        self._judge_again(self.state)
+        self._note_best(self.state)
         return begun
 
-    def _judge_again(self, state: TrainerState) -> int:
-        """Note the best of the evaluations of a log; return how many after it found nothing better."""
-        metric, run = str(self.args.metric_for_best_model), Path(str(self.args.output_dir))
-        return judge_again(state, run, metric.removeprefix("eval_"), bool(self.args.greater_is_better))
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """Train; after a resume first take up what lay between the checkpoint and its next line of the log."""
+        if self._going_on_from is not None:
+            self._take_up(self._going_on_from)
+            self._going_on_from = None
+        if not self.control.should_training_stop:
+            super()._run_epoch(*args, **kwargs)
+
+    def _take_up(self, checkpoint: Path) -> None:
+        """Go on with the sums of the next line of the log, and make the validation that a signal left no time for."""
+        if since := read_since_log(checkpoint):
+            processes, mine = len(since.losses), self.args.process_index
+            is_same = processes == self.args.world_size
+            self._tr_loss += since.losses[mine] if is_same else sum(since.losses) / processes
+            self._globalstep_last_logged = since.last
+            self._finite.since_log = since.judged, since.lost
+        if self.args.eval_strategy == IntervalStrategy.STEPS and lacks_validation(self.state, self.args.eval_delay):
+            self._determine_best_metric(self.evaluate(), None)
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:  # noqa: ARG002  (its signature)
+        """Note the best validation so far; return whether it is the last one."""
+        return self._note_best(self.state).step == self.state.global_step
+
+    def _note_best(self, state: TrainerState) -> Best:
+        """Note the best validation of a log by the metric of now, and the best one whose checkpoint is there.
+
+        The log alone decides, whatever the metric was when it was written and wherever the run was then.
+        """
+        best, run = find_best(state.log_history, self.metric), Path(str(self.args.output_dir))
+        saved = find_best(state.log_history, self.metric, sealed_steps(run)).step
+        state.best_metric, state.best_global_step = best.value, best.step
+        state.best_model_checkpoint = None if saved is None else str(run / f"checkpoint-{saved}")
+        return best
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """Load what Adam and eq. 3 remember; their settings are what the flags say now, not what they said."""
@@ -305,6 +373,17 @@ class VaswaniTrainer(Trainer):
             schedule = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)  # DeepSpeed has it wrapped
             assert isinstance(schedule, LambdaLR)
             set_settings(self.optimizer, schedule, self._settings_of_adam)
+
+    def best(self) -> Best:
+        """Return the best validation so far."""
+        return find_best(self.state.log_history, self.metric)
+
+    def ended(self) -> Ended:
+        """Return why training came to its end."""
+        step, of, best = self.state.global_step, self.args.max_steps, self.best()
+        if step < of and self._patience is not None and self._patience.is_spent(best):
+            return Ended("patience", f"Training ended at step {step:,} of {of:,}: {self._patience.told(best)}")
+        return Ended("max_steps", f"Training ended at step {step:,} (--max_steps {of})")
 
     def train_from(self, checkpoint: Path | None) -> None:
         """Train to `max_steps`, from a checkpoint if one is given; from the last one of an ended run, no more.
@@ -320,11 +399,12 @@ class VaswaniTrainer(Trainer):
             check_fits(checkpoint, self.accelerator)
             self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-            self._begun_at = reached.global_step
-            without_gain = self._judge_again(reached)
-            if self._patience:
-                self._patience.early_stopping_patience_counter = without_gain
-            is_spent = self._patience and without_gain >= self._patience.early_stopping_patience
+            if reached.global_step < self.args.max_steps:
+                reached.log_history = self._log_before = log_without_end(reached)
+            self._begun_at, self._going_on_from = reached.global_step, checkpoint
+            self.args.eval_on_start = False  # it was at the start
+            best = self._note_best(reached)
+            is_spent = self._patience is not None and self._patience.is_spent(best)
             if is_spent or reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
                 self.state = reached
                 load_weights(self.whole_model(), read_weights(checkpoint))

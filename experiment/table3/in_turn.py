@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vaswani.experiment.arguments import Recipe, spelled
 from vaswani.publishing import METRICS
+from vaswani.publishing.records import read_json
 
 from .options import Options
 from .runs import run_folder
@@ -30,8 +31,9 @@ def train_in_turn(asked: Options, recipe: Recipe) -> int:
     trained = 0
     for seed in range(1, asked.seeds + 1):
         for row in asked.rows:
-            if (run_folder(table, row, seed) / METRICS).exists():
-                print(f"{row.name}, seed {seed}: has ended, with what it was told then", flush=True)
+            if (metrics := run_folder(table, row, seed) / METRICS).exists():
+                steps = read_json(metrics)["steps"]
+                print(f"{row.name}, seed {seed}: has ended at step {steps:,}, with what it was told then", flush=True)
                 continue
             name = f"{row.name}, seed {seed}"
             print(f"\n=== {name}", flush=True)

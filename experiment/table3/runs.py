@@ -87,14 +87,15 @@ def check_alike(runs: Sequence[Run | Planned]) -> None:
 
 
 def check_joins(planned: Planned) -> None:
-    """Refuse to train a run that could not stand in one table with those that have ended.
+    """Refuse to train a run, or to train it longer, that could not stand in one table with those that have ended.
 
     Raises:
         ValueError: naming the first difference.
 
     """
-    if not (planned.folder / METRICS).exists():
-        check_alike([*ended(planned.folder.parents[1]), planned])
+    runs = ended(planned.folder.parents[1])
+    if all(run.folder != planned.folder or run.steps < planned.steps for run in runs):
+        check_alike([*(run for run in runs if run.folder != planned.folder), planned])
 
 
 def read(folder: Path, row: Row) -> Run:
