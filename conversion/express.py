@@ -103,7 +103,7 @@ def express(foreign: Foreign) -> VaswaniForConditionalGeneration:
     except RuntimeError as error:  # of other shapes
         first = next(line for line in str(error).splitlines()[1:])
         raise CannotExpressError(f"its settings are not those of its weights: {first.strip()}") from error
-    tied = {"model.encoder.tokens.weight", "model.decoder.tokens.weight"}
+    tied = set(model.all_tied_weights_keys)
     if unknown or set(missing) - tied:
         raise CannotExpressError(
             f"it lacks {', '.join(sorted(set(missing) - tied)) or 'nothing'}; what has no place here: "

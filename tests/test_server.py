@@ -227,7 +227,7 @@ def test_the_n_best_with_scores_are_those_of_the_offline_search(
         (422, "JSON decode error", b'{"text": '),
         (400, "error parsing", b"[" * 200_000),
         (400, "byte 13 of the body, 0xfc, is not UTF-8; send JSON in UTF-8", '{"text": "gr\u00fcn"}'.encode("latin-1")),
-        (400, "0x8b, is not UTF-8 (it holds gzip data); send JSON in UTF-8", gzip.compress(b'{"text": "a"}')),
+        (400, "0x8b, is not UTF-8 (it holds gzip data); send JSON in UTF-8", gzip.compress(b'{"text": "a"}', mtime=0)),
         (413, "the body has more than 1048576 bytes; send several requests", b'{"text": "' + b"a" * (1 << 20) + b'"}'),
     ],
 )  # fmt: skip
