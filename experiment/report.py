@@ -40,6 +40,8 @@ def summary(metrics: dict[str, Any], drops: Drops, folder: Path) -> str:
     for split, scores in metrics["test"].items():
         lines.append(f"{split}:")
         lines += [f"  {each['name']:<11} {each['value']:6.2f}  {each['signature']}" for each in scores.values()]
+        lines += [f"  {each}" for each in metrics["left_out"].get(split, {}).values()]
+        lines += [f"  {each}" for each in metrics["remarks"].get(split, [])]
     lines.append(
         f"In {folder}: model, tokenizer, metrics.json, curve.png, and samples and translations of each test set"
     )
