@@ -11,20 +11,19 @@ sacrebleu's own bootstrap test is not used: it centres absolute differences, not
 is about half of what two sides hold. Scores, draws and intervals are sacrebleu's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from sacrebleu.metrics.base import Metric
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
-from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import estimate_ci
 
+from .languages import choose, unfit_for_wmt14
 from .line_statistics import Counts, corpus_scores, line_statistics
+from .metrics.sacrebleu.sacrebleu import metric_of, ter_left_out
 from .metrics.wmt14_bleu import wmt14_bleu
 from .resampling import bar, bootstrap, halves, seed_asked_for
-from .scores import check_lines
+from .scores import NAMES, LeftOut, check_lines
 
 SAMPLES = 1000
 """Of the test set, with replacement, for means and intervals; sacrebleu's own default."""
@@ -60,8 +59,8 @@ class Comparisons(NamedTuple):
 
     sacrebleu: Comparison
     chrf: Comparison
-    ter: Comparison
-    wmt14_bleu: Comparison
+    ter: Comparison | LeftOut
+    wmt14_bleu: Comparison | LeftOut
 
 
 def compare(
@@ -70,6 +69,7 @@ def compare(
     samples: int = SAMPLES,
     trials: int = TRIALS,
     *,
+    language: str | None = None,
     progress: bool = False,
 ) -> Comparisons:
     """Compare translations with the first of them, each against the same references, plain text all.
@@ -82,31 +82,84 @@ def compare(
         references: one a line.
         samples: for means and intervals.
         trials: for p.
+        language: of all; it decides what it does in `score`.
         progress: draw bars on stderr.
 
     Raises:
         ValueError: an output and the references differ in length, there is nothing to score, or the seed is none.
 
     """
+    found = each_comparison(outputs, references, samples, trials, language=language, progress=progress)
+    return Comparisons(**dict(found))  # type: ignore[arg-type]
+
+
+def each_comparison(
+    outputs: Sequence[Sequence[str]],
+    references: Sequence[str],
+    samples: int = SAMPLES,
+    trials: int = TRIALS,
+    *,
+    language: str | None = None,
+    progress: bool = False,
+) -> Iterator[tuple[str, Comparison | LeftOut]]:
+    """Yield what `compare` returns, by name, each as soon as it is there.
+
+    Raises:
+        ValueError: as `compare` does.
+
+    """
     for each in outputs:
         check_lines(each, references)
-    seed = seed_asked_for()
+    language = choose(references, language).language
+    asked = Asked(samples, trials, seed_asked_for(), progress)
+    for name, key in (("sacrebleu", "bleu"), ("chrf", "chrf")):
+        yield name, under(NAMES[name], metric_of(key, language), outputs, references, asked)
+    unfit = unfit_for_wmt14(references, language)
+    yield "wmt14_bleu", LeftOut(NAMES["wmt14_bleu"], unfit) if unfit else of_paper(outputs, references, asked)
+    too_long = ter_left_out(outputs, references, language)  # the one score whose time has no bound comes last
+    yield (
+        "ter",
+        LeftOut(NAMES["ter"], too_long)
+        if too_long
+        else under(NAMES["ter"], metric_of("ter", language), outputs, references, asked),
+    )
 
-    def under(name: str, metric: Metric, outputs: Sequence[Sequence[str]], references: Sequence[str]) -> Comparison:
-        statistics = line_statistics(metric, outputs, references, progress)
-        found = resample(metric, statistics, samples, trials, seed, progress)
-        signature = metric.get_signature()
-        for part in drawn.items():
-            signature.update(*part)
-        return Comparison(name, str(signature), found)
 
-    drawn = {"bs": samples, "ar": trials, "seed": str(seed).lower()}
-    plain = {"sacreBLEU": BLEU(), "chrF": CHRF(), "TER": TER()}
-    bleu, chrf, ter = (under(name, metric, outputs, references) for name, metric in plain.items())
+class Asked(NamedTuple):
+    """What is drawn."""
+
+    samples: int
+    """For means and intervals."""
+    trials: int
+    """For p."""
+    seed: int | None
+    """Of both."""
+    progress: bool
+    """Whether bars are drawn on stderr."""
+
+    def named(self) -> dict[str, int | str]:
+        """Return it as a signature says it."""
+        return {"bs": self.samples, "ar": self.trials, "seed": str(self.seed).lower()}
+
+
+def under(
+    name: str, metric: Metric, outputs: Sequence[Sequence[str]], references: Sequence[str], asked: Asked
+) -> Comparison:
+    """Compare under one score."""
+    statistics = line_statistics(metric, outputs, references, asked.progress)
+    found = resample(metric, statistics, asked.samples, asked.trials, asked.seed, asked.progress)
+    signature = metric.get_signature()
+    for part in asked.named().items():
+        signature.update(*part)
+    return Comparison(name, str(signature), found)
+
+
+def of_paper(outputs: Sequence[Sequence[str]], references: Sequence[str], asked: Asked) -> Comparison:
+    """Compare by the paper's BLEU, on its own tokens."""
     tokenised = [wmt14_bleu.tokenise(each) for each in outputs]
-    paper = under("wmt14_bleu", wmt14_bleu.bleu(), tokenised, wmt14_bleu.tokenise(references))
-    signature = wmt14_bleu.signature(*(f"{key}:{value}" for key, value in drawn.items()))
-    return Comparisons(bleu, chrf, ter, paper._replace(signature=signature))
+    paper = under(NAMES["wmt14_bleu"], wmt14_bleu.bleu(), tokenised, wmt14_bleu.tokenise(references), asked)
+    drawn = (f"{key}:{value}" for key, value in asked.named().items())
+    return paper._replace(signature=wmt14_bleu.signature(*drawn))
 
 
 def resample(
