@@ -41,7 +41,8 @@ class Scores(NamedTuple):
     wmt14_bleu: Score | LeftOut  # 0 to 100, the paper's; of German alone
 
 
-NAMES = {"sacrebleu": "sacreBLEU", "chrf": "chrF", "ter": "TER", "wmt14_bleu": "wmt14_bleu"}
+NAMES = {"sacrebleu": "sacreBLEU", "chrf": "chrF", "wmt14_bleu": "wmt14_bleu", "ter": "TER"}
+"""In the order in which they are computed: TER takes the longest, and comes last."""
 VALIDATION = ("bleu", "chrf", "ter", "wmt14_bleu")
 """What `figure` knows. Higher is better, but of TER."""
 
@@ -73,7 +74,7 @@ def each_score(
     """
     check_lines(hypotheses, references)
     chosen = choose(references, language)
-    for name in Scores._fields:
+    for name in NAMES:
         yield name, one_score(name, hypotheses, references, chosen)
 
 

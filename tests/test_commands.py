@@ -21,7 +21,7 @@ from vaswani.commands import main
 from vaswani.commands.lines import write_lines
 from vaswani.commands.models import find_device
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.evaluation.scores import score
+from vaswani.evaluation.scores import NAMES, score
 from vaswani.evaluation.significance import compare
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.serving.translate import translate
@@ -269,19 +269,17 @@ def test_score_prints_each_figure_with_its_signature(
     references, hypotheses = tmp_path / "references.txt", tmp_path / "hypotheses.txt"
     references.write_text("Ein Nord-Ost-Dialog beginnt heute.\nDas Haus ist alt.\n")
     hypotheses.write_bytes("Ein Nord-Süd-Dialog beginnt heute.\r\nDas Haus ist alt.\r\n".encode())
-    expected = score(
+    scores: Any = score(
         ["Ein Nord-Süd-Dialog beginnt heute.", "Das Haus ist alt."],
         ["Ein Nord-Ost-Dialog beginnt heute.", "Das Haus ist alt."],
     )
     table = run("score", "--references", references, "--hypotheses", hypotheses)[0].decode().splitlines()
     assert [tuple(line.split(maxsplit=2)) for line in table] == [
-        (s.name, f"{s.value:.2f}", s.signature) for s in expected
+        (s.name, f"{s.value:.2f}", s.signature) for s in (getattr(scores, name) for name in NAMES)
     ]
     assert len({line.index(".") for line in table}) == 1  # decimal points stand in one column
     assert main(["score", "--references", str(references), "--hypotheses", str(hypotheses), "--json"]) == 0
-    assert json.loads(capsysbinary.readouterr().out) == {
-        key: part._asdict() for key, part in expected._asdict().items()
-    }
+    assert json.loads(capsysbinary.readouterr().out) == {key: part._asdict() for key, part in scores._asdict().items()}
 
 
 def test_score_compares_several_outputs_with_the_first(
@@ -293,7 +291,8 @@ def test_score_compares_several_outputs_with_the_first(
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
     good, bad = str(tmp_path / "good"), str(tmp_path / "worse")
     asked = ["score", "--references", str(tmp_path / "reference"), "--hypotheses", good, bad]
-    expected = compare([references, worse], references)
+    compared: Any = compare([references, worse], references)
+    expected = [getattr(compared, name) for name in NAMES]
     assert main(asked) == 0
     table = capsysbinary.readouterr().out.decode().splitlines()
     assert [line for line in table if not line.startswith(" ")] == [f"{e.name}  {e.signature}" for e in expected]
@@ -303,8 +302,8 @@ def test_score_compares_several_outputs_with_the_first(
     assert [row[-2] for row in rows[1::2]] == [f"{each.outputs[1].p_value:.4f}" for each in expected]
     assert main([*asked, "--json"]) == 0
     found = json.loads(capsysbinary.readouterr().out)
-    assert found["chrf"]["signature"] == expected.chrf.signature
-    assert found["chrf"]["outputs"][1] == {"file": bad} | expected.chrf.outputs[1]._asdict()
+    assert found["chrf"]["signature"] == compared.chrf.signature
+    assert found["chrf"]["outputs"][1] == {"file": bad} | compared.chrf.outputs[1]._asdict()
     Path(bad).write_text("a\n")
     assert main(asked) == 2
     assert f"{bad} 1" in capsysbinary.readouterr().err.decode()
