@@ -5,6 +5,8 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from .foreign import config_of, recognise
+
 TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "source.spm", "target.spm",
@@ -32,12 +34,9 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the source is none of the three, or computes what ours cannot.
         OSError: a file cannot be read or written.
     """
-    config = args.source / "config.json"
-    is_marian = config.is_file() and model_type(config) == "marian"
-    if not is_marian and args.source.suffix not in (".pt", ".npz"):
-        raise ValueError(
-            f"{args.source} is no folder of a MarianMTModel, no .pt of fairseq and no .npz of tensor2tensor"
-        )
+    kind = config_of(args.source).get("model_type")
+    is_marian = kind == "marian"
+    check_source(args.source, kind)
     if args.source.suffix == ".npz" and args.num_heads is None:
         raise ValueError("an .npz does not tell how many heads a layer has; give --num_heads")
     for name in ("num_heads", "target_space"):
@@ -76,9 +75,19 @@ def run(args: argparse.Namespace) -> None:
         print(f"Note: {note}")
 
 
-def model_type(config: Path) -> object:
-    """Return what a config.json says that its model is; ValueError with its name if it cannot be read."""
-    from vaswani.publishing.records import read_json
-
-    told = read_json(config)
-    return told.get("model_type") if isinstance(told, dict) else None
+def check_source(source: Path, kind: str | None) -> None:
+    """Raise ValueError unless a source, maybe a folder of transformers' of that kind, looks like one of the three."""
+    if kind == "marian":
+        return
+    if kind == "vaswani":
+        raise ValueError(f"{source} is a model of ours already; use it as it is")
+    if kind is not None:
+        raise ValueError(
+            f"{source} is a model of transformers of the type {kind}, and of these only MarianMTModels (marian) are "
+            "imported; vaswani translate takes an encoder-decoder of transformers as it is"
+        )
+    found = recognise(source)
+    if found is not None and not found.is_imported:
+        raise ValueError(f"{source} is {found.what}, and is not imported; {found.way}")
+    if source.suffix not in (".pt", ".npz"):
+        raise ValueError(f"{source} is no folder of a MarianMTModel, no .pt of fairseq and no .npz of tensor2tensor")

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .foreign import told
+
 if TYPE_CHECKING:
     import torch
 
@@ -62,6 +64,8 @@ def check_model_folder(folder: Path, engine: str = "torch") -> None:
     for other, files in EXPORTED_FILES.items():
         if missing and not missing_files(folder, files):
             raise ValueError(f"{folder} holds a model exported to {other}: vaswani translate {folder} --engine {other}")
+    if missing and (line := told(folder)):
+        raise ValueError(line)
     if missing and engine != "torch" and folder.is_dir():
         raise ValueError(
             f"{folder} lacks {', '.join(missing)}. Export a model first: vaswani export MODEL OUT --to {engine}"

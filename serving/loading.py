@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    __version__,
+)
 from transformers.utils import GENERATION_CONFIG_NAME
 
 from vaswani.data.containers import refuse_no_text, refuse_packed
@@ -26,12 +35,13 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
         **how: what `from_pretrained` takes.
 
     Raises:
-        ValueError: its weights are cut off or are not those of its configuration, its settings cannot be read, or a
-            file is compressed.
+        ValueError: its weights are cut off or are not those of its configuration, its settings cannot be read, a file
+            is compressed, or it is no encoder-decoder that transformers knows.
 
     """
     check_files(folder)
     check_settings(folder / GENERATION_CONFIG_NAME)
+    check_network(folder)
     try:
         model, found = AutoModelForSeq2SeqLM.from_pretrained(folder, output_loading_info=True, **how)
     except SafetensorError as error:
@@ -53,6 +63,25 @@ def check_files(folder: Path) -> None:
         refuse_no_text(folder / name)
     for path in (each for ending in WEIGHTS for each in folder.glob(f"*{ending}")):
         refuse_packed(path)
+
+
+def check_network(folder: Path) -> None:
+    """Raise ValueError unless a folder is of an encoder-decoder that transformers knows; it would list all that are."""
+    content, _ = PreTrainedConfig.get_config_dict(folder)
+    kind = content.get("model_type") or f"that is not named ({', '.join(content.get('architectures') or ['unknown'])})"
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except ValueError as error:
+        runs = "" if "auto_map" not in content else ", and the code beside it, which would have to run, is not trusted"
+        if content.get("model_type") in CONFIG_MAPPING:
+            raise
+        raise ValueError(
+            f"{folder} holds a network of a type {kind}, which is none of transformers {__version__}{runs}"
+        ) from error
+    if type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
+        raise ValueError(
+            f"{folder} holds a network of the type {kind}, which is no encoder-decoder over text; give one that is"
+        )
 
 
 def check_settings(file: Path) -> None:

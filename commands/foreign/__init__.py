@@ -1,0 +1,30 @@
+"""What a file or folder is that a command was given and cannot read, and the way out: looked at, never loaded."""
+
+from pathlib import Path
+
+from .files import file_kind
+from .folders import config_of, folder_kind
+from .kinds import TENSORFLOW, Kind
+
+__all__ = ["Kind", "config_of", "recognise", "told"]
+
+
+def recognise(path: Path) -> Kind | None:
+    """Return what lies at a path, if it is known and no model that the library loads.
+
+    Raises:
+        OSError: it cannot be read.
+
+    """
+    if path.is_dir():
+        return folder_kind(path)
+    if path.is_file():
+        return file_kind(path)
+    is_prefix = any(path.parent.glob(f"{path.name}.index"))  # as TensorFlow names its checkpoints
+    return TENSORFLOW if is_prefix else None
+
+
+def told(path: Path) -> str | None:
+    """Return the same as a line that names the way out."""
+    kind = recognise(path)
+    return None if kind is None else f"{path} is {kind.what}; {kind.way}"

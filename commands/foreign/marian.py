@@ -1,0 +1,45 @@
+"""Marian's own models, .npz and .bin: recognised by the settings that they carry, "special:model.yml"."""
+
+import mmap
+import re
+from pathlib import Path
+
+from .kinds import Kind
+
+SETTINGS = "special:model.yml"
+_TOLD = (
+    "version", "type", "enc-depth", "dec-depth", "dim-emb", "transformer-heads", "transformer-dim-ffn",
+    "transformer-ffn-activation", "transformer-preprocess", "transformer-postprocess", "tied-embeddings-all",
+)  # fmt: skip
+_VERSIONS = (1, 2)  # the second is encrypted
+
+
+def is_marian_binary(path: Path) -> bool:
+    """Tell whether a file is a .bin of Marian's: its version, sizes, and then the names of what is in it."""
+    with path.open("rb") as file:
+        version = int.from_bytes(file.read(8), "little")
+        return version in _VERSIONS and SETTINGS.encode() in file.read(1 << 20)
+
+
+def marian(path: Path) -> Kind:
+    """Return what a model of Marian's own is, with its settings as far as they can be read."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found = {name: re.search(rf"(?:^|[\n\0]){name}: *([^\n\0]*)".encode(), content) for name in _TOLD}
+        told = {name: match[1].decode(errors="replace").strip("\"' ") for name, match in found.items() if match}
+    settings = ", ".join(f"{name} {value or 'none'}" for name, value in told.items()) or "its settings cannot be read"
+    what = f"a model of Marian's own ({settings}), not the MarianMTModel that transformers makes of it"
+    beside = path.parent / "decoder.yml"
+    if path.suffix == ".bin":
+        reader = "marian-decoder and pymarian run it, and of the .npz that it was made from"
+    elif beside.is_file():
+        reader = f"CTranslate2 reads it (ct2-opus-mt-converter --model_dir {path.parent} --output_dir OUT), and of it"
+    else:
+        reader = (
+            f"CTranslate2 reads it (ct2-marian-converter --model_path {path} --vocab_paths SOURCE.yml TARGET.yml "
+            "--output_dir OUT), and of it"
+        )
+    return Kind(
+        what,
+        f"{reader} transformers up to 4.47 makes a MarianMTModel (python -m "
+        f"transformers.models.marian.convert_marian_to_pytorch --src {path.parent} --dest OUT) for vaswani import",
+    )
