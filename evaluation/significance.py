@@ -11,20 +11,19 @@ sacrebleu's own bootstrap test is not used: it centres absolute differences, not
 is about half of what two sides hold. Scores, draws and intervals are sacrebleu's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from sacrebleu.metrics.base import Metric
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
-from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import estimate_ci
 
-from .line_statistics import Counts, corpus_scores, line_statistics
+from .languages import choose, unfit_for_wmt14
+from .metrics.sacrebleu.line_statistics import Counts, corpus_scores, line_statistics
+from .metrics.sacrebleu.sacrebleu import metric_of, ter_left_out
 from .metrics.wmt14_bleu import wmt14_bleu
 from .resampling import bar, bootstrap, halves, seed_asked_for
-from .scores import check_lines
+from .scores import NAMES, LeftOut, check_lines
 
 SAMPLES = 1000
 """Of the test set, with replacement, for means and intervals; sacrebleu's own default."""
@@ -60,8 +59,19 @@ class Comparisons(NamedTuple):
 
     sacrebleu: Comparison
     chrf: Comparison
-    ter: Comparison
-    wmt14_bleu: Comparison
+    ter: Comparison | LeftOut
+    wmt14_bleu: Comparison | LeftOut
+
+
+class Draws(NamedTuple):
+    """How often lines are drawn."""
+
+    samples: int
+    """With replacement, for means and intervals."""
+    trials: int
+    """Of sides changed, for p."""
+    seed: int | None
+    """Of both; None for other draws each time."""
 
 
 def compare(
@@ -70,64 +80,109 @@ def compare(
     samples: int = SAMPLES,
     trials: int = TRIALS,
     *,
+    language: str | None = None,
     progress: bool = False,
 ) -> Comparisons:
     """Compare translations with the first of them, each against the same references, plain text all.
 
     The draws are decided by sacrebleu's seed (`SACREBLEU_SEED`, 12345) and the number of lines alone, so a comparison
-    can be repeated and does not depend on the other outputs.
+    can be repeated and does not depend on the other outputs. The language decides what it does in `score`.
 
     Args:
         outputs: a line for each reference.
         references: one a line.
         samples: for means and intervals.
         trials: for p.
+        language: of outputs and references, as `score` takes it.
         progress: draw bars on stderr.
 
     Raises:
-        ValueError: an output and the references differ in length, there is nothing to score, or the seed is none.
+        ValueError: an output and the references differ in length, there is nothing to score, or `SACREBLEU_SEED` is
+            no seed.
+
+    """
+    found = each_comparison(outputs, references, samples, trials, language=language, progress=progress)
+    return Comparisons(**dict(found))  # type: ignore[arg-type]
+
+
+def each_comparison(
+    outputs: Sequence[Sequence[str]],
+    references: Sequence[str],
+    samples: int = SAMPLES,
+    trials: int = TRIALS,
+    *,
+    language: str | None = None,
+    progress: bool = False,
+) -> Iterator[tuple[str, Comparison | LeftOut]]:
+    """Yield what `compare` returns, by name, each as soon as it is there.
+
+    Raises:
+        ValueError: as `compare` does.
 
     """
     for each in outputs:
         check_lines(each, references)
-    seed = seed_asked_for()
+    draws = Draws(samples, trials, seed_asked_for())
+    language = choose(references, language).language
+    for name, key in (("sacrebleu", "bleu"), ("chrf", "chrf"), ("ter", "ter")):
+        too_long = ter_left_out(outputs, references, language) if key == "ter" else None
+        if too_long is not None:
+            yield name, LeftOut(NAMES[name], too_long)
+        else:
+            yield name, under(NAMES[name], metric_of(key, language), outputs, references, draws, progress)
+    yield "wmt14_bleu", of_paper(outputs, references, draws, language, progress)
 
-    def under(name: str, metric: Metric, outputs: Sequence[Sequence[str]], references: Sequence[str]) -> Comparison:
-        statistics = line_statistics(metric, outputs, references, progress)
-        found = resample(metric, statistics, samples, trials, seed, progress)
-        signature = metric.get_signature()
-        for part in drawn.items():
-            signature.update(*part)
-        return Comparison(name, str(signature), found)
 
-    drawn = {"bs": samples, "ar": trials, "seed": str(seed).lower()}
-    plain = {"sacreBLEU": BLEU(), "chrF": CHRF(), "TER": TER()}
-    bleu, chrf, ter = (under(name, metric, outputs, references) for name, metric in plain.items())
+def of_paper(
+    outputs: Sequence[Sequence[str]],
+    references: Sequence[str],
+    draws: Draws,
+    language: str | None,
+    progress: bool = False,
+) -> Comparison | LeftOut:
+    """Compare by the paper's BLEU, on its own tokens."""
+    name = NAMES["wmt14_bleu"]
+    unfit = unfit_for_wmt14(references, language)
+    if unfit is not None:
+        return LeftOut(name, unfit)
     tokenised = [wmt14_bleu.tokenise(each) for each in outputs]
-    paper = under("wmt14_bleu", wmt14_bleu.bleu(), tokenised, wmt14_bleu.tokenise(references))
-    signature = wmt14_bleu.signature(*(f"{key}:{value}" for key, value in drawn.items()))
-    return Comparisons(bleu, chrf, ter, paper._replace(signature=signature))
+    paper = under(name, wmt14_bleu.bleu(), tokenised, wmt14_bleu.tokenise(references), draws, progress)
+    drawn = [part for part in paper.signature.split("|") if part.startswith(("bs:", "ar:", "seed:"))]
+    return paper._replace(signature=wmt14_bleu.signature(*drawn))
 
 
-def resample(
-    metric: Metric, statistics: Counts, samples: int, trials: int, seed: int | None, progress: bool = False
-) -> list[Resampled]:
+def under(
+    name: str,
+    metric: Metric,
+    outputs: Sequence[Sequence[str]],
+    references: Sequence[str],
+    draws: Draws,
+    progress: bool = False,
+) -> Comparison:
+    """Compare outputs with the first under one score; its signature has the draws as those of sacrebleu's tests do."""
+    statistics = line_statistics(metric, outputs, references, name if progress else None)
+    found = resample(metric, statistics, draws, progress)
+    signature = metric.get_signature()
+    for key, drawn in (("bs", draws.samples), ("ar", draws.trials), ("seed", str(draws.seed).lower())):
+        signature.update(key, drawn)
+    return Comparison(name, str(signature), found)
+
+
+def resample(metric: Metric, statistics: Counts, draws: Draws, progress: bool = False) -> list[Resampled]:
     """Compare outputs with the first under one score, from what each line counts.
 
     Args:
         metric: the score.
         statistics: `[outputs, lines, k]`, by `line_statistics`.
-        samples: for means and intervals.
-        trials: for p.
-        seed: of both.
+        draws: how often, and from which seed.
         progress: draw a bar on stderr.
 
     """
     outputs, _, width = statistics.shape
     beside = np.concatenate(list(statistics), axis=1)
-    with bar(samples + trials, progress) as shown:
-        resampled = bootstrap(beside, samples, seed, shown.update).reshape(-1, outputs, width)
-        taken = halves(beside, trials, seed, shown.update).reshape(-1, outputs, width)
+    with bar(draws.samples + draws.trials, progress) as shown:
+        resampled = bootstrap(beside, draws.samples, draws.seed, shown.update).reshape(-1, outputs, width)
+        taken = halves(beside, draws.trials, draws.seed, shown.update).reshape(-1, outputs, width)
     whole = statistics.sum(axis=1)
     found = []
     for number, value in enumerate(corpus_scores(metric, whole)):
