@@ -21,6 +21,7 @@ from sacrebleu.significance import PairedTest
 from vaswani.evaluation import resampling, significance
 from vaswani.evaluation.by_length import bleu_by_length
 from vaswani.evaluation.metrics.sacrebleu.line_statistics import Counts, corpus_scores, line_statistics
+from vaswani.evaluation.metrics.sacrebleu.sacrebleu import SacreBleu
 from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
 from vaswani.evaluation.resampling import bootstrap, halves, seed_asked_for
 from vaswani.evaluation.scores import LeftOut, Score, score
@@ -358,6 +359,19 @@ def test_n_grams_of_one_line_are_held_at_a_time(metric: Metric) -> None:
     """Those of all references are 4 and 12 MB here, and are gigabytes for a large test set."""
     many = drawn(2, 400, 0.1, 0.2)
     assert most_held(lambda: line_statistics(metric, many.outputs, many.references)) < 1_000_000
+
+
+def test_one_output_too_is_scored_with_few_n_grams_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all references at once they are gigabytes for a large test set."""
+    many = drawn(3, 500, 0.1)
+    output, references = [wmt14_bleu.tokenise(each) for each in (*many.outputs, many.references)]
+    whole = wmt14_bleu.bleu().corpus_score(output, [references]).score
+    assert most_held(lambda: wmt14_bleu.corpus_bleu(output, references)) > 1_500_000  # in one slice
+    monkeypatch.setattr(wmt14_bleu, "LINES", 60)
+    assert wmt14_bleu.corpus_bleu(output, references) == whole
+    assert most_held(lambda: wmt14_bleu.corpus_bleu(output, references)) < 800_000
+    bleu = SacreBleu()
+    assert most_held(lambda: bleu._compute(many.outputs[0], many.references, scores=["bleu", "chrf"])) < 1_000_000
 
 
 @pytest.mark.parametrize("draw", [bootstrap, halves])
