@@ -32,9 +32,9 @@ from sacrebleu.significance import PairedTest
 from tqdm import tqdm
 
 from vaswani.commands.lines import read_lines, write_lines
-from vaswani.evaluation.line_statistics import line_statistics
+from vaswani.evaluation.metrics.sacrebleu.line_statistics import line_statistics
 from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
-from vaswani.evaluation.significance import SAMPLES, TRIALS, resample
+from vaswani.evaluation.significance import SAMPLES, TRIALS, Draws, resample
 from vaswani.plots.style import styled
 
 SCORES: dict[str, Callable[[], Metric]] = {"sacreBLEU": BLEU, "chrF": CHRF, "TER": TER, "wmt14_bleu": wmt14_bleu.bleu}
@@ -45,7 +45,7 @@ SEED = 12345
 def by_us(score: str, outputs: Sequence[list[str]], references: list[str]) -> float:
     """Return p by paired approximate randomisation."""
     metric = SCORES[score]()
-    found = resample(metric, line_statistics(metric, outputs, references), SAMPLES, TRIALS, SEED)[1].p_value
+    found = resample(metric, line_statistics(metric, outputs, references), Draws(SAMPLES, TRIALS, SEED))[1].p_value
     assert found is not None
     return found
 

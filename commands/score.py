@@ -92,11 +92,12 @@ def scores_of(
     else:
         from vaswani.evaluation.significance import each_comparison
 
-        yield from each_comparison(outputs, references, language=language, progress=sys.stderr.isatty())
+        watched = sys.stderr is not None and sys.stderr.isatty()
+        yield from each_comparison(outputs, references, language=language, progress=watched)
 
 
 def as_table(score: "Score | Comparison", names: list[str]) -> list[str]:
-    """Return lines: a score, or of a comparison its signature, then value, mean and 95% interval, two-sided p."""
+    """Return lines: a score, or of a comparison its signature, then value, mean, 95% interval and p of each."""
     from vaswani.evaluation.scores import Score
 
     if isinstance(score, Score):

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import estimate_ci
 
 from vaswani.plots import Bucket
 
-from .line_statistics import corpus_scores, line_statistics
+from .languages import choose, lengths
+from .metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
+from .metrics.sacrebleu.sacrebleu import metric_of
 from .resampling import bootstrap, seed_asked_for
 from .scores import check_lines
 from .significance import SAMPLES
@@ -18,14 +19,14 @@ FEWEST = 20
 """Sentences of a bucket; the BLEU of fewer says little, so they join their neighbours."""
 
 
-def lengths_in_buckets(lengths: Sequence[int] | NDArray[np.int64], width: int) -> list[tuple[int, int]]:
-    """Cut the range of lengths, in words, into buckets of `width`, joined until each holds FEWEST sentences.
+def lengths_in_buckets(found: Sequence[int] | NDArray[np.int64], width: int) -> list[tuple[int, int]]:
+    """Cut the range of the lengths that were found into buckets of `width`, joined until each holds FEWEST sentences.
 
     Returns:
         The shortest and the longest that each takes.
 
     """
-    counts = np.bincount(lengths)
+    counts = np.bincount(found)
     up_to = [0, *np.cumsum(counts).tolist()]  # sentences shorter than each length
     longest_of_all = len(counts) - 1
 
@@ -46,7 +47,14 @@ def lengths_in_buckets(lengths: Sequence[int] | NDArray[np.int64], width: int) -
 
 
 def bleu_by_length(
-    sources: Sequence[str], references: Sequence[str], output: Sequence[str], width: int, samples: int = SAMPLES
+    sources: Sequence[str],
+    references: Sequence[str],
+    output: Sequence[str],
+    width: int,
+    samples: int = SAMPLES,
+    *,
+    source_language: str | None = None,
+    language: str | None = None,
 ) -> list[Bucket]:
     """Return sacreBLEU of each bucket of source lengths, with what resampling its sentences tells of its spread.
 
@@ -54,11 +62,14 @@ def bleu_by_length(
         sources: plain text.
         references: likewise.
         output: the translations, likewise.
-        width: words that lengths of a bucket span.
+        width: words that lengths of a bucket span; characters where the sources are written without spaces (`lengths`).
         samples: resamples; sacrebleu's seed decides them.
+        source_language: of the sources, as `lengths` takes it.
+        language: of the others, as `score` takes it.
 
     Raises:
-        ValueError: they differ in length, there is nothing to score, or the width cannot be.
+        ValueError: they differ in length, there is nothing to score, the width cannot be, or `SACREBLEU_SEED` is no
+            seed.
 
     """
     if width < 1:
@@ -66,12 +77,12 @@ def bleu_by_length(
     check_lines(output, references)
     if len(sources) != len(references):
         raise ValueError(f"{len(sources)} sources and {len(references)} references; they must be as many")
-    words = np.array([len(source.split()) for source in sources])
-    metric, seed = BLEU(), seed_asked_for()
+    seed, long = seed_asked_for(), np.array(lengths(sources, source_language).counts)
+    metric = metric_of("bleu", choose(references, language).language)
     (statistics,) = line_statistics(metric, [output], references)
     found = []
-    for shortest, longest in lengths_in_buckets(words, width):
-        chosen = statistics[(shortest <= words) & (words <= longest)]
+    for shortest, longest in lengths_in_buckets(long, width):
+        chosen = statistics[(shortest <= long) & (long <= longest)]
         (score,) = corpus_scores(metric, chosen.sum(axis=0, keepdims=True))
         _, interval = estimate_ci(corpus_scores(metric, bootstrap(chosen, samples, seed)))
         found.append(Bucket(shortest, longest, len(chosen), float(score), float(interval)))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from .line_statistics import Counts
+from .metrics.sacrebleu.line_statistics import Counts
 
 DRAWS = 64
 """Of a block. A multiple of 32: numpy takes 32 Booleans from a number of its generator and throws the rest away at the
@@ -90,4 +90,4 @@ def _sums(draw: Callable[[int], NDArray[np.generic]], statistics: Counts, draws:
 
 def bar(draws: int, progress: bool) -> "tqdm[None]":
     """Return a bar on stderr for `draws`; its `update` is what `tell` wants."""
-    return tqdm(desc="Resampling", total=draws, unit=" draws", disable=not progress)
+    return tqdm(desc="Resampling", total=draws, leave=False, unit=" draws", disable=not progress)

@@ -8,7 +8,7 @@ takes a sample for the population and so finds differences that are not there. T
 a test, and stays the bootstrap's.
 
 sacrebleu's own bootstrap test is not used: it centres absolute differences, not differences, on their mean, and its p
-is about half of what two sides hold. Scores, draws and intervals are sacrebleu's.
+is less than half of what two sides hold. Scores, draws and intervals are sacrebleu's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import estimate_ci
 
 from .languages import choose, unfit_for_wmt14
-from .line_statistics import Counts, corpus_scores, line_statistics
+from .metrics.sacrebleu.line_statistics import Counts, corpus_scores, line_statistics
 from .metrics.sacrebleu.sacrebleu import metric_of, ter_left_out
 from .metrics.wmt14_bleu import wmt14_bleu
 from .resampling import bar, bootstrap, halves, seed_asked_for
@@ -63,6 +63,17 @@ class Comparisons(NamedTuple):
     wmt14_bleu: Comparison | LeftOut
 
 
+class Draws(NamedTuple):
+    """How often lines are drawn."""
+
+    samples: int
+    """With replacement, for means and intervals."""
+    trials: int
+    """Of sides changed, for p."""
+    seed: int | None
+    """Of both; None for other draws each time."""
+
+
 def compare(
     outputs: Sequence[Sequence[str]],
     references: Sequence[str],
@@ -75,18 +86,19 @@ def compare(
     """Compare translations with the first of them, each against the same references, plain text all.
 
     The draws are decided by sacrebleu's seed (`SACREBLEU_SEED`, 12345) and the number of lines alone, so a comparison
-    can be repeated and does not depend on the other outputs.
+    can be repeated and does not depend on the other outputs. The language decides what it does in `score`.
 
     Args:
         outputs: a line for each reference.
         references: one a line.
         samples: for means and intervals.
         trials: for p.
-        language: of all; it decides what it does in `score`.
+        language: of outputs and references, as `score` takes it.
         progress: draw bars on stderr.
 
     Raises:
-        ValueError: an output and the references differ in length, there is nothing to score, or the seed is none.
+        ValueError: an output and the references differ in length, there is nothing to score, or `SACREBLEU_SEED` is
+            no seed.
 
     """
     found = each_comparison(outputs, references, samples, trials, language=language, progress=progress)
@@ -110,77 +122,61 @@ def each_comparison(
     """
     for each in outputs:
         check_lines(each, references)
+    draws = Draws(samples, trials, seed_asked_for())
     language = choose(references, language).language
-    asked = Asked(samples, trials, seed_asked_for(), progress)
     for name, key in (("sacrebleu", "bleu"), ("chrf", "chrf")):
-        yield name, under(NAMES[name], metric_of(key, language), outputs, references, asked)
+        yield name, under(NAMES[name], metric_of(key, language), outputs, references, draws, progress)
     unfit = unfit_for_wmt14(references, language)
-    yield "wmt14_bleu", LeftOut(NAMES["wmt14_bleu"], unfit) if unfit else of_paper(outputs, references, asked)
-    too_long = ter_left_out(outputs, references, language)  # the one score whose time has no bound comes last
-    yield (
-        "ter",
-        LeftOut(NAMES["ter"], too_long)
-        if too_long
-        else under(NAMES["ter"], metric_of("ter", language), outputs, references, asked),
-    )
+    yield "wmt14_bleu", LeftOut(NAMES["wmt14_bleu"], unfit) if unfit else of_paper(outputs, references, draws, progress)
+    too_long = ter_left_out(outputs, references, language)  # what takes the longest comes last
+    if too_long is not None:
+        yield "ter", LeftOut(NAMES["ter"], too_long)
+    else:
+        yield "ter", under(NAMES["ter"], metric_of("ter", language), outputs, references, draws, progress)
 
 
-class Asked(NamedTuple):
-    """What is drawn."""
-
-    samples: int
-    """For means and intervals."""
-    trials: int
-    """For p."""
-    seed: int | None
-    """Of both."""
-    progress: bool
-    """Whether bars are drawn on stderr."""
-
-    def named(self) -> dict[str, int | str]:
-        """Return it as a signature says it."""
-        return {"bs": self.samples, "ar": self.trials, "seed": str(self.seed).lower()}
-
-
-def under(
-    name: str, metric: Metric, outputs: Sequence[Sequence[str]], references: Sequence[str], asked: Asked
+def of_paper(
+    outputs: Sequence[Sequence[str]], references: Sequence[str], draws: Draws, progress: bool = False
 ) -> Comparison:
-    """Compare under one score."""
-    statistics = line_statistics(metric, outputs, references, asked.progress)
-    found = resample(metric, statistics, asked.samples, asked.trials, asked.seed, asked.progress)
-    signature = metric.get_signature()
-    for part in asked.named().items():
-        signature.update(*part)
-    return Comparison(name, str(signature), found)
-
-
-def of_paper(outputs: Sequence[Sequence[str]], references: Sequence[str], asked: Asked) -> Comparison:
     """Compare by the paper's BLEU, on its own tokens."""
     tokenised = [wmt14_bleu.tokenise(each) for each in outputs]
-    paper = under(NAMES["wmt14_bleu"], wmt14_bleu.bleu(), tokenised, wmt14_bleu.tokenise(references), asked)
-    drawn = (f"{key}:{value}" for key, value in asked.named().items())
+    paper = under(NAMES["wmt14_bleu"], wmt14_bleu.bleu(), tokenised, wmt14_bleu.tokenise(references), draws, progress)
+    drawn = [part for part in paper.signature.split("|") if part.startswith(("bs:", "ar:", "seed:"))]
     return paper._replace(signature=wmt14_bleu.signature(*drawn))
 
 
-def resample(
-    metric: Metric, statistics: Counts, samples: int, trials: int, seed: int | None, progress: bool = False
-) -> list[Resampled]:
+def under(
+    name: str,
+    metric: Metric,
+    outputs: Sequence[Sequence[str]],
+    references: Sequence[str],
+    draws: Draws,
+    progress: bool = False,
+) -> Comparison:
+    """Compare outputs with the first under one score; its signature has the draws as those of sacrebleu's tests do."""
+    statistics = line_statistics(metric, outputs, references, name if progress else None)
+    found = resample(metric, statistics, draws, progress)
+    signature = metric.get_signature()
+    for key, drawn in (("bs", draws.samples), ("ar", draws.trials), ("seed", str(draws.seed).lower())):
+        signature.update(key, drawn)
+    return Comparison(name, str(signature), found)
+
+
+def resample(metric: Metric, statistics: Counts, draws: Draws, progress: bool = False) -> list[Resampled]:
     """Compare outputs with the first under one score, from what each line counts.
 
     Args:
         metric: the score.
         statistics: `[outputs, lines, k]`, by `line_statistics`.
-        samples: for means and intervals.
-        trials: for p.
-        seed: of both.
+        draws: how often, and from which seed.
         progress: draw a bar on stderr.
 
     """
     outputs, _, width = statistics.shape
     beside = np.concatenate(list(statistics), axis=1)
-    with bar(samples + trials, progress) as shown:
-        resampled = bootstrap(beside, samples, seed, shown.update).reshape(-1, outputs, width)
-        taken = halves(beside, trials, seed, shown.update).reshape(-1, outputs, width)
+    with bar(draws.samples + draws.trials, progress) as shown:
+        resampled = bootstrap(beside, draws.samples, draws.seed, shown.update).reshape(-1, outputs, width)
+        taken = halves(beside, draws.trials, draws.seed, shown.update).reshape(-1, outputs, width)
     whole = statistics.sum(axis=1)
     found = []
     for number, value in enumerate(corpus_scores(metric, whole)):

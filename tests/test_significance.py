@@ -1,10 +1,9 @@
 """Comparisons: p by its properties and by sacrebleu's own test, that library's scores and intervals, little memory."""
 
-import os
 import random
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import product
+from itertools import combinations, product
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -20,14 +19,23 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
 from vaswani.evaluation import resampling, significance
-from vaswani.evaluation.line_statistics import Counts, corpus_scores, line_statistics
+from vaswani.evaluation.by_length import bleu_by_length
+from vaswani.evaluation.metrics.sacrebleu.line_statistics import Counts, corpus_scores, line_statistics
+from vaswani.evaluation.metrics.sacrebleu.sacrebleu import SacreBleu
 from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
 from vaswani.evaluation.resampling import bootstrap, halves, seed_asked_for
-from vaswani.evaluation.scores import score
-from vaswani.evaluation.significance import Resampled, chance, compare, resample
+from vaswani.evaluation.scores import LeftOut, Score, score
+from vaswani.evaluation.significance import Comparison, Draws, Resampled, chance, compare, resample
 
 METRICS: dict[str, Callable[[], Metric]] = {"sacreBLEU": BLEU, "chrF": CHRF, "TER": TER, "wmt14_bleu": wmt14_bleu.bleu}
 SEED = 12345
+
+
+def all_four(*given: Any, **more: Any) -> list[Comparison]:
+    """What `compare` returns, in the order of `METRICS`, with nothing left out."""
+    found = [each for each in compare(*given, **more) if isinstance(each, Comparison)]
+    assert [each.name for each in found] == list(METRICS)
+    return found
 
 
 class Outputs(NamedTuple):
@@ -55,8 +63,7 @@ def three() -> Outputs:
 @pytest.fixture(scope="module")
 def compared(three: Outputs) -> list[list[Resampled]]:
     """What `compare` finds, by the names of `METRICS` in their order."""
-    whole: Any = compare(three.outputs, three.references)
-    return [each.outputs for each in whole]
+    return [each.outputs for each in all_four(three.outputs, three.references)]
 
 
 @pytest.fixture(autouse=True)
@@ -88,8 +95,9 @@ def test_scores_means_and_intervals_are_those_of_sacrebleus_bootstrap(
     for ours, theirs in zip(compared[place], expected, strict=True):
         assert ours.value == theirs.score
         assert [ours.mean, ours.interval] == pytest.approx([theirs.mean, theirs.ci], rel=1e-4)  # it sums in float32
-    whole: Any = score(three.outputs[0], three.references)
-    assert [each[0].value for each in compared] == [each.value for each in whole]
+    plain = score(three.outputs[0], three.references)[place]
+    assert isinstance(plain, Score)
+    assert compared[place][0].value == plain.value
 
 
 @pytest.mark.parametrize("place", range(4), ids=list(METRICS))
@@ -102,7 +110,7 @@ def test_p_is_that_of_sacrebleus_approximate_randomisation_and_ties(
     outputs = [tokenised(name, each) for each in three.outputs]
     statistics = line_statistics(METRICS[name](), outputs, tokenised(name, three.references))
     monkeypatch.setattr(significance, "EQUAL", -significance.EQUAL)
-    found = [each.p_value for each in resample(METRICS[name](), statistics, 1, 10_000, SEED)]
+    found = [each.p_value for each in resample(METRICS[name](), statistics, Draws(1, 10_000, SEED))]
     assert found == [None, *(each.p_value for each in expected)]
     assert len(set(found)) == 3  # or the wrong ones would pass
     with_ties = [each.p_value for each in compared[place]]
@@ -111,12 +119,11 @@ def test_p_is_that_of_sacrebleus_approximate_randomisation_and_ties(
 
 
 def test_signatures_are_those_of_sacrebleus_own_test(three: Outputs) -> None:
-    found: Any = compare(three.outputs, three.references, samples=50, trials=70)
-    for each, name in zip(found[:3], METRICS, strict=False):
-        assert each.signature == by_sacrebleu(name, three, "ar", 70, n_ar_confidence=50)[1]
-        assert each.name == name
+    *found, paper = all_four(three.outputs, three.references, samples=50, trials=70)
+    for each in found:
+        assert each.signature == by_sacrebleu(each.name, three, "ar", 70, n_ar_confidence=50)[1]
     for part in ("bs:50", "ar:70", "seed:12345", "tok:moses-de", "compounds:atat"):
-        assert part in found.wmt14_bleu.signature.split("|")
+        assert part in paper.signature.split("|")
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -183,7 +190,7 @@ def test_p_is_the_share_of_all_ways_to_change_sides(name: str, seed: int) -> Non
     statistics = line_statistics(
         METRICS[name](), [tokenised(name, each) for each in few.outputs], tokenised(name, few.references)
     )
-    found = resample(METRICS[name](), statistics, 1, 4000, seed)[1].p_value
+    found = resample(METRICS[name](), statistics, Draws(1, 4000, seed))[1].p_value
     assert found == pytest.approx(exact, abs=5 * sqrt(exact * (1 - exact) / 4000))
 
 
@@ -236,23 +243,19 @@ def test_p_is_small_where_something_differs(name: str) -> None:
 
 def test_p_does_not_depend_on_which_output_comes_first(three: Outputs, compared: list[list[Resampled]]) -> None:
     first, second, third = three.outputs
-    turned_round: Any = compare([third, second, first], three.references, samples=1)
-    for found, turned in zip(compared, turned_round, strict=True):
+    for found, turned in zip(compared, all_four([third, second, first], three.references, samples=1), strict=True):
         assert turned.outputs[2].p_value == found[2].p_value
-    two: Any = compare([first, third], three.references, samples=1)
-    for found, alone in zip(compared, two, strict=True):
+    for found, alone in zip(compared, all_four([first, third], three.references, samples=1), strict=True):
         assert alone.outputs[1].p_value == found[2].p_value  # nor on what else is compared
 
 
 def test_an_output_against_itself_differs_by_chance_alone(three: Outputs) -> None:
-    found: Any = compare([three.outputs[0], list(three.outputs[0])], three.references, samples=5, trials=40)
+    found = all_four([three.outputs[0], list(three.outputs[0])], three.references, samples=5, trials=40)
     assert [each.outputs[1].p_value for each in found] == [1.0] * 4
 
 
 def test_one_line_can_fall_to_either_side_and_says_nothing() -> None:
-    found: Any = compare(
-        [["Das Haus ist alt und groß."], ["Ja."]], ["Das Haus ist alt und groß."], samples=5, trials=40
-    )
+    found = all_four([["Das Haus ist alt und groß."], ["Ja."]], ["Das Haus ist alt und groß."], samples=5, trials=40)
     assert [each.outputs[1].p_value for each in found] == [1.0] * 4
 
 
@@ -261,16 +264,55 @@ def test_outputs_that_a_score_cannot_tell_apart_differ_by_chance_alone() -> None
     references = ["Das Haus ist alt.", "Wir gehen nach Hause.", "Der Hund läuft."] * 4
     lines = [line.replace("alt", "groß").replace("Hund", "Hase") for line in references]
     spaced = [line.replace(".", " .") for line in lines]
-    found: Any = compare([lines, spaced, [line.upper() for line in lines]], references, samples=50, trials=500)
-    assert [output.p_value for output in found.sacrebleu.outputs][1] == 1.0
-    assert [output.p_value for output in found.ter.outputs][2] == 1.0
-    assert [output.p_value for output in found.sacrebleu.outputs][2] < 0.05
+    found = all_four([lines, spaced, [line.upper() for line in lines]], references, samples=50, trials=500)
+    (_, same, other), (_, _, same_edits) = found[0].outputs, found[2].outputs
+    assert (same.p_value, same_edits.p_value) == (1.0, 1.0)
+    assert other.p_value is not None
+    assert other.p_value < 0.05
 
 
 def test_the_papers_bleu_of_no_four_words_in_a_row_is_0() -> None:
-    found: Any = compare([["Das Haus war alt."]], ["Das Haus ist alt."], samples=20)
-    (only,) = found.wmt14_bleu.outputs
-    assert only == (0.0, 0.0, 0.0, None)
+    *_, paper = all_four([["Das Haus war alt."]], ["Das Haus ist alt."], samples=20)
+    assert paper.outputs == [(0.0, 0.0, 0.0, None)]
+
+
+# The language
+
+
+CHINESE = ["猫坐在垫子上。", "狗在公园里跑得很快。", "他们明天去Shanghai开会。"] * 8
+
+
+def test_the_language_reaches_the_tokeniser_and_what_does_not_fit_it_is_left_out_in_the_words_of_a_score() -> None:
+    one = [line.replace("垫子", "椅子") for line in CHINESE]
+    other = [line.replace("公园里", "家里").replace("Shanghai", "北京") for line in CHINESE]
+    found = compare([one, other], CHINESE, samples=50, trials=300, language="zh")
+    alone = score(one, CHINESE, language="zh")
+    assert isinstance(found.wmt14_bleu, LeftOut)
+    assert found.wmt14_bleu == alone.wmt14_bleu
+    for ours, plain, part in zip(found[:3], alone[:3], ("tok:zh", "nc:6", "tercom-letters-apart"), strict=True):
+        assert isinstance(ours, Comparison)
+        assert isinstance(plain, Score)
+        assert ours.outputs[0].value == plain.value
+        assert part in ours.signature
+    chosen = bleu_by_length(CHINESE, CHINESE, one, 30, samples=5, language="zh")
+    assert [each.bleu for each in chosen] == [alone.sacrebleu.value]
+    letters = bleu_by_length(CHINESE, CHINESE, one, 30, samples=5, language="th")  # cut letter by letter
+    assert letters != chosen
+
+
+def test_edits_that_would_take_too_long_are_left_out_in_the_words_of_a_score() -> None:
+    lines = [" ".join(f"w{number}" for number in range(400)), "Das Haus ist alt."]
+    found = compare([lines, lines], lines, samples=5, trials=5).ter
+    assert isinstance(found, LeftOut)
+    assert found == score(lines, lines).ter
+
+
+def test_tokenised_text_is_told_once_an_output(caplog: pytest.LogCaptureFixture) -> None:
+    plain = ["Das Haus ist alt."] * 100
+    compare([[line.replace(".", " .") for line in plain], plain], plain, samples=5, trials=5)
+    assert [record.getMessage() for record in caplog.records] == [
+        "100 of 100 lines end in a full stop after a space, as tokenised text does; BLEU of plain text is another"
+    ]
 
 
 # Draws
@@ -279,13 +321,14 @@ def test_the_papers_bleu_of_no_four_words_in_a_row_is_0() -> None:
 def test_a_comparison_can_be_repeated_and_drawn_anew(three: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
     def found(seed: str) -> Any:
         monkeypatch.setenv("SACREBLEU_SEED", seed)
-        return compare(three.outputs[:2], three.references, samples=30, trials=100)
+        return all_four(three.outputs[:2], three.references, samples=30, trials=100)
 
-    assert found("0") == found("0")
-    assert "seed:0" in found("0").chrf.signature.split("|")
-    assert [each.outputs for each in found("0")] != [each.outputs for each in found("1")]
-    assert [each.outputs for each in found("None")] != [each.outputs for each in found("none")]
-    assert "seed:none" in found("NONE").chrf.signature.split("|")
+    zero, none = found("0"), found("None")
+    assert found("0") == zero
+    assert ["seed:0" in each.signature.split("|") for each in zero] == [True] * 4
+    assert ["seed:none" in each.signature.split("|") for each in none] == [True] * 4
+    drawn = [[each.outputs for each in four] for four in (zero, found("1"), none, found("none"))]
+    assert all(one != other for one, other in combinations(drawn, 2))
 
 
 @pytest.mark.parametrize("seed", ["", "-1", "1.5", "seven"])
@@ -318,6 +361,19 @@ def test_n_grams_of_one_line_are_held_at_a_time(metric: Metric) -> None:
     assert most_held(lambda: line_statistics(metric, many.outputs, many.references)) < 1_000_000
 
 
+def test_one_output_too_is_scored_with_few_n_grams_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all references at once they are gigabytes for a large test set."""
+    many = drawn(3, 500, 0.1)
+    output, references = [wmt14_bleu.tokenise(each) for each in (*many.outputs, many.references)]
+    whole = wmt14_bleu.bleu().corpus_score(output, [references]).score
+    assert most_held(lambda: wmt14_bleu.corpus_bleu(output, references)) > 1_500_000  # in one slice
+    monkeypatch.setattr(wmt14_bleu, "LINES", 60)
+    assert wmt14_bleu.corpus_bleu(output, references) == whole
+    assert most_held(lambda: wmt14_bleu.corpus_bleu(output, references)) < 800_000
+    bleu = SacreBleu()
+    assert most_held(lambda: bleu._compute(many.outputs[0], many.references, scores=["bleu", "chrf"])) < 1_000_000
+
+
 @pytest.mark.parametrize("draw", [bootstrap, halves])
 def test_draws_of_one_block_are_held_at_a_time(draw: Callable[..., Counts]) -> None:
     """One draw of each line in every sample at once would be 160 MB."""
@@ -332,5 +388,4 @@ def test_lines_are_compared_without_a_bar_unless_one_is_asked_for(
     for progress in (False, True):
         compare(three.outputs, three.references, samples=5, trials=5, progress=progress)
         shown = capfd.readouterr().err
-        assert ("60/60" in shown, "Resampling: 100%" in shown) == (progress, progress)
-    assert os.environ.get("SACREBLEU_SEED") is None
+        assert [f"{name}: " in shown for name in (*METRICS, "Resampling")] == [progress] * 5

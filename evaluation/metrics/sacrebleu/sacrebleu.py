@@ -16,6 +16,7 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
 from .by_language import bleu_tokenizer, has_spaces, language_seen, set_apart
+from .line_statistics import corpus_scores, line_statistics
 from .ter_cost import reason_against
 
 DESCRIPTION = "Corpus BLEU (cased), chrF and TER of sacrebleu, from 0 to 100, with their signatures."
@@ -65,7 +66,8 @@ class SacreBleu(evaluate.Metric):
                     found["ter"] = found["ter_signature"] = None
                     continue
             metric = metric_of(name, language)
-            found[name] = metric.corpus_score(predictions, [references]).score
+            (value,) = corpus_scores(metric, line_statistics(metric, [predictions], references).sum(axis=1))
+            found[name] = float(value)
             found[f"{name}_signature"] = str(metric.get_signature())
         return found
 
