@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sacrebleu.metrics.bleu import BLEU
-
 from vaswani.plots import Bucket
 
+from .languages import choose, lengths
+from .metrics.sacrebleu.sacrebleu import metric_of
 from .scores import check_lines
 from .significance import SAMPLES
 
@@ -35,7 +35,14 @@ def lengths_in_buckets(lengths: Sequence[int], width: int) -> list[tuple[int, in
 
 
 def bleu_by_length(
-    sources: Sequence[str], references: Sequence[str], output: Sequence[str], width: int, samples: int = SAMPLES
+    sources: Sequence[str],
+    references: Sequence[str],
+    output: Sequence[str],
+    width: int,
+    samples: int = SAMPLES,
+    *,
+    source_language: str | None = None,
+    language: str | None = None,
 ) -> list[Bucket]:
     """Return sacreBLEU of each bucket of source lengths, with what resampling its sentences tells of its spread.
 
@@ -43,8 +50,10 @@ def bleu_by_length(
         sources: plain text.
         references: likewise.
         output: the translations, likewise.
-        width: words that lengths of a bucket span.
+        width: words that lengths of a bucket span; characters where the sources are written without spaces (`lengths`).
         samples: resamples; sacrebleu's seed decides them.
+        source_language: of the sources, as `lengths` takes it.
+        language: of the others, as `score` takes it.
 
     Raises:
         ValueError: they differ in length, there is nothing to score, or the width cannot be.
@@ -55,11 +64,12 @@ def bleu_by_length(
     check_lines(output, references)
     if len(sources) != len(references):
         raise ValueError(f"{len(sources)} sources and {len(references)} references; they must be as many")
-    words = [len(source.split()) for source in sources]
+    words = lengths(sources, source_language).counts
+    metric = metric_of("bleu", choose(references, language).language)
     found = []
     for shortest, longest in lengths_in_buckets(words, width):
         chosen = [place for place, each in enumerate(words) if shortest <= each <= longest]
-        score = BLEU().corpus_score(
+        score = metric.corpus_score(
             [output[place] for place in chosen], [[references[place] for place in chosen]], n_bootstrap=samples
         )
         found.append(Bucket(shortest, longest, len(chosen), float(score.score), float(score._ci)))
