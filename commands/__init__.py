@@ -5,6 +5,7 @@ What is heavy (torch, evaluate) is imported by `run`, so that help and mistakes 
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -47,6 +48,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         about = (module.__doc__ or "").splitlines()[0]
         module.add_arguments(commands.add_parser(name, help=about, description=about, allow_abbrev=False))
     args = parser.parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be of the letters that stdout takes
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         COMMANDS[args.command].run(args)
         if sys.stdout is not None:  # it may be closed

@@ -71,7 +71,7 @@ def check_readable(path: Path | None, flag: str = "--input") -> None:
         path.open("rb").close()
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     r"""Return a file's name as text that can be printed: bytes of it that are not UTF-8 as \xe9."""
     return os.fsencode(path).decode(errors="backslashreplace")
 

@@ -1,11 +1,12 @@
 """Draw pictures: positional encodings, schedules, learning curves, attention heads, BLEU by length, Table 3."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .lines import read_lines
+from .lines import read_lines, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--references", metavar="FILE", type=Path, required=True, help="the right translation")
     one.add_argument("--hypotheses", metavar="FILE", type=Path, nargs="+", required=True, help="the translations")
     one.add_argument("--names", metavar="NAME", nargs="+", help="of the translations (default: their files)")
-    one.add_argument("--width", metavar="W", type=int, default=5, help="words that a bucket spans (default: 5)")
+    one.add_argument(
+        "--width", metavar="W", type=int, default=5,
+        help="words that a bucket spans, or characters of text without spaces (default: 5)",
+    )  # fmt: skip
+    one.add_argument("--source_language", metavar="CODE", help="of the sources (default: what their script tells)")
+    one.add_argument("--language", metavar="CODE", help="of the translations, as `vaswani score` takes it")
 
     one = pictures.add_parser("table3", help="Table 3 as a chart, of the runs of recipes/table3.py that have ended.")
     one.add_argument("folder", metavar="FOLDER", type=Path, help="such as runs/table3; chart and table are left there")
@@ -160,7 +166,7 @@ def names_apart(paths: list[Path]) -> list[str]:
     if len(set(whole)) < len(whole):
         raise ValueError(f"{' '.join(map(str, paths))}: one is named twice")
     longest = max(len(path.parts) for path in whole)
-    several = (["/".join(path.parts[-parts:]) for path in whole] for parts in range(1, longest + 1))
+    several = ([shown("/".join(path.parts[-parts:])) for path in whole] for parts in range(1, longest + 1))
     return next(names for names in several if len(set(names)) == len(names))
 
 
@@ -233,14 +239,19 @@ def among(what: str, number: int, count: int) -> int:
 
 def lengths(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot lengths`."""
-    names = args.names or names_apart(args.hypotheses)
+    names = [shown(name) for name in args.names] if args.names else names_apart(args.hypotheses)
     if len(set(names)) != len(args.hypotheses):
         raise ValueError(f"{len(args.hypotheses)} translations need as many --names, unlike each other: {names}")
     sources, references = read_lines(args.sources), read_lines(args.references)
     outputs = [read_lines(path) for path in args.hypotheses]
 
     from vaswani.evaluation.by_length import bleu_by_length
+    from vaswani.evaluation.languages import lengths as lengths_of
+    from vaswani.evaluation.scores import remarks
     from vaswani.plots import draw_bleu_by_length
 
-    found = [bleu_by_length(sources, references, output, args.width) for output in outputs]
-    return draw_bleu_by_length(dict(zip(names, found, strict=True)))
+    for remark in remarks(references, args.language):
+        print(f"vaswani plot: {remark}", file=sys.stderr)
+    told = {"source_language": args.source_language, "language": args.language}
+    found = [bleu_by_length(sources, references, output, args.width, **told) for output in outputs]
+    return draw_bleu_by_length(dict(zip(names, found, strict=True)), lengths_of(sources, args.source_language).unit)

@@ -127,7 +127,7 @@ def load(args: argparse.Namespace) -> "Translator":
         search,
         args.tokens_per_batch // args.beams,
         min(args.max_tokens, most),
-        by_attention(models, tokenizer) if args.align else None,
+        by_attention(models, tokenizer, letters_apart=True) if args.align else None,
         most,
     )
 

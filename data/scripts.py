@@ -53,6 +53,12 @@ _MIXED = {
 }
 """ISO 15924 codes that are not the name of one script."""
 
+WITHOUT_SPACES = (
+    "Han", "Bopomofo", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Tai_Tham", "Tai_Le",
+    "New_Tai_Lue", "Tai_Viet", "Javanese", "Balinese", "Yi",
+)  # fmt: skip
+"""Scripts whose languages put no spaces between words."""
+
 _OF_EVERY_SCRIPT = r"\p{Script=Common}\p{Script=Inherited}"  # letters too: µ, and the long mark of Katakana
 
 

@@ -13,7 +13,7 @@ class Bucket(NamedTuple):
     """Sentences of like length."""
 
     shortest: int
-    """Words of the source."""
+    """Words of the source, or characters."""
     longest: int
     sentences: int
     bleu: float
@@ -22,8 +22,14 @@ class Bucket(NamedTuple):
 
 
 @styled
-def draw_bleu_by_length(outputs: Mapping[str, Sequence[Bucket]]) -> Figure:
-    """Draw BLEU of each bucket for one or several translations of the same sentences, and how many there are."""
+def draw_bleu_by_length(outputs: Mapping[str, Sequence[Bucket]], unit: str = "words") -> Figure:
+    """Draw BLEU of each bucket for one or several translations of the same sentences, and how many there are.
+
+    Args:
+        outputs: the buckets of each translation, by its name.
+        unit: what the lengths count.
+
+    """
     buckets = next(iter(outputs.values()))
     figure = Figure(figsize=(max(5.0, 1.6 + 0.85 * len(buckets)), 5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -42,7 +48,7 @@ def draw_bleu_by_length(outputs: Mapping[str, Sequence[Bucket]]) -> Figure:
     above.set(ylabel="sacreBLEU, 95% interval", title="BLEU by length of the source")
     above.set_ylim(bottom=0)
     above.grid(axis="y")
-    below.set(ylabel="sentences", xlabel="words of the source")
+    below.set(ylabel="sentences", xlabel=f"{unit} of the source")
     below.margins(y=0.25)
     below.set_xticks(places, [str(b.shortest) if b.shortest == b.longest else f"{b.shortest}–{b.longest}"
                               for b in buckets])  # fmt: skip

@@ -9,11 +9,14 @@ Shapes: B sentences, S source and T target symbols, n and m words.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import regex
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from vaswani.data.scripts import WITHOUT_SPACES
 
 from .attention import attending, source_attention
 from .search import positions
@@ -24,9 +27,21 @@ Align = Callable[[list[str], list[str]], list[str]]
 Learned positions have an end: words that lie wholly beyond it have no pair.
 """
 
+_OWN = "".join(rf"\p{{Script={script}}}" for script in WITHOUT_SPACES) + "\u3000-\u303f\u30fb\u30fc\uff00-\uffef"
+_UNITS = regex.compile(rf"[{_OWN}]\p{{M}}*|[^{_OWN}]+")
+"""A letter of a script without spaces, or a sign of East Asian punctuation, with its marks; or what is between such."""
 
-def by_attention(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerBase) -> Align:
+
+def by_attention(
+    models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerBase, *, letters_apart: bool = False
+) -> Align:
     """Return what aligns by the attention of a network, or by the mean of several.
+
+    Args:
+        models: one or several that share the tokenizer.
+        tokenizer: it tells which characters a symbol stands for.
+        letters_apart: take each letter of a script without spaces, as Han and Thai, for a word. Otherwise words stand
+            between white space alone, and a Chinese sentence is one.
 
     Raises:
         ValueError: a network's attention is not found.
@@ -48,8 +63,8 @@ def by_attention(models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokeniz
         return [
             pharaoh(
                 each[: len(symbols[i]), : len(read.input_ids[i])],
-                words(targets[i], written.offset_mapping[i])[:longest],
-                words(sources[i], read.offset_mapping[i]),
+                words(targets[i], written.offset_mapping[i], letters_apart)[:longest],
+                words(sources[i], read.offset_mapping[i], letters_apart),
             )
             for i, each in enumerate(mean)
         ]
@@ -62,26 +77,38 @@ def layer(layers: int) -> int:
     return layers - 1 if layers < 5 else layers - 2
 
 
-def words(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the number of the word, from 0, that each symbol belongs to; -1 for </s> and mere white space.
+def spans(text: str, letters_apart: bool) -> Iterator[tuple[int, int]]:
+    """Yield where each word begins and ends."""
+    for match in re.finditer(r"\S+", text):
+        if letters_apart:
+            yield from (unit.span() for unit in _UNITS.finditer(text, *match.span()))
+        else:
+            yield match.span()
 
-    Words stand between white space. A symbol belongs to the word of its last character, as a space belongs to the word
-    after it.
-    """
+
+def words(text: str, offsets: Sequence[tuple[int, int]], letters_apart: bool) -> list[list[int]]:
+    """Return the numbers of the words, from 0, that each symbol is of; none for </s> and mere white space."""
     word_of = [-1] * len(text)
-    for number, match in enumerate(re.finditer(r"\S+", text)):
-        word_of[match.start() : match.end()] = [number] * len(match[0])
-    return [word_of[end - 1] if end > start else -1 for start, end in offsets]
+    for number, (start, end) in enumerate(spans(text, letters_apart)):
+        word_of[start:end] = [number] * (end - start)
+    return [[word for word in dict.fromkeys(word_of[start:end]) if word >= 0] for start, end in offsets]
 
 
-def pharaoh(weights: Tensor, target_words: list[int], source_words: list[int]) -> str:
-    """Return "i-j" for each target word j and its source word i, given (T, S) weights and the words of T and S."""
-    n, m = max(source_words, default=-1) + 1, max(target_words, default=-1) + 1
-    if not n or not m:
+def pharaoh(weights: Tensor, target_words: list[list[int]], source_words: list[list[int]]) -> str:
+    """Return "i-j" for each target word j and its source word i, given (T, S) weights and the words of T and S.
+
+    A symbol of several words shares what it is attended with among them.
+    """
+    (wrote, j, _), (read, i, share) = (of_symbols(each) for each in (target_words, source_words))
+    if not len(i) or not len(j):
         return ""
-    of_words = weights.new_zeros(m + 1, n + 1)  # one more for what is no word
-    of_words.index_put_(
-        (torch.tensor(target_words)[:, None], torch.tensor(source_words)[None]), weights, accumulate=True
-    )
-    best = of_words[:m, :n].argmax(1).tolist()
-    return " ".join(f"{i}-{j}" for j, i in enumerate(best))
+    of_words = weights.new_zeros(int(j.max()) + 1, int(i.max()) + 1)
+    of_words.index_put_((j[:, None], i[None]), weights[wrote][:, read] * share.to(weights), accumulate=True)
+    return " ".join(f"{best}-{word}" for word, best in enumerate(of_words.argmax(1).tolist()))
+
+
+def of_symbols(words: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return, of each link of a symbol and a word, the symbol, the word, and the share of the symbol that it is."""
+    links = [(symbol, word, 1 / len(each)) for symbol, each in enumerate(words) for word in each]
+    symbols, numbers, shares = ([link[part] for link in links] for part in range(3))
+    return torch.tensor(symbols, dtype=torch.long), torch.tensor(numbers, dtype=torch.long), torch.tensor(shares)

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
+from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.modeling_vaswani import MultiHeadAttention
 from vaswani.serving import attention
-from vaswani.serving.alignment import by_attention, layer
+from vaswani.serving.alignment import by_attention, layer, spans
 from vaswani.serving.attention import attentions, source_attention
 
 MakeModel = Callable[..., Any]
@@ -72,6 +73,29 @@ def test_symbols_make_words(toy_tokenizer: PreTrainedTokenizerFast) -> None:
     assert len({len(toy_tokenizer(word).input_ids) for word in text.split()}) > 3
     words = range(len(text.split()))
     assert by_attention([model], toy_tokenizer)([text], [text]) == [" ".join(f"{n}-{n}" for n in words)]
+
+
+def test_letters_of_scripts_without_spaces_are_words_where_that_is_asked(
+    toy_tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    """A copy again: signs of East Asia and letters stand alone, with their marks; what is between them is a word."""
+    model = looking_ahead([0], len(toy_tokenizer))
+    text = "他在2020年 bought，ไก่ 3.5米。"
+    units = ["他", "在", "2020", "年", "bought", "，", "ไ", "ก่", "3.5", "米", "。"]
+    assert "".join(units) == text.replace(" ", "")
+    assert len(toy_tokenizer(text).input_ids) < 63
+    (found,) = by_attention([model], toy_tokenizer, letters_apart=True)([text], [text])
+    assert found == " ".join(f"{n}-{n}" for n in range(len(units)))
+    assert by_attention([model], toy_tokenizer)([text], [text]) == ["0-0 1-1 2-2"]
+
+
+def test_a_symbol_of_several_letters_is_all_of_theirs() -> None:
+    """Two symbols of two and three letters: each letter comes from the first one of the symbol that it stands in."""
+    tokenizer = learn_tokenizer(["世界 你好吗"] * 9, 275, show_progress=False)
+    text = "世界 你好吗"
+    assert len(tokenizer(text).input_ids) == 3
+    (found,) = by_attention([looking_ahead([0], len(tokenizer))], tokenizer, letters_apart=True)([text], [text])
+    assert found == "0-0 0-1 2-2 2-3 2-4"
 
 
 def test_several_models_align_by_their_mean(toy_tokenizer: PreTrainedTokenizerFast) -> None:
@@ -152,14 +176,17 @@ def test_what_was_cut_off_at_the_last_position_is_aligned_up_to_it(
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=4)
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @given(sources=TEXTS, targets=TEXTS)
 @settings(max_examples=40, deadline=None)
 def test_every_target_word_has_one_source_word(
-    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, sources: list[str], targets: list[str]
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, sources: list[str], targets: list[str], apart: bool
 ) -> None:
     pairs = list(zip(sources, targets, strict=False))
-    found = by_attention([talker()], toy_tokenizer)(*map(list, zip(*pairs, strict=True)))
+    found = by_attention([talker()], toy_tokenizer, letters_apart=apart)(*map(list, zip(*pairs, strict=True)))
     for (source, target), alignment in zip(pairs, found, strict=True):
+        read, wrote = (len(list(spans(text, apart))) for text in (source, target))
+        assert apart or (read, wrote) == (len(source.split()), len(target.split()))
         links = [tuple(map(int, link)) for link in re.findall(r"(\d+)-(\d+)", alignment)]
-        assert [j for _, j in links] == (list(range(len(target.split()))) if source.split() else [])
-        assert all(i < len(source.split()) for i, _ in links)
+        assert [j for _, j in links] == (list(range(wrote)) if read else [])
+        assert all(i < read for i, _ in links)

@@ -6,7 +6,7 @@ without our package, so it imports nothing of that.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -61,9 +61,9 @@ _NEEDS = {
 """The language of a tokeniser, sacrebleu's extra that brings what it needs, and that."""
 
 _OWN = "".join(rf"\p{{Script={script}}}" for script in WITHOUT_SPACES)
-_LETTERS = regex.compile(r"\p{L}+")
-_OF_SCRIPT = {script: regex.compile(rf"[\p{{L}}&&\p{{Script={script}}}]+", regex.VERSION1)
-              for script in (*WITHOUT_SPACES, "Hangul")}  # fmt: skip
+_OF_SCRIPT = {script: regex.compile(rf"[\p{{L}}&&\p{{Script={script}}}]+", regex.VERSION1) for script in WITHOUT_SPACES}
+_HANGUL_WORDS = regex.compile(r"\p{Script=Hangul}+")
+_OTHER_WORDS = regex.compile(rf"[\p{{L}}--[{_OWN}\p{{Script=Hangul}}]]+", regex.VERSION1)
 # A letter with the marks on it, or the punctuation and wide forms of East Asia.
 _APART = regex.compile(rf"([{_OWN}]\p{{M}}*|[\u3000-\u303f\u30fb\u30fc\uff00-\uffef])")
 _KANA = 0.1  # of the letters of Japanese half or more are kana, of Chinese none but in names
@@ -126,26 +126,25 @@ def code_parts(language: str) -> tuple[str, str]:
 
 
 def language_seen(lines: Sequence[str]) -> str | None:
-    """Return the language that a text shows by its letters, if most of them are of a script without spaces, or Hangul.
+    """Return the language that a text shows by its letters, if most of its words are of a script without spaces.
+
+    There each letter counts as a word, and elsewhere a run of letters; so do those of Hangul, which has spaces, but a
+    tokeniser of its own.
 
     Returns:
-        "zh", "ja", "ko", or a mere script as "und-Thai"; None where the letters do not tell.
+        "zh", "ja", "ko", or a mere script as "und-Thai"; None where most words are others, or there are none.
 
     """
-    telling = [line for line in lines if not line.isascii()]
-    found = {script: _count(pattern, telling) for script, pattern in _OF_SCRIPT.items()} if telling else {}
-    if not any(found.values()) or 2 * sum(found.values()) < _count(_LETTERS, lines):
+    telling = "\n".join(line for line in lines if not line.isascii())
+    found = {script: sum(map(len, pattern.findall(telling))) for script, pattern in _OF_SCRIPT.items()}
+    found["Hangul"] = len(_HANGUL_WORDS.findall(telling))
+    if not telling or sum(found.values()) <= sum(len(_OTHER_WORDS.findall(line)) for line in lines):
         return None
     most = max(found, key=lambda script: found[script])
     kana = found["Hiragana"] + found["Katakana"]
     if most in ("Han", "Hiragana", "Katakana", "Bopomofo"):
-        return "ja" if kana >= _KANA * (kana + found["Han"]) and kana else "zh"
+        return "ja" if kana > _KANA * (kana + found["Han"]) else "zh"
     return "ko" if most == "Hangul" else f"und-{_SCRIPTS[most].split()[0]}"
-
-
-def _count(pattern: "regex.Pattern[str]", lines: Iterable[str]) -> int:
-    """Return how many letters a pattern of runs of them finds."""
-    return sum(len(run) for line in lines for run in pattern.findall(line))
 
 
 def set_apart(text: str) -> str:
