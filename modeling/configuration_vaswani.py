@@ -2,8 +2,14 @@
 
 from typing import Any, Literal
 
-from huggingface_hub.dataclasses import strict
-from transformers.configuration_utils import PreTrainedConfig
+from transformers.utils.versions import require_version
+
+READERS = "transformers>=5.4"
+"""What loads a saved model without this package, as pip and `require_version` write it: tried, see docs/hub.md."""
+require_version(READERS, f"This model's code needs it; pip install -U '{READERS}'")  # or the names below are not there
+
+from huggingface_hub.dataclasses import strict  # noqa: E402
+from transformers.configuration_utils import PreTrainedConfig  # noqa: E402
 
 
 @strict
@@ -18,7 +24,7 @@ class VaswaniConfig(PreTrainedConfig):
     """
 
     model_type = "vaswani"
-    keys_to_ignore_at_inference = ["past_key_values"]  # noqa: RUF012  (the Trainer adds a list to it)
+    keys_to_ignore_at_inference = ["past_key_values", "cache"]  # noqa: RUF012  (the Trainer adds a list to it)
     attribute_map = {  # noqa: RUF012  (PreTrainedConfig declares it without ClassVar)
         "hidden_size": "d_model",
         "num_attention_heads": "num_heads",

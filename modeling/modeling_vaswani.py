@@ -32,6 +32,7 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 from .configuration_vaswani import VaswaniConfig
 from .generation_vaswani import arrange
 from .pipeline_vaswani import TranslationPipeline as TranslationPipeline  # named here, it is saved with every model
+from .search_vaswani import CACHE
 
 # --- 3.4 Embeddings, 3.5 Positional encoding --------------------------------------------------------------------------
 
@@ -314,6 +315,11 @@ def embed(tokens: nn.Embedding, input_ids: Tensor | None, inputs_embeds: Tensor 
     return tokens(input_ids) if inputs_embeds is None else inputs_embeds
 
 
+def named(cache: Cache | None) -> dict[str, Any]:
+    """Return a cache under the name that this version of transformers gives it."""
+    return {CACHE: cache}
+
+
 class Stack(VaswaniPreTrainedModel):
     """Half of a model, around a table that it shares with the other half; it is saved and loaded with the whole."""
 
@@ -414,7 +420,7 @@ class VaswaniDecoder(Stack):
         self_cache = past_key_values.self_attention_cache if past_key_values is not None else None
         if isinstance(self_cache, StaticCache) and self.config._attn_implementation == "flex_attention":
             raise ValueError("flex_attention goes wrong with a static cache; choose sdpa, or a dynamic cache")
-        mask = create_causal_mask(self.config, embeddings, attention_mask, past_key_values=self_cache)
+        mask = create_causal_mask(self.config, embeddings, attention_mask, **named(self_cache))
         asking = embeddings.reshape(encoder_hidden_states.shape[0], -1, embeddings.shape[-1])  # beams share a source
         memory_mask = create_bidirectional_mask(
             self.config, asking, encoder_attention_mask, encoder_hidden_states=encoder_hidden_states
@@ -423,7 +429,7 @@ class VaswaniDecoder(Stack):
         for layer in self.layers:
             hidden = layer(hidden, mask, encoder_hidden_states, memory_mask, past_key_values=past_key_values, **kwargs)
         return BaseModelOutputWithPastAndCrossAttentions(
-            last_hidden_state=self.final_norm(hidden), past_key_values=past_key_values
+            last_hidden_state=self.final_norm(hidden), **named(past_key_values)
         )
 
 
@@ -460,6 +466,7 @@ class VaswaniModel(VaswaniPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         decoder_inputs_embeds: Tensor | None = None,
         use_cache: bool | None = None,
+        cache: Cache | None = None,
         **kwargs: Any,
     ) -> Seq2SeqModelOutput:
         """Encode `[B, S]` ids, or take `encoder_outputs`, and decode `[B, T]` ids; returns `[B, T, D]` and the rest."""
@@ -476,7 +483,7 @@ class VaswaniModel(VaswaniPreTrainedModel):
             attention_mask=decoder_attention_mask,
             encoder_hidden_states=encoded.last_hidden_state,
             encoder_attention_mask=attention_mask,
-            past_key_values=past_key_values,
+            past_key_values=past_key_values if cache is None else cache,
             inputs_embeds=decoder_inputs_embeds,
             use_cache=use_cache,
             return_dict=True,
@@ -484,7 +491,7 @@ class VaswaniModel(VaswaniPreTrainedModel):
         )
         return Seq2SeqModelOutput(
             last_hidden_state=decoded.last_hidden_state,
-            past_key_values=decoded.past_key_values,
+            **named(getattr(decoded, CACHE)),
             decoder_hidden_states=decoded.hidden_states,
             decoder_attentions=decoded.attentions,
             cross_attentions=decoded.cross_attentions,
@@ -608,6 +615,7 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         num_items_in_batch: Tensor | int | None = None,
+        cache: Cache | None = None,
         **kwargs: Any,
     ) -> Seq2SeqLMOutput:
         """Logits `[B, T, V]`, and with `labels` `[B, T]` (-100 is ignored) the smoothed loss.
@@ -615,7 +623,8 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
         The loss is summed over target tokens and divided once by `num_items_in_batch`, the tokens of the whole step
         on all processes, so that no split of a step changes it; alone, by the tokens that are here. Logits are
         those of `labels` position by position: nothing is shifted twice. In evaluation mode the loss is plain cross
-        entropy, so that its exponential is the perplexity of table 3.
+        entropy, so that its exponential is the perplexity of table 3. `cache` is what `generate` calls
+        `past_key_values` since transformers 5.24.
         """
         if labels is not None:
             use_cache = False
@@ -627,7 +636,7 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
             decoder_input_ids=decoder_input_ids,
             decoder_attention_mask=decoder_attention_mask,
             encoder_outputs=encoder_outputs,
-            past_key_values=past_key_values,
+            past_key_values=past_key_values if cache is None else cache,
             inputs_embeds=inputs_embeds,
             decoder_inputs_embeds=decoder_inputs_embeds,
             use_cache=use_cache,
@@ -643,7 +652,7 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
         return Seq2SeqLMOutput(
             loss=loss,
             logits=logits,
-            past_key_values=outputs.past_key_values,
+            **named(getattr(outputs, CACHE)),
             decoder_hidden_states=outputs.decoder_hidden_states,
             decoder_attentions=outputs.decoder_attentions,
             cross_attentions=outputs.cross_attentions,

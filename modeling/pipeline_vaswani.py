@@ -72,10 +72,9 @@ class TranslationPipeline(Pipeline):
     def _forward(self, input_tensors: dict[str, Any], **generate_kwargs: Any) -> Any:
         """Translate `[B, S]` into `[B, N, L]`."""
         source: Tensor = input_tensors["input_ids"]
+        as_given = getattr(self, "_prepare_generate_kwargs", dict)  # which adds those of `pipeline`, since 5.18
         model: Any = self.model  # a PreTrainedModel does not say that it generates
-        output = model.generate(
-            source, attention_mask=input_tensors["attention_mask"], **self._prepare_generate_kwargs(generate_kwargs)
-        )
+        output = model.generate(source, attention_mask=input_tensors["attention_mask"], **as_given(generate_kwargs))
         symbols: Tensor = output["sequences"] if isinstance(output, ModelOutput) else output
         return {"symbols": symbols.unflatten(0, (len(source), -1)), "is_blank": input_tensors["is_blank"]}
 

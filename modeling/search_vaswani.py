@@ -15,12 +15,15 @@ hypothesis with its prompt, V = vocab_size.
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers.modeling_outputs import BaseModelOutput
+from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
+CACHE = "cache" if "cache" in {field.name for field in fields(Seq2SeqLMOutput)} else "past_key_values"
+"""What `generate` and the outputs of networks call keys and values of before; the latter until transformers 5.24."""
 NEVER = float("-inf")
 
 
@@ -233,10 +236,10 @@ def follow(search: Search, kwargs: dict[str, Any]) -> None:
 
     Args:
         search: after a step.
-        kwargs: `past_key_values`, and of the B sentences of the step before `encoder_outputs`, `attention_mask`.
+        kwargs: the cache, and of the B sentences of the step before `encoder_outputs`, `attention_mask`.
 
     """
-    cache, left = kwargs.get("past_key_values"), len(search.places) < len(kwargs["attention_mask"])
+    cache, left = kwargs.get(CACHE), len(search.places) < len(kwargs["attention_mask"])
     if cache is not None:
         cache.self_attention_cache.reorder_cache(search.rows.flatten())
     if left:
@@ -249,4 +252,4 @@ def follow(search: Search, kwargs: dict[str, Any]) -> None:
         kwargs["decoder_attention_mask"] = kwargs["decoder_attention_mask"][search.rows.flatten()]
 
 
-__all__ = ["NEVER", "Hypotheses", "Search", "Told", "beam_search", "follow", "penalty", "start"]
+__all__ = ["CACHE", "NEVER", "Hypotheses", "Search", "Told", "beam_search", "follow", "penalty", "start"]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from vaswani.data.trees import TREES
+from vaswani.modeling.configuration_vaswani import READERS
 from vaswani.training.quality import quality_of
 
 SNIPPET = """\
@@ -142,6 +143,7 @@ def _use(name: str, measured: dict[str, Any] | None, branch: str | None) -> str:
     revision = f', revision="{branch}"' if branch else ""
     snippet = SNIPPET.format(name=name, revision=revision, example=example[0]["source"])
     return (
+        f"```bash\npip install torch '{READERS}'\n```\n\n"
         f"```python\n{snippet}```\n\n`AutoModelForSeq2SeqLM`, `AutoModel`, `AutoConfig` and `AutoTokenizer` load it "
         "likewise. `trust_remote_code` lets the code below run on your machine: read it, and name a commit by "
         "`revision=` to keep what you read. After `import vaswani.modeling` of the package it is not needed."

@@ -17,7 +17,7 @@ from transformers.cache_utils import EncoderDecoderCache
 
 from vaswani.data.tokenizer import fingerprint
 from vaswani.modeling import VaswaniConfig
-from vaswani.modeling.search_vaswani import Search, beam_search, follow, start
+from vaswani.modeling.search_vaswani import CACHE, Search, beam_search, follow, start
 
 from .search import BatchSearch, Beams, Hypothesis, hypotheses, padded, positions
 from .settings import settings
@@ -83,7 +83,7 @@ def inputs(model: PreTrainedModel, input_ids: Tensor, mask: Tensor) -> dict[str,
     """Return what one member keeps of a batch: its own reading of the (B, S) sources, and caches."""
     caches = EncoderDecoderCache(DynamicCache(config=model.config), DynamicCache(config=model.config))
     encoder: Any = model.get_encoder()
-    return {"encoder_outputs": encoder(input_ids, mask), "attention_mask": mask, "past_key_values": caches}
+    return {"encoder_outputs": encoder(input_ids, mask), "attention_mask": mask, CACHE: caches}
 
 
 def mean_log_p(models: Sequence[PreTrainedModel], kept: Sequence[dict[str, Any]], search: Search) -> Tensor:
