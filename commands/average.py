@@ -5,6 +5,8 @@ import json
 import os
 from pathlib import Path
 
+from .models import check_name
+
 LAST = 5  # as section 6.1 for the base model
 COMPUTED = (
     "model_type", "vocab_size", "d_model", "d_ff", "num_heads", "d_k", "d_v", "encoder_layers", "decoder_layers",
@@ -45,6 +47,9 @@ def run(args: argparse.Namespace) -> None:
             exists.
         OSError: a file cannot be read or written.
     """
+    check_name(args.output, "--output")
+    for folder in args.folders:
+        check_name(folder)
     if args.output.exists():
         raise ValueError(f"{args.output} exists already; name a folder that does not")
     for folder in args.folders:

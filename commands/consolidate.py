@@ -4,6 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
+from .models import check_name
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani consolidate` takes."""
@@ -18,6 +20,8 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the checkpoint is none, is damaged, or was saved by DeepSpeed, which is not here; or OUT exists.
         OSError: a file cannot be read or written.
     """
+    check_name(args.checkpoint)
+    check_name(args.output)
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # where this works; DeepSpeed would complain of finding no GPU
 
     from transformers.utils import logging

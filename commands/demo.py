@@ -33,10 +33,11 @@ def run(args: argparse.Namespace) -> None:
 
     listen(args.host, args.port).close()  # what cannot be had is told before the model is loaded
 
+    from vaswani.data.file_names import printable
     from vaswani.serving.demo import build_page, example_sentences, show
 
     model, tokenizer = load_model(args.model, find_device(args.device))
-    name = args.model.resolve().name
+    name = printable(args.model.resolve().name)
     page = build_page(model, tokenizer, name, example_sentences(args.source))
     print(f"{name} on http://{address(args.host, args.port)}", file=sys.stderr, flush=True)
     show(page, args.host, args.port)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .models import EXPORTED_FILES, check_model_folder
+from .models import EXPORTED_FILES, check_model_folder, check_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> None:
         OSError: a file cannot be written.
     """
     check_model_folder(args.model)
+    check_name(args.output.resolve())
 
     from transformers.utils import logging
 

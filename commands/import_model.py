@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .foreign import config_of, recognise
+from .models import check_name
 
 TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
@@ -34,6 +35,8 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the source is none of the three, or computes what ours cannot.
         OSError: a file cannot be read or written.
     """
+    check_name(args.source, "SOURCE")
+    check_name(args.output, "OUTPUT")
     kind = config_of(args.source).get("model_type")
     is_marian = kind == "marian"
     check_source(args.source, kind)

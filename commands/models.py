@@ -58,8 +58,19 @@ def find_device(name: str | None) -> "torch.device":
         raise ValueError(f"--device {name} is not on this machine ({str(error).splitlines()[0]}); try cpu") from error
 
 
+def check_name(path: Path, what: str = "the folder") -> None:
+    """Raise ValueError if a name is not UTF-8, which some libraries do not take; `what` names it in the message."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        from vaswani.data import file_names
+
+        file_names.check_name(path, what)
+
+
 def check_model_folder(folder: Path, engine: str = "torch") -> None:
     """Raise ValueError unless the folder has what a model needs, for torch or as exported to another engine."""
+    check_name(folder)
     missing = missing_files(folder, EXPORTED_FILES.get(engine, MODEL_FILES))
     for other, files in EXPORTED_FILES.items():
         if missing and not missing_files(folder, files):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .lines import read_lines, shown
+from .lines import read_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -162,11 +162,14 @@ def names_apart(paths: list[Path]) -> list[str]:
         ValueError: two are the same.
 
     """
+    from vaswani.data.file_names import printable
+
     whole = [path.resolve() for path in paths]
     if len(set(whole)) < len(whole):
         raise ValueError(f"{' '.join(map(str, paths))}: one is named twice")
     longest = max(len(path.parts) for path in whole)
-    several = ([shown("/".join(path.parts[-parts:])) for path in whole] for parts in range(1, longest + 1))
+    parts_of = [printable(path).split("/") for path in whole]  # a picture can show no other
+    several = (["/".join(each[-parts:]) for each in parts_of] for parts in range(1, longest + 1))
     return next(names for names in several if len(set(names)) == len(names))
 
 
@@ -239,7 +242,9 @@ def among(what: str, number: int, count: int) -> int:
 
 def lengths(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot lengths`."""
-    names = [shown(name) for name in args.names] if args.names else names_apart(args.hypotheses)
+    from vaswani.data.file_names import printable
+
+    names = list(map(printable, args.names or names_apart(args.hypotheses)))
     if len(set(names)) != len(args.hypotheses):
         raise ValueError(f"{len(args.hypotheses)} translations need as many --names, unlike each other: {names}")
     sources, references = read_lines(args.sources), read_lines(args.references)

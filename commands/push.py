@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from .models import check_name
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani push` takes; the token comes from `hf auth login` or $HF_TOKEN, never by a flag."""
@@ -21,6 +23,8 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the folder holds no whole run, or the Hub was not reached or does not take it.
         OSError: a file cannot be read.
     """
+    check_name(args.run)
+
     from vaswani.publishing import Target, checksums, contents, model_card, open_repository, push, read_records
 
     target = Target(args.name, True if args.private else None, args.branch)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .lines import check_readable, check_writable, read_lines, shown, write_lines
+from .lines import check_readable, check_writable, read_lines, write_lines
 
 if TYPE_CHECKING:
     from vaswani.evaluation.scores import LeftOut, Score
@@ -42,9 +42,11 @@ def run(args: argparse.Namespace) -> None:
     check_writable(None, "send it to a file or a terminal")
     if None in args.hypotheses:
         check_readable(None, "--hypotheses")
+    from vaswani.data.file_names import printable
+
     references = read_lines(args.references)
     outputs = [read_lines(path) for path in args.hypotheses]
-    names = ["stdin" if path is None else shown(path) for path in args.hypotheses]
+    names = ["stdin" if path is None else printable(path) for path in args.hypotheses]
 
     from vaswani.evaluation.scores import LeftOut, check_lines, remarks
 
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
             check_lines(each, references)
     except ValueError as error:
         sizes = ", ".join(f"{name} {len(each)}" for name, each in zip(names, outputs, strict=True))
-        raise ValueError(f"{error}; lines: {sizes}, {shown(args.references)} {len(references)}") from error
+        raise ValueError(f"{error}; lines: {sizes}, {printable(args.references)} {len(references)}") from error
     said = remarks(references, args.language)
     left_out: dict[str, str] = {}
     found: dict[str, Score | Comparison] = {}

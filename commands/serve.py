@@ -47,11 +47,12 @@ def run(args: argparse.Namespace) -> None:
     check_model_folder(args.model)
     check_numbers(args)
 
+    from vaswani.data.file_names import printable
     from vaswani.serving.server.app import Settings
     from vaswani.serving.server.run import serve
 
     settings = Settings(
-        args.model.resolve().name, args.beams, args.length_penalty, args.tokens_per_batch, args.max_texts,
+        printable(args.model.resolve().name), args.beams, args.length_penalty, args.tokens_per_batch, args.max_texts,
         args.max_waiting,
     )  # fmt: skip
     serve(settings, lambda: load(args.model, args.device, args.max_tokens), args.host, args.port)

@@ -17,6 +17,7 @@ from datasets.packaged_modules.json.json import Json
 from datasets.packaged_modules.parquet.parquet import Parquet
 
 from .containers import DamagedError, unpacked
+from .file_names import check_name
 from .pairs import Corpus, CorpusError, Row, fingerprint
 from .parquet import ColumnPath, ParquetCorpus, find_columns, open_whole, table_rows
 from .patience import Patience, patiently
@@ -46,6 +47,7 @@ def open_hub(
     What quotation marks are in TSV files is said by `tsv_quoting` (`tables.QUOTINGS`). Raises ValueError for an unknown
     split or missing columns, and SourceLostError when the Hub does not answer.
     """
+    check_name(dataset, "--dataset")
     shown = f"{dataset}/{config}" if config else dataset
     builder = patiently(lambda: open_builder(dataset, config), shown, _OPENING)
     files = builder.config.data_files or {}

@@ -5,6 +5,7 @@ from typing import Any
 
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
+from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniConfig
 from vaswani.training import VaswaniTrainingArguments
 
@@ -31,6 +32,15 @@ def check_leaves_checkpoints(training: VaswaniTrainingArguments) -> None:
         raise ValueError("--save_strategy best saves after evaluations, and --eval_strategy no makes none")
     if training.save_only_model:
         raise ValueError("--save_only_model leaves checkpoints that nothing can go on from; leave it out")
+
+
+def check_names(training: VaswaniTrainingArguments, data: DataArguments) -> None:
+    """Make sure that what is written can be written under the names that were given; raises ValueError if not.
+
+    Text is read whatever its name is.
+    """
+    check_name(str(training.output_dir), "--output_dir")
+    check_name(data.cache_dir, "--cache_dir")
 
 
 def check_positions(fields: dict[str, Any], data: DataArguments) -> None:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from vaswani.data import Drops, TrainingStream
 from vaswani.data.batching import Indices, padded_size
+from vaswani.data.file_names import printable
 from vaswani.plots import draw_pair_lengths, save
 
 from .arguments import Arguments
@@ -113,4 +114,4 @@ def write_inspection(seen: Inspection, found: dict[str, Any], folder: Path) -> N
     histogram = {"source": seen.lengths[0].tolist(), "target": seen.lengths[1].tolist()}
     write_json(folder / "inspection.json", found | {"lengths": histogram})
     sides = dict(zip(("source", "target"), seen.lengths, strict=True))
-    save(draw_pair_lengths(sides, f"Lengths in {seen.name}"), folder / "lengths")
+    save(draw_pair_lengths(sides, f"Lengths in {printable(seen.name)}"), folder / "lengths")

@@ -21,6 +21,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from vaswani.data import Corpus, Drops, Limits, PackedCache, Pair, fingerprint, learn_tokenizer
 from vaswani.data.cleaning import readable_rows
 from vaswani.data.duplicates import Repeats, find_repeats, load_repeats, save_repeats
+from vaswani.data.file_names import check_name
 from vaswani.data.order import permutation
 from vaswani.data.packed import GroupReader
 from vaswani.data.trees import TREES, symbols_of
@@ -136,6 +137,7 @@ def packed_cache(
 
 def kept(data: DataArguments, kind: str, facts: list[Any]) -> Path:
     """Return the path in the cache of what follows from `facts` alone."""
+    check_name(data.cache_dir, "--cache_dir")
     folder = Path(data.cache_dir).expanduser() / kind
     folder.mkdir(parents=True, exist_ok=True)
     return folder / hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

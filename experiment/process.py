@@ -1,5 +1,6 @@
 """A recipe as the purpose of a process: from its command line to its exit code."""
 
+import io
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,9 @@ GRACE = 10.0
 
 def main(recipe: Recipe) -> None:
     """Run a recipe with the flags of the command line, and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a translation that the locale cannot show ends no run
     with ending_the_process():
         run(parse(recipe))
 

@@ -25,7 +25,7 @@ from vaswani.training.startup import what_runs
 from .agreement import by_main
 from .arguments import Arguments
 from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
-from .feasible import check_leaves_checkpoints, check_lengths, check_network, check_positions
+from .feasible import check_leaves_checkpoints, check_lengths, check_names, check_network, check_positions
 from .kept import joint_tokenizer
 from .longer import check_shares, earlier_scores, nothing_to_do
 from .publication import Publication
@@ -72,6 +72,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         return done
 
     with told_plainly():
+        check_names(training, data)
         check_leaves_checkpoints(training)
         check_positions(model_fields, data)
         done = by_main(take_folder)

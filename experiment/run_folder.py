@@ -213,7 +213,8 @@ def write_skipped(folder: Path, drops: Drops, process: int) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write readable JSON, whole or not at all."""
     draft = draft_of(path)
-    draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    # A name of a file that is not UTF-8 has halves of surrogate pairs, which JSON writes as \udce9, and so does this.
+    draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8", "backslashreplace")
     draft.rename(path)
 
 

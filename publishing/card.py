@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from vaswani.data.file_names import all_printable
 from vaswani.data.trees import TREES
 from vaswani.modeling.configuration_vaswani import READERS
 from vaswani.training.quality import quality_of
@@ -57,6 +58,7 @@ def model_card(
         progress: of a run that goes on.
 
     """
+    run, measured = all_printable(run), all_printable(measured)
     data, source_target = run["data"], run["data"]["direction"]
     results = [] if measured is None else evaluation(data, measured)
     on_hub = data["dataset"] is not None and is_on_hub(data["dataset"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniForConditionalGeneration
 
 from .engines import engine_module
@@ -30,6 +31,7 @@ def export(source: Path, folder: Path, engine: str, quantization: str = "float32
     module = engine_module(engine)
     if quantization not in module.QUANTIZATIONS:
         raise ValueError(f"{engine} has no quantization {quantization}; it has {', '.join(module.QUANTIZATIONS)}")
+    check_name(folder.resolve(), "the folder")
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ValueError(f"{folder} exists already; name a new folder")
     model = load_whole(source, dtype=torch.float32)

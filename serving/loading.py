@@ -18,6 +18,7 @@ from transformers import (
 from transformers.utils import GENERATION_CONFIG_NAME
 
 from vaswani.data.containers import refuse_no_text, refuse_packed
+from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniForConditionalGeneration
 
 TEXTS = (
@@ -58,7 +59,8 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
 
 
 def check_files(folder: Path) -> None:
-    """Raise ValueError, with the way out, if a file of a model is compressed, or text of it is in UTF-16."""
+    """Raise ValueError, with the way out, if a model's name is not UTF-8, or a file of it compressed or in UTF-16."""
+    check_name(folder, "the folder")
     for name in TEXTS:
         refuse_no_text(folder / name)
     for path in (each for ending in WEIGHTS for each in folder.glob(f"*{ending}")):
@@ -104,7 +106,7 @@ def load_tokenizer(folder: Path) -> Any:
         ValueError: it cannot be read, or needs a library that is not installed.
 
     """
-    check_files(folder)
+    check_files(Path(folder))
     try:
         return AutoTokenizer.from_pretrained(folder)
     except ImportError as error:
