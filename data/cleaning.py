@@ -26,6 +26,7 @@ REASONS = {
     "wrong script": "most letters of a side, code and names of files aside, are not of its language's script. Check "
     "the languages of the columns, or whether the text is translated",
     "duplicate": "an earlier pair has the same source and the same target. To keep it, leave out --drop_duplicates",
+    "test text": "a side of it stands in the validation or a test set. To keep it, leave out --drop_test_text",
     "length ratio": "one side so much longer that it can hardly be a translation. Check the alignment",
 }
 """Every reason for a drop, with what it means for the reader of a report."""
