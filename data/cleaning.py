@@ -3,7 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from .blank import is_blank
 from .markup import has_markup
@@ -23,14 +24,20 @@ REASONS = {
     "too long": f"more tokens than --max_tokens, or more characters than {CHARACTERS:,} and {CHARACTERS_A_TOKEN} "
     "times that. Split the pair or raise --max_tokens",
     "HTML": "a tag or a character entity, as <br> or &amp;. Extract the text again, or leave out --drop_html",
-    "wrong script": "most letters of a side are not of its language's script. Check the languages of the columns",
+    "wrong script": "most letters of a side, code and names of files aside, are not of its language's script. Check "
+    "the languages of the columns, or whether the text is translated",
     "duplicate": "an earlier pair has the same source and the same target. To keep it, leave out --drop_duplicates",
+    "test text": "a side of it stands in the validation or a test set. To keep it, leave out --drop_test_text",
     "length ratio": "one side so much longer that it can hardly be a translation. Check the alignment",
 }
 """Every reason for a drop, with what it means for the reader of a report."""
 
 UNREADABLE = frozenset({"undecodable", "malformed", "damaged"})
 """Reasons that speak of a broken source, not of an unsuitable sentence: their number is limited."""
+
+EDITION = 2
+"""Of the rules by which --drop_html and --check_script judge: one more whenever they judge any text otherwise, so that
+no saved position and no kept text is gone on with under rules that it was not made by."""
 
 _RATIO_SLACK = 5
 _PLACES = 3
@@ -67,6 +74,15 @@ class Limits:
         for scripts in (self.source_scripts, self.target_scripts):
             if scripts is not None:
                 check_scripts(scripts)
+
+    @property
+    def edition(self) -> int | None:
+        """`EDITION`, or None where none of the rules that it counts is asked for."""
+        return EDITION if self.drop_html or self.source_scripts or self.target_scripts else None
+
+    def facts(self) -> dict[str, Any]:
+        """Return, as plain JSON, all that what is kept depends on, for the names of files that follow from it."""
+        return asdict(self) | ({"edition": self.edition} if self.edition else {})
 
 
 def text_fault(pair: Pair, limits: Limits) -> str | None:

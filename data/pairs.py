@@ -93,6 +93,7 @@ class Swapped:
         self.fingerprint = fingerprint("swapped", corpus.fingerprint)
         self.groups = corpus.groups
         self.rows = corpus.rows
+        self.splits_are_apart: bool = getattr(corpus, "splits_are_apart", False)
 
     def read(self, group: int) -> list[Row]:
         """Return the rows of one group with the sides swapped."""

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import regex
 
+from .notation import without_notation
+
 _LANGUAGES = {
     "Latin": "af ast az bm br bs ca ceb co cs cy da de en eo es et eu ff fi fil fo fr fy ga gd gl gn ha hr hsb ht hu "
              "id ig is it jv ku la lb lg ln lt lv mg mi ms mt nb nds nl nn no nso ny oc pl pt qu rm rn ro rw sc scn sk "
@@ -58,6 +60,11 @@ WITHOUT_SPACES = (
     "New_Tai_Lue", "Tai_Viet", "Javanese", "Balinese", "Yi",
 )  # fmt: skip
 """Scripts whose languages put no spaces between words."""
+_DENSE = regex.compile(r"[\p{Han}\p{Hangul}\p{Hiragana}\p{Katakana}\p{Bopomofo}]", regex.VERSION1)
+_LETTERS_OF_A_DENSE_ONE = 3
+
+_A_LETTER = regex.compile(r"\p{L}")
+_GLOSS = regex.compile(r"\([^()]*+\)|（[^（）]*+）")
 
 _OF_EVERY_SCRIPT = r"\p{Script=Common}\p{Script=Inherited}"  # letters too: µ, and the long mark of Katakana
 
@@ -102,12 +109,20 @@ def check_scripts(scripts: str) -> None:
 def is_written_in(text: str, scripts: str) -> bool:
     """Tell whether at least half of the letters of a text are of the scripts; true of a text without letters.
 
-    Names and quotations in another script are common in good sentences, hence the half. Characters that are no
-    letters, and the letters that Unicode gives to no script of their own, count for neither.
+    Names and quotations in another script are common in good sentences, hence the half; an ideograph or a syllable of
+    Chinese, Japanese or Korean says as much as three letters and counts as three. Characters that are no letters, and
+    the letters that Unicode gives to no script of their own, count for neither. Nor do the Latin letters of code,
+    addresses, placeholders and the like (`notation`), nor what stands in parentheses behind other words.
     """
     own, other = _patterns(scripts)
-    foreign = _letters(other, text)
-    return not foreign or _letters(own, text) >= foreign
+    foreign = _weight(other, text)
+    if not foreign:
+        return True
+    in_latin = own.match("a") is not None
+    if not in_latin and _weight(own, text) >= foreign:
+        return True  # whatever of the foreign letters count
+    prose = _without_glosses(without_notation(text))
+    return _weight(own, prose if in_latin else text) >= _weight(other, prose)
 
 
 @lru_cache(maxsize=16)
@@ -120,5 +135,12 @@ def _patterns(scripts: str) -> tuple["regex.Pattern[str]", "regex.Pattern[str]"]
     )
 
 
-def _letters(pattern: "regex.Pattern[str]", text: str) -> int:
-    return sum(map(len, pattern.findall(text)))
+def _weight(pattern: "regex.Pattern[str]", text: str) -> int:
+    letters = "".join(pattern.findall(text))
+    return len(letters) + (_LETTERS_OF_A_DENSE_ONE - 1) * len(_DENSE.findall(letters))
+
+
+def _without_glosses(text: str) -> str:
+    """Return a text without what stands in parentheses, such as the original of a term; all of it if that is all."""
+    rest = _GLOSS.sub(" ", text)
+    return rest if _A_LETTER.search(rest) else text

@@ -227,6 +227,7 @@ class TrainingStream:
         self._identity = _as_saved({
             "data": corpus.fingerprint, "tokenizer": tokenizer_id, **asdict(order), **asdict(limits)
         })  # fmt: skip
+        self._edition = limits.edition
         self._anchors = {stream: Anchor(0, 0, 0) for stream in range(order.streams)}
         self._readers: dict[int, StreamReader] = {}
         self._ahead: Executor | None = None
@@ -337,6 +338,7 @@ class TrainingStream:
         self._limit(drops.unreadable, drops.rows, drops)
         return {
             "identity": self._identity,
+            "edition": self._edition,
             "consumed": consumed,
             "anchors": [list(anchor) for anchor in furthest_anchors(notes)],
             "first_epoch": [[*key, drops.kept, dict(drops.dropped), drops.places]
@@ -359,6 +361,9 @@ class TrainingStream:
             for name, value in self._identity.items()
             if then.get(name) != value
         ]
+        edition = state.get("edition", 1)
+        if None not in (edition, self._edition) and edition != self._edition:
+            changed.append(f"--drop_html and --check_script judged by edition {edition} and judge by {self._edition}")
         if changed:
             raise StreamMismatchError(
                 "the saved position does not fit this run: " + "; ".join(changed) + ". Resume with what the run was "

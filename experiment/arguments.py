@@ -70,6 +70,11 @@ class DataArguments:
         default=False,
         metadata={"help": "Drop and count training pairs that repeat an earlier one; reads all text once beforehand."},
     )
+    drop_test_text: bool = field(
+        default=False,
+        metadata={"help": "Drop and count training pairs of which a side stands in the validation or a test set, case "
+                          "and white space aside."},
+    )  # fmt: skip
     extra_dirs: list[str] = field(
         default_factory=list,
         metadata={"help": "Further folders of training text, in the forms of --data_dir; only their --train_split."},

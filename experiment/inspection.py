@@ -15,8 +15,9 @@ from vaswani.plots import draw_pair_lengths, save
 
 from .arguments import Arguments
 from .kept import joint_tokenizer
+from .overlap import Overlap, overlap
 from .run_folder import write_json
-from .texts import open_training_corpus, training_limits, training_stream
+from .texts import open_training_corpus, read_pairs, scored_splits, training_limits, training_stream
 
 
 class Inspection(NamedTuple):
@@ -33,6 +34,10 @@ class Inspection(NamedTuple):
     seconds: float
     windows: tuple[int, int]
     """Looked at, and in an epoch."""
+    in_training: Overlap | None = None
+    """How much of the sets that are scored the training text holds."""
+    not_looked: str | None = None
+    """Why that was not looked for."""
 
 
 def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
@@ -41,7 +46,12 @@ def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     corpus = open_training_corpus(data)
     tokenizer = joint_tokenizer(corpus, model["vocab_size"], training_limits(data), data, training.seed, run=None)
     stream = training_stream(corpus, tokenizer, arguments)
-    return count(stream, corpus.name, len(tokenizer), windows)
+    seen = count(stream, corpus.name, len(tokenizer), windows)
+    try:
+        scored = {split: read_pairs(data, split)[0] for split in scored_splits(data)}
+    except ValueError as error:  # a run would end there; a look at the training text need not
+        return seen._replace(not_looked=str(error))
+    return seen._replace(in_training=overlap(corpus, scored, training_limits(data), data, training.seed))
 
 
 def count(stream: TrainingStream, name: str, vocabulary: int, windows: int | None = None) -> Inspection:
@@ -82,6 +92,7 @@ def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
         "steps_an_epoch": steps,
         "epochs": arguments.training.max_steps / max(steps, 1e-9),
         "pairs_a_second": seen.drops.rows / seen.seconds,
+        "test_text_in_training": None if seen.in_training is None else seen.in_training.as_json(),
     }
 
 
@@ -104,6 +115,8 @@ def told(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
             f"Epochs: {found['steps_an_epoch']:,.0f} steps each, so {training.max_steps:,} steps are "
             f"{found['epochs']:.1f}",
             f"Speed: {found['pairs_a_second']:,.0f} pairs a second read, cleaned and encoded by one process",
+            *([seen.in_training.told()] if seen.in_training else []),
+            *([f"Test text was not looked for: {seen.not_looked}"] if seen.not_looked else []),
         ]
     )
 

@@ -9,7 +9,6 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -56,7 +55,7 @@ def joint_tokenizer(
 
     """
     state = PartialState()
-    facts = [train.fingerprint, vocab_size, asdict(limits), data.tokenizer_pairs, seed,
+    facts = [train.fingerprint, vocab_size, limits.facts(), data.tokenizer_pairs, seed,
              importlib.metadata.version("tokenizers")]  # fmt: skip
     if data.target == TREES:
         facts.append(TREES)
@@ -119,7 +118,7 @@ def packed_cache(
     """
     if not data.packed_cache:
         return None
-    cache = PackedCache(kept(data, "packed", [train.fingerprint, fingerprint(tokenizer), asdict(limits)]))
+    cache = PackedCache(kept(data, "packed", [train.fingerprint, fingerprint(tokenizer), limits.facts()]))
     filled = cache.filled()
     size = cache.size_when_full(train, GroupReader(train, tokenizer, limits, cache)(0))
     missing = size * (train.groups - filled) // train.groups

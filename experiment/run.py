@@ -28,13 +28,14 @@ from .errors import told_of_endings, told_of_source, told_plainly, told_when_ful
 from .feasible import check_leaves_checkpoints, check_lengths, check_names, check_network, check_positions
 from .kept import joint_tokenizer
 from .longer import check_shares, earlier_scores, nothing_to_do
+from .overlap import overlap
 from .publication import Publication
 from .report import say, summary
 from .run_folder import Done, Retelling, describe, take, told_before, write_json, write_skipped
 from .selection import load_best
 from .task import task_of
 from .test_set import leave_test_set
-from .texts import open_training_corpus, read_pairs, training_limits, training_stream
+from .texts import open_training_corpus, read_pairs, scored_splits, training_limits, training_stream
 from .validation import PairSet, Search, translate_all, validate
 
 
@@ -80,7 +81,12 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
             say(f"{folder} holds a run that has ended; there is nothing to do: {done.why}")
             return done.metrics
         train = open_training_corpus(data)
-        scored = {split: read_pairs(data, split) for split in dict.fromkeys([data.validation_split, *data.test_splits])}
+        scored = {split: read_pairs(data, split) for split in scored_splits(data)}
+        in_training = overlap(
+            train, {split: pairs for split, (pairs, _) in scored.items()}, training_limits(data), data, training.seed
+        )
+        if in_training is not None:
+            say(in_training.told())
         tokenizer = joint_tokenizer(
             train, model_fields["vocab_size"], training_limits(data), data, training.seed, folder
         )
@@ -140,6 +146,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
             }
             for split, (_, each) in scored.items()
         },
+        "test_text_in_training": None if in_training is None else in_training.as_json(),
         **selection,
         "search": asdict(search),
         "test": {},

@@ -21,6 +21,7 @@ from vaswani.data import (
 from vaswani.data import open_corpus as open_any
 from vaswani.data.cleaning import CHARACTERS, CHARACTERS_A_TOKEN
 from vaswani.data.duplicates import Deduplicated
+from vaswani.data.test_text import WithoutTestText
 
 from .arguments import Arguments, DataArguments
 from .kept import packed_cache, repeats
@@ -58,6 +59,7 @@ def open_training_corpus(data: DataArguments) -> Corpus:
 
     Duplicates are looked for before the corpora are weighted, or a weight of 2 would make each pair its own duplicate.
     A pair of several corpora stays in the first. The main process looks, unless the places are kept from before.
+    What stands in the sets that are scored is left out if that was asked, too.
     """
     split = data.train_split
     opened: Sequence[Corpus] = [
@@ -69,6 +71,9 @@ def open_training_corpus(data: DataArguments) -> Corpus:
     ]
     if data.drop_duplicates:
         opened = [Deduplicated(*each) for each in zip(opened, repeats(opened, data), strict=True)]
+    if data.drop_test_text:
+        scored = [pair for split in scored_splits(data) for pair in scorable(open_corpus(data, split), data, Drops())]
+        opened = [WithoutTestText(corpus, scored) for corpus in opened]
     if data.extra_dirs or data.weights:
         return Mixture(opened, data.weights or [1] * len(opened))
     return opened[0]
@@ -78,12 +83,22 @@ def read_pairs(data: DataArguments, split: str) -> tuple[list[Pair], Drops]:
     """Return the pairs of a split that is to be scored, all of it; what cannot be scored is told, and returned too."""
     corpus = open_corpus(data, split)
     drops = Drops()
-    pairs = list(clean_pairs(corpus, limits(data), drops))
+    pairs = scorable(corpus, data, drops)
     if drops.dropped:
         say(f"{corpus.name}: {drops.report()}")
     if not pairs:
         raise ValueError(f"{corpus.name} has no pair that can be scored")
     return pairs, drops
+
+
+def scored_splits(data: DataArguments) -> list[str]:
+    """Return the splits that a run is scored on: validation first, each once."""
+    return list(dict.fromkeys([data.validation_split, *data.test_splits]))
+
+
+def scorable(corpus: Corpus, data: DataArguments, drops: Drops) -> list[Pair]:
+    """Return the pairs of a corpus that can be scored, and count the others."""
+    return list(clean_pairs(corpus, limits(data), drops))
 
 
 def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments: Arguments) -> TrainingStream:

@@ -11,6 +11,8 @@ from vaswani.data.trees import TREES
 from vaswani.modeling.configuration_vaswani import READERS
 from vaswani.training.quality import quality_of
 
+from .overlap import told_overlap
+
 SNIPPET = """\
 from transformers import pipeline
 
@@ -201,6 +203,8 @@ def _training(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
             f"- Sentence pairs read: {pairs['kept']:,} kept, {sum(pairs['dropped'].values()):,} dropped"
             + (f" ({', '.join(f'{n:,} {why}' for why, n in pairs['dropped'].items())})" if pairs["dropped"] else ""),
         ]
+        if overlap := measured.get("test_text_in_training"):  # runs of before did not look
+            lines += [f"- Of {line}" for line in told_overlap(overlap)]
     lines += [
         f"- Batches: {run['training']['batches_per_step']} a step, each of {run['data']['tokens_per_batch']:,} tokens "
         "a side at most",

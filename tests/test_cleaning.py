@@ -1,6 +1,7 @@
 """Cleaning: a pair is kept whole or dropped with a reason, and nothing is lost from the count."""
 
 import html
+import itertools
 import pickle
 import re
 from functools import reduce
@@ -145,6 +146,11 @@ def test_a_report_names_count_reason_remedy_and_the_first_places() -> None:
         "a <b>big</b> cat", "<!-- seen -->", "<!DOCTYPE html>", '<?xml version="1.0"?>', "<![CDATA[cat]]>",
         "<xs:element>", '<seg id="1">', "<h1\n>", "Tom &amp; Jerry", "it&#39;s", "it&#x27;s", "it&#X2019;s",
         "it&apos;s", "caf&eacute;", "AT&T &lt; IBM",
+        "a <title>cat</title>", "a <cat>b</cat>", "cat</title>", "a <cat/>", "<title lang=en>", "<cat name='x'>",
+        "<g id=\"1\">cat</g>", "<x id='1'/>", "<ph x=\"1\"/>", "<bpt i=\"1\">", "<_:media-1/>", "<o:p>",
+        "<listitem>",
+        "H<sub>2</sub>O", "vitamin C<sup>1</sup>", "<b>plan B</b>", "plan B<br>", "`ls` <br>", "see ``<br>`` or <br>",
+        "<!ENTITY cat \"x\">", "Q&A &amp; more", "l`art <br> d`un",
     ],
 )  # fmt: skip
 def test_remains_of_html_are_found(text: str) -> None:
@@ -157,7 +163,12 @@ def test_remains_of_html_are_found(text: str) -> None:
     [
         "a < b", "a<b", "a < b and c > d", "a <b and c> d", "3 <4> 5", "x <= y >= z", "<3", "<-- there", ">_<",
         "<_>", "< p >", "<>", "< >", "<http://example.org>", "<me@example.org>", "<да>", "<<", "<p", "p>",
-        "</>", "<!>", "AT&T", "R&D; more", "R&D", "x & y; z", "?a=1&copy=2", "&", "&;", "&#;", "&#x;", "&#x2g;",
+        "B<cat>", "B<b>", "I<file>", "C<i>", "F<etc/>", "F</tmp>", "B<-d>, B<--delete> I<dir>", "B<ls>(1)",
+        "git add <file>...", "<title>", "--time=<time>", "<code> <label>", "<host:port> at <hh:mm>", "press <Enter>",
+        "<Del> or <Ins>", "vector<int> and List<String>", "#include <stdio.h>", "%<PRIu64>", "<x@y.org> <a.b>",
+        "``<br>`` ends a line", "the `<p>` of HTML", "<Task pending name=x>", "&key; &brandShortName;",
+        ":ref:`cat <br>`", "</>", "<!>", "AT&T", "R&D; more", "R&D", "x & y; z", "?a=1&copy=2", "&",
+        "&;", "&#;", "&#x;", "&#x2g;",
         "&nothing;", "& amp ;",
     ],
 )  # fmt: skip
@@ -205,17 +216,86 @@ def test_another_script_is_noticed(language: str, text: str) -> None:
     assert not is_written_in(text, scripts_of(language))
 
 
-@given(
-    st.text(st.characters(categories=["N", "P", "S", "Z"]), max_size=12),
-    st.text("猫犬鳥", max_size=6),
-    st.text("abc", max_size=6),
-)
+@given(st.text(" ,;!–—…·、。", max_size=12), st.text("猫犬鳥", max_size=6), st.text("abc", max_size=12), st.text("кот"))
 @settings(deadline=None)
-def test_half_of_the_letters_decide_wherever_they_stand(signs: str, han: str, latin: str) -> None:
-    for text in (han + signs + latin, latin + signs + han):
-        assert is_written_in(text, "Han") == (2 * len(han) >= len(han) + len(latin))
-        assert is_written_in(text, "Latin") == (2 * len(latin) >= len(han) + len(latin))
-        assert is_written_in(text, "Latin Han")
+def test_half_of_the_letters_decide_wherever_they_stand_and_an_ideograph_counts_as_three(
+    signs: str, han: str, latin: str, cyrillic: str
+) -> None:
+    for one, other in itertools.permutations([(han, "Han", 3), (latin, "Latin", 1), (cyrillic, "Cyrillic", 1)], 2):
+        text = one[0] + signs + other[0]
+        assert is_written_in(text, one[1]) == (one[2] * len(one[0]) >= other[2] * len(other[0]))
+        assert is_written_in(text, f"{one[1]} {other[1]}")
+
+
+NOTATION = [
+    "``os.path.join(a, b)``", "`ls -la`", ":class:`str`", ":c:func:`x`", ":ref:`how <why>`",
+    "`cat'", "<tt>some code</tt>",
+    "<code class='x'>print x</code>", "<literal>no</literal>",
+    "<a href='http://x.org/some/page'>", "<guilabel>", "<br/>",
+    "<placeholder>", "B<dpkg>", "I<file>", "C<< some code >>", "B<--delete>", "E<lt>", "https://example.org/a/page?q=1",
+    "www.example.org/page", "mailto:me@example.org", "someone@example.org", "/usr/share/doc", "~/notes", "../up",
+    "docs/index.rst", "C:\\Windows\\System", "--recursive", "--colour=always", "-x", "-name", "snake_case", "__init__",
+    "os.path", "index.html", "std::vector", "camelCase", "GitHub", "x86", "utf8", "0xff", "printf(3)", "main()", "%s",
+    "%(name)s", "%1$s", "%-20.3lf", "{name}", "{0}", "{{ user }}", "${HOME}", "$HOME", "$(pwd)",
+    "&key;", "&amp;", "@code{x}",
+    "\\newline", "*argument*", "**kwargs**", "Ctrl+Alt+Delete", "'quoted'", '"quoted"', "“quoted”", "1,234", ".bashrc",
+]  # fmt: skip
+SENTENCES = {
+    "en": "The cat sleeps", "de": "Größe zählt", "ru": "Кот спит", "uk": "Їжак їсть", "el": "Η γάτα", "ja": "猫がいる",
+    "zh": "猫在睡觉", "ko": "고양이가 잔다", "ar": "القطة نائمة", "fa": "گربه خواب است",
+    "hi": "बिल्ली सो रही है", "he": "החתול ישן",
+    "th": "แมวกำลังนอน", "ka": "კატა ზის", "hy": "կատուն է",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_code_names_of_files_and_the_like_are_of_every_language(language: str) -> None:
+    scripts = scripts_of(language)
+    for piece in NOTATION:
+        assert is_written_in(piece, scripts), piece
+        for text in (f"{SENTENCES[language]} {piece}", f"{piece} {SENTENCES[language]} ({piece}, {piece})"):
+            assert is_written_in(text, scripts), text
+        for other in SENTENCES:
+            if not set(scripts_of(other).split()) & set(scripts.split()):
+                assert not is_written_in(f"{piece} {SENTENCES[other]}, {piece} {piece}.", scripts), (piece, other)
+    assert is_written_in(f"{SENTENCES[language]} {' '.join(NOTATION)}", scripts)
+
+
+@given(st.sampled_from(sorted(SENTENCES)), st.sampled_from(sorted(SENTENCES)), st.lists(st.sampled_from(NOTATION)))
+@settings(deadline=None, max_examples=300)
+def test_notation_never_decides(expected: str, came: str, pieces: list[str]) -> None:
+    text = " ".join([*pieces, SENTENCES[came], *pieces])
+    assert is_written_in(text, scripts_of(expected)) == is_written_in(SENTENCES[came], scripts_of(expected))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ja", "``os.path``を使う"), ("ja", "関数`foo`は`bar`を返す"), ("zh", "错误：uname 失败"),
+        ("zh", "由 Jane Doe 贡献。"),
+        ("ko", "버퍼(buffer protocol)"), ("ru", "Джейн Доу (Jane Catherine Doe)"), ("uk", "B<cat>(1) читає I<файл>"),
+        ("ja", "Unix と Windows の違い"), ("el", "ο τύπος ``dict[str, Any]``"), ("zh", "见https://x.org/a/long/page。"),
+        ("de", "α``alpha``βγ is Griechisch"), ("en", "the letter ``ж`` of Cyrillic"), ("ja",
+        "定義（a definition of it）"),
+    ],
+)  # fmt: skip
+def test_a_sentence_around_names_and_code_is_kept(language: str, text: str) -> None:
+    assert is_written_in(text, scripts_of(language))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ja", "Use ``os.path`` or `ls` here"), ("ru", "See https://x.org/страница for more"),
+        ("ru", "(not translated)"),
+        ("en", "Файл ``/etc/long_name.conf`` в каталоге ``os.path.join``"), ("de", "``contextlib.suppress``を使う"),
+        ("uk", "don`t use it, won`t work"), ("zh", "``Hello'' he said, and ``bye''"), ("ja", "a < b and b > c"),
+        ("ko", "ファイル`x`です"), ("fr", "Удалить B<пакет> сейчас"), ("ar", "100% of the e-mail"), ("el",
+        "The word γάτα means cat"),
+    ],
+)  # fmt: skip
+def test_another_language_around_code_is_noticed(language: str, text: str) -> None:
+    assert not is_written_in(text, scripts_of(language))
 
 
 @pytest.mark.parametrize(

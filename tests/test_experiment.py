@@ -100,6 +100,20 @@ def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str], text
     assert "[WARNING]" not in output  # of libraries that look for a GPU
     assert "sacreBLEU" in output
     assert "nrefs:1|case:mixed" in output
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    overlap = metrics["test_text_in_training"]
+    for split, found in overlap["splits"].items():
+        said = (
+            f"{split} in the training text: {found['pairs']:,} of the 60 pairs, {found['sources']:,} of the 60 sources"
+        )
+        assert output.index(said) < output.index("Trained to step")
+    assert (overlap["left_out"], overlap["row_groups"], set(overlap["splits"])) == (
+        False,
+        [3, 3],
+        {"validation", "test"},
+    )
+    train, test = ((text / f"{split}.en").read_text(encoding="utf-8").splitlines() for split in ("train", "test_toy"))
+    assert overlap["splits"]["test"]["sources"] == sum(line in train for line in test) > 0
     config = AutoConfig.from_pretrained(folder)
     assert config.auto_map.keys() == {"AutoConfig", "AutoModel", "AutoModelForSeq2SeqLM"}
     assert type(AutoModel.from_pretrained(folder)).__name__ == "VaswaniModel"

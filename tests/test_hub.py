@@ -489,6 +489,11 @@ def test_the_card_tells_precision_and_text_as_they_were(trained: Any) -> None:
     card = model_card(NAME, own, metrics, {})
     assert "on mine." in card
     assert "/data" not in card
+    found = {"pairs": 1, "sources": 1_200, "targets": 0, "of": 3_003}
+    overlap = {"left_out": False, "row_groups": [4, 4], "splits": {"test": found}}
+    said = "- Of test in the training text: 1 of the 3,003 pairs, 1,200 of the 3,003 sources, 0 of the 3,003 targets"
+    assert f"{said}\n" in model_card(NAME, run, metrics | {"test_text_in_training": overlap}, {})
+    assert "in the training text" not in card  # of what is built in there is nothing to count
 
 
 def test_tokens_are_hidden_however_they_come() -> None:

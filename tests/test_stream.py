@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -453,6 +453,25 @@ def test_a_position_from_before_an_option_existed_is_taken_where_the_option_is_o
     order = Order(seed=0, tokens_per_batch=64, streams=1, window_groups=2)
     with pytest.raises(StreamMismatchError, match="drop_html was False and is True"):
         TrainingStream(corpus, tokenizer, fingerprint(tokenizer), limits, order).restore(state)
+
+
+def test_a_position_of_other_rules_of_cleaning_is_refused_where_they_were_asked_for(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    corpus = NumberedCorpus((30, 30, 30))
+    judged = Limits(max_tokens=40, max_ratio=20, drop_html=True)
+    for limits, refused in ((judged, True), (Limits(max_tokens=40, max_ratio=20), False)):
+        stream = numbered_stream(corpus, tokenizer, limits=limits)
+        state = json.loads(json.dumps(stream.state(0, [stream.notes()])))
+        numbered_stream(corpus, tokenizer, limits=limits).restore(state)
+        del state["edition"]  # as it was saved under the rules of before
+        if refused:
+            with pytest.raises(StreamMismatchError, match=r"judged by edition 1 and judge by 2\. Resume with"):
+                numbered_stream(corpus, tokenizer, limits=limits).restore(state)
+            assert limits.facts() != asdict(limits)
+        else:
+            numbered_stream(corpus, tokenizer, limits=limits).restore(state)
+            assert limits.facts() == asdict(limits)
 
 
 def test_widths_have_to_hold_every_pair(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -35,6 +35,8 @@ class GrammarCorpus:
         ValueError: for another split, or fewer groups than one.
     """
 
+    splits_are_apart = True
+
     def __init__(self, split: str, groups: int | None = None) -> None:
         if split not in SPLITS:
             raise ValueError(f"the grammar has no split {split!r}; choose one of {', '.join(SPLITS)}")

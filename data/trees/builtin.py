@@ -172,6 +172,8 @@ class BuiltinTreebank:
 
     """
 
+    splits_are_apart = True
+
     def __init__(self, split: str, groups: int | None = None) -> None:
         self.split = split
         self.name = f"built-in trees:{split}"

@@ -12,7 +12,7 @@ from .rows import NETWORK, ROWS, Row, Scale, fields_of
 
 _DATA = (
     "dataset", "dataset_config", "data_dir", "direction", "train_split", "validation_split", "max_tokens", "max_ratio",
-    "drop_html", "check_script", "drop_duplicates", "extra_dirs", "weights", "tokens_per_batch",
+    "drop_html", "check_script", "drop_duplicates", "drop_test_text", "extra_dirs", "weights", "tokens_per_batch",
 )  # fmt: skip
 _TRAINING = (
     "batches_per_step", "warmup_steps", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay",
@@ -140,7 +140,7 @@ def setting_of(told: dict[str, Any], row: Row, scale: Scale) -> dict[str, Any]:
     return {
         **{f"{name}_divided_by": divisor for name, divisor in scale._asdict().items()},
         **{name: value for name, value in model.items() if name not in NETWORK},
-        **{name: data[name] for name in _DATA},
+        **{name: data[name] for name in _DATA if name in data},
         **{name: training.get(name) for name in _TRAINING},  # None where the run is older than the field
         "peak_learning_rate": float(f"{training['peak_learning_rate'] / rate_against_base(row):.6g}"),  # base's
     }
