@@ -4,14 +4,18 @@ Where training itself ended early the code is that of its exception (`vaswani.tr
 """
 
 import errno
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from accelerate import PartialState
 
 from vaswani.data import CorpusError, SourceLostError, StreamMismatchError
+from vaswani.training.checkpoints import checkpoints
 from vaswani.training.endings import PeerLostError, TrainingEndedError
 
 NOTHING = 1 << 20
@@ -58,6 +62,21 @@ def told_of_endings() -> Iterator[None]:
         if PartialState().is_main_process or isinstance(error, PeerLostError):
             print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
+
+
+@contextmanager
+def told_when_interrupted(folder: Path) -> Iterator[None]:
+    """End the process in a line, with exit code 130, where Ctrl-C comes before the first step or after the last.
+
+    Between these `vaswani.training.signals` hears it, and saves.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if os.environ.get("RANK", "0") == "0":
+            way = "what was saved stands: go on with --resume" if checkpoints(folder) else "nothing was trained yet"
+            print(f"\nerror: interrupted; {way}", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from error
 
 
 @contextmanager

@@ -44,7 +44,9 @@ def ending_the_process() -> Iterator[None]:
         code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
         if isinstance(ending.code, str):
             print(ending.code, file=sys.stderr)
-    except BaseException:  # KeyboardInterrupt too: whatever ends this process ends it here
+    except KeyboardInterrupt:  # before the run began
+        code = 128 + signal.SIGINT
+    except BaseException:  # whatever ends this process ends it here
         sys.excepthook(*sys.exc_info())
         code = 1
     if code in SAME_AGAIN:

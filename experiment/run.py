@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
+from tqdm import tqdm
 from transformers import GenerationConfig, set_seed
 from transformers.utils import logging as transformers_logging
 
@@ -23,7 +24,7 @@ from vaswani.training.startup import what_runs
 
 from .agreement import by_main
 from .arguments import Arguments
-from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
+from .errors import told_of_endings, told_of_source, told_plainly, told_when_full, told_when_interrupted
 from .feasible import check_leaves_checkpoints, check_lengths, check_network, check_positions
 from .kept import joint_tokenizer
 from .longer import check_shares, earlier_scores, nothing_to_do
@@ -49,7 +50,13 @@ def run(arguments: Arguments) -> dict[str, Any]:
 
     """
     training = arguments.training
-    with told_of_endings(), told_when_full(str(training.output_dir)), named_when_lost(training.ddp_timeout):
+    folder = str(training.output_dir)
+    with (
+        told_when_interrupted(Path(folder)),
+        told_of_endings(),
+        told_when_full(folder),
+        named_when_lost(training.ddp_timeout),
+    ):
         return from_text_to_scores(arguments)
 
 
@@ -110,7 +117,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
             write_skipped(folder, stream.drops([stream.notes()]), state.process_index)
     seconds = time.monotonic() - started
     ending, best = trainer.ended(), trainer.best()
-    say(ending.told)
+    say(f"{ending.told}, after {tqdm.format_interval(seconds)}")
     if best.step is not None:
         say(f"Best while training: step {best.step:,}, {best.told(trainer.metric)}")
 
@@ -139,6 +146,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         if split == data.validation_split:
             translations = of_validation
         else:
+            say(f"Translating {split}: {len(sets[split].sources):,} sentences, {search.num_beams} beam(s)")
             translations = translate_all(trained, sets[split], search, progress=True)
         tested = leave_test_set(folder, split, sets[split], translations)
         metrics["test"][split] = {name: each._asdict() for name, each in tested.scores.items()}
