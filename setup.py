@@ -24,7 +24,7 @@ setup(
         "huggingface-hub>=1.5,<3",
         "evaluate>=0.4.6",
         "sacrebleu>=2.5",
-        "sacremoses>=0.1.1",
+        "sacremoses>=0.2",
         "safetensors>=0.6",
         "numpy>=2",
         "pyarrow>=20",

@@ -55,6 +55,11 @@ def check_readable(path: Path | None, flag: str = "--input") -> None:
         path.open("rb").close()
 
 
+def shown(path: Path) -> str:
+    r"""Return a file's name as text that can be printed: bytes of it that are not UTF-8 as \xe9."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def windows(lines: Iterable[str]) -> Iterator[list[str]]:
     """Cut lines into lists of so many lines and characters that they can be held at a time, or of one long line."""
     window: list[str] = []

@@ -2,13 +2,16 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .lines import check_readable, check_writable, read_lines, write_lines
+from .lines import check_readable, check_writable, read_lines, shown, write_lines
 
 if TYPE_CHECKING:
-    from vaswani.evaluation.significance import Comparison, Comparisons
+    from vaswani.evaluation.scores import LeftOut, Score
+    from vaswani.evaluation.significance import Comparison
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,11 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the translation to judge (default: stdin); further ones are compared with the first by a paired "
              "bootstrap test",
     )  # fmt: skip
+    parser.add_argument(
+        "--language", metavar="CODE",
+        help="of these texts, as de, zh or pt-BR: decides what a word is, and whether the paper's BLEU fits (default: "
+             "what their script tells)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON, figures unrounded")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print every score, one a line; of several outputs a table for each score.
+    """Print every score as soon as it is there, one a line; of several outputs a table for each score.
+
+    What has to be said of them, and why one is left out, goes to stderr.
 
     Raises:
         ValueError: the counts of lines differ, there are none, or a line is not UTF-8.
@@ -34,44 +44,75 @@ def run(args: argparse.Namespace) -> None:
         check_readable(None, "--hypotheses")
     references = read_lines(args.references)
     outputs = [read_lines(path) for path in args.hypotheses]
-    if len(outputs) > 1:
-        from vaswani.evaluation.significance import compare
+    names = ["stdin" if path is None else shown(path) for path in args.hypotheses]
 
-        try:
-            comparisons = compare(outputs, references)
-        except ValueError as error:
-            sizes = ", ".join(f"{path} {len(each)}" for path, each in zip(args.hypotheses, outputs, strict=True))
-            raise ValueError(f"{error}; lines: {sizes}, {args.references} {len(references)}") from error
-        names = [str(path) for path in args.hypotheses]
-        write_lines(None, as_json(comparisons, names) if args.json else as_table(comparisons, names))
-        return
+    from vaswani.evaluation.scores import LeftOut, check_lines, remarks
 
-    from vaswani.evaluation.scores import score
-
-    scores = score(outputs[0], references)
+    try:
+        for each in outputs:
+            check_lines(each, references)
+    except ValueError as error:
+        sizes = ", ".join(f"{name} {len(each)}" for name, each in zip(names, outputs, strict=True))
+        raise ValueError(f"{error}; lines: {sizes}, {shown(args.references)} {len(references)}") from error
+    said = remarks(references, args.language)
+    left_out: dict[str, str] = {}
+    found: dict[str, Score | Comparison] = {}
+    for remark in said:
+        say(remark)
+    for key, score in scores_of(outputs, references, args.language):
+        if isinstance(score, LeftOut):
+            left_out[key] = score.reason
+            say(f"{score.name} is left out: {score.reason}")
+            continue
+        found[key] = score
+        if not args.json:
+            write_lines(None, as_table(score, names))
+    if args.language is None and "wmt14_bleu" in found:
+        say("wmt14_bleu is for German; if this is none, leave it aside, or give --language")
     if args.json:
-        write_lines(None, [json.dumps({key: part._asdict() for key, part in scores._asdict().items()}, indent=2)])
+        document: dict[str, Any] = {key: as_json(score, names) for key, score in found.items()}
+        document |= {key: more for key, more in (("left_out", left_out), ("remarks", said)) if more}
+        write_lines(None, [json.dumps(document, indent=2)])
+
+
+def say(remark: str) -> None:
+    """Print a remark beside the scores."""
+    if sys.stderr is not None:  # it may be closed, and print would take stdout in its place
+        print(f"vaswani score: {remark}", file=sys.stderr, flush=True)
+
+
+def scores_of(
+    outputs: list[list[str]], references: list[str], language: str | None
+) -> Iterator[tuple[str, "Score | Comparison | LeftOut"]]:
+    """Yield the scores of an output, or the comparisons of several, by name."""
+    if len(outputs) == 1:
+        from vaswani.evaluation.scores import each_score
+
+        yield from each_score(outputs[0], references, language)
     else:
-        width = max(len(part.name) for part in scores)
-        write_lines(None, [f"{part.name:<{width}}  {part.value:6.2f}  {part.signature}" for part in scores])
+        from vaswani.evaluation.significance import each_comparison
+
+        yield from each_comparison(outputs, references, language=language)
 
 
-def as_table(comparisons: "Comparisons", names: list[str]) -> list[str]:
-    """Return lines: of each score its signature, then value, mean and 95% interval, and p of each output."""
-    lines = []
-    for each in comparisons:
-        lines.append(f"{each.name}  {each.signature}")
-        for name, found in zip(names, each.outputs, strict=True):
-            chance = "first output" if found.p_value is None else f"p = {found.p_value:.4f}  "
-            lines.append(f"  {found.value:6.2f}  ({found.mean:.2f} ± {found.interval:.2f})  {chance}  {name}")
+def as_table(score: "Score | Comparison", names: list[str]) -> list[str]:
+    """Return lines: a score, or of a comparison its signature, then value, mean and 95% interval, and p of each."""
+    from vaswani.evaluation.scores import Score
+
+    if isinstance(score, Score):
+        return [f"{score.name:<10}  {score.value:6.2f}  {score.signature}"]
+    lines = [f"{score.name}  {score.signature}"]
+    for name, found in zip(names, score.outputs, strict=True):
+        chance = "first output" if found.p_value is None else f"p = {found.p_value:.4f}  "
+        lines.append(f"  {found.value:6.2f}  ({found.mean:.2f} ± {found.interval:.2f})  {chance}  {name}")
     return lines
 
 
-def as_json(comparisons: "Comparisons", names: list[str]) -> list[str]:
-    """Return the same as JSON, unrounded."""
+def as_json(score: "Score | Comparison", names: list[str]) -> dict[str, Any]:
+    """Return the same for JSON, unrounded."""
+    from vaswani.evaluation.scores import Score
 
-    def part(each: "Comparison") -> dict[str, Any]:
-        outputs = [{"file": name} | found._asdict() for name, found in zip(names, each.outputs, strict=True)]
-        return {"name": each.name, "signature": each.signature, "outputs": outputs}
-
-    return [json.dumps({key: part(each) for key, each in comparisons._asdict().items()}, indent=2)]
+    if isinstance(score, Score):
+        return score._asdict()
+    outputs = [{"file": name} | found._asdict() for name, found in zip(names, score.outputs, strict=True)]
+    return {"name": score.name, "signature": score.signature, "outputs": outputs}

@@ -40,6 +40,8 @@ def summary(metrics: dict[str, Any], drops: Drops, folder: Path) -> str:
     for split, scores in metrics["test"].items():
         lines.append(f"{split}:")
         lines += [f"  {each['name']:<11} {each['value']:6.2f}  {each['signature']}" for each in scores.values()]
+        lines += [f"  {each}" for each in metrics["left_out"].get(split, {}).values()]
+        lines += [f"  {each}" for each in metrics["remarks"].get(split, [])]
     for steps, before in metrics["earlier"].items():
         figures = [
             f"{split} {each['name']} {each['value']:.2f}"

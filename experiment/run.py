@@ -13,6 +13,7 @@ from tqdm import tqdm
 from transformers import GenerationConfig, set_seed
 from transformers.utils import logging as transformers_logging
 
+from vaswani.evaluation.scores import blank_lines
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.plots import draw_learning_curve, save
 from vaswani.publishing import METRICS
@@ -92,6 +93,10 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
         for split, pairs in sets.items():
             check_lengths(split, pairs.longest, model_fields)
+        remarks = {split: task.remarks(pairs.references) for split, pairs in sets.items()}
+        for split, said in remarks.items():
+            for remark in said:
+                say(f"{split}: {remark}")
         stream = training_stream(train, tokenizer, arguments)
         checkpoint = by_main(lambda: checkpoint_to_resume(folder)) if training.resume else None
         if checkpoint is not None:
@@ -134,11 +139,18 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         "resumed_from": checkpoint.name if checkpoint else None,
         "training_pairs": {"kept": drops.kept, "dropped": dict(drops.dropped)},
         "scored_pairs": {
-            split: {"kept": each.kept, "dropped": dict(each.dropped)} for split, (_, each) in scored.items()
+            split: {
+                "kept": each.kept,
+                "dropped": dict(each.dropped),
+                "blank_references": len(blank_lines(sets[split].references)),
+            }
+            for split, (_, each) in scored.items()
         },
         **selection,
         "search": asdict(search),
         "test": {},
+        "left_out": {},
+        "remarks": {split: said for split, said in remarks.items() if said},
         "earlier": {},
         "examples": [],
     }
@@ -150,6 +162,8 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
             translations = translate_all(trained, sets[split], search, progress=True)
         tested = leave_test_set(folder, split, sets[split], translations)
         metrics["test"][split] = {name: each._asdict() for name, each in tested.scores.items()}
+        if tested.left_out:
+            metrics["left_out"][split] = tested.left_out
         metrics["examples"] += [{"split": split} | each for each in tested.examples]
     if state.is_main_process:
         trained.save_pretrained(folder)

@@ -18,13 +18,15 @@ class Tested(NamedTuple):
     """What metrics.json holds of a test set."""
 
     scores: dict[str, Score]
+    left_out: dict[str, str]
+    """Scores that could not be computed, and why."""
     examples: list[dict[str, str]]
 
 
 def leave_test_set(folder: Path, split: str, pairs: PairSet, translations: Sequence[str]) -> Tested:
     """Score the translations of a test set, write them and ten samples into the folder, and show the samples."""
     texts = pairs.sources, pairs.references, translations
-    scores, files = pairs.task.judge(*texts)
+    scores, files, left_out = pairs.task.judge(*texts)
     if PartialState().is_main_process:
         shown = samples(*texts)
         for ending, lines in {"translations.txt": translations, **files}.items():
@@ -32,4 +34,4 @@ def leave_test_set(folder: Path, split: str, pairs: PairSet, translations: Seque
         (folder / f"{split}.samples.txt").write_text(shown, encoding="utf-8")
         say(f"\nTen translations of {split}:\n\n{shown}")
     named = [dict(zip(("source", "reference", "translation"), each, strict=True)) for each in zip(*texts, strict=True)]
-    return Tested(scores, [named[i] for i in spread(len(named))[:EXAMPLES]])
+    return Tested(scores, left_out, [named[i] for i in spread(len(named))[:EXAMPLES]])

@@ -160,6 +160,11 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
         for split, scores in measured["test"].items()
         for each in scores.values()
     ]
+    beside = [
+        f"{split}: {each}."
+        for split in measured["test"]
+        for each in (*measured.get("left_out", {}).get(split, {}).values(), *measured.get("remarks", {}).get(split, []))
+    ]
     search, quality = measured["search"], quality_of(measured["validation"])
     return "\n".join(
         [
@@ -167,6 +172,7 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
             "|---|---|---:|---|",
             *rows,
             "",
+            *(line for each in beside for line in (each, "")),
             f"Search: {search['num_beams']} beam(s), length penalty {search['length_penalty']}. The weights are the "
             f"{measured['chosen']}, chosen on the validation set ({quality.name} {quality.value:.2f}, "
             f"perplexity {measured['validation']['perplexity']:.3f} a symbol).",

@@ -276,7 +276,7 @@ def test_a_whole_run_trains_longer_and_keeps_what_it_scored_before(runs: Runs) -
     assert "Going on from checkpoint-5" in said
     assert f"After 5 steps: test_toy sacreBLEU {before['test']['test_toy']['sacrebleu']['value']:.2f}, test_" in said
     alone, longer = (runs.read(name, "metrics.json") for name in ("alone", "longer"))
-    kept = ("chosen", "chosen_by", "ended", "validation", "candidates", "search", "test")
+    kept = ("chosen", "chosen_by", "ended", "validation", "candidates", "search", "test", "left_out", "remarks")
     assert longer["earlier"] == {"5": {name: before[name] for name in kept}}
     weights = [load_file(runs.folder / name / "model.safetensors") for name in ("alone", "longer")]
     for name, weight in weights[0].items():

