@@ -15,7 +15,7 @@ from vaswani.data.trees import TREES
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
-from vaswani.training.quality import NAMES
+from vaswani.training.quality import NAMES, QUALITIES
 
 _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
@@ -195,10 +195,11 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
         if chosen.data_dir is not None and not _is_given("--dataset", flags):
             chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
         metric, quality = str(trained.metric_for_best_model).removeprefix("eval_"), chosen.quality
-        if metric in NAMES and metric != quality:
+        others = [] if quality == "f1" else [name for name in NAMES if name not in QUALITIES]
+        if metric in NAMES and metric not in (quality, *others):
             raise ValueError(
                 f"--metric_for_best_model is {metric}, and what is in {chosen.target!r} is scored by {NAMES[quality]}: "
-                f"give {quality}, loss or perplexity"
+                f"give {', '.join([quality, *others])}, loss or perplexity"
             )
         if chosen.dataset != recipe.data.get("dataset") and not _is_given("--dataset_config", flags):
             chosen.dataset_config = None  # the recipe's is one of its own data set

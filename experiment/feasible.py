@@ -1,5 +1,6 @@
 """What would keep a run from its end, or from leaving anything: told before its first step."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from vaswani.modeling import VaswaniConfig
 from vaswani.training import VaswaniTrainingArguments
 
 from .arguments import DataArguments
+from .task import Task
 
 LEARNING = frozenset({"dropout", "attention_dropout", "activation_dropout", "label_smoothing"})
 """Fields of a network that say how it learns, and not what it computes."""
@@ -58,6 +60,20 @@ def check_lengths(split: str, longest: int, fields: dict[str, Any]) -> None:
         raise ValueError(
             f"{split} has a sentence of {longest} tokens, and there are {fields['max_positions']} learned positions; "
             f"raise --max_positions to {longest}, or take the sentence out of {split}"
+        )
+
+
+def check_metric(metric: str, task: Task, references: Sequence[str]) -> None:
+    """Make sure that what the weights are to be chosen by can be measured on the validation set.
+
+    Raises:
+        ValueError: it cannot.
+
+    """
+    if metric in task.measured and (reason := task.unfit(metric, references)):
+        raise ValueError(
+            f"--metric_for_best_model is {metric}, which cannot be measured on the validation set: {reason}. Give "
+            f"{task.measured[0]}, chrf, loss or perplexity"
         )
 
 

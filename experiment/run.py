@@ -26,7 +26,7 @@ from vaswani.training.startup import what_runs
 from .agreement import by_main
 from .arguments import Arguments
 from .errors import told_of_endings, told_of_source, told_plainly, told_when_full, told_when_interrupted
-from .feasible import check_leaves_checkpoints, check_lengths, check_network, check_positions
+from .feasible import check_leaves_checkpoints, check_lengths, check_metric, check_network, check_positions
 from .kept import joint_tokenizer
 from .longer import check_shares, earlier_scores, nothing_to_do
 from .publication import Publication
@@ -64,7 +64,8 @@ def run(arguments: Arguments) -> dict[str, Any]:
 def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
     model_fields, data, training = arguments
-    task = task_of(data)
+    metric = str(training.metric_for_best_model).removeprefix("eval_")
+    task = task_of(data, metric)
     state = PartialState()
     folder = Path(str(training.output_dir))
     transformers_logging.set_verbosity_error()
@@ -93,6 +94,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
         for split, pairs in sets.items():
             check_lengths(split, pairs.longest, model_fields)
+        check_metric(metric, task, sets[data.validation_split].references)
         remarks = {split: task.remarks(pairs.references) for split, pairs in sets.items()}
         for split, said in remarks.items():
             for remark in said:

@@ -323,3 +323,12 @@ def test_more_steps_do_not_follow_where_patience_would_have_ended_the_longer_run
     assert "raise --patience, or leave it out, to train on from step 2" in said
     assert "Going on from checkpoint-2" in runs("spent", 4, "--resume", *asked[2:])
     assert runs.read("spent", "metrics.json")["steps"] == 4
+
+
+def test_a_run_is_chosen_by_the_score_that_was_asked_for(runs: Runs) -> None:
+    said = runs("ter", 9, "--metric_for_best_model", "ter", "--peak_learning_rate", "0.01")
+    metrics = runs.read("ter", "metrics.json")
+    figures = {name: (round(each["ter"], 2), each["loss"]) for name, each in metrics["candidates"].items()}
+    assert metrics["chosen"] == min(figures, key=lambda name: figures[name])
+    assert "ter" in metrics["validation"]
+    assert "  TER " in said

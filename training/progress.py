@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 from .best import find_best
 from .pace import Pace, ahead
 from .patience import Patience
-from .quality import quality_of
+from .quality import told_of
 
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 """Without tqdm's own time to go, which knows of no validation."""
@@ -63,7 +63,8 @@ class Progress(TrainerCallback):
             return
         step, at = state.global_step, f"step {state.global_step:>7,}/{state.max_steps:,}"
         if "eval_loss" in logs:
-            told = f"{at}  validation: {_validation(logs)}  {self._verdict(state)}"
+            figures = {name.removeprefix("eval_"): value for name, value in logs.items()}
+            told = f"{at}  validation: {told_of(figures, self.metric, '  ')}  {self._verdict(state)}"
             if self.bar is None:
                 print(self._with_time_left(told, step, state, args, "  "), flush=True)
             else:
@@ -101,8 +102,3 @@ def _interval(logs: dict[str, Any], separator: str) -> str:
     if "steps_left_out" in logs:
         parts.append(f"{logs['steps_left_out']} step(s) left out")
     return separator.join(parts)
-
-
-def _validation(logs: dict[str, Any]) -> str:
-    quality = quality_of(logs, "eval_")
-    return f"loss {logs['eval_loss']:.3f}  perplexity {logs['eval_perplexity']:.3f}  {quality.name} {quality.value:.2f}"

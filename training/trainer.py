@@ -28,6 +28,7 @@ from .pace import Pace
 from .patience import Patience
 from .peers import named_when_lost
 from .progress import Progress, on_terminal
+from .quality import called
 from .resuming import (
     SinceLog,
     check_fits,
@@ -413,6 +414,12 @@ class VaswaniTrainer(Trainer):
                 reached.log_history = self._log_before = log_without_end(reached)
             self._begun_at, self._going_on_from = reached.global_step, checkpoint
             self.args.eval_on_start = False  # it was at the start
+            unlike = [line for line in reached.log_history if "eval_loss" in line and f"eval_{self.metric}" not in line]
+            if unlike and self.args.process_index == 0:
+                _log.warning(
+                    "%s validation(s) before %s did not measure %s, and are not compared with those to come",
+                    len(unlike), checkpoint.name, called(self.metric),
+                )  # fmt: skip
             best = self._note_best(reached)
             is_spent = self._patience is not None and self._patience.is_spent(best)
             if is_spent or reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
