@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from transformers import HfArgumentParser
 
@@ -178,7 +178,7 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
         (DataArguments, recipe.data),
         (VaswaniTrainingArguments, recipe.training),
     ]
-    parser = HfArgumentParser(
+    parser = _Parser(
         [section for section, _ in sections], description=recipe.description, usage="%(prog)s [--flag value ...]",
         allow_abbrev=False,
     )  # fmt: skip
@@ -212,8 +212,18 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
     except ValueError as error:
         parser.error(str(error))
     except TrainingEndedError as error:  # before it began
-        parser.exit(error.exit_code, f"error: {error}\n")
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from error
     return Arguments(dimensions, chosen, trained)
+
+
+class _Parser(HfArgumentParser):
+    """Ends the process with the message as the cause, so that a launcher can be told too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: error: {message}", file=sys.stderr)
+        raise SystemExit(2) from ValueError(message)
 
 
 def _is_given(name: str, flags: Sequence[str]) -> bool:
@@ -225,7 +235,7 @@ def spelled(flag: str) -> str:
     return flag.partition("=")[0].replace("-", "_")
 
 
-def _nearest(flag: str, parser: HfArgumentParser) -> str:
+def _nearest(flag: str, parser: _Parser) -> str:
     known = [option for action in parser._actions for option in action.option_strings]
     near = difflib.get_close_matches(flag.split("=")[0], known, n=3)
     return f"; near it are {', '.join(near)}" if near else "; --help lists every flag"

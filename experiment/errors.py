@@ -8,11 +8,13 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from accelerate import PartialState
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from vaswani.data import CorpusError, SourceLostError, StreamMismatchError
 from vaswani.training.checkpoints import checkpoints
@@ -49,6 +51,25 @@ def told_of_source() -> Iterator[None]:
         # From a loader's worker the message comes with the worker's stack in front of it.
         message = str(error).rpartition(f"{type(error).__name__}: ")[2]
         print(f"error: {message}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+@contextmanager
+def told_of_trackers() -> Iterator[None]:
+    """End the process with the message alone where what the run reports to fails, as at a log-in."""
+    try:
+        yield
+    except Exception as error:
+        frames = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+        trackers = [each for each in frames if type(each) in INTEGRATION_TO_CALLBACK.values()]
+        if not trackers:
+            raise
+        [name] = [name for name, kind in INTEGRATION_TO_CALLBACK.items() if type(trackers[0]) is kind]
+        print(
+            f"error: {name} (--report_to) failed: {type(error).__name__}: {error}. Mend it, or name others by "
+            "--report_to (none for none), and go on with --resume",
+            file=sys.stderr,
+        )
         raise SystemExit(2) from error
 
 

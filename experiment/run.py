@@ -17,16 +17,33 @@ from vaswani.evaluation.scores import blank_lines
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.plots import draw_learning_curve, save
 from vaswani.publishing import METRICS
+from vaswani.publishing.records import read_json
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.attention import fastest_attention
 from vaswani.training.checkpoints import check_parts, newest_whole, sealed, set_aside
 from vaswani.training.peers import named_when_lost
 from vaswani.training.startup import what_runs
+from vaswani.training.trainer import POSITION
 
 from .agreement import by_main
 from .arguments import Arguments
-from .errors import told_of_endings, told_of_source, told_plainly, told_when_full, told_when_interrupted
-from .feasible import check_leaves_checkpoints, check_lengths, check_metric, check_network, check_positions
+from .errors import (
+    told_of_endings,
+    told_of_source,
+    told_of_trackers,
+    told_plainly,
+    told_when_full,
+    told_when_interrupted,
+)
+from .feasible import (
+    check_leaves_checkpoints,
+    check_lengths,
+    check_metric,
+    check_network,
+    check_positions,
+    check_text,
+    check_trackers,
+)
 from .kept import joint_tokenizer
 from .longer import check_shares, earlier_scores, nothing_to_do
 from .publication import Publication
@@ -81,6 +98,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
 
     with told_plainly():
         check_leaves_checkpoints(training)
+        check_trackers(training)
         check_positions(model_fields, data)
         done = by_main(take_folder)
         if done is not None:
@@ -102,8 +120,10 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         stream = training_stream(train, tokenizer, arguments)
         checkpoint = by_main(lambda: checkpoint_to_resume(folder)) if training.resume else None
         if checkpoint is not None:
-            by_main(lambda: check_network(checkpoint, model_fields, told_before(folder)["model"]))
-            by_main(lambda: check_shares(training, told_before(folder)["training"]))
+            before, position = by_main(lambda: (told_before(folder), read_json(checkpoint / POSITION)))
+            by_main(lambda: check_network(checkpoint, model_fields, before["model"]))
+            check_shares(training, before["training"])
+            check_text(stream, position, description, before)
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
     validation_set = sets[data.validation_split]
@@ -117,7 +137,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
-    with told_of_source(), publication.during_training():
+    with told_of_source(), told_of_trackers(), publication.during_training():
         try:
             trainer.train_from(checkpoint)
         finally:

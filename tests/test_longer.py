@@ -227,7 +227,7 @@ SCHEDULE = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("text")
     draw = random.Random(1)
@@ -310,6 +310,33 @@ def test_more_steps_are_refused_by_name_where_they_could_not_follow(runs: Runs) 
     assert "holds a run that has ended at step 4, and nothing that step 5 could follow (no checkpoint is left)" in said
     assert "Restore checkpoint-4, or train anew in another --output_dir" in said
     assert {path.name: path.stat().st_mtime_ns for path in (runs.folder / "short").glob("*.json")} == before
+
+
+def test_flags_that_make_another_text_of_it_are_named_with_both_values(runs: Runs, text: Path, tmp_path: Path) -> None:
+    runs("short", 4)
+    before = (runs.folder / "short" / "run.json").read_bytes()
+    other = shutil.copytree(text, tmp_path / "other text")
+    for name in ("train.en", "train.nds"):
+        (other / name).write_text((other / name).read_text(encoding="utf-8") * 2, encoding="utf-8")
+    for flags, words in {
+        ("--drop_duplicates",): "this run: drop_duplicates was False and is True. Resume with",
+        ("--max_tokens", "100"): "this run: max_tokens was 256 and is 100. Resume with",
+        ("--data_dir", str(other)): f"this run: data_dir was '{text}' and is '{other}'. Resume with",
+        ("--seed", "7", "--window_groups", "3"): "this run: seed was 42 and is 7; window_groups was 64 and is 3. Res",
+        ("--extra_dirs", str(other)): f"this run: extra_dirs was [] and is ['{other}']. Resume with",
+    }.items():
+        said = runs("short", 8, "--resume", *flags, code=2)
+        assert f"error: the saved position does not fit {words}" in said
+    assert (runs.folder / "short" / "run.json").read_bytes() == before
+    moved = text.rename(text.with_name("moved"))
+    runs.text = moved
+    assert "Going on from checkpoint-4" in runs("short", 5, "--resume")
+    for name in ("train.en", "train.nds"):
+        with (moved / name).open("a", encoding="utf-8") as file:
+            file.write("one\n")
+    said = runs("short", 8, "--resume", code=2)
+    moved.rename(text)
+    assert "this run: the flags are the same, and the text itself has changed since. Resume with" in said
 
 
 def test_more_steps_do_not_follow_where_patience_would_have_ended_the_longer_run_too(runs: Runs) -> None:
