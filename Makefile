@@ -9,7 +9,7 @@ BIN := .venv/bin
 .PHONY: train test bench check format clean
 train: .venv/ready
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$($(BIN)/python -c 'import os; print(os.cpu_count())')} \
-		$(BIN)/accelerate launch recipes/quickstart.py
+		$(BIN)/accelerate launch -q recipes/quickstart.py
 
 test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--best", metavar="N", type=int, help="the N checkpoints that were best in validation")
     parser.add_argument(
         "--metric",
-        choices=("bleu", "f1", "loss", "perplexity"),
+        choices=("bleu", "f1", "chrf", "ter", "wmt14_bleu", "loss", "perplexity"),
         help="what --best goes by; f1 is a parser's (default: bleu)",
     )
     parser.add_argument(

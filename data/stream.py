@@ -13,7 +13,7 @@ A position is therefore small: the micro-batches consumed, and for each stream w
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import MISSING, asdict, fields
 from functools import partial
@@ -85,7 +85,16 @@ class Place(NamedTuple):
 
 
 class StreamMismatchError(ValueError):
-    """A saved position belongs to other data, another tokenizer or another order of training."""
+    """A saved position belongs to other data, another tokenizer or another order of training.
+
+    Attributes:
+        changed: names of what differs.
+
+    """
+
+    def __init__(self, message: str, changed: Collection[str] = ()) -> None:
+        super().__init__(message)
+        self.changed = changed
 
 
 class TooManyUnreadableError(CorpusError):
@@ -356,18 +365,21 @@ class TrainingStream:
         known = (each for kind in (Order, Limits) for each in fields(kind))
         defaults = _as_saved({each.name: each.default for each in known if each.default is not MISSING})
         then = defaults | state["identity"]
-        changed = [
-            f"{name} was {then.get(name)!r} and is {value!r}"
+        changed = {
+            name: f"{name} was {then.get(name)!r} and is {value!r}"
             for name, value in self._identity.items()
             if then.get(name) != value
-        ]
+        }
         edition = state.get("edition", 1)
         if None not in (edition, self._edition) and edition != self._edition:
-            changed.append(f"--drop_html and --check_script judged by edition {edition} and judge by {self._edition}")
+            changed["edition"] = (
+                f"--drop_html and --check_script judged by edition {edition} and judge by {self._edition}"
+            )
         if changed:
             raise StreamMismatchError(
-                "the saved position does not fit this run: " + "; ".join(changed) + ". Resume with what the run was "
-                "started with, or start a new one in another --output_dir"
+                f"the saved position does not fit this run: {'; '.join(changed.values())}. Resume with what the run "
+                "was started with, or start a new one in another --output_dir",
+                changed.keys(),
             )
         self.consumed = state["consumed"]
         self._anchors = {stream: Anchor(*anchor) for stream, anchor in enumerate(state["anchors"])}

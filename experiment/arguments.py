@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from transformers import HfArgumentParser
 
@@ -16,7 +16,7 @@ from vaswani.data.trees import TREES
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
-from vaswani.training.quality import NAMES
+from vaswani.training.quality import NAMES, QUALITIES
 
 _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
@@ -191,7 +191,7 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
         (DataArguments, recipe.data),
         (VaswaniTrainingArguments, recipe.training),
     ]
-    parser = HfArgumentParser(
+    parser = _Parser(
         [section for section, _ in sections], description=recipe.description, usage="%(prog)s [--flag value ...]",
         allow_abbrev=False,
     )  # fmt: skip
@@ -208,10 +208,11 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
         if chosen.data_dir is not None and not _is_given("--dataset", flags):
             chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
         metric, quality = str(trained.metric_for_best_model).removeprefix("eval_"), chosen.quality
-        if metric in NAMES and metric != quality:
+        others = [] if quality == "f1" else [name for name in NAMES if name not in QUALITIES]
+        if metric in NAMES and metric not in (quality, *others):
             raise ValueError(
                 f"--metric_for_best_model is {metric}, and what is in {chosen.target!r} is scored by {NAMES[quality]}: "
-                f"give {quality}, loss or perplexity"
+                f"give {', '.join([quality, *others])}, loss or perplexity"
             )
         if chosen.dataset != recipe.data.get("dataset") and not _is_given("--dataset_config", flags):
             chosen.dataset_config = None  # the recipe's is one of its own data set
@@ -224,8 +225,18 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
     except ValueError as error:
         parser.error(str(error))
     except TrainingEndedError as error:  # before it began
-        parser.exit(error.exit_code, f"error: {error}\n")
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from error
     return Arguments(dimensions, chosen, trained)
+
+
+class _Parser(HfArgumentParser):
+    """Ends the process with the message as the cause, so that a launcher can be told too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: error: {message}", file=sys.stderr)
+        raise SystemExit(2) from ValueError(message)
 
 
 def _is_given(name: str, flags: Sequence[str]) -> bool:
@@ -237,7 +248,7 @@ def spelled(flag: str) -> str:
     return flag.partition("=")[0].replace("-", "_")
 
 
-def _nearest(flag: str, parser: HfArgumentParser) -> str:
+def _nearest(flag: str, parser: _Parser) -> str:
     known = [option for action in parser._actions for option in action.option_strings]
     near = difflib.get_close_matches(flag.split("=")[0], known, n=3)
     return f"; near it are {', '.join(near)}" if near else "; --help lists every flag"

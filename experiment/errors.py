@@ -4,14 +4,20 @@ Where training itself ended early the code is that of its exception (`vaswani.tr
 """
 
 import errno
+import os
 import shutil
+import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from accelerate import PartialState
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from vaswani.data import CorpusError, SourceLostError, StreamMismatchError
+from vaswani.training.checkpoints import checkpoints
 from vaswani.training.endings import PeerLostError, TrainingEndedError
 
 NOTHING = 1 << 20
@@ -49,6 +55,25 @@ def told_of_source() -> Iterator[None]:
 
 
 @contextmanager
+def told_of_trackers() -> Iterator[None]:
+    """End the process with the message alone where what the run reports to fails, as at a log-in."""
+    try:
+        yield
+    except Exception as error:
+        frames = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+        trackers = [each for each in frames if type(each) in INTEGRATION_TO_CALLBACK.values()]
+        if not trackers:
+            raise
+        [name] = [name for name, kind in INTEGRATION_TO_CALLBACK.items() if type(trackers[0]) is kind]
+        print(
+            f"error: {name} (--report_to) failed: {type(error).__name__}: {error}. Mend it, or name others by "
+            "--report_to (none for none), and go on with --resume",
+            file=sys.stderr,
+        )
+        raise SystemExit(2) from error
+
+
+@contextmanager
 def told_of_endings() -> Iterator[None]:
     """End the process with the message and the exit code of training that ended early, said by one process for all."""
     try:
@@ -58,6 +83,21 @@ def told_of_endings() -> Iterator[None]:
         if PartialState().is_main_process or isinstance(error, PeerLostError):
             print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
+
+
+@contextmanager
+def told_when_interrupted(folder: Path) -> Iterator[None]:
+    """End the process in a line, with exit code 130, where Ctrl-C comes before the first step or after the last.
+
+    Between these `vaswani.training.signals` hears it, and saves.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if os.environ.get("RANK", "0") == "0":
+            way = "what was saved stands: go on with --resume" if checkpoints(folder) else "nothing was trained yet"
+            print(f"\nerror: interrupted; {way}", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from error
 
 
 @contextmanager

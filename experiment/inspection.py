@@ -61,7 +61,7 @@ def count(stream: TrainingStream, name: str, vocabulary: int, windows: int | Non
     lengths = [np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)]
     drops, batches, places = Drops(), 0, 0
     started = time.monotonic()
-    for window in tqdm(islice(stream.windows(), wanted), total=wanted, unit=" windows", desc="Looking"):
+    for window in tqdm(islice(stream.windows(), wanted), total=wanted, unit=" windows", desc="Looking", disable=None):
         drops += window.drops
         batches += len(window.batches)
         places += padded_size(window.shapes)

@@ -69,7 +69,9 @@ def joint_tokenizer(
 
             def pairs() -> Iterator[Pair]:
                 drops = Drops()
-                for _, _, pair in readable_rows(train, tqdm(groups, unit=" groups", desc="Reading"), limits, drops):
+                for _, _, pair in readable_rows(
+                    train, tqdm(groups, unit=" groups", desc="Reading", disable=None), limits, drops
+                ):
                     drops.kept += 1
                     yield pair
                 if not drops.kept:

@@ -78,7 +78,7 @@ def set_scores_aside(folder: Path) -> None:
 def earlier_scores(folder: Path) -> dict[str, dict[str, Any]]:
     """Return what a run scored when it had ended before, by the number of its steps then, the fewest first."""
     found = [read_json(path) for path in folder.glob("metrics-*.json")]
-    kept = ("chosen", "chosen_by", "ended", "validation", "candidates", "search", "test")
+    kept = ("chosen", "chosen_by", "ended", "validation", "candidates", "search", "test", "left_out", "remarks")
     return {
         str(each["steps"]): {name: each[name] for name in kept if name in each}
         for each in sorted(found, key=lambda each: int(each["steps"]))

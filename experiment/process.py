@@ -1,6 +1,8 @@
 """A recipe as the purpose of a process: from its command line to its exit code."""
 
+import contextlib
 import io
+import json
 import multiprocessing
 import os
 import signal
@@ -8,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -41,16 +44,21 @@ def ending_the_process() -> Iterator[None]:
     ("terminate called without an active exception"), and a run that ended well looks like one that crashed. An orderly
     end might also wait for a process that is lost.
     """
-    code = 0
+    code, reason = 0, ""
     try:
         yield
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+        reason = str(ending.__cause__ or "")
         if isinstance(ending.code, str):
             print(ending.code, file=sys.stderr)
-    except BaseException:  # KeyboardInterrupt too: whatever ends this process ends it here
+    except KeyboardInterrupt:  # before the run began
+        code = 128 + signal.SIGINT
+    except BaseException as error:  # whatever ends this process ends it here
         sys.excepthook(*sys.exc_info())
-        code = 1
+        code, reason = 1, f"{type(error).__name__}: {error}"
+    if code:
+        tell_launcher(code, reason)
     if code in SAME_AGAIN:
         end_restarts()
     if not torch.distributed.is_initialized():
@@ -60,6 +68,35 @@ def ending_the_process() -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def tell_launcher(code: int, reason: str) -> None:
+    """See to it that what a launcher prints after this process's message does not hide it.
+
+    torchrun, which `accelerate launch` starts several processes by, repeats as its last words what it finds in a file
+    that it names; `accelerate launch` with one process can only be told to be quiet, by whoever starts it.
+    """
+    if file := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        if reason:
+            said = {"message": f"error: {reason}", "extraInfo": {"timestamp": str(int(time.time()))}}
+            with contextlib.suppress(OSError):  # the message has been printed
+                Path(file).write_text(json.dumps({"message": said}), encoding="utf-8")
+    elif is_launched_loudly():
+        print(
+            f"accelerate launch follows with a traceback of its own for exit code {code}; -q leaves it out",
+            file=sys.stderr,
+        )
+
+
+def is_launched_loudly() -> bool:
+    """Tell whether `accelerate launch` started this process alone, and not with -q."""
+    try:
+        words = Path(f"/proc/{os.getppid()}/cmdline").read_text(encoding="utf-8").split("\0")
+    except OSError:  # no Linux, or somebody else's
+        return False
+    ours = next((at for at, word in enumerate(words) if word == sys.argv[0]), len(words))
+    is_accelerate = any(Path(word).stem == "accelerate" or "accelerate.commands" in word for word in words[:ours])
+    return is_accelerate and not {"-q", "--quiet"} & set(words[:ours])
 
 
 def end_restarts() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
+from tqdm import tqdm
 from transformers import GenerationConfig, set_seed
 from transformers.utils import logging as transformers_logging
 
@@ -16,16 +17,34 @@ from vaswani.evaluation.scores import blank_lines
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.plots import draw_learning_curve, save
 from vaswani.publishing import METRICS
+from vaswani.publishing.records import read_json
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.attention import fastest_attention
 from vaswani.training.checkpoints import check_parts, newest_whole, sealed, set_aside
 from vaswani.training.peers import named_when_lost
 from vaswani.training.startup import what_runs
+from vaswani.training.trainer import POSITION
 
 from .agreement import by_main
 from .arguments import Arguments
-from .errors import told_of_endings, told_of_source, told_plainly, told_when_full
-from .feasible import check_leaves_checkpoints, check_lengths, check_names, check_network, check_positions
+from .errors import (
+    told_of_endings,
+    told_of_source,
+    told_of_trackers,
+    told_plainly,
+    told_when_full,
+    told_when_interrupted,
+)
+from .feasible import (
+    check_leaves_checkpoints,
+    check_lengths,
+    check_metric,
+    check_names,
+    check_network,
+    check_positions,
+    check_text,
+    check_trackers,
+)
 from .kept import joint_tokenizer
 from .longer import check_shares, earlier_scores, nothing_to_do
 from .overlap import overlap
@@ -51,14 +70,21 @@ def run(arguments: Arguments) -> dict[str, Any]:
 
     """
     training = arguments.training
-    with told_of_endings(), told_when_full(str(training.output_dir)), named_when_lost(training.ddp_timeout):
+    folder = str(training.output_dir)
+    with (
+        told_when_interrupted(Path(folder)),
+        told_of_endings(),
+        told_when_full(folder),
+        named_when_lost(training.ddp_timeout),
+    ):
         return from_text_to_scores(arguments)
 
 
 def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
     model_fields, data, training = arguments
-    task = task_of(data)
+    metric = str(training.metric_for_best_model).removeprefix("eval_")
+    task = task_of(data, metric)
     state = PartialState()
     folder = Path(str(training.output_dir))
     transformers_logging.set_verbosity_error()
@@ -75,6 +101,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     with told_plainly():
         check_names(training, data)
         check_leaves_checkpoints(training)
+        check_trackers(training)
         check_positions(model_fields, data)
         done = by_main(take_folder)
         if done is not None:
@@ -93,6 +120,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
         for split, pairs in sets.items():
             check_lengths(split, pairs.longest, model_fields)
+        check_metric(metric, task, sets[data.validation_split].references)
         remarks = {split: task.remarks(pairs.references) for split, pairs in sets.items()}
         for split, said in remarks.items():
             for remark in said:
@@ -100,8 +128,10 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         stream = training_stream(train, tokenizer, arguments)
         checkpoint = by_main(lambda: checkpoint_to_resume(folder)) if training.resume else None
         if checkpoint is not None:
-            by_main(lambda: check_network(checkpoint, model_fields, told_before(folder)["model"]))
-            by_main(lambda: check_shares(training, told_before(folder)["training"]))
+            before, position = by_main(lambda: (told_before(folder), read_json(checkpoint / POSITION)))
+            by_main(lambda: check_network(checkpoint, model_fields, before["model"]))
+            check_shares(training, before["training"])
+            check_text(stream, position, description, before)
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
     validation_set = sets[data.validation_split]
@@ -115,14 +145,14 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
-    with told_of_source(), publication.during_training():
+    with told_of_source(), told_of_trackers(), publication.during_training():
         try:
             trainer.train_from(checkpoint)
         finally:
             write_skipped(folder, stream.drops([stream.notes()]), state.process_index)
     seconds = time.monotonic() - started
     ending, best = trainer.ended(), trainer.best()
-    say(ending.told)
+    say(f"{ending.told}, after {tqdm.format_interval(seconds)}")
     if best.step is not None:
         say(f"Best while training: step {best.step:,}, {best.told(trainer.metric)}")
 
@@ -150,15 +180,16 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         **selection,
         "search": asdict(search),
         "test": {},
-        "earlier": {},
         "left_out": {},
         "remarks": {split: said for split, said in remarks.items() if said},
+        "earlier": {},
         "examples": [],
     }
     for split in dict.fromkeys(data.test_splits):
         if split == data.validation_split:
             translations = of_validation
         else:
+            say(f"Translating {split}: {len(sets[split].sources):,} sentences, {search.num_beams} beam(s)")
             translations = translate_all(trained, sets[split], search, progress=True)
         tested = leave_test_set(folder, split, sets[split], translations)
         metrics["test"][split] = {name: each._asdict() for name, each in tested.scores.items()}

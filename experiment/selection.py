@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 from vaswani.training import VaswaniTrainer, average_weights
 from vaswani.training.checkpoints import counted, first_whole
 from vaswani.training.consolidation import load_weights
-from vaswani.training.quality import called, quality_of, rank, shown
+from vaswani.training.quality import called, rank, shown, told_of
 
 from .agreement import by_main
 from .errors import told_plainly
@@ -37,8 +37,7 @@ def load_best(
         load_average(model, paths)
         translations[name] = translate_all(model, pairs, search)
         scores[name] = figures(model, pairs, translations[name])
-        quality = quality_of(scores[name])
-        say(f"{name}: validation perplexity {scores[name]['perplexity']:.3f}, {quality.name} {quality.value:.2f}")
+        say(f"{name}: validation {told_of(scores[name], trainer.metric)}")
     choice = choose(scores, trainer.metric)
     say(choice.told)
     load_average(model, candidates[choice.name])

@@ -5,8 +5,11 @@ from functools import partial
 from typing import NamedTuple
 
 from vaswani.data.trees import TREES, bracketed
+from vaswani.evaluation.languages import choose, unfit_for_wmt14
+from vaswani.evaluation.metrics.sacrebleu.sacrebleu import ter_left_out
 from vaswani.evaluation.parses import read_parses, score_parses
 from vaswani.evaluation.scores import Score, each_score, figure, remarks
+from vaswani.training.quality import NAMES
 
 from .arguments import DataArguments
 
@@ -16,10 +19,12 @@ Texts = Sequence[str]
 class Task(NamedTuple):
     """Functions of sources, references and outputs, a line a sentence each."""
 
-    quality: str
-    """The validation figure by which weights are chosen, by its name in the log (`vaswani.training.quality`)."""
-    quick: Callable[[Texts, Texts, Texts], float]
-    """Returns that figure."""
+    measured: tuple[str, ...]
+    """The figures of a validation by which weights may be chosen, by their names in the log."""
+    figure: Callable[[str, Texts, Texts, Texts], float]
+    """Returns one of these."""
+    unfit: Callable[[str, Texts], str | None]
+    """Returns why one of them cannot be measured against these references, or None."""
     judge: Callable[[Texts, Texts, Texts], "Judged"]
     """Returns all figures of a test set."""
     remarks: Callable[[Texts], list[str]]
@@ -36,21 +41,37 @@ class Judged(NamedTuple):
     """Scores that were to be computed and could not be, and why."""
 
 
-def task_of(data: DataArguments) -> Task:
-    """Return the task of a run: parsing where trees are the target, or else translation."""
+def task_of(data: DataArguments, metric: str | None = None) -> Task:
+    """Return the task of a run: parsing where trees are the target, or else translation.
+
+    `metric` is what its weights are chosen by, if that is another figure than the usual one.
+    """
+    measured = tuple(dict.fromkeys([data.quality, *([metric] if metric in NAMES else [])]))
     if data.target == TREES:
-        return Task(data.quality, labelled_f1, judge_parses, lambda references: [])  # noqa: ARG005
+        return Task(measured, figure_of_parses, lambda *_: None, judge_parses, lambda _: [])
     return Task(
-        data.quality,
-        partial(bleu, language=data.target),
+        measured,
+        partial(figure_of_translations, language=data.target),
+        partial(unfit, language=data.target),
         partial(judge_translations, language=data.target),
         partial(remarks, language=data.target),
     )
 
 
-def bleu(sources: Texts, references: Texts, outputs: Texts, language: str) -> float:  # noqa: ARG001
-    """Return sacreBLEU alone; the other scores wait for the end."""
-    return figure("bleu", outputs, references, language)
+def figure_of_translations(name: str, sources: Texts, references: Texts, outputs: Texts, language: str) -> float:  # noqa: ARG001
+    """Return one score alone; the others wait for the end."""
+    return figure(name, outputs, references, language)
+
+
+def unfit(name: str, references: Texts, language: str) -> str | None:
+    """Return why a score cannot be measured against these references, as a sentence goes on, or None."""
+    chosen = choose(references, language).language
+    match name:
+        case "wmt14_bleu":
+            return unfit_for_wmt14(references, chosen)
+        case "ter":
+            return ter_left_out([references], references, chosen)
+    return None
 
 
 def judge_translations(sources: Texts, references: Texts, outputs: Texts, language: str) -> Judged:  # noqa: ARG001
@@ -65,9 +86,9 @@ def judge_translations(sources: Texts, references: Texts, outputs: Texts, langua
     return Judged(scores, {}, left_out)
 
 
-def labelled_f1(sources: Texts, references: Texts, outputs: Texts) -> float:
-    """Return F1 of labelled constituents."""
-    return score_parses(read_parses(sources, references, outputs))["f1"].value
+def figure_of_parses(name: str, sources: Texts, references: Texts, outputs: Texts) -> float:
+    """Return one score, F1 of labelled constituents for one."""
+    return score_parses(read_parses(sources, references, outputs))[name].value
 
 
 def judge_parses(sources: Texts, references: Texts, outputs: Texts) -> Judged:

@@ -89,13 +89,15 @@ def translate_all(model: PreTrainedModel, pairs: PairSet, search: Search, progre
 
 
 def validate(model: PreTrainedModel, pairs: PairSet, search: Search) -> dict[str, float]:
-    """Return loss (nats a token), perplexity (a token of this vocabulary), and BLEU, or of trees F1."""
+    """Return loss (nats a token), perplexity (a token of this vocabulary), and what the task measures, such as BLEU."""
     return figures(model, pairs, translate_all(model, pairs, search))
 
 
 def figures(model: PreTrainedModel, pairs: PairSet, translations: Sequence[str]) -> dict[str, float]:
     """Return what `validate` does, of a model whose translations are at hand."""
     loss = cross_entropy(model, pairs)
-    quality = pairs.task.quick(pairs.sources, pairs.references, translations)  # the other scores wait for the end
+    measured = {
+        name: pairs.task.figure(name, pairs.sources, pairs.references, translations) for name in pairs.task.measured
+    }
     perplexity = math.exp(loss) if loss < MOST_NATS else math.inf
-    return {"loss": loss, "perplexity": perplexity, pairs.task.quality: quality}
+    return {"loss": loss, "perplexity": perplexity, **measured}

@@ -50,7 +50,11 @@ def translate(
     sources = encode(tokenizer, lines)
     cut = list(batches([len(source) for source in sources], tokens_per_batch // num_beams))
     total = sum(map(bool, sources))
-    with evaluating(model), torch.inference_mode(), tqdm(total=total, unit=" lines", disable=not progress) as bar:
+    with (
+        evaluating(model),
+        torch.inference_mode(),
+        tqdm(total=total, unit=" lines", disable=None if progress else True) as bar,
+    ):
         found = translate_batches(search, sources, cut, lambda lines: bar.update(lines) and None)
     return [found.get(place, BLANK)[0].text for place in range(len(lines))]
 

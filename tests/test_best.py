@@ -13,10 +13,16 @@ import pytest
 from corpus_of_numbers import number_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
-from test_training import train
+from test_training import network, train
 from transformers import PreTrainedTokenizerFast
 
+from vaswani.data import Pair
+from vaswani.evaluation.scores import score
+from vaswani.experiment.arguments import DataArguments
 from vaswani.experiment.selection import choose
+from vaswani.experiment.task import task_of
+from vaswani.experiment.validation import PairSet, figures
+from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.best import find_best
 from vaswani.training.checkpoints import checkpoints
 from vaswani.training.quality import rank
@@ -77,6 +83,26 @@ def test_the_best_with_a_checkpoint_is_looked_for_among_the_validations_that_hav
     assert find_best(log, "bleu", {9}).step is None
 
 
+@pytest.mark.parametrize("metric", ["bleu", "chrf", "ter", "wmt14_bleu"])
+def test_a_validation_measures_what_weights_are_chosen_by(
+    metric: str, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """As the test set is scored in the end; TER is the lower the better."""
+    task = task_of(DataArguments(direction="en-de"), metric)
+    lines = ["eins zwei drei vier fünf", "sechs sieben acht neun"]
+    pairs = PairSet([Pair("1 2", line) for line in lines], tokenizer, 200, task)
+    outputs = {"good": ["eins zwei drei vier fünf", "sechs sieben acht zehn"], "bad": ["eins zwei", "acht sieben neun"]}
+    found = {name: figures(network(0.0).eval(), pairs, output) for name, output in outputs.items()}
+    for name, output in outputs.items():
+        scores = score(output, lines, language="de")._asdict()
+        assert found[name].keys() == {"loss", "perplexity", "bleu", metric}
+        assert found[name][metric] == pytest.approx(scores[{"bleu": "sacrebleu"}.get(metric, metric)].value)
+    assert rank(found["good"], metric) > rank(found["bad"], metric)
+    assert VaswaniTrainingArguments(output_dir=str(tmp_path), metric_for_best_model=metric).greater_is_better == (
+        metric != "ter"
+    )
+
+
 # --- while training ---
 
 
@@ -133,6 +159,22 @@ def test_the_best_of_the_saved_ones_is_kept_where_the_best_of_all_was_not_saved(
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-4", "checkpoint-8"]
 
 
+def test_validations_that_did_not_measure_the_metric_of_now_are_not_compared_and_that_is_said(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(tmp_path, tokenizer, [(9.0, 1.0), (8.0, 1.0)])
+
+    def evaluate(_: Any) -> dict[str, float]:
+        return {"loss": 1.0, "perplexity": math.e, "bleu": 1.0, "chrf": 20.0}
+
+    _, trainer, _ = train(
+        tmp_path, tokenizer, evaluate=evaluate, checkpoint=tmp_path / "checkpoint-2", eval_strategy="steps",
+        eval_steps=1, save_steps=1, max_steps=4, metric_for_best_model="chrf",
+    )  # fmt: skip
+    assert trainer.state.best_global_step == 3
+    assert "2 validation(s) before checkpoint-2 did not measure chrF, and are not compared with those" in caplog.text
+
+
 # --- at the end ---
 
 
@@ -150,8 +192,7 @@ def test_the_best_of_the_saved_ones_is_kept_where_the_best_of_all_was_not_saved(
 def test_the_choice_among_candidates_says_what_decided(
     metric: str, scores: dict[str, tuple[float, float]], chosen: str, by: str
 ) -> None:
-    figures = {name: {"bleu": bleu, "loss": loss} for name, (bleu, loss) in scores.items()}
-    choice = choose(figures, metric)
+    choice = choose({name: {"bleu": bleu, "loss": loss} for name, (bleu, loss) in scores.items()}, metric)
     assert (choice.name, choice.by) == (chosen, by)
     assert choice.told.startswith(f"Chosen: {chosen}, ")
     same = [name for name, (bleu, _) in scores.items() if round(bleu, 2) == round(scores[chosen][0], 2)]
@@ -186,4 +227,5 @@ def test_a_run_without_a_point_of_bleu_learns_on_and_says_by_what_it_chose(tmp_p
     assert metrics["best_while_training"] == {"step": 12, "by": "loss"}
     assert (metrics["chosen"], metrics["chosen_by"]) == (min(losses, key=lambda name: losses[name]), "loss")
     assert "Best while training: step 12, BLEU 0.00; others had the same, and of these it has the lowest" in done.stdout
+    assert "\r" not in done.stdout + done.stderr  # of no bar
     assert f"Chosen: {metrics['chosen']}, by its loss: BLEU 0.00 is that of" in done.stdout

@@ -237,7 +237,14 @@ def test_an_unknown_flag_is_an_error_that_names_the_nearest() -> None:
         (["--dropout", "1.5"], "dropout is 1.5; a probability in [0, 1) is needed"),
         (["--direction", "german"], "two languages joined by a hyphen are needed"),
         (["--learning_rate", "0.1"], "use --peak_learning_rate"),
-        (["--metric_for_best_model", "f1"], "is f1, and what is in 'en' is scored by BLEU: give bleu, loss or perplex"),
+        (
+            ["--metric_for_best_model", "f1"],
+            "is f1, and what is in 'en' is scored by BLEU: give bleu, chrf, ter, wmt14_bleu, loss or perplexity",
+        ),
+        (
+            ["--direction", "en-trees", "--metric_for_best_model", "ter"],
+            "is ter, and what is in 'trees' is scored by F1: give f1, loss or perplexity",
+        ),
         (["--metric_for_best_model", "eval_f1"], "--metric_for_best_model is f1"),
     ],
 )
@@ -302,6 +309,21 @@ def test_learned_positions_reach_to_the_end_of_all_that_is_read(text: Path, tmp_
     assert re.search(
         r"test has a sentence of \d+ tokens, and there are 30 learned positions; raise --max_positions", said
     )
+
+
+def test_weights_are_not_chosen_by_what_cannot_be_measured_on_the_validation_set(text: Path, tmp_path: Path) -> None:
+    """The paper's BLEU of what is no German, and TER of lines without end."""
+    shutil.copytree(text, longer := tmp_path / "text")
+    with (longer / "val.nds").open("a", encoding="utf-8") as file:
+        file.write("word " * 301 + "\n")
+    with (longer / "val.en").open("a", encoding="utf-8") as file:
+        file.write("word " * 301 + "\n")
+    flags: list[str | Path] = ["--direction", "en-nds", *TINY, "--output_dir", tmp_path / "run", "--max_tokens", "500"]
+    said = refusal(*flags, "--data_dir", text, "--metric_for_best_model", "wmt14_bleu")
+    assert "wmt14_bleu, which cannot be measured on the validation set: it was made for German, and the lang" in said
+    said = refusal(*flags, "--data_dir", longer, "--metric_for_best_model", "ter")
+    assert "is ter, which cannot be measured on the validation set: its cost on long lines has no bound" in said
+    assert "Give bleu, chrf, loss or perplexity" in said
 
 
 def test_a_run_that_would_leave_no_checkpoint_does_not_begin(text: Path, tmp_path: Path) -> None:

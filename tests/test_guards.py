@@ -99,6 +99,8 @@ class Together:
                         stdout=file,
                         stderr=subprocess.STDOUT,
                         start_new_session=group,
+                        # What a shell starts in the background would ignore it.
+                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
                     )
                 )
 
@@ -271,7 +273,7 @@ def reached(folder: Path, rank: int) -> int:
     return int((file.exists() and file.read_text()) or 0)
 
 
-@pytest.mark.parametrize(("name", "workers"), [("SIGTERM", 0), ("SIGUSR1", 1)])
+@pytest.mark.parametrize(("name", "workers"), [("SIGTERM", 0), ("SIGUSR1", 1), ("SIGINT", 1)])
 def test_a_signal_to_one_process_saves_and_ends_all(tmp_path: Path, name: str, workers: int) -> None:
     body = f"{SLOWLY}\nrun(dataloader_num_workers={workers})"
     with Together(script(tmp_path, body), tmp_path / "run") as run:

@@ -227,7 +227,7 @@ SCHEDULE = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("text")
     draw = random.Random(1)
@@ -276,7 +276,7 @@ def test_a_whole_run_trains_longer_and_keeps_what_it_scored_before(runs: Runs) -
     assert "Going on from checkpoint-5" in said
     assert f"After 5 steps: test_toy sacreBLEU {before['test']['test_toy']['sacrebleu']['value']:.2f}, test_" in said
     alone, longer = (runs.read(name, "metrics.json") for name in ("alone", "longer"))
-    kept = ("chosen", "chosen_by", "ended", "validation", "candidates", "search", "test")
+    kept = ("chosen", "chosen_by", "ended", "validation", "candidates", "search", "test", "left_out", "remarks")
     assert longer["earlier"] == {"5": {name: before[name] for name in kept}}
     weights = [load_file(runs.folder / name / "model.safetensors") for name in ("alone", "longer")]
     for name, weight in weights[0].items():
@@ -312,6 +312,33 @@ def test_more_steps_are_refused_by_name_where_they_could_not_follow(runs: Runs) 
     assert {path.name: path.stat().st_mtime_ns for path in (runs.folder / "short").glob("*.json")} == before
 
 
+def test_flags_that_make_another_text_of_it_are_named_with_both_values(runs: Runs, text: Path, tmp_path: Path) -> None:
+    runs("short", 4)
+    before = (runs.folder / "short" / "run.json").read_bytes()
+    other = shutil.copytree(text, tmp_path / "other text")
+    for name in ("train.en", "train.nds"):
+        (other / name).write_text((other / name).read_text(encoding="utf-8") * 2, encoding="utf-8")
+    for flags, words in {
+        ("--drop_duplicates",): "this run: drop_duplicates was False and is True. Resume with",
+        ("--max_tokens", "100"): "this run: max_tokens was 256 and is 100. Resume with",
+        ("--data_dir", str(other)): f"this run: data_dir was '{text}' and is '{other}'. Resume with",
+        ("--seed", "7", "--window_groups", "3"): "this run: seed was 42 and is 7; window_groups was 64 and is 3. Res",
+        ("--extra_dirs", str(other)): f"this run: extra_dirs was [] and is ['{other}']. Resume with",
+    }.items():
+        said = runs("short", 8, "--resume", *flags, code=2)
+        assert f"error: the saved position does not fit {words}" in said
+    assert (runs.folder / "short" / "run.json").read_bytes() == before
+    moved = text.rename(text.with_name("moved"))
+    runs.text = moved
+    assert "Going on from checkpoint-4" in runs("short", 5, "--resume")
+    for name in ("train.en", "train.nds"):
+        with (moved / name).open("a", encoding="utf-8") as file:
+            file.write("one\n")
+    said = runs("short", 8, "--resume", code=2)
+    moved.rename(text)
+    assert "this run: the flags are the same, and the text itself has changed since. Resume with" in said
+
+
 def test_more_steps_do_not_follow_where_patience_would_have_ended_the_longer_run_too(runs: Runs) -> None:
     """BLEU is 0.00 and the rate so small that not even the loss falls by what a float tells."""
     asked = ["--patience", "1", "--eval_steps", "1", "--peak_learning_rate", "1e-30"]
@@ -323,3 +350,12 @@ def test_more_steps_do_not_follow_where_patience_would_have_ended_the_longer_run
     assert "raise --patience, or leave it out, to train on from step 2" in said
     assert "Going on from checkpoint-2" in runs("spent", 4, "--resume", *asked[2:])
     assert runs.read("spent", "metrics.json")["steps"] == 4
+
+
+def test_a_run_is_chosen_by_the_score_that_was_asked_for(runs: Runs) -> None:
+    said = runs("ter", 9, "--metric_for_best_model", "ter", "--peak_learning_rate", "0.01")
+    metrics = runs.read("ter", "metrics.json")
+    figures = {name: (round(each["ter"], 2), each["loss"]) for name, each in metrics["candidates"].items()}
+    assert metrics["chosen"] == min(figures, key=lambda name: figures[name])
+    assert "ter" in metrics["validation"]
+    assert "  TER " in said

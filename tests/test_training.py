@@ -387,7 +387,10 @@ def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedToken
         ({"seed": -1}, "--seed is -1"),
         ({"greater_is_better": True, "metric_for_best_model": "loss"}, "would take the worst loss for the best"),
         ({"greater_is_better": False}, "would take the worst bleu for the best"),
-        ({"metric_for_best_model": "chrf"}, "--metric_for_best_model is chrf; while training, one of bleu, f1, loss"),
+        (
+            {"metric_for_best_model": "comet"},
+            "--metric_for_best_model is comet; while training, one of bleu, f1, chrf, ter",
+        ),
     ],
 )
 def test_flags_that_would_do_nothing_are_refused(tmp_path: Path, flags: dict[str, Any], message: str) -> None:

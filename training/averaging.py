@@ -76,8 +76,8 @@ def best_checkpoints(run: Path, number: int, metric: str = "bleu") -> dict[Path,
     Args:
         run: the folder of a run.
         number: how many.
-        metric: "bleu", "f1" of parses, "loss" or "perplexity", as the Trainer wrote it down in trainer_state.json;
-            among checkpoints in which it is the same the loss decides.
+        metric: a name in `quality.LOWER_IS_BETTER`, which the Trainer wrote down in trainer_state.json; among
+            checkpoints in which it is the same the loss decides.
 
     Raises:
         ValueError: fewer were validated at the step at which they were saved, or one is damaged.

@@ -4,11 +4,14 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-NAMES = {"bleu": "BLEU", "f1": "F1"}
-"""How good outputs are, from 0 to 100: BLEU of translations, F1 of parses."""
+QUALITIES = {"bleu": "BLEU", "f1": "F1"}
+"""How good outputs are, by what every validation measures: BLEU of translations, F1 of parses."""
 
-LOWER_IS_BETTER = {**dict.fromkeys(NAMES, False), "loss": True, "perplexity": True}
-"""What a checkpoint was validated by while training."""
+NAMES = {**QUALITIES, "chrf": "chrF", "ter": "TER", "wmt14_bleu": "wmt14_bleu"}
+"""All figures of outputs, from 0 to 100 or, of TER, above."""
+
+LOWER_IS_BETTER = {**dict.fromkeys(NAMES, False), "ter": True, "loss": True, "perplexity": True}
+"""What weights may be chosen by."""
 
 DIGITS = 2
 """Digits to which figures from 0 to 100 are shown: what is equal to a reader is equal in the choice."""
@@ -33,8 +36,14 @@ class Quality(NamedTuple):
 
 def quality_of(figures: Mapping[str, Any], prefix: str = "") -> Quality:
     """Return the one of these figures that tells the quality; their keys may have a prefix, as in the Trainer's log."""
-    [key] = [key for key in NAMES if prefix + key in figures]
+    [key] = [key for key in QUALITIES if prefix + key in figures]
     return Quality(NAMES[key], figures[prefix + key])
+
+
+def told_of(figures: Mapping[str, Any], metric: str, separator: str = ", ") -> str:
+    """Return what a person wants to see of validation figures: what was measured, and what it is judged by."""
+    names = ["loss", "perplexity", *(name for name in QUALITIES if name in figures)]
+    return separator.join(shown(name, figures[name]) for name in dict.fromkeys([*names, metric]))
 
 
 class Rank(NamedTuple):

@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import Any
 
-from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 
@@ -16,11 +16,15 @@ from .endings import SignalledError
 
 _log = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-"""What schedulers send before they kill: most of them the first, Slurm with --signal=USR1@120 the second."""
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+"""What schedulers send before they kill, most of them the first, Slurm with --signal=USR1@120 the second; and what a
+terminal sends to all processes for Ctrl-C."""
 
 ECHO = 2.0
 """Seconds in which a further signal is the same one: a scheduler tells every process, and a launcher passes it on."""
+
+ECHO_OF_CTRL_C = 0.3
+"""The same for Ctrl-C where no torchrun passes it on: whoever presses twice means it."""
 
 
 class Signals(TrainerCallback):
@@ -28,7 +32,8 @@ class Signals(TrainerCallback):
 
     The first signal is taken down and the step goes on; a second one, ECHO later, ends the process at once with
     128 + its number. A thread hears them, since Python's own handlers wait for as long as a collective operation does.
-    After a signal the block leaves both ignored, so that a launcher's does not cut off the end.
+    After a signal the block leaves all ignored, so that a launcher's does not cut off the end. Where SIGINT is ignored
+    from the start, as by a shell for what it runs in the background, it stays so.
     """
 
     def __init__(self) -> None:
@@ -43,7 +48,9 @@ class Signals(TrainerCallback):
             read, self._write = os.pipe()
             os.set_blocking(self._write, False)
             self._fd_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-            self._before = {each: signal.signal(each, lambda *_: None) for each in SIGNALS}
+            is_shielded = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+            heard = [each for each in SIGNALS if not (each == signal.SIGINT and is_shielded)]
+            self._before = {each: signal.signal(each, lambda *_: None) for each in heard}
             threading.Thread(target=self._listen, args=(read,), daemon=True).start()
         return self
 
@@ -62,7 +69,7 @@ class Signals(TrainerCallback):
             if self.received is None:
                 self.received, first = signal.Signals(number), time.monotonic()
                 _log.warning("%s: saving and ending after this step; a second one ends at once", self.received.name)
-            elif time.monotonic() - first > ECHO:
+            elif time.monotonic() - first > echo(number):
                 _log.warning("A second signal: ending at once, without saving")
                 os._exit(128 + number)
         os.close(read)
@@ -74,29 +81,42 @@ class Signals(TrainerCallback):
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
 
-    def check_end(self, accelerator: Accelerator, step: int, is_saved: bool) -> None:
-        """Raise SignalledError, on all processes, if a signal was why training ended."""
+    def check_end(self, step: int, saved: int | None) -> None:
+        """Raise SignalledError, on all processes, if a signal was why training ended, or came after its last step.
+
+        Args:
+            step: the last one.
+            saved: the last one of this start that was saved.
+
+        """
+        self.agreed = any(gather_object([self.agreed or self.received is not None]))
         if self.agreed:
-            accelerator.wait_for_everyone()
-            reached = f"step {step} is saved" if is_saved else (
-                f"step {step} had no finite loss or gradient and is not saved, but the last checkpoint is"
+            reached = f"step {step} is saved" if saved == step else (
+                f"step {step} is not saved (its loss or gradient may be no finite number), but the last checkpoint is"
             )  # fmt: skip
             raise SignalledError(f"a signal ended training; {reached}. Go on with --resume")
 
 
+def echo(number: int) -> float:
+    """Return the seconds in which a signal that comes again is the same one."""
+    is_passed_on = "TORCHELASTIC_RUN_ID" in os.environ
+    return ECHO_OF_CTRL_C if number == signal.SIGINT and not is_passed_on else ECHO
+
+
 def leave_to_parent(loader: DataLoader[Any]) -> None:
-    """Let a loader's workers end when their process says so, and by no signal that a scheduler sends to all.
+    """Let a loader's workers end when their process says so, and by no signal that is sent to all of a run's.
 
     Otherwise they would be gone at once, and the loss of a worker ends training without a checkpoint.
     """
     assert loader.worker_init_fn is None
-    if hasattr(signal, "sigwaitinfo"):  # not on macOS, where no scheduler is
-        loader.worker_init_fn = _heed_parent_alone
+    loader.worker_init_fn = _heed_parent_alone
 
 
 def _heed_parent_alone(_: int) -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS, where no scheduler is
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

@@ -24,9 +24,11 @@ from .consolidation import load_weights, read_weights
 from .endings import Ended
 from .faster import train_faster
 from .finite import FiniteSteps, Place
+from .pace import Pace
 from .patience import Patience
 from .peers import named_when_lost
-from .progress import Progress
+from .progress import Progress, on_terminal
+from .quality import called
 from .resuming import (
     SinceLog,
     check_fits,
@@ -117,8 +119,9 @@ class VaswaniTrainer(Trainer):
         )  # fmt: skip
         for callback in (PrinterCallback, ProgressCallback):
             self.remove_callback(callback)
-        if not args.disable_tqdm:
-            self.add_callback(Progress)
+        self._pace = Pace()
+        has_bar = on_terminal() and not args.disable_tqdm
+        self.add_callback(Progress(self._pace, self.metric, self._patience, has_bar))
         check_sharding(self.accelerator, args.bf16_throughout)
         keep_float32(self.accelerator)
         self._architecture = type(model)
@@ -131,6 +134,7 @@ class VaswaniTrainer(Trainer):
         self._loss_before = torch.zeros((), device=args.device)  # what was summed up to be logged, before this step
         self._save_is_due = False
         self._is_scheduled = False  # what is saved after this step
+        self._saved: int | None = None  # the last step that was saved since this start
         self._begun_at = 0  # steps that lie behind, which may have been of another size
         self._going_on_from: Path | None = None  # until its first step is made
         self._log_before: list[dict[str, Any]] | None = None  # of the checkpoint, as this run goes on with it
@@ -213,11 +217,12 @@ class VaswaniTrainer(Trainer):
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Evaluate by the caller's function, log the figures and return them."""
         started = time.monotonic()
-        model = self.whole_model()
-        model.eval()
-        with without_autocast(model):
-            metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.evaluate_model(model).items()}
-        model.train()
+        with self._pace.validation():
+            model = self.whole_model()
+            model.eval()
+            with without_autocast(model):
+                metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.evaluate_model(model).items()}
+            model.train()
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self._counted_since += time.monotonic() - started  # speed is that of training alone
@@ -273,17 +278,23 @@ class VaswaniTrainer(Trainer):
                 part.save_pretrained(str(output_dir or self.args.output_dir))
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """Save as the Trainer does, add the position in the data, seal, and only then prune.
+        """Save, but not between steps that are left out: their weights may be the cause, and push good ones out."""
+        if self._finite.streak:
+            self._save_is_due = True
+            return
+        started = time.monotonic()
+        with self._pace.save():
+            self._save_whole(model, trial)
+        self._counted_since += time.monotonic() - started
+        self._saved = self.state.global_step
 
-        Not between steps that are left out: their weights may be the cause, and would push good checkpoints out.
+    def _save_whole(self, model: torch.nn.Module, trial: Any) -> None:
+        """Save as the Trainer does, add the position in the data, seal, and only then prune.
 
         Raises:
             NotANumberError: the weights are not finite numbers.
 
         """
-        if self._finite.streak:
-            self._save_is_due = True
-            return
         self._finite.check_weights(model, self.state.global_step)
         run = Path(str(self.args.output_dir))
         folder = run / f"checkpoint-{self.state.global_step}"
@@ -403,6 +414,12 @@ class VaswaniTrainer(Trainer):
                 reached.log_history = self._log_before = log_without_end(reached)
             self._begun_at, self._going_on_from = reached.global_step, checkpoint
             self.args.eval_on_start = False  # it was at the start
+            unlike = [line for line in reached.log_history if "eval_loss" in line and f"eval_{self.metric}" not in line]
+            if unlike and self.args.process_index == 0:
+                _log.warning(
+                    "%s validation(s) before %s did not measure %s, and are not compared with those to come",
+                    len(unlike), checkpoint.name, called(self.metric),
+                )  # fmt: skip
             best = self._note_best(reached)
             is_spent = self._patience is not None and self._patience.is_spent(best)
             if is_spent or reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
@@ -420,7 +437,7 @@ class VaswaniTrainer(Trainer):
                 except Exception as another:  # which must not hide the first
                     error.add_note(f"What follows training failed for it too: {another!r}")
                 raise
-            self._signals.check_end(self.accelerator, self.state.global_step, is_saved=not self._finite.streak)
+            self._signals.check_end(self.state.global_step, self._saved)
         self._finite.check_end(self.state.global_step)
         take_off_autocast(self.accelerator.unwrap_model(self.model, keep_torch_compile=False))
 

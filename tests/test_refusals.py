@@ -1,0 +1,80 @@
+"""What the last lines of a start that is refused say, whatever launcher follows with words of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_experiment import ROOT, TINY
+
+LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no",
+          "--dynamo_backend", "no"]  # fmt: skip
+WRONG = "error: unknown: --drop_out 0.1; near it are --dropout"
+
+
+def said(*command: str | Path, code: int, **variables: str) -> list[str]:
+    """Return the lines of a command that ends with this code."""
+    done = subprocess.run(
+        [str(word) for word in command], env=os.environ | {"OMP_NUM_THREADS": "1"} | variables, check=False, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout[-3000:]
+    return done.stdout.splitlines()
+
+
+def recipe(*flags: str | Path) -> list[str]:
+    return [str(ROOT / "recipes" / "quickstart.py"), *map(str, flags)]
+
+
+def test_one_process_ends_with_its_message() -> None:
+    lines = said(sys.executable, *recipe("--drop_out", "0.1"), code=2)
+    assert WRONG in lines[-1]
+
+
+def test_of_accelerate_launch_with_one_process_it_is_said_that_its_traceback_follows() -> None:
+    """Or nothing does, where it was told to be quiet."""
+    lines = said(*LAUNCH, "--num_processes", "1", *recipe("--drop_out", "0.1"), code=1)
+    at = next(at for at, line in enumerate(lines) if WRONG in line)
+    assert lines[at + 1] == "accelerate launch follows with a traceback of its own for exit code 2; -q leaves it out"
+    assert lines[at + 2].startswith("Traceback")
+    quiet = said(*LAUNCH, "-q", "--num_processes", "1", *recipe("--drop_out", "0.1"), code=1)
+    assert WRONG in quiet[-1]
+
+
+@pytest.mark.slow
+def test_several_processes_have_their_launcher_repeat_the_message_last(tmp_path: Path) -> None:
+    """Of flags, and of what the first one finds in a folder."""
+    (tmp_path / "notes.txt").touch()
+    flags = [*TINY, "--batches_per_step", "2", "--output_dir", tmp_path]
+    for asked, words in (
+        (recipe("--batches_per_step", "2", "--drop_out", "0.1"), WRONG),
+        (recipe(*flags), f"error: {tmp_path} holds files that are not of a run; name another --output_dir"),
+    ):
+        launch = [*LAUNCH, "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
+        lines = said(*launch, *asked, code=1, ACCELERATE_USE_CPU="true")
+        assert "Root Cause" in "".join(lines[-9:-6])
+        assert words in lines[-2]
+
+
+def test_a_tracker_that_is_not_there_is_refused_in_a_line(tmp_path: Path) -> None:
+    flags = [*TINY, "--output_dir", tmp_path / "run", "--report_to"]
+    [line] = said(sys.executable, *recipe(*flags, "dvclive"), code=2)
+    assert line.startswith("error: --report_to is dvclive, which is not ready: DVCLiveCallback requires dvclive")
+    assert line.endswith("Or leave it out: of others, tensorboard can be reported to here")
+    [line] = said(sys.executable, *recipe(*flags, "blackboard"), code=2)
+    assert line.startswith("error: --report_to is blackboard; give none, all, or some of azure_ml, comet_ml, ")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tracker_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
+    """As one that nobody has logged in to; here its folder cannot be made."""
+    (tmp_path / "taken").touch()
+    for split in ("train", "val", "test_toy"):
+        for language in ("en", "nds"):
+            (tmp_path / f"{split}.{language}").write_text("one two three\n" * 30)
+    flags = ["--data_dir", tmp_path, "--direction", "en-nds", *TINY, "--vocab_size", "270", "--tokens_per_batch", "300"]
+    flags += ["--output_dir", tmp_path / "run", "--report_to", "tensorboard", "--test_splits", "test_toy"]
+    *_, line = said(sys.executable, *recipe(*flags), code=2, TENSORBOARD_LOGGING_DIR=str(tmp_path / "taken" / "logs"))
+    assert line.startswith("error: tensorboard (--report_to) failed: ")
+    assert line.endswith("Mend it, or name others by --report_to (none for none), and go on with --resume")
