@@ -388,7 +388,7 @@ def test_a_run_scores_by_its_target_language() -> None:
     texts = ["The old house is big."], [TEXT["zh"]], [TEXT["zh"]]
     for direction in ("en-zh", "en-zh_TW", "en-trg"):
         task = task_of(DataArguments(direction=direction))
-        assert task.quick(*texts) == pytest.approx(100)
+        assert task.figure("bleu", *texts) == pytest.approx(100)
         judged = task.judge(*texts)
         assert judged.scores.keys() == {"sacrebleu", "chrf", "ter"}
         assert judged.left_out == {}
