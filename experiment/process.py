@@ -14,13 +14,16 @@ from pathlib import Path
 
 import torch
 
-from vaswani.training.endings import NotANumberError, StartupError
+from vaswani.training.endings import NotANumberError, SignalledError, StartupError
 
 from .arguments import Recipe, parse
 from .run import run
 
 SAME_AGAIN = (2, NotANumberError.exit_code, StartupError.exit_code)
 """Exit codes after which a start without change comes to the same end."""
+
+ON_SIGNAL = (SignalledError.exit_code, 128 + signal.SIGINT)
+"""Exit codes after a signal."""
 
 GRACE = 10.0
 """Seconds in which the processes of a machine come to an end that all of them come to."""
@@ -81,7 +84,7 @@ def tell_launcher(code: int, reason: str) -> None:
             said = {"message": f"error: {reason}", "extraInfo": {"timestamp": str(int(time.time()))}}
             with contextlib.suppress(OSError):  # the message has been printed
                 Path(file).write_text(json.dumps({"message": said}), encoding="utf-8")
-    elif is_launched_loudly():
+    elif code not in ON_SIGNAL and is_launched_loudly():  # after Ctrl-C it has had its say
         print(
             f"accelerate launch follows with a traceback of its own for exit code {code}; -q leaves it out",
             file=sys.stderr,

@@ -7,6 +7,7 @@ from typing import Any
 from accelerate import PartialState
 
 from vaswani.data import Drops
+from vaswani.training.progress import tell
 
 SAMPLES = 10
 
@@ -14,7 +15,7 @@ SAMPLES = 10
 def say(text: str) -> None:
     """Print once, however many processes there are."""
     if PartialState().is_main_process:
-        print(text, flush=True)
+        tell(text)
 
 
 def samples(sources: Sequence[str], references: Sequence[str], translations: Sequence[str]) -> str:

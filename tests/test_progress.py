@@ -1,7 +1,9 @@
 """What a person watching sees: lines in a file, a bar on a terminal, and a time left that holds what is to come."""
 
 import math
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +19,19 @@ from hypothesis import strategies as st
 from terminal import Terminal
 from test_training import train
 
+from vaswani.training.checkpoints import checkpoints
 from vaswani.training.pace import Ahead, Left, Pace, ahead, due
 
-HERE = Path(__file__).parent
+WATCH = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_progress import watched
+from transformers.utils import logging
+
+logging.disable_progress_bar()  # as a run does
+watched(Path({{folder!r}}), disable_tqdm={{without_bar}})
+"""
 
 
 def watched(folder: Path, **changes: Any) -> list[dict[str, Any]]:
@@ -106,6 +118,17 @@ def test_a_file_gets_a_line_an_interval_and_a_line_a_validation(
     assert "BLEU 0.00  step 8 was better, 1 of --patience 3 without gain  " in lines[5]
 
 
+def test_a_run_goes_on_where_nobody_reads_its_lines_any_more(tmp_path: Path) -> None:
+    script = tmp_path / "watch.py"
+    script.write_text(WATCH.format(folder=str(tmp_path / "run"), without_bar=True))
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, script], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [path.name for path in checkpoints(tmp_path / "run")] == ["checkpoint-5", "checkpoint-10"]
+
+
 def in_two(folder: Path) -> None:
     """Be one of two processes."""
     watched(folder / "run", disable_tqdm=True)
@@ -123,11 +146,7 @@ def test_one_process_tells_for_all(tmp_path: Path, forks: Forks) -> None:
 @pytest.mark.parametrize("without_bar", [False, True])
 def test_a_terminal_gets_a_bar_unless_told_otherwise(tmp_path: Path, without_bar: bool) -> None:
     script = tmp_path / "watch.py"
-    script.write_text(
-        f"import sys; from pathlib import Path; sys.path.insert(0, {str(HERE)!r})\n"
-        "from transformers.utils import logging; logging.disable_progress_bar()  # as a run does\n"
-        f"from test_progress import watched; watched(Path({str(tmp_path / 'run')!r}), disable_tqdm={without_bar})\n"
-    )
+    script.write_text(WATCH.format(folder=str(tmp_path / "run"), without_bar=without_bar))
     with Terminal([sys.executable, script]) as terminal:
         assert terminal.code() == 0, terminal.seen
     lines = re.findall(r"step +\d+/10  (loss|validation)", terminal.seen)

@@ -1,5 +1,6 @@
 """What a person watching sees: a bar on a terminal, lines elsewhere; how fast, how good, how long it still takes."""
 
+import os
 import sys
 from typing import Any
 
@@ -18,6 +19,14 @@ BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 def on_terminal() -> bool:
     """Tell whether a person looks at what is printed, rather than a file or a program."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
+
+
+def tell(line: str) -> None:
+    """Print a line at once; where nobody reads any more, as after `| head`, the run goes on without a word."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Progress(TrainerCallback):
@@ -66,14 +75,13 @@ class Progress(TrainerCallback):
             figures = {name.removeprefix("eval_"): value for name, value in logs.items()}
             told = f"{at}  validation: {told_of(figures, self.metric, '  ')}  {self._verdict(state)}"
             if self.bar is None:
-                print(self._with_time_left(told, step, state, args, "  "), flush=True)
+                tell(self._with_time_left(told, step, state, args, "  "))
             else:
                 self.bar.write(told)
         elif "learning_rate" in logs:
             self._interval = _interval(logs, ", ")
             if self.bar is None:  # what is due after this step comes after this line
-                told = self._with_time_left(f"{at}  {_interval(logs, '  ')}", step - 1, state, args, "  ")
-                print(told, flush=True)
+                tell(self._with_time_left(f"{at}  {_interval(logs, '  ')}", step - 1, state, args, "  "))
 
     def _verdict(self, state: Any) -> str:
         best = find_best(state.log_history, self.metric)
