@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> None:
     """
     check_name(args.source, "SOURCE")
     check_name(args.output, "OUTPUT")
+    check_packing(args.source)
     kind = config_of(args.source).get("model_type")
     is_marian = kind == "marian"
     check_source(args.source, kind)
@@ -76,6 +77,15 @@ def run(args: argparse.Namespace) -> None:
     print(f"{args.output}: {model.num_parameters():,} parameters; positions: {kind}; tokenizer: {words}")
     for note in foreign.notes:
         print(f"Note: {note}")
+
+
+def check_packing(source: Path) -> None:
+    """Raise ValueError, with the way out, if a source or its config.json is compressed, or the latter is in UTF-16."""
+    from vaswani.data.containers import refuse_no_text, refuse_packed
+
+    if source.suffix in (".pt", ".npz") and source.is_file():
+        refuse_packed(source)
+    refuse_no_text(source / "config.json")
 
 
 def check_source(source: Path, kind: str | None) -> None:

@@ -114,6 +114,7 @@ def whole_copy(model: PreTrainedModel, architecture: type[PreTrainedModel], devi
     with torch.device("meta"):
         copy = architecture(model.config)
     copy = copy.float().to_empty(device=device)
+    copy.tie_weights()  # what several modules share came apart
     sources, targets = ([*each.named_parameters(), *each.named_buffers()] for each in (model, copy))
     for (name, source), (same, target) in zip(sources, targets, strict=True):
         assert name == same
