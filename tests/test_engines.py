@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 from conftest import Translator
 from transformers import GenerationConfig, MarianConfig, MarianMTModel
 
@@ -161,7 +162,9 @@ def test_what_an_engine_finds_in_8_bits_is_nearly_the_same(
     before, after = (engine.search(sources, Beams(4)) for engine in (exported.engine, small))
     pairs = [(one[0], other[0]) for one, other in zip(before, after, strict=True) if one[0].symbols == other[0].symbols]
     assert len(pairs) >= 90
-    assert 1e-4 < sum(abs(one.score - other.score) for one, other in pairs) / len(pairs) < 0.1
+    # Without VNNI, sums of two products are kept in 16 bits, which are too few for some: 0.17 to 0.20 there.
+    exact = exported.name != "ctranslate2" or torch.cpu._is_vnni_supported()
+    assert 1e-4 < sum(abs(one.score - other.score) for one, other in pairs) / len(pairs) < (0.1 if exact else 0.3)
 
 
 # Text in, text out
