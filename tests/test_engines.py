@@ -126,12 +126,15 @@ def test_the_limit_that_a_model_is_saved_with_goes_along(
     engine, tokenizer = engine_module(exported.name).Engine(folder), toy_translator.tokenizer
     lines = ["Xylophone quartz jumps", "0 1 2 3 4 5 6 7", "???", "vow gym lynx hex"]
     sources = tokenizer(lines).input_ids
-    found = [best.symbols for [best] in engine.search(sources, Beams(1))]
-    assert most in (None, max(map(len, found)))
-    assert over in (None, max(len(symbols) - len(source) for symbols, source in zip(found, sources, strict=True)))
     for beams in (Beams(1), Beams(4)):
-        expected = by_generate(toy_translator.model, tokenizer, beams)(sources)
-        assert by(engine, tokenizer, lines, beams) == [best.text for [best] in expected]
+        found = [best.symbols for [best] in engine.search(sources, beams)]
+        if most is not None:
+            assert max(map(len, found)) == most
+        if over is not None:
+            assert max(len(symbols) - len(source) for symbols, source in zip(found, sources, strict=True)) == over
+        if beams.number == 1 or exported.name == "onnx":  # with beams CTranslate2 may find less on such text
+            expected = by_generate(toy_translator.model, tokenizer, beams)(sources)
+            assert by(engine, tokenizer, lines, beams) == [best.text for [best] in expected]
 
 
 @pytest.mark.parametrize("exported", ["onnx"], indirect=True)  # CTranslate2 knows one end, and refuses several
