@@ -523,9 +523,14 @@ class Projection(nn.Linear):
         self.weight = tokens.weight
         self.config = config
 
-    def forward(self, hidden: Tensor, labels: Tensor | None = None) -> Any:
-        """Return logits `[B, T, V]` of `[B, T, D]`; with `labels` `[B, T]`, what `loss` returns."""
-        return super().forward(hidden) if labels is None else self.loss(hidden, labels)
+    def forward(
+        self, hidden: Tensor, labels: Tensor | None = None, num_items_in_batch: Tensor | int | None = None
+    ) -> Any:
+        """Return logits `[B, T, V]` of `[B, T, D]`; with `labels` `[B, T]`, the loss of a token before them."""
+        if labels is None:
+            return super().forward(hidden)
+        total, logits = self.loss(hidden, labels)
+        return total / (num_items_in_batch if num_items_in_batch is not None else (labels != -100).sum()), logits
 
     def loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the loss, summed over the labels that are not -100, and the logits.
@@ -643,12 +648,10 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
             return_dict=True,
             **kwargs,
         )
-        loss = None
         if labels is None:
-            logits = self.lm_head(outputs.last_hidden_state)
+            loss, logits = None, self.lm_head(outputs.last_hidden_state)
         else:
-            total, logits = self.lm_head(outputs.last_hidden_state, labels)
-            loss = total / (num_items_in_batch if num_items_in_batch is not None else (labels != -100).sum())
+            loss, logits = self.lm_head(outputs.last_hidden_state, labels, num_items_in_batch)
         return Seq2SeqLMOutput(
             loss=loss,
             logits=logits,

@@ -33,8 +33,7 @@ def _loss_alone(projection: Any, hidden: Tensor, labels: Tensor) -> tuple[Tensor
     """Return what `Projection.loss` returns, less the logits; runs inside that module, where its weight is at hand."""
     if not projection.training:
         return type(projection).loss(projection, hidden, labels)
-    smoothing = projection.config.label_smoothing
-    return smoothed_cross_entropy(hidden.flatten(0, 1), projection.weight, labels.flatten(), smoothing), None
+    return smoothed_cross_entropy(hidden, projection.weight, labels, projection.config.label_smoothing), None
 
 
 @torch.compiler.disable
@@ -44,15 +43,16 @@ def smoothed_cross_entropy(hidden: Tensor, table: Tensor, labels: Tensor, smooth
     Matrix products are in the dtype of `hidden`, everything between them in float32 at least.
 
     Args:
-        hidden: `[n, D]`, of the decoder.
+        hidden: `[n, D]` or `[B, T, D]`, of the decoder.
         table: `[V, D]`, the projection's.
-        labels: `[n]`; -100 is ignored.
+        labels: `[n]` or `[B, T]`; -100 is ignored.
         smoothing: epsilon_ls.
 
     Returns:
         A scalar, float32 at least.
 
     """
+    hidden, labels = hidden.flatten(0, -2), labels.flatten()  # here, so that compilation ends a graph once
     if labels.device.type == "cpu":  # on an accelerator their number would have to be waited for
         there = labels != -100
         hidden, labels = hidden[there], labels[there]

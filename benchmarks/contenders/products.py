@@ -5,7 +5,10 @@ from collections.abc import Callable
 import torch
 from contenders.stepping import DEVICE, Setting, Step, serve
 
-SIZE = 2048 if DEVICE.type == "cpu" else 8192
+from vaswani.training.precision import has_bf16
+
+SIZE = 8192 if DEVICE.type != "cpu" else 2048 if has_bf16() else 512
+"""Rows and columns. Where bfloat16 is emulated, small ones are as fast, and large ones would take minutes."""
 NUMBER = 10
 FLOPS = 2.0 * SIZE**3 * NUMBER
 
