@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .blank import is_blank
+from .line_breaks import LINE_BREAKS, has_line_break, in_one_line
 from .markup import has_markup
 from .pairs import Corpus, NoPair, Pair, Wrapper
 from .scripts import check_scripts, is_written_in
@@ -19,8 +20,10 @@ REASONS = {
     "malformed": "not a row of the form that the rest of the file has. Mend or delete the row",
     "damaged": "bytes that cannot be decoded. Fetch the file again, or write it anew",
     "empty": "a side without text. Delete the pair, or look whether the files are still aligned there",
-    "control characters": "a lone carriage return, NUL or the like: two sentences in one, binary data, or a file in "
-    "UTF-16; convert that: iconv -f utf-16 -t utf-8 OLD > NEW",
+    "line break": "more than one line in one segment. Split the pair, or leave out --line_breaks drop, and spaces are "
+    "read for its line breaks",
+    "control characters": "NUL or the like: binary data, or text that a program for terminals has written. Extract the "
+    "text again",
     "too long": f"more tokens than --max_tokens, or more characters than {CHARACTERS:,} and {CHARACTERS_A_TOKEN} "
     "times that. Split the pair or raise --max_tokens",
     "HTML": "a tag or a character entity, as <br> or &amp;. Extract the text again, or leave out --drop_html",
@@ -63,6 +66,8 @@ class Limits:
     """Unicode scripts, as "Latin" or "Hangul Han" (see `scripts_of`), of which half the letters must be; None: any."""
     target_scripts: str | None = None
     """The same of the target."""
+    line_breaks: str = "space"
+    """Whether line breaks inside a side become spaces, or the pair is dropped ("drop")."""
 
     def __post_init__(self) -> None:
         if self.max_tokens < 2:
@@ -71,6 +76,8 @@ class Limits:
             raise ValueError(f"max_ratio is {self.max_ratio}, and equal sides have a ratio of 1. Give 1 or more.")
         if self.max_characters < 1:
             raise ValueError(f"max_characters is {self.max_characters}, which no text keeps. Give 1 or more.")
+        if self.line_breaks not in LINE_BREAKS:
+            raise ValueError(f"line_breaks is {self.line_breaks!r}. Give one of: {', '.join(LINE_BREAKS)}.")
         for scripts in (self.source_scripts, self.target_scripts):
             if scripts is not None:
                 check_scripts(scripts)
@@ -92,6 +99,8 @@ def text_fault(pair: Pair, limits: Limits) -> str | None:
             return "too long"
         if is_blank(side):
             return "empty"
+        if limits.line_breaks == "drop" and has_line_break(side):
+            return "line break"
         if _CONTROL.search(side):
             return "control characters"
         if limits.drop_html and has_markup(side):
@@ -128,6 +137,8 @@ class Drops:
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     places: dict[str, list[str]] = field(default_factory=dict)
+    joined: int = 0
+    """Pairs with line breaks inside, which were read as spaces; neither drops nor all kept."""
 
     def add(self, reason: str, where: str) -> None:
         """Count one dropped pair."""
@@ -140,7 +151,7 @@ class Drops:
             places.append(where)
 
     def __add__(self, other: "Drops") -> "Drops":
-        merged = Drops(self.kept + other.kept, self.dropped + other.dropped)
+        merged = Drops(self.kept + other.kept, self.dropped + other.dropped, {}, self.joined + other.joined)
         for reason in self.places | other.places:
             places = list(dict.fromkeys(self.places.get(reason, []) + other.places.get(reason, [])))
             merged.places[reason] = places if reason in UNREADABLE else places[:_PLACES]
@@ -157,12 +168,16 @@ class Drops:
         return sum(self.dropped[reason] for reason in UNREADABLE)
 
     def report(self) -> str:
-        """Return a line with the totals, then a line for each reason."""
+        """Return a line with the totals, then a line for each reason, and one of line breaks that became spaces."""
         dropped = self.dropped.total()
         lines = [f"{self.kept:,} pairs kept, {dropped:,} dropped" + (":" if dropped else ".")]
         for reason, count in self.dropped.most_common():
             lines.append(
                 f"  {count:,} {reason} ({REASONS[reason]}); first at {'; '.join(self.places[reason][:_PLACES])}"
+            )
+        if self.joined:
+            lines.append(
+                f"  {self.joined:,} had line breaks inside, read as spaces; to leave such pairs out: --line_breaks drop"
             )
         return "\n".join(lines)
 
@@ -170,15 +185,21 @@ class Drops:
 def readable_rows(
     corpus: Corpus, groups: Iterable[int], limits: Limits, drops: Drops
 ) -> Iterator[tuple[int, int, Pair]]:
-    """Yield group, position and pair of every row that can be read and has no fault in its text; count the others."""
+    """Yield group, position and pair of every row that can be read and has no fault in its text; count the others.
+
+    Line breaks inside are spaces, unless `limits` drops such pairs.
+    """
     for group in groups:
         for position, row in enumerate(corpus.read(group)):
             if isinstance(row, NoPair):
                 drops.add(*row)
-            elif reason := text_fault(row, limits):
+                continue
+            pair = row if limits.line_breaks == "drop" else Pair(*map(in_one_line, row))
+            if reason := text_fault(pair, limits):
                 drops.add(reason, row_name(corpus, group, position))
             else:
-                yield group, position, row
+                drops.joined += pair != row
+                yield group, position, pair
 
 
 def clean_pairs(corpus: Corpus, limits: Limits, drops: Drops) -> Iterator[Pair]:

@@ -350,7 +350,7 @@ class TrainingStream:
             "edition": self._edition,
             "consumed": consumed,
             "anchors": [list(anchor) for anchor in furthest_anchors(notes)],
-            "first_epoch": [[*key, drops.kept, dict(drops.dropped), drops.places]
+            "first_epoch": [[*key, drops.kept, dict(drops.dropped), drops.places, drops.joined]
                             for key, drops in first_epoch_windows(notes)],
         }  # fmt: skip
 
@@ -364,7 +364,8 @@ class TrainingStream:
         # A position saved before a field existed was saved under its default.
         known = (each for kind in (Order, Limits) for each in fields(kind))
         defaults = _as_saved({each.name: each.default for each in known if each.default is not MISSING})
-        then = defaults | state["identity"]
+        # What had no word for line breaks dropped some kinds, kept others, and knew fewer blank texts.
+        then = defaults | {"line_breaks": "of an earlier version"} | state["identity"]
         changed = {
             name: f"{name} was {then.get(name)!r} and is {value!r}"
             for name, value in self._identity.items()
@@ -384,8 +385,8 @@ class TrainingStream:
         self.consumed = state["consumed"]
         self._anchors = {stream: Anchor(*anchor) for stream, anchor in enumerate(state["anchors"])}
         self._first_epoch = {
-            (stream, window): Drops(kept, Counter(dropped), places)
-            for stream, window, kept, dropped, places in state["first_epoch"]
+            (stream, window): Drops(kept, Counter(dropped), places, *joined)
+            for stream, window, kept, dropped, places, *joined in state["first_epoch"]
         }
         self._readers, self._entered, self._unreadable, self._rows = {}, {}, Counter(), Counter()
 

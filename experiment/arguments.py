@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 from transformers import HfArgumentParser
 
 from vaswani.data import scripts_of
+from vaswani.data.line_breaks import LINE_BREAKS
 from vaswani.data.tables import check_quoting
 from vaswani.data.trees import TREES
 from vaswani.modeling import VaswaniConfig
@@ -59,6 +60,11 @@ class DataArguments:
     test_splits: list[str] = field(default_factory=lambda: ["test"], metadata={"help": "One or several."})
     max_tokens: int = field(default=256, metadata={"help": "Longer pairs are dropped and counted, never cut."})
     max_ratio: float = field(default=3.0, metadata={"help": "Pairs more uneven than this are dropped and counted."})
+    line_breaks: str = field(
+        default="space",
+        metadata={"help": "Line breaks inside a text, as JSON and parquet may hold: space reads them so, in what is "
+                          "scored too; drop drops and counts the pair."},
+    )  # fmt: skip
     drop_html: bool = field(
         default=False, metadata={"help": "Drop and count training pairs with HTML or XML tags, or &amp; and the like."}
     )
@@ -121,6 +127,8 @@ class DataArguments:
         if len(self.direction.split("-")) != 2 or "" in self.direction.split("-"):
             raise ValueError(f"direction is {self.direction!r}; two languages joined by a hyphen are needed, as en-de")
         check_quoting(self.tsv_quoting)
+        if self.line_breaks not in LINE_BREAKS:
+            raise ValueError(f"--line_breaks is {self.line_breaks!r}. Give one of: {', '.join(LINE_BREAKS)}.")
         if self.weights and len(self.weights) != 1 + len(self.extra_dirs):
             raise ValueError(
                 f"weights are {self.weights}; {1 + len(self.extra_dirs)} are needed: one of the training split, then "

@@ -16,6 +16,7 @@ from vaswani.plots import draw_pair_lengths, save
 from .arguments import Arguments
 from .kept import joint_tokenizer
 from .overlap import Overlap, overlap
+from .report import counted
 from .run_folder import write_json
 from .texts import open_training_corpus, read_pairs, scored_splits, training_limits, training_stream
 
@@ -83,7 +84,7 @@ def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
         "name": seen.name,
         "windows": list(seen.windows),
         "vocabulary": seen.vocabulary,
-        "pairs": {"kept": seen.drops.kept, "dropped": dict(seen.drops.dropped), "places": seen.drops.places},
+        "pairs": counted(seen.drops) | {"places": seen.drops.places},
         "tokens": dict(zip(("source", "target"), tokens, strict=True)),
         "longest": dict(zip(("source", "target"), (len(side) - 1 for side in seen.lengths), strict=True)),
         "batches": seen.batches,

@@ -31,6 +31,12 @@ def spread(sentences: int) -> list[int]:
     return [i * sentences // SAMPLES for i in range(SAMPLES)] if sentences > SAMPLES else list(range(sentences))
 
 
+def counted(drops: Drops) -> dict[str, Any]:
+    """Return what metrics.json holds of the pairs of a set."""
+    counts: dict[str, Any] = {"kept": drops.kept, "dropped": dict(drops.dropped)}
+    return counts | ({"line_breaks_as_spaces": drops.joined} if drops.joined else {})
+
+
 def summary(metrics: dict[str, Any], drops: Drops, folder: Path) -> str:
     """Return the figures of a run and where everything lies."""
     lines = [
@@ -40,6 +46,7 @@ def summary(metrics: dict[str, Any], drops: Drops, folder: Path) -> str:
     ]
     for split, scores in metrics["test"].items():
         lines.append(f"{split}:")
+        lines += [f"  {each}" for each in metrics["not_scored"].get(split, [])]
         lines += [f"  {each['name']:<11} {each['value']:6.2f}  {each['signature']}" for each in scores.values()]
         lines += [f"  {each}" for each in metrics["left_out"].get(split, {}).values()]
         lines += [f"  {each}" for each in metrics["remarks"].get(split, [])]

@@ -17,7 +17,7 @@ from vaswani.evaluation.scores import blank_lines
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.plots import draw_learning_curve, save
 from vaswani.publishing import METRICS
-from vaswani.publishing.records import read_json
+from vaswani.publishing.records import not_scored, read_json
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.attention import fastest_attention
 from vaswani.training.checkpoints import check_parts, newest_whole, sealed, set_aside
@@ -49,7 +49,7 @@ from .kept import joint_tokenizer
 from .longer import check_shares, earlier_scores, nothing_to_do
 from .overlap import overlap
 from .publication import Publication
-from .report import say, summary
+from .report import counted, say, summary
 from .run_folder import Done, Retelling, describe, take, told_before, write_json, write_skipped
 from .selection import load_best
 from .task import task_of
@@ -167,19 +167,16 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         "best_while_training": None if best.step is None else {"step": best.step, "by": best.by(trainer.metric)},
         "training_seconds": round(seconds, 1),
         "resumed_from": checkpoint.name if checkpoint else None,
-        "training_pairs": {"kept": drops.kept, "dropped": dict(drops.dropped)},
+        "training_pairs": counted(drops),
         "scored_pairs": {
-            split: {
-                "kept": each.kept,
-                "dropped": dict(each.dropped),
-                "blank_references": len(blank_lines(sets[split].references)),
-            }
+            split: counted(each) | {"blank_references": len(blank_lines(sets[split].references))}
             for split, (_, each) in scored.items()
         },
         "test_text_in_training": None if in_training is None else in_training.as_json(),
         **selection,
         "search": asdict(search),
         "test": {},
+        "not_scored": {},
         "left_out": {},
         "remarks": {split: said for split, said in remarks.items() if said},
         "earlier": {},
@@ -195,6 +192,8 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         metrics["test"][split] = {name: each._asdict() for name, each in tested.scores.items()}
         if tested.left_out:
             metrics["left_out"][split] = tested.left_out
+        if lost := not_scored(metrics["scored_pairs"][split]):
+            metrics["not_scored"][split] = [lost]
         metrics["examples"] += [{"split": split} | each for each in tested.examples]
     if state.is_main_process:
         trained.save_pretrained(folder)

@@ -31,7 +31,7 @@ from .report import say
 def limits(data: DataArguments) -> Limits:
     """Return which pairs are kept of the splits that are scored."""
     characters = max(CHARACTERS, CHARACTERS_A_TOKEN * data.max_tokens)
-    return Limits(max_tokens=data.max_tokens, max_ratio=data.max_ratio, max_characters=characters)
+    return Limits(data.max_tokens, data.max_ratio, characters, line_breaks=data.line_breaks)
 
 
 def training_limits(data: DataArguments) -> Limits:
@@ -84,7 +84,7 @@ def read_pairs(data: DataArguments, split: str) -> tuple[list[Pair], Drops]:
     corpus = open_corpus(data, split)
     drops = Drops()
     pairs = scorable(corpus, data, drops)
-    if drops.dropped:
+    if drops.dropped or drops.joined:
         say(f"{corpus.name}: {drops.report()}")
     if not pairs:
         raise ValueError(f"{corpus.name} has no pair that can be scored")

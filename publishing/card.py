@@ -12,6 +12,7 @@ from vaswani.modeling.configuration_vaswani import READERS
 from vaswani.training.quality import quality_of
 
 from .overlap import told_overlap
+from .records import not_scored
 
 SNIPPET = """\
 from transformers import pipeline
@@ -166,7 +167,8 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
         for split, scores in measured["test"].items()
         for each in scores.values()
     ]
-    beside = [
+    lost = {split: not_scored(pairs) for split, pairs in measured.get("scored_pairs", {}).items()}  # old runs have none
+    beside = [f"Of {split}, {lost[split]}." for split in measured["test"] if lost.get(split)] + [
         f"{split}: {each}."
         for split in measured["test"]
         for each in (*measured.get("left_out", {}).get(split, {}).values(), *measured.get("remarks", {}).get(split, []))

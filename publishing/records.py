@@ -39,3 +39,16 @@ def read_json(path: Path) -> Any:
 
         refuse_no_text(path)
         raise ValueError(f"{path} is damaged ({error}); was it cut off?") from error
+
+
+def not_scored(pairs: dict[str, Any]) -> str | None:
+    """Return what has to be said beside the scores of a set of which pairs were left out, by their counts."""
+    dropped: dict[str, int] = pairs["dropped"]
+    if not dropped:
+        return None
+    number = sum(dropped.values())
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
+    return (
+        f"{number:,} of {pairs['kept'] + number:,} pairs are not scored ({reasons}); figures of the whole set do not "
+        "compare with these"
+    )

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaswani.data.cleaning import REASONS, Drops, Limits, clean_pairs, length_fault, text_fault
+from vaswani.data.line_breaks import in_one_line
 from vaswani.data.markup import has_markup
 from vaswani.data.pairs import Corpus, NoPair, Pair, PairsCorpus, Row
 from vaswani.data.scripts import is_written_in, scripts_of
@@ -107,7 +108,8 @@ def test_every_row_is_yielded_in_order_or_counted(pairs: list[Pair]) -> None:
     corpus: Corpus = WithBadRows("rows", pairs)
     drops, limits = Drops(), Limits(max_characters=5)
     kept = list(clean_pairs(corpus, limits, drops))
-    assert kept == [pair for pair in pairs if text_fault(pair, limits) is None]
+    in_lines = [Pair(*map(in_one_line, pair)) for pair in pairs]
+    assert kept == [pair for pair in in_lines if text_fault(pair, limits) is None]
     assert drops.kept == len(kept)
     assert drops.kept + drops.dropped.total() == len(pairs) + corpus.groups
     assert set(drops.dropped) <= set(REASONS)

@@ -25,6 +25,7 @@ from vaswani.data.patience import Patience, patiently
 from vaswani.experiment import parse
 from vaswani.experiment.errors import told_plainly
 from vaswani.experiment.run import new_model
+from vaswani.publishing import model_card
 from vaswani.serving.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,6 +143,11 @@ def test_lines_that_cannot_be_scored_are_told_and_counted(text: Path, tmp_path: 
         "test": {"kept": 3, "dropped": {"empty": 1}, "blank_references": 0},
     }
     assert len((tmp_path / "run" / "test.translations.txt").read_text(encoding="utf-8").splitlines()) == 3
+    said = "1 of 4 pairs are not scored (1 empty); figures of the whole set do not compare with these"
+    assert f"\ntest:\n  {said}\n  sacreBLEU " in done.stdout
+    assert metrics["not_scored"] == {"test": [said]}
+    card = model_card("ann/model", json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8")), metrics, {})
+    assert f"Of test, {said}." in card
 
 
 @pytest.mark.slow

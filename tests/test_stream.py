@@ -410,6 +410,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "max_characters": {"limits": Limits(max_tokens=40, max_ratio=20, max_characters=80)},
     "drop_html": {"limits": Limits(max_tokens=40, max_ratio=20, drop_html=True)},
     "source_scripts": {"limits": Limits(max_tokens=40, max_ratio=20, source_scripts="Latin")},
+    "line_breaks": {"limits": Limits(max_tokens=40, max_ratio=20, line_breaks="drop")},
     "target_scripts": {"limits": Limits(max_tokens=40, max_ratio=20, target_scripts="Latin")},
     "data": {"corpus": NumberedCorpus((30, 30, 31))},
     "tokenizer": {"tokenizer": learn_tokenizer(["three four 0 1 2 3 4 5 6 7 8 9"] * 3, 280, show_progress=False)},
@@ -472,6 +473,16 @@ def test_a_position_of_other_rules_of_cleaning_is_refused_where_they_were_asked_
         else:
             numbered_stream(corpus, tokenizer, limits=limits).restore(state)
             assert limits.facts() == asdict(limits)
+
+
+def test_a_position_of_a_version_that_judged_line_breaks_otherwise_is_refused(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    stream = numbered_stream(NumberedCorpus((30, 30, 30)), tokenizer)
+    state = json.loads(json.dumps(stream.state(0, [stream.notes()])))
+    del state["identity"]["line_breaks"]
+    with pytest.raises(StreamMismatchError, match="line_breaks was 'of an earlier version' and is 'space'"):
+        stream.restore(state)
 
 
 def test_widths_have_to_hold_every_pair(tokenizer: PreTrainedTokenizerFast) -> None:
