@@ -1,5 +1,6 @@
 """What a person watching sees: lines in a file, a bar on a terminal, and a time left that holds what is to come."""
 
+import io
 import math
 import os
 import re
@@ -21,6 +22,7 @@ from test_training import train
 
 from vaswani.training.checkpoints import checkpoints
 from vaswani.training.pace import Ahead, Left, Pace, ahead, due
+from vaswani.training.progress import tell
 
 WATCH = f"""
 import sys
@@ -116,6 +118,15 @@ def test_a_file_gets_a_line_an_interval_and_a_line_a_validation(
     assert "validation: loss 6.000  perplexity 403.429  BLEU 0.00  best so far  " in lines[1]
     assert "BLEU 0.00  best so far, by its loss  " in lines[3]
     assert "BLEU 0.00  step 8 was better, 1 of --patience 3 without gain  " in lines[5]
+
+
+def test_a_line_and_its_end_are_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing is buffered, so that what another thread prints at the same time gets a line of its own."""
+    read, write = os.pipe2(os.O_DIRECT)  # one read gives what one write gave
+    with os.fdopen(write, "wb", 0) as raw, os.fdopen(read, "rb", 0) as arrived:
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, write_through=True))
+        tell("step 5")
+        assert arrived.read(100) == b"step 5\n"
 
 
 def test_a_run_goes_on_where_nobody_reads_its_lines_any_more(tmp_path: Path) -> None:

@@ -22,9 +22,13 @@ def on_terminal() -> bool:
 
 
 def tell(line: str) -> None:
-    """Print a line at once; where nobody reads any more, as after `| head`, the run goes on without a word."""
+    """Print a line at once; where nobody reads any more, as after `| head`, the run goes on without a word.
+
+    In one write, its end included: with PYTHONUNBUFFERED=1 `print` makes two, and another thread's or process's line
+    would come between them.
+    """
     try:
-        print(line, flush=True)
+        print(f"{line}\n", end="", flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
