@@ -1,4 +1,7 @@
-"""Look at what a recipe would train on: pairs, drops by reason, lengths, padding, steps and speed, without training."""
+"""Look at what a recipe would train on, without training.
+
+Pairs, drops by reason with some of them to look at, lengths, padding, steps and speed.
+"""
 
 import argparse
 from pathlib import Path

@@ -4,12 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .blank import is_blank
 from .line_breaks import LINE_BREAKS, has_line_break, in_one_line
 from .markup import has_markup
-from .pairs import Corpus, NoPair, Pair, Wrapper
+from .pairs import Corpus, NoPair, Pair, Rows, read_rows
 from .scripts import check_scripts, is_written_in
 
 CHARACTERS, CHARACTERS_A_TOKEN = 5_000, 16
@@ -182,24 +182,44 @@ class Drops:
         return "\n".join(lines)
 
 
+class Dropped(NamedTuple):
+    """A row of a group that is not kept."""
+
+    position: int
+    reason: str
+
+
+def readable(
+    rows: Rows, limits: Limits, drops: Drops, dropped: list[Dropped] | None = None
+) -> Iterator[tuple[int, Pair]]:
+    """Yield position and pair of each row of a group that can be read and has no fault in its text; count the others.
+
+    Line breaks inside are spaces, unless `limits` drops such pairs. Which rows are dropped is added to `dropped`, where
+    that is wanted.
+    """
+    for position, row in enumerate(rows):
+        if isinstance(row, NoPair):
+            reason, where = row
+        else:
+            pair = row if limits.line_breaks == "drop" else Pair(*map(in_one_line, row))
+            fault = text_fault(pair, limits)
+            if fault is None:
+                drops.joined += pair != row
+                yield position, pair
+                continue
+            reason, where = fault, rows.where(position)
+        drops.add(reason, where)
+        if dropped is not None:
+            dropped.append(Dropped(position, reason))
+
+
 def readable_rows(
     corpus: Corpus, groups: Iterable[int], limits: Limits, drops: Drops
 ) -> Iterator[tuple[int, int, Pair]]:
-    """Yield group, position and pair of every row that can be read and has no fault in its text; count the others.
-
-    Line breaks inside are spaces, unless `limits` drops such pairs.
-    """
+    """Yield group, position and pair of what is `readable` in several groups."""
     for group in groups:
-        for position, row in enumerate(corpus.read(group)):
-            if isinstance(row, NoPair):
-                drops.add(*row)
-                continue
-            pair = row if limits.line_breaks == "drop" else Pair(*map(in_one_line, row))
-            if reason := text_fault(pair, limits):
-                drops.add(reason, row_name(corpus, group, position))
-            else:
-                drops.joined += pair != row
-                yield group, position, pair
+        for position, pair in readable(read_rows(corpus, group), limits, drops):
+            yield group, position, pair
 
 
 def clean_pairs(corpus: Corpus, limits: Limits, drops: Drops) -> Iterator[Pair]:
@@ -207,10 +227,3 @@ def clean_pairs(corpus: Corpus, limits: Limits, drops: Drops) -> Iterator[Pair]:
     for _, _, pair in readable_rows(corpus, range(corpus.groups), limits, drops):
         drops.kept += 1
         yield pair
-
-
-def row_name(corpus: Corpus, group: int, position: int) -> str:
-    """Return how messages name a row of a corpus: as the innermost corpus has it, where it can be looked up."""
-    while isinstance(corpus, Wrapper):
-        corpus, group = corpus.inner(group)
-    return f"{corpus.name}, group {group}, row {position + 1}"

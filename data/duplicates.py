@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from .cleaning import row_name
-from .pairs import Corpus, NoPair, Pair, Row, fingerprint
+from .pairs import Corpus, NoPair, Pair, Row, Rows, fingerprint, read_rows
 
 _PARTS = 16
 _NO_PAIR = 0
@@ -69,12 +68,14 @@ class Deduplicated:
         """Return the corpus that is read, and the same group."""
         return self._corpus, group
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one group."""
-        rows = list(self._corpus.read(group))
-        for position in self._repeats.of_group(group):
-            rows[position] = NoPair("duplicate", row_name(self._corpus, group, position))
-        return rows
+        rows = read_rows(self._corpus, group)
+        repeats = {position: tuple(rows[position]) for position in self._repeats.of_group(group)}
+        without = Rows(rows, rows.where, {**rows.texts, **repeats})
+        for position in repeats:
+            without[position] = NoPair("duplicate", rows.where(position))
+        return without
 
 
 def find_repeats(corpora: Sequence[Corpus], progress: bool = False) -> list[Repeats]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from .batching import Indices, Tokens
-from .cleaning import Drops, Limits, length_fault, readable_rows, row_name
-from .pairs import Corpus
+from .cleaning import Dropped, Drops, Limits, length_fault, readable
+from .pairs import Corpus, Rows, read_rows
 
 
 class Ragged(NamedTuple):
@@ -69,15 +69,25 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Ragged:
 
 def encode_group(corpus: Corpus, group: int, tokenizer: PreTrainedTokenizerBase, limits: Limits) -> EncodedGroup:
     """Read, clean and encode one row group: a pure function of its arguments."""
+    return encode_rows(read_rows(corpus, group), tokenizer, limits)
+
+
+def encode_rows(
+    rows: Rows, tokenizer: PreTrainedTokenizerBase, limits: Limits, dropped: list[Dropped] | None = None
+) -> EncodedGroup:
+    """Clean and encode the rows of a group; which ones are dropped is added to `dropped`, where that is wanted."""
     drops = Drops()
-    readable = list(readable_rows(corpus, [group], limits, drops))
-    sources = encode(tokenizer, (pair.source for _, _, pair in readable))
-    targets = encode(tokenizer, (pair.target for _, _, pair in readable))
-    kept = np.ones(len(readable), dtype=np.bool_)
+    pairs = list(readable(rows, limits, drops, dropped))
+    sources = encode(tokenizer, (pair.source for _, pair in pairs))
+    targets = encode(tokenizer, (pair.target for _, pair in pairs))
+    kept = np.ones(len(pairs), dtype=np.bool_)
     for number, lengths in enumerate(zip(sources.lengths.tolist(), targets.lengths.tolist(), strict=True)):
         if reason := length_fault(*lengths, limits):
-            drops.add(reason, row_name(corpus, *readable[number][:2]))
+            position = pairs[number][0]
+            drops.add(reason, rows.where(position))
+            if dropped is not None:
+                dropped.append(Dropped(position, reason))
             kept[number] = False
     drops.kept = int(kept.sum())
-    rows = np.array([row for _, row, _ in readable], dtype=np.int64)
-    return EncodedGroup(rows[kept], sources.keep(kept), targets.keep(kept), drops)
+    positions = np.array([position for position, _ in pairs], dtype=np.int64)
+    return EncodedGroup(positions[kept], sources.keep(kept), targets.keep(kept), drops)

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from functools import partial
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from datasets.packaged_modules.parquet.parquet import Parquet
 
 from .containers import DamagedError, unpacked
 from .file_names import check_name
-from .pairs import Corpus, CorpusError, Row, fingerprint
+from .pairs import Corpus, CorpusError, Row, Rows, fingerprint
 from .parquet import ColumnPath, ParquetCorpus, find_columns, open_whole, table_rows
 from .patience import Patience, patiently
 from .splits import choose_split
@@ -116,14 +117,16 @@ class TableFiles:
             found = readers.map(lambda each: patiently(lambda: find_places(each), each, _OPENING), addresses)
             self._places = [place for places in found for place in places]
         self.groups = len(self._places)
-        first = next((rows for group in range(self.groups) if (rows := self.read(group))), [])  # a file may be empty
+        first: list[Row] = next(
+            (rows for group in range(self.groups) if (rows := self.read(group))), []
+        )  # a file may be empty
         if not first:
             raise ValueError(f"{name} holds no rows. Name another split or data set.")
         self.rows = self.groups * len(first)  # a guess: of the others only the beginnings are read for it
         with ThreadPoolExecutor(8) as readers:
             list(readers.map(self._check, range(self.groups)))
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one file. Raises CorpusError when it is cut off or has not the columns."""
         place = self._places[group]
         content = patiently(lambda: read_whole(place), place.name, self._patience)
@@ -207,17 +210,23 @@ class StreamedCorpus:
         told = (builder.info.splits or {}).get(split)
         self.rows: int = told.num_examples if told and told.num_examples else self.groups * len(self.read(0))
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one group. Raises CorpusError when it cannot be read."""
         return patiently(lambda: self._rows(group), self._names[group], self._patience)
 
-    def _rows(self, group: int) -> list[Row]:
+    def _rows(self, group: int) -> Rows:
+        def where(position: int, first: int = 1) -> str:
+            return f"{self._names[group]}, row {first + position}"
+
         rows: list[Row] = []
+        texts: dict[int, tuple[str, ...]] = {}
         columns: list[ColumnPath] = []
         for table in self._tables(group):
             columns = columns or self._columns(table, group)
-            rows += table_rows(table, columns, self._names[group], first=len(rows) + 1)
-        return rows
+            part = table_rows(table, columns, partial(where, first=len(rows) + 1))
+            texts |= {len(rows) + position: its_texts for position, its_texts in part.texts.items()}
+            rows += part
+        return Rows(rows, where, texts)
 
     def _check(self, group: int) -> bool:
         """Look for the columns in the first rows of a group, and return whether there are any rows."""

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from .pairs import Corpus, Row, fingerprint
+from .pairs import Corpus, Rows, fingerprint, read_rows
 
 
 class Mixture:
@@ -49,7 +49,6 @@ class Mixture:
         before = self._ends[number - 1] if number else 0
         return self._corpora[number], (group - before) % self._corpora[number].groups
 
-    def read(self, group: int) -> Sequence[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one group."""
-        corpus, group = self.inner(group)
-        return corpus.read(group)
+        return read_rows(*self.inner(group))

@@ -7,7 +7,8 @@ number, cleaning counts it with its reason, and no long run dies of one bad line
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable
 
 ROWS_PER_GROUP = 1_000
@@ -29,6 +30,30 @@ class NoPair(NamedTuple):
 
 
 Row = Pair | NoPair
+
+
+class Rows(list[Row]):
+    """The rows of a row group, which know where they stand.
+
+    Attributes:
+        where: returns the place of the row at a position as people find it: "data/train.tsv, line 17".
+        texts: of rows that give no pair, by position, what stands there as far as it can be read.
+
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        where: Callable[[int], str],
+        texts: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(rows)
+        self.where = where
+        self.texts = texts
+
+    def __reduce__(self) -> tuple[type[list[Row]], tuple[list[Row]]]:
+        """Travel to another process as a plain list: places are asked for where the rows are read."""
+        return list, (list(self),)
 
 
 class CorpusError(ValueError):
@@ -69,6 +94,24 @@ class Wrapper(Protocol):
         """Return the corpus and the group in it that a group of this one stands for."""
 
 
+def read_rows(corpus: Corpus, group: int) -> Rows:
+    """Return the rows of one group with their places; a corpus that knows no better has them by number."""
+    rows = corpus.read(group)
+    if isinstance(rows, Rows):
+        return rows
+    return Rows(rows, lambda position: f"{corpus.name}, group {group}, row {position + 1}")
+
+
+def places(rows: Iterable[Row]) -> list[int]:
+    """Return the positions of the rows that give no pair."""
+    return [position for position, row in enumerate(rows) if isinstance(row, NoPair)]
+
+
+def legible(content: bytes) -> str:
+    r"""Return text that need not be UTF-8 for people to look at: a byte that is not is \xe9."""
+    return content.decode("utf-8", "backslashreplace")
+
+
 class PairsCorpus:
     """Pairs held in memory: tests, and sets small enough to have been read already."""
 
@@ -95,9 +138,11 @@ class Swapped:
         self.rows = corpus.rows
         self.splits_are_apart: bool = getattr(corpus, "splits_are_apart", False)
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one group with the sides swapped."""
-        return [Pair(row.target, row.source) if isinstance(row, Pair) else row for row in self._corpus.read(group)]
+        rows = read_rows(self._corpus, group)
+        swapped = [Pair(row.target, row.source) if isinstance(row, Pair) else row for row in rows]
+        return Rows(swapped, rows.where, {position: texts[::-1] for position, texts in rows.texts.items()})
 
 
 def join_sides(sources: Iterable[str | NoPair], targets: Iterable[str | NoPair]) -> list[Row]:

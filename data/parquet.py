@@ -4,7 +4,7 @@ import hashlib
 import io
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .containers import read_head, refuse
-from .pairs import CorpusError, NoPair, Row, fingerprint, join_sides
+from .pairs import CorpusError, NoPair, Rows, fingerprint, join_sides, legible, places
 from .patience import Patience, is_passing, patiently
 from .tables import doubled_column, missing_columns
-from .text_files import OpenedFile, decode
+from .text_files import OpenedFile, decode_all
 
 ColumnPath = tuple[str, ...]  # ("en",) or ("translation", "en")
 
@@ -62,7 +62,7 @@ class ParquetCorpus:
         if not self.rows:
             raise ValueError(f"{name} has columns and no rows. Give a file with pairs, or leave it out.")
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one row group."""
         number = bisect_right(self._ends, group)
         file = self._files[number]
@@ -74,8 +74,8 @@ class ParquetCorpus:
             if not is_damage(error):
                 raise
             place = NoPair("damaged", f"{where} ({str(error).splitlines()[0]})")
-            return [place] * file.footer.row_group(inner).num_rows
-        return table_rows(table, file.columns, where)
+            return Rows([place] * file.footer.row_group(inner).num_rows, lambda _: place.where)
+        return table_rows(table, file.columns, file.places(inner))
 
 
 class LocalParquet(ParquetCorpus):
@@ -87,7 +87,7 @@ class LocalParquet(ParquetCorpus):
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         super().__init__(str(path), [str(path)], fingerprint(digest, source, target), source, target)
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one row group. Raises ValueError when the file has changed."""
         self._opened.unchanged()
         return super().read(group)
@@ -99,11 +99,21 @@ class ParquetFile(NamedTuple):
     address: str
     footer: pq.FileMetaData
     columns: list[ColumnPath]
+    starts: list[int]
+    """Rows before each row group."""
 
     @property
     def name(self) -> str:
         """What messages call it."""
         return self.address.removeprefix("hf://datasets/")
+
+    def places(self, group: int) -> Callable[[int], str]:
+        """Return how the rows of a row group are found: by their number in it, and in the file where that differs."""
+        before = self.starts[group]
+        return lambda position: (
+            f"{self.name}, row group {group}, row {position + 1}"
+            + (f" (row {before + position + 1} of the file)" if before else "")
+        )
 
     def read(self, group: int) -> pa.Table:
         """Return the two columns of one row group."""
@@ -133,7 +143,9 @@ def open_parquet(address: str, source: str, target: str, patience: Patience) -> 
             raise
         patiently(refuse_other_kinds, address, patience)
         raise ValueError(f"{address} cannot be read as parquet ({error}). Fetch or write the file again.") from error
-    return ParquetFile(address, metadata, find_columns(schema, source, target, address))
+    sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    columns = find_columns(schema, source, target, address)
+    return ParquetFile(address, metadata, columns, [0, *accumulate(sizes)][: len(sizes)])
 
 
 def is_damage(error: BaseException) -> bool:
@@ -220,15 +232,18 @@ def find_columns(schema: pa.Schema, source: str, target: str, name: str) -> list
     return columns
 
 
-def table_rows(table: pa.Table, columns: list[ColumnPath], where: str, first: int = 1) -> list[Row]:
-    """Return the rows of an Arrow table, numbered from `first` in messages.
+def table_rows(table: pa.Table, columns: list[ColumnPath], where: Callable[[int], str]) -> Rows:
+    """Return the rows of an Arrow table; `where` returns their places in messages.
 
     Arrow does not look whether its strings are UTF-8, so they are taken as bytes and decoded one by one.
     """
-    sides = []
-    for name, *inner in columns:
-        cells = table.column(name)
-        cells = pc.struct_field(cells, inner) if inner else cells
-        content = cells.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
-        sides.append([decode(cell or b"", f"{where}, row {number}") for number, cell in enumerate(content, first)])
-    return join_sides(*sides)
+    cells = [_bytes_of(table, column) for column in columns]
+    rows = join_sides(*(decode_all(side, where) for side in cells))
+    return Rows(rows, where, {position: tuple(legible(side[position]) for side in cells) for position in places(rows)})
+
+
+def _bytes_of(table: pa.Table, column: ColumnPath) -> list[bytes]:
+    name, *inner = column
+    cells = table.column(name)
+    cells = pc.struct_field(cells, inner) if inner else cells
+    return [cell or b"" for cell in cells.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()]

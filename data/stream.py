@@ -61,6 +61,7 @@ class Window(NamedTuple):
     batches: list[Indices]
     shapes: list[Shape]  # of the batches
     drops: Drops
+    dropped_by_group: list[tuple[int, Drops]]  # row groups in the order of reading
 
     def batch(self, number: int) -> Batch:
         """Return one batch."""
@@ -120,7 +121,8 @@ def build_window(read: Callable[[int], EncodedGroup], groups: int, order: Order,
     cuts = cut_to_widths(of_source, of_target, budget, widths) if widths else cut_batches(of_source, of_target, budget)
     turned = [cuts[number] for number in permutation(len(cuts), *key, 1).tolist()]
     shapes = [shape_of(of_source[cut], of_target[cut], budget, widths) for cut in turned]
-    return Window(sources, targets, ids, [mixed[cut] for cut in turned], shapes, drops)
+    by_group = [(number, part.drops) for number, part in zip(numbers.tolist(), parts, strict=True)]
+    return Window(sources, targets, ids, [mixed[cut] for cut in turned], shapes, drops, by_group)
 
 
 class StreamReader:

@@ -6,12 +6,13 @@ is judged by itself: what one holds does not change how the others are read.
 
 import codecs
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from .pairs import ROWS_PER_GROUP, CorpusError, NoPair, Pair, Row, fingerprint
-from .quoting import Signs, grammar, records, signs, unmarked
+from .json_places import LinesOf, read_document
+from .pairs import ROWS_PER_GROUP, CorpusError, NoPair, Pair, Row, Rows, fingerprint, legible, places
+from .quoting import Grammar, Signs, grammar, records, signs, unmarked
 from .text_files import Lines, decode
 
 QUOTINGS = ("none", "spreadsheet")
@@ -36,7 +37,7 @@ def doubled_column(name: str, column: str) -> CorpusError:
 class Table(Protocol):
     """How one file of a data set is read."""
 
-    def rows(self, content: bytes, name: str) -> list[Row]:
+    def rows(self, content: bytes, name: str) -> Rows:
         """Return the rows of its content, which has no byte order mark; raises CorpusError if it lacks the columns."""
 
     def shows_columns(self, beginning: bytes, name: str) -> bool:
@@ -131,14 +132,15 @@ class TsvCorpus:
             check_unquoted(self._signs(), self.rows, self.name)
         self.fingerprint = fingerprint(lines.digest, source, target, *(["spreadsheet"] if self._is_quoted else []))
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one group."""
         if self._is_quoted:
             (start, line), (end, _) = self._places[group : group + 2]
-            found = records(self._lines.block(start, end), _TAB, line=line)
-            return [cells_row(each.cells, self._columns, f"{self.name}, line {each.line}") for each in found]
-        numbered = enumerate(self._lines.read(group), group * ROWS_PER_GROUP + 1)
-        return [line_row(line, self._columns, f"{self.name}, line {number}") for number, line in numbered if number > 1]
+            return record_rows(self._lines.block(start, end), _TAB, self._columns, self.name, line)
+        is_first = group == 0
+        return line_rows(
+            self._lines.read(group)[is_first:], self._columns, self.name, group * ROWS_PER_GROUP + 1 + is_first
+        )
 
     def _index_records(self) -> tuple[int, int]:
         content = self._lines.whole()
@@ -175,6 +177,31 @@ def line_row(line: bytes, columns: Columns, where: str) -> Row:
     return fault or Pair(cells[columns.source], cells[columns.target])
 
 
+def line_rows(lines: Sequence[bytes], columns: Columns, name: str, first: int) -> Rows:
+    """Return the rows of lines in which a quotation mark is text; `first` is the number of the first one."""
+    rows = [line_row(line, columns, f"{name}, line {number}") for number, line in enumerate(lines, first)]
+    return Rows(
+        rows,
+        lambda position: f"{name}, line {first + position}",
+        {position: (legible(lines[position]),) for position in places(rows)},
+    )
+
+
+def record_rows(content: bytes, how: Grammar, columns: Columns, name: str, first: int) -> Rows:
+    """Return the rows of quoted records, the first of which begins in line `first`."""
+    numbers, starts, rows = list[int](), list[int](), list[Row]()
+    for each in records(content, how, line=first):
+        numbers.append(each.line)
+        starts.append(each.start)
+        rows.append(cells_row(each.cells, columns, f"{name}, line {each.line}"))
+    ends = [*starts[1:], len(content)]
+    return Rows(
+        rows,
+        lambda position: f"{name}, line {numbers[position]}",
+        {position: (legible(content[starts[position] : ends[position]].rstrip(b"\r\n")),) for position in places(rows)},
+    )
+
+
 class SeparatedTable:
     """A file of records parted by one byte under a header, or under the names that are given.
 
@@ -196,17 +223,16 @@ class SeparatedTable:
         self._quoting = quoting
         self._names = names
 
-    def rows(self, content: bytes, name: str) -> list[Row]:
+    def rows(self, content: bytes, name: str) -> Rows:
         """Return the rows of the records."""
         columns, body, line = self._header(content, name)
         if self._quoting is None:
             rows = body.count(b"\n") + (not body.endswith(b"\n"))
             check_unquoted(signs(body, columns.number, self._grammar, line), rows, name)
         if self._quoting == "spreadsheet":
-            found = records(body, self._grammar, line=line)
-            return [cells_row(each.cells, columns, f"{name}, line {each.line}") for each in found]
+            return record_rows(body, self._grammar, columns, name, line)
         lines = [each.removesuffix(b"\r") for each in body.removesuffix(b"\n").split(b"\n")] if body else []
-        return [line_row(each, columns, f"{name}, line {number}") for number, each in enumerate(lines, line)]
+        return line_rows(lines, columns, name, line)
 
     def shows_columns(self, beginning: bytes, name: str) -> bool:
         """Return True if there is a whole header; raises CorpusError as `rows` does for what it lacks."""
@@ -249,7 +275,8 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found if len(found) == len(pairs) else _Doubled(pairs)
 
 
-_read_json = json.JSONDecoder(object_pairs_hook=_object).decode
+_json = json.JSONDecoder(object_pairs_hook=_object)
+_read_json = _json.decode
 
 
 class JsonLinesCorpus:
@@ -267,15 +294,21 @@ class JsonLinesCorpus:
         self.fingerprint = fingerprint(self._lines.digest, source, target)
         self.groups = self._lines.groups
         self.rows = self._lines.count
-        found = [record for record, _ in self._records(0) if not isinstance(record, NoPair)]
+        found = [record for record, _ in self._records(self._lines.read(0), 1) if not isinstance(record, NoPair)]
         check_keys(found, f"{path} (first {len(found):,} objects)", source, target)
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one group."""
-        return to_rows(self._records(group), *self._keys)
+        lines, first = self._lines.read(group), group * ROWS_PER_GROUP + 1
+        rows = to_rows(self._records(lines, first), *self._keys)
+        return Rows(
+            rows,
+            lambda position: f"{self.name}, line {first + position}",
+            {position: (legible(lines[position]),) for position in places(rows)},
+        )
 
-    def _records(self, group: int) -> Iterator[tuple[dict[str, object] | NoPair, str]]:
-        for number, line in enumerate(self._lines.read(group), group * ROWS_PER_GROUP + 1):
+    def _records(self, lines: Sequence[bytes], first: int) -> Iterator[tuple[dict[str, object] | NoPair, str]]:
+        for number, line in enumerate(lines, first):
             where = f"{self.name}, line {number}"
             yield record_of(parse_line(line, where), *self._keys, where), where
 
@@ -293,11 +326,17 @@ class JsonTable:
         self._keys = source, target
         self._key = key
 
-    def rows(self, content: bytes, name: str) -> list[Row]:
+    def rows(self, content: bytes, name: str) -> Rows:
         """Return the rows of the objects. Raises CorpusError when the two keys are in none of them."""
-        found = [(record_of(value, *self._keys, where), where) for value, where in self._values(content, name)]
+        values, written = self._values(content, name)
+        found = [(record_of(value, *self._keys, where), where) for value, where in values]
         check_keys([record for record, _ in found if not isinstance(record, NoPair)], name, *self._keys)
-        return to_rows(found, *self._keys)
+        rows = to_rows(found, *self._keys)
+        return Rows(
+            rows,
+            lambda position: values[position][1],
+            {position: (written(position),) for position in places(rows)},
+        )
 
     def shows_columns(self, beginning: bytes, name: str) -> bool:  # noqa: ARG002  (a Table's signature)
         """Return whether both keys are there, in one object or another."""
@@ -307,8 +346,8 @@ class JsonTable:
         found = [record_of(parse_line(line, ""), *self._keys, "") for line in lines]
         return set(self._keys) <= {key for record in found if not isinstance(record, NoPair) for key in record}
 
-    def _values(self, content: bytes, name: str) -> list[tuple[object, str]]:
-        """Return what should be objects, each with its place."""
+    def _values(self, content: bytes, name: str) -> tuple[list[tuple[object, str]], Callable[[int], str]]:
+        """Return what should be objects, each with its place, and what returns how one of them is written."""
         begins = content.lstrip()[:1]
         if begins not in (b"[", b"{"):
             return json_lines(content, name)
@@ -318,15 +357,18 @@ class JsonTable:
             return json_lines(content, name)
         try:
             # A byte that is not UTF-8 becomes half of a surrogate pair, which costs its row alone.
-            value = _read_json(content.decode("utf-8", "surrogateescape").strip())
+            text = content.decode("utf-8", "surrogateescape").rstrip()
+            start = len(text) - len(text.lstrip())
+            value, spans = read_document(text, start, _json, _object)
         except (ValueError, RecursionError) as error:
             if begins == b"{" and self._key is None:
                 return json_lines(content, name)
             raise CorpusError(f"{name} is no JSON ({error}). Mend it, or write one object a line.") from error
+        key, line_of = None, LinesOf(text)
         if isinstance(value, dict):
             key = self._key or ("data" if not set(self._keys) & value.keys() and "data" in value else None)
             if key is None:
-                return [(value, f"{name}, line 1")]
+                return [(value, f"{name}, line {line_of(start)}")], lambda _: as_written(text[start:])
             if key not in value:
                 raise missing_columns(f"{name} (its one object)", *self._keys, value)
             value = value[key]
@@ -335,14 +377,24 @@ class JsonTable:
                 f"{name} has {type(value).__name__} where its rows should be. Write them as one array of objects, or "
                 "one object a line."
             )
-        return [(each, f"{name}, object {number}") for number, each in enumerate(value, 1)]
+        its_spans = spans[key]
+        found = [
+            (each, f"{name}, line {line_of(first)}, object {number}")
+            for number, (each, (first, _)) in enumerate(zip(value, its_spans, strict=True), 1)
+        ]
+        return found, lambda position: as_written(text[slice(*its_spans[position])])
 
 
-def json_lines(content: bytes, name: str) -> list[tuple[object, str]]:
-    """Return what each line holds, a `NoPair` where it is no JSON, with its place."""
+def as_written(text: str) -> str:
+    r"""Return text in which bytes that are not UTF-8 are halves of surrogate pairs with these as \xe9."""
+    return legible(text.encode("utf-8", "surrogateescape"))
+
+
+def json_lines(content: bytes, name: str) -> tuple[list[tuple[object, str]], Callable[[int], str]]:
+    """Return what each line holds, a `NoPair` where it is no JSON, with its place, and what returns the line."""
     lines = content.removesuffix(b"\n").split(b"\n") if content else []
-    places = (f"{name}, line {number}" for number in range(1, len(lines) + 1))
-    return [(parse_line(line, where), where) for line, where in zip(lines, places, strict=True)]
+    numbered = ((line, f"{name}, line {number}") for number, line in enumerate(lines, 1))
+    return [(parse_line(line, where), where) for line, where in numbered], lambda position: legible(lines[position])
 
 
 def parse_line(line: bytes, where: str) -> object:

@@ -9,8 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from .cleaning import Limits, row_name, text_fault
-from .pairs import Corpus, NoPair, Pair, Row, Wrapper, fingerprint
+from .cleaning import Limits, text_fault
+from .pairs import Corpus, NoPair, Pair, Rows, Wrapper, fingerprint, read_rows
 
 REASON = "test text"
 EDITION = "case, white space, NFKC"
@@ -56,13 +56,18 @@ class WithoutTestText:
         """Return the corpus that is read, and the same group."""
         return self._corpus, group
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one group."""
-        rows = list(self._corpus.read(group))
-        for position, row in enumerate(rows):
-            if isinstance(row, Pair) and (bare(row.source) in self._sources or bare(row.target) in self._targets):
-                rows[position] = NoPair(REASON, row_name(self._corpus, group, position))
-        return rows
+        rows = read_rows(self._corpus, group)
+        scored = {
+            position: row
+            for position, row in enumerate(rows)
+            if isinstance(row, Pair) and (bare(row.source) in self._sources or bare(row.target) in self._targets)
+        }
+        without = Rows(rows, rows.where, {**rows.texts, **scored})
+        for position in scored:
+            without[position] = NoPair(REASON, rows.where(position))
+        return without
 
 
 def bare(text: str) -> str:

@@ -9,13 +9,14 @@ import codecs
 import hashlib
 import io
 import mmap
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from .containers import is_packed, read_head, refuse, unpacked
-from .pairs import ROWS_PER_GROUP, CorpusError, NoPair, Row, fingerprint, join_sides
+from .pairs import ROWS_PER_GROUP, CorpusError, NoPair, Rows, fingerprint, join_sides, legible, places
 
 
 class LineIndex(NamedTuple):
@@ -125,6 +126,14 @@ def decode(line: bytes, where: str) -> str | NoPair:
         return NoPair("undecodable", f"{where}, byte {error.start + 1}")
 
 
+def decode_all(lines: Sequence[bytes], where: Callable[[int], str]) -> list[str | NoPair]:
+    """Return the texts of lines as `decode` does; `where` returns the place of one."""
+    try:
+        return [line.decode("utf-8") for line in lines]
+    except UnicodeDecodeError:
+        return [decode(line, where(number)) for number, line in enumerate(lines)]
+
+
 class TextFilesCorpus:
     """Two files of which line n of one translates line n of the other.
 
@@ -145,11 +154,18 @@ class TextFilesCorpus:
         self.groups = sides[0].groups
         self.rows = sides[0].count
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one group; a line that is not UTF-8 makes its row `NoPair`."""
         first = group * ROWS_PER_GROUP + 1
-        source, target = (
-            [decode(line, f"{side.name}, line {number}") for number, line in enumerate(side.read(group), first)]
-            for side in self._sides
+        lines = [side.read(group) for side in self._sides]
+        rows = join_sides(
+            *(
+                decode_all(its_lines, lambda number, name=side.name: f"{name}, line {first + number}")  # type: ignore[misc]
+                for side, its_lines in zip(self._sides, lines, strict=True)
+            )
         )
-        return join_sides(source, target)
+        return Rows(
+            rows,
+            lambda position: f"{self.name}, line {first + position}",
+            {position: tuple(legible(its_lines[position]) for its_lines in lines) for position in places(rows)},
+        )

@@ -14,6 +14,7 @@ from vaswani.data.file_names import printable
 from vaswani.plots import draw_pair_lengths, save
 
 from .arguments import Arguments
+from .examples import Example, Sample, read_examples, told_examples
 from .kept import joint_tokenizer
 from .overlap import Overlap, overlap
 from .report import counted
@@ -35,6 +36,8 @@ class Inspection(NamedTuple):
     seconds: float
     windows: tuple[int, int]
     """Looked at, and in an epoch."""
+    examples: dict[str, list[Example]] = {}  # noqa: RUF012  (never written to)
+    """Some of the rows that are dropped, by reason."""
     in_training: Overlap | None = None
     """How much of the sets that are scored the training text holds."""
     not_looked: str | None = None
@@ -47,7 +50,9 @@ def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     corpus = open_training_corpus(data)
     tokenizer = joint_tokenizer(corpus, model["vocab_size"], training_limits(data), data, training.seed, run=None)
     stream = training_stream(corpus, tokenizer, arguments)
-    seen = count(stream, corpus.name, len(tokenizer), windows)
+    dropped = Sample(corpus)
+    seen = count(stream, corpus.name, len(tokenizer), windows, dropped)
+    seen = seen._replace(examples=read_examples(dropped, tokenizer, training_limits(data)))
     try:
         scored = {split: read_pairs(data, split)[0] for split in scored_splits(data)}
     except ValueError as error:  # a run would end there; a look at the training text need not
@@ -55,8 +60,10 @@ def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     return seen._replace(in_training=overlap(corpus, scored, training_limits(data), data, training.seed))
 
 
-def count(stream: TrainingStream, name: str, vocabulary: int, windows: int | None = None) -> Inspection:
-    """Build the windows of the first epoch and count what is in them."""
+def count(
+    stream: TrainingStream, name: str, vocabulary: int, windows: int | None = None, dropped: Sample | None = None
+) -> Inspection:
+    """Build the windows of the first epoch and count what is in them; `dropped` draws from what is not kept."""
     total = stream.windows_an_epoch
     wanted = total if windows is None else min(windows, total)
     lengths = [np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)]
@@ -64,6 +71,8 @@ def count(stream: TrainingStream, name: str, vocabulary: int, windows: int | Non
     started = time.monotonic()
     for window in tqdm(islice(stream.windows(), wanted), total=wanted, unit=" windows", desc="Looking", disable=None):
         drops += window.drops
+        if dropped is not None:
+            dropped.note(window.dropped_by_group)
         batches += len(window.batches)
         places += padded_size(window.shapes)
         for side, rows in enumerate((window.sources.lengths, window.targets.lengths)):
@@ -85,6 +94,7 @@ def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
         "windows": list(seen.windows),
         "vocabulary": seen.vocabulary,
         "pairs": counted(seen.drops) | {"places": seen.drops.places},
+        "examples": {reason: [each._asdict() for each in found] for reason, found in seen.examples.items()},
         "tokens": dict(zip(("source", "target"), tokens, strict=True)),
         "longest": dict(zip(("source", "target"), (len(side) - 1 for side in seen.lengths), strict=True)),
         "batches": seen.batches,
@@ -109,6 +119,7 @@ def told(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
     return "\n".join(
         [
             f"{seen.name}{part}: {seen.drops.report()}",
+            *told_examples(seen.examples, seen.drops),
             f"Tokens of {seen.vocabulary:,} symbols, </s> included: {sides}",
             f"Batches: {seen.batches:,} of at most {data.tokens_per_batch:,} tokens a side, "
             f"{kept / max(seen.batches, 1):.0f} pairs each; {found['padding']:.1%} of both sides is padding",

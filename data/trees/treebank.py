@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaswani.data.containers import read_head, refuse
-from vaswani.data.pairs import ROWS_PER_GROUP, NoPair, Pair, Row, fingerprint
+from vaswani.data.pairs import ROWS_PER_GROUP, NoPair, Pair, Row, Rows, fingerprint, legible, places
 from vaswani.data.splits import choose_split
 from vaswani.data.text_files import OpenedFile, decode
 
@@ -102,7 +102,7 @@ class Treebank:
         if not self.rows:
             raise ValueError(f"{name} has no tree in it: {', '.join(map(str, paths[:3]))}")
 
-    def read(self, group: int) -> list[Row]:
+    def read(self, group: int) -> Rows:
         """Return the rows of one group."""
         number = bisect_right(self._ends, group)
         return self._files[number].read(group - (self._ends[number - 1] if number else 0))
@@ -147,8 +147,8 @@ class _TreeFile:
         self.groups = len(self._starts) - 1
         self.digest = digest.hexdigest()
 
-    def read(self, group: int) -> list[Row]:
-        """Return the rows of one group."""
+    def read(self, group: int) -> Rows:
+        """Return the rows of one group; a tree stands in the line in which its first bracket opens."""
         (start, line), (end, _) = self._starts[group : group + 2]
         path = self._file.unchanged()
         with path.open("rb") as stream:
@@ -156,8 +156,18 @@ class _TreeFile:
             content = stream.read(end - start)
         if start == 0 and content.startswith(codecs.BOM_UTF8):
             content = b" " * len(codecs.BOM_UTF8) + content.removeprefix(codecs.BOM_UTF8)
-        places = [0, *_ends(content, _depths(content, 0))]
-        return [row(content[begin:end], f"{path}, line {_line(content, line, end)}") for begin, end in pairwise(places)]
+        trees = [content[begin:end] for begin, end in pairwise([0, *_ends(content, _depths(content, 0))])]
+        wheres, place = [], 0
+        for tree in trees:
+            opening = place + tree.index(b"(")
+            line += content.count(b"\n", place, opening)
+            wheres.append(f"{path}, line {line}")
+            place += len(tree)
+            line += content.count(b"\n", opening, place)
+        rows = [row(tree, where) for tree, where in zip(trees, wheres, strict=True)]
+        return Rows(
+            rows, wheres.__getitem__, {position: (legible(trees[position].strip()),) for position in places(rows)}
+        )
 
 
 def _depths(content: bytes, before: int) -> NDArray[np.int64]:
