@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 from .extras import require
@@ -14,9 +15,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=7860, help="(default: 7860)")
     parser.add_argument(
-        "--source", choices=("en", "de"), default="en", help="language of the example sentences (default: en)"
-    )
+        "--no_examples", action="store_true",
+        help="show no sentences of the training text (default: some, where the run's text is still there)",
+    )  # fmt: skip
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
+
+
+def is_own(host: str) -> bool:
+    """Tell whether an address is one that this machine alone reaches."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def run(args: argparse.Namespace) -> None:
@@ -34,10 +44,22 @@ def run(args: argparse.Namespace) -> None:
     listen(args.host, args.port).close()  # what cannot be had is told before the model is loaded
 
     from vaswani.data.file_names import printable
-    from vaswani.serving.demo import build_page, example_sentences, show
+    from vaswani.experiment.origin import origin
+    from vaswani.experiment.training_sentences import training_sentences
+    from vaswani.serving.demo import EXAMPLES, build_page, most_tokens, show
 
+    found = origin(args.model.resolve())
     model, tokenizer = load_model(args.model, find_device(args.device))
-    name = printable(args.model.resolve().name)
-    page = build_page(model, tokenizer, name, example_sentences(args.source))
+    name, most = printable(args.model.resolve().name), most_tokens(model)
+    examples = []
+    if found.run is not None and not args.no_examples:
+        examples = training_sentences(found.run, EXAMPLES, lambda text: len(tokenizer(text).input_ids) <= most)
+    page = build_page(model, tokenizer, name, found.told, examples)
     print(f"{name} on http://{address(args.host, args.port)}", file=sys.stderr, flush=True)
+    if examples and not is_own(args.host):
+        print(
+            f"Whoever reaches {args.host} sees {len(examples)} sentences of the training text; --no_examples leaves "
+            "them out",
+            file=sys.stderr,
+        )
     show(page, args.host, args.port)

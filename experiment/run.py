@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ from .selection import load_best
 from .task import task_of
 from .test_set import leave_test_set
 from .texts import open_training_corpus, read_pairs, scored_splits, training_limits, training_stream
+from .training_sentences import TRAINING_TEXT, text_of
 from .validation import PairSet, Search, translate_all, validate
 
 
@@ -108,6 +110,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
             say(f"{folder} holds a run that has ended; there is nothing to do: {done.why}")
             return done.metrics
         train = open_training_corpus(data)
+        description[TRAINING_TEXT] = text_of(train)
         scored = {split: read_pairs(data, split) for split in scored_splits(data)}
         in_training = overlap(
             train, {split: pairs for split, (pairs, _) in scored.items()}, training_limits(data), data, training.seed
@@ -166,6 +169,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         "ended": ending._asdict(),
         "best_while_training": None if best.step is None else {"step": best.step, "by": best.by(trainer.metric)},
         "training_seconds": round(seconds, 1),
+        "ended_on": date.today().isoformat(),
         "resumed_from": checkpoint.name if checkpoint else None,
         "training_pairs": counted(drops),
         "scored_pairs": {

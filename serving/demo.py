@@ -13,7 +13,6 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.data.blank import is_blank
-from vaswani.data.grammar import GrammarCorpus
 from vaswani.plots import draw_attention_maps
 
 from .attention import attentions
@@ -25,15 +24,14 @@ MAX_BEAMS = 16
 MAX_TOKENS = 256
 """Of one text: a picture of more cannot be read."""
 EXAMPLES = 5
+UNKNOWN = "Its folder does not tell what it was trained on."
 FONTS = ["system-ui", "sans-serif"]
 """The browser's own: none is fetched."""
 
 
-def example_sentences(language: str) -> list[str]:
-    """Return some sentences of the built-in grammar, from short to long; `language` is en or de."""
-    pairs = GrammarCorpus("test").read(0)
-    sentences = sorted((pair.source if language == "en" else pair.target for pair in pairs), key=len)
-    return [sentences[len(sentences) * place // EXAMPLES] for place in range(EXAMPLES)]
+def most_tokens(model: PreTrainedModel) -> int:
+    """Return how many tokens a text may have on the page, </s> included."""
+    return min(MAX_TOKENS, positions(model))
 
 
 def choose(weights: Tensor, layer: str, head: str) -> Tensor:
@@ -43,7 +41,11 @@ def choose(weights: Tensor, layer: str, head: str) -> Tensor:
 
 
 def build_page(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, examples: Sequence[str]
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    name: str,
+    about: Sequence[str] = (),
+    examples: Sequence[str] = (),
 ) -> gr.Blocks:
     """Return the page.
 
@@ -51,10 +53,11 @@ def build_page(
         model: on any device.
         tokenizer: its own.
         name: what the page calls the model.
-        examples: sentences that can be clicked on.
+        about: lines of Markdown on what it was trained on.
+        examples: sentences of that text, which can be clicked on.
 
     """
-    most = min(MAX_TOKENS, positions(model))
+    most = most_tokens(model)
 
     def translate(text: str, beams: float, n_best: float, layer: str, head: str) -> tuple[Any, ...]:
         if is_blank(text):
@@ -91,6 +94,7 @@ def build_page(
 
     with gr.Blocks(title=f"vaswani: {name}", analytics_enabled=False) as page:
         gr.Markdown(f"# {name}\nA Transformer of *Attention Is All You Need*, with the search of its section 6.1.")
+        gr.Markdown("  \n".join(about or [UNKNOWN]), elem_id="about")
         shown = gr.State()
         with gr.Row():
             with gr.Column():
@@ -99,9 +103,10 @@ def build_page(
                     beams = gr.Slider(1, MAX_BEAMS, 4, step=1, label="Beams", info="1 is greedy", elem_id="beams")
                     n_best = gr.Slider(1, MAX_BEAMS, 4, step=1, label="n best", info="no more than beams")
                 button = gr.Button("Translate", variant="primary", elem_id="translate")
-                gr.Examples(
-                    [[each] for each in examples], text, label="Sentences of the built-in grammar", elem_id="examples"
-                )
+                if examples:
+                    gr.Examples(
+                        [[each] for each in examples], text, label="Sentences of its training text", elem_id="examples"
+                    )
             with gr.Column():
                 best = gr.Textbox(
                     label="Translation", lines=3, interactive=False, buttons=["copy"], elem_id="translation"

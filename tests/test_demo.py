@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -27,11 +27,13 @@ from selenium.webdriver.support.wait import WebDriverWait
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
+from vaswani.data.grammar import GrammarCorpus
 from vaswani.data.tokenizer import learn_tokenizer
+from vaswani.experiment.training_sentences import training_sentences
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.plots import draw_attention_maps
 from vaswani.serving.attention import attentions
-from vaswani.serving.demo import choose, example_sentences
+from vaswani.serving.demo import build_page, choose
 from vaswani.serving.search import Beams, Hypothesis, by_generate
 from vaswani.serving.symbols import symbols_as_text
 
@@ -40,9 +42,30 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 
 
+TOLD = {
+    "data": {"dataset": "grammar", "data_dir": None, "direction": "en-de"},
+    "training_text": GrammarCorpus("train").fingerprint,
+}
+"""What run.json of the model on the page holds."""
+
+
 @pytest.fixture(scope="module")
-def tokenizer() -> PreTrainedTokenizerFast:
-    return learn_tokenizer(example_sentences("en") * 3, 300, show_progress=False)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the run whose model is on the page."""
+    folder = tmp_path_factory.mktemp("run") / "tiny"
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps(TOLD))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def examples(folder: Path) -> list[str]:
+    return training_sentences(folder, 5, lambda _: True)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(examples: list[str]) -> PreTrainedTokenizerFast:
+    return learn_tokenizer(examples * 3, 300, show_progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +139,7 @@ def test_a_missing_extra_is_named(
 
 
 @pytest.fixture(scope="module")
-def address(
-    model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, tmp_path_factory: Any
-) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("run") / "tiny"
+def address(model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Iterator[str]:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -150,9 +170,11 @@ def reachable(port: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def expected(model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> list[Hypothesis]:
+def expected(
+    model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, examples: list[str]
+) -> list[Hypothesis]:
     """The four best of the second example."""
-    [found] = by_generate(model, tokenizer, Beams(4, n_best=4))([tokenizer(example_sentences("en")[1]).input_ids])
+    [found] = by_generate(model, tokenizer, Beams(4, n_best=4))([tokenizer(examples[1]).input_ids])
     assert len({each.text for each in found}) == 4
     return found
 
@@ -171,8 +193,8 @@ def call(address: str, *values: Any) -> tuple[str, Any]:
     return kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
 
-def test_what_is_behind_the_page_over_http(address: str, expected: list[Hypothesis]) -> None:
-    text = example_sentences("en")[1]
+def test_what_is_behind_the_page_over_http(address: str, expected: list[Hypothesis], examples: list[str]) -> None:
+    text = examples[1]
     kind, (best, table, picture, *_) = call(address, text, 4, 4, "3", "mean")
     assert (kind, best) == ("complete", expected[0].text)
     assert table["data"] == [[f"{each.score:.3f}", each.text] for each in expected]
@@ -185,6 +207,27 @@ def test_what_is_behind_the_page_over_http(address: str, expected: list[Hypothes
     kind, said = call(address, "the " * 300, 4, 4, "3", "mean")
     assert kind == "error"
     assert "tokens, and 256 are allowed: split it into sentences" in json.dumps(said)
+
+
+def drawn(about: Sequence[str], examples: Sequence[str], model: Any, tokenizer: Any) -> tuple[str, list[Any]]:
+    """Return what a page says of the training, and its examples."""
+    parts = build_page(model, tokenizer, "tiny", about, examples).get_config_file()["components"]
+    [said] = [each["props"]["value"] for each in parts if each["props"].get("elem_id") == "about"]
+    return said, [each["props"]["samples"] for each in parts if each["type"] == "dataset"]
+
+
+def test_the_page_tells_of_the_training_and_offers_its_sentences_alone(
+    model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, address: str, examples: list[str]
+) -> None:
+    assert drawn(["One.", "Two."], ["a", "b"], model, tokenizer) == ("One.  \nTwo.", [[["a"], ["b"]]])
+    assert drawn([], [], model, tokenizer) == ("Its folder does not tell what it was trained on.", [])
+    with urlopen(f"{address}/config", timeout=300) as answer:
+        page = json.dumps(json.load(answer), ensure_ascii=False)
+    assert "Trained from `en` to `de` on `grammar`." in page
+    pairs = {pair.source for pair in GrammarCorpus("train").read(0)}
+    assert len(examples) == 5
+    assert set(examples) <= pairs
+    assert all(json.dumps(each, ensure_ascii=False) in page for each in examples)
 
 
 @pytest.fixture(scope="module")
@@ -252,9 +295,9 @@ class Page:
 
 
 def test_the_page_translates_and_shows_where_it_looked(
-    address: str, browser: Chrome, expected: list[Hypothesis], tmp_path: Path
+    address: str, browser: Chrome, expected: list[Hypothesis], examples: list[str], tmp_path: Path
 ) -> None:
-    page, example = Page(browser), example_sentences("en")[1]
+    page, example = Page(browser), examples[1]
     browser.get(address)
     page.click("#examples td, #examples button", example)
     page.wait.until(lambda _: page.value("#text textarea") == example)

@@ -1,0 +1,84 @@
+"""Sentences of the text that a model was trained on, where that text is still there.
+
+Nothing of it is kept beside a model for this, since a text may be private.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from vaswani.data import Corpus, Drops
+from vaswani.data.cleaning import readable_rows
+from vaswani.data.test_text import innermost
+from vaswani.publishing import RUN
+from vaswani.publishing.records import read_json
+from vaswani.training.checkpoints import sealed
+from vaswani.training.trainer import POSITION
+
+from .arguments import DataArguments
+from .texts import limits, open_corpus
+
+TRAINING_TEXT = "training_text"
+"""In run.json, the fingerprint of the text that --data_dir or --dataset named."""
+LOOKED_AT = 1_000
+"""Rows from which sentences are taken."""
+LARGEST = 1 << 30
+"""Bytes of a training text on the disk: to make sure of a larger one, which is read for it, takes too long."""
+
+
+def training_sentences(run: Path, number: int, fits: Callable[[str], bool]) -> list[str]:
+    """Return some sources of the text that a run was trained on, from short to long.
+
+    Args:
+        run: its folder.
+        number: so many at most.
+        fits: tells whether a sentence can be used.
+
+    Returns:
+        None if the text is not on this machine any more, is another one by now, or is not known for certain.
+
+    """
+    told = read_json(run / RUN)
+    try:
+        data = data_of(told)
+        corpus = open_corpus(data, data.train_split) if is_here(data) else None
+        if corpus is None or corpus.fingerprint != known_text(run, told):
+            return []
+        rows = islice(readable_rows(corpus, range(corpus.groups), limits(data), Drops()), LOOKED_AT)
+        found = sorted({pair.source for _, _, pair in rows if fits(pair.source)}, key=lambda each: (len(each), each))
+    except (ValueError, OSError, TypeError, KeyError):  # something else lies there by now
+        return []
+    return found if len(found) <= number else [found[len(found) * place // number] for place in range(number)]
+
+
+def known_text(run: Path, told: dict[str, Any]) -> str | None:
+    """Return the fingerprint of a run's text: from run.json or, of earlier versions, from a checkpoint."""
+    if known := told.get(TRAINING_TEXT):
+        return str(known)
+    for checkpoint in sealed(run):
+        if (checkpoint / POSITION).is_file():
+            return str(read_json(checkpoint / POSITION)["identity"]["data"])
+    return None
+
+
+def is_here(data: DataArguments) -> bool:
+    """Tell whether a text is built in, or lies on the disk and is not too large to make sure of; no host is asked."""
+    if data.dataset == "grammar" and data.data_dir is None:
+        return True
+    path = Path(str(data.data_dir or data.dataset))
+    if not path.is_dir():
+        return False
+    return sum(each.stat().st_size for each in path.iterdir() if each.name.startswith(data.train_split)) <= LARGEST
+
+
+def data_of(told: dict[str, Any]) -> DataArguments:
+    """Return the arguments of a run's text; those of other versions that are not known here are left out."""
+    known = {each.name for each in fields(DataArguments)}
+    return DataArguments(**{name: value for name, value in told["data"].items() if name in known})
+
+
+def text_of(train: Corpus) -> str:
+    """Return the fingerprint of the text that --data_dir or --dataset named, before anything was left out of it."""
+    return innermost(train)[0][0].fingerprint
