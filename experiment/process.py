@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from vaswani.training.endings import NotANumberError, SignalledError, StartupError
+from vaswani.training.endings import NotANumberError, StartupError
 
 from .arguments import Recipe, parse
 from .run import run
@@ -22,8 +22,8 @@ from .run import run
 SAME_AGAIN = (2, NotANumberError.exit_code, StartupError.exit_code)
 """Exit codes after which a start without change comes to the same end."""
 
-ON_SIGNAL = (SignalledError.exit_code, 128 + signal.SIGINT)
-"""Exit codes after a signal."""
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code after Ctrl-C before the first step, or a second one."""
 
 GRACE = 10.0
 """Seconds in which the processes of a machine come to an end that all of them come to."""
@@ -56,7 +56,7 @@ def ending_the_process() -> Iterator[None]:
         if isinstance(ending.code, str):
             print(ending.code, file=sys.stderr)
     except KeyboardInterrupt:  # before the run began
-        code = 128 + signal.SIGINT
+        code = INTERRUPTED
     except BaseException as error:  # whatever ends this process ends it here
         sys.excepthook(*sys.exc_info())
         code, reason = 1, f"{type(error).__name__}: {error}"
@@ -84,7 +84,7 @@ def tell_launcher(code: int, reason: str) -> None:
             said = {"message": f"error: {reason}", "extraInfo": {"timestamp": str(int(time.time()))}}
             with contextlib.suppress(OSError):  # the message has been printed
                 Path(file).write_text(json.dumps({"message": said}), encoding="utf-8")
-    elif code not in ON_SIGNAL and is_launched_loudly():  # after Ctrl-C it has had its say
+    elif code != INTERRUPTED and is_launched_loudly():  # which Ctrl-C has ended too, with its traceback before ours
         print(
             f"accelerate launch follows with a traceback of its own for exit code {code}; -q leaves it out",
             file=sys.stderr,

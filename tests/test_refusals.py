@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_ctrl_c import IN_A_STEP, script
 from test_experiment import ROOT, TINY
 
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no",
@@ -40,6 +41,14 @@ def test_of_accelerate_launch_with_one_process_it_is_said_that_its_traceback_fol
     assert lines[at + 2].startswith("Traceback")
     quiet = said(*LAUNCH, "-q", "--num_processes", "1", *recipe("--drop_out", "0.1"), code=1)
     assert WRONG in quiet[-1]
+
+
+def test_of_a_signal_to_the_run_alone_it_is_said_too(tmp_path: Path) -> None:
+    """As of one that a scheduler sends to the run itself, while its launcher waits."""
+    body = IN_A_STEP.replace("hold()", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    lines = said(*LAUNCH, "--num_processes", "1", script(tmp_path, body), tmp_path / "run", code=1)
+    at = lines.index("error: a signal ended training; step 3 is saved. Go on with --resume")
+    assert lines[at + 1] == "accelerate launch follows with a traceback of its own for exit code 75; -q leaves it out"
 
 
 @pytest.mark.slow
