@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
-from test_ctrl_c import IN_A_STEP, script
 from test_experiment import ROOT, TINY
 
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no",
@@ -28,6 +28,15 @@ def recipe(*flags: str | Path) -> list[str]:
     return [str(ROOT / "recipes" / "quickstart.py"), *map(str, flags)]
 
 
+def small(folder: Path) -> list[str | Path]:
+    """Leave a small text in a folder, and return the flags of a run that trains on it."""
+    for split in ("train", "val", "test_toy"):
+        for language in ("en", "nds"):
+            (folder / f"{split}.{language}").write_text("one two three\n" * 30)
+    return ["--data_dir", folder, "--direction", "en-nds", *TINY, "--vocab_size", "270", "--tokens_per_batch", "300",
+            "--test_splits", "test_toy"]  # fmt: skip
+
+
 def test_one_process_ends_with_its_message() -> None:
     lines = said(sys.executable, *recipe("--drop_out", "0.1"), code=2)
     assert WRONG in lines[-1]
@@ -45,10 +54,20 @@ def test_of_accelerate_launch_with_one_process_it_is_said_that_its_traceback_fol
 
 def test_of_a_signal_to_the_run_alone_it_is_said_too(tmp_path: Path) -> None:
     """As of one that a scheduler sends to the run itself, while its launcher waits."""
-    body = IN_A_STEP.replace("hold()", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
-    lines = said(*LAUNCH, "--num_processes", "1", script(tmp_path, body), tmp_path / "run", code=1)
-    at = lines.index("error: a signal ended training; step 3 is saved. Go on with --resume")
+    endless = ["--max_steps", "100000", "--eval_steps", "100000", "--save_steps", "100000", "--logging_steps", "1"]
+    flags = [*small(tmp_path), *endless, "--disable_tqdm", "true", "--output_dir", tmp_path / "run"]
+    command = [*LAUNCH, "--num_processes", "1", *recipe(*flags)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as launcher:
+        assert launcher.stdout
+        assert any(line.startswith("step ") for line in launcher.stdout)
+        [run] = [
+            each for each in psutil.Process(launcher.pid).children() if "quickstart.py" in " ".join(each.cmdline())
+        ]
+        run.terminate()
+        lines = launcher.stdout.read().splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("error: a signal ended training; step "))
     assert lines[at + 1] == "accelerate launch follows with a traceback of its own for exit code 75; -q leaves it out"
+    assert lines[at + 2].startswith("Traceback")
 
 
 @pytest.mark.slow
@@ -79,11 +98,7 @@ def test_a_tracker_that_is_not_there_is_refused_in_a_line(tmp_path: Path) -> Non
 def test_a_tracker_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
     """As one that nobody has logged in to; here its folder cannot be made."""
     (tmp_path / "taken").touch()
-    for split in ("train", "val", "test_toy"):
-        for language in ("en", "nds"):
-            (tmp_path / f"{split}.{language}").write_text("one two three\n" * 30)
-    flags = ["--data_dir", tmp_path, "--direction", "en-nds", *TINY, "--vocab_size", "270", "--tokens_per_batch", "300"]
-    flags += ["--output_dir", tmp_path / "run", "--report_to", "tensorboard", "--test_splits", "test_toy"]
+    flags = [*small(tmp_path), "--output_dir", tmp_path / "run", "--report_to", "tensorboard"]
     *_, line = said(sys.executable, *recipe(*flags), code=2, TENSORBOARD_LOGGING_DIR=str(tmp_path / "taken" / "logs"))
     assert line.startswith("error: tensorboard (--report_to) failed: ")
     assert line.endswith("Mend it, or name others by --report_to (none for none), and go on with --resume")
