@@ -92,10 +92,7 @@ class Limits:
 
     def facts(self) -> dict[str, Any]:
         """Return, as plain JSON, all that what is kept depends on, for the names of files that follow from it."""
-        facts = asdict(self) | ({"edition": self.edition} if self.edition else {})
-        if not self.user_symbols:  # what was kept before there were any stays
-            del facts["user_symbols"]
-        return facts
+        return asdict(self) | ({"edition": self.edition} if self.edition else {})
 
 
 def text_fault(pair: Pair, limits: Limits) -> str | None:

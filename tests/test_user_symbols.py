@@ -15,7 +15,7 @@ from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from vaswani.commands import main
-from vaswani.data import Limits, Pair
+from vaswani.data import Limits, Order, Pair, StreamMismatchError, TrainingStream
 from vaswani.data.cleaning import text_fault
 from vaswani.data.pairs import NoPair, PairsCorpus
 from vaswani.data.scripts import scripts_of
@@ -193,7 +193,6 @@ def test_they_are_of_no_script_and_no_markup() -> None:
     assert text_fault(pair, with_them) is None
     assert text_fault(Pair("zurückübersetzt the cat sleeps", "γάτα"), with_them) == "wrong script"
     assert text_fault(Pair("кот <b>спит</b>", "γάτα"), with_them) == "HTML"
-    assert "user_symbols" not in without.facts()
 
 
 def test_test_text_behind_a_symbol_is_test_text() -> None:
@@ -328,3 +327,16 @@ def test_translate_takes_lines_that_begin_with_one(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().splitlines() == translate(model, learned, LINES, num_beams=1)
+
+
+def test_a_position_of_before_there_were_any_is_gone_on_from_without_them(learned: PreTrainedTokenizerFast) -> None:
+    def stream(symbols: str) -> TrainingStream:
+        corpus = PairsCorpus("rows", [Pair("the cat", "x")] * 9)
+        return TrainingStream(corpus, learned, "t", Limits(user_symbols=symbols), Order(seed=1, tokens_per_batch=512))
+
+    saved = stream("")
+    state = json.loads(json.dumps(saved.state(0, [saved.notes()])))
+    del state["identity"]["user_symbols"]
+    stream("").restore(state)
+    with pytest.raises(StreamMismatchError, match="user_symbols was '' and is '<2de>'"):
+        stream("<2de>").restore(state)
