@@ -11,6 +11,7 @@ from .line_breaks import LINE_BREAKS, has_line_break, in_one_line
 from .markup import has_markup
 from .pairs import Corpus, NoPair, Pair, Rows, read_rows
 from .scripts import check_scripts, is_written_in
+from .user_symbols import without_symbols
 
 CHARACTERS, CHARACTERS_A_TOKEN = 5_000, 16
 """Of a side: more than either allows are too long before tokens are counted. Text has three to six a token."""
@@ -68,6 +69,8 @@ class Limits:
     """The same of the target."""
     line_breaks: str = "space"
     """Whether line breaks inside a side become spaces, or the pair is dropped ("drop")."""
+    user_symbols: str = ""
+    """Symbols of the vocabulary, as "<2de> <BT>", that are of no language and no markup."""
 
     def __post_init__(self) -> None:
         if self.max_tokens < 2:
@@ -103,10 +106,10 @@ def text_fault(pair: Pair, limits: Limits) -> str | None:
             return "line break"
         if _CONTROL.search(side):
             return "control characters"
-        if limits.drop_html and has_markup(side):
+        if limits.drop_html and has_markup(without_symbols(side, limits.user_symbols)):
             return "HTML"
     for side, scripts in zip(pair, (limits.source_scripts, limits.target_scripts), strict=True):
-        if scripts is not None and not is_written_in(side, scripts):
+        if scripts is not None and not is_written_in(without_symbols(side, limits.user_symbols), scripts):
             return "wrong script"
     return None
 

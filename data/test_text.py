@@ -1,8 +1,8 @@
 """Sentences of the sets that are scored, found in the training text and left out of it if wanted.
 
-Two texts are taken for the same where they differ in nothing but case, white space and the ways in which Unicode
-writes one character (NFKC: full-width letters, ligatures, composed accents). Of the sets that are scored all is held in
-memory, of the training text one row group.
+Two texts are taken for the same where they differ in nothing but case, white space, the user's symbols and the ways in
+which Unicode writes one character (NFKC: full-width letters, ligatures, composed accents). Of the sets that are scored
+all is held in memory, of the training text one row group.
 """
 
 import unicodedata
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from .cleaning import Limits, text_fault
 from .pairs import Corpus, NoPair, Pair, Rows, Wrapper, fingerprint, read_rows
+from .user_symbols import without_symbols
 
 REASON = "test text"
 EDITION = "case, white space, NFKC"
@@ -37,18 +38,21 @@ class WithoutTestText:
     Args:
         corpus: the corpus to read.
         scored: the pairs of all sets that are scored.
+        user_symbols: which do not count, as `Limits` has them.
 
     """
 
-    def __init__(self, corpus: Corpus, scored: Iterable[Pair]) -> None:
+    def __init__(self, corpus: Corpus, scored: Iterable[Pair], user_symbols: str = "") -> None:
         self._corpus = corpus
-        sides = [Pair(*map(bare, pair)) for pair in scored]
+        self._user_symbols = user_symbols
+        sides = [Pair(*(bare(side, user_symbols) for side in pair)) for pair in scored]
         self._sources = frozenset(pair.source for pair in sides) - {""}
         self._targets = frozenset(pair.target for pair in sides) - {""}
         self.name = f"{corpus.name} (without test text)"
         self.fingerprint = fingerprint(
-            "without test text", EDITION, corpus.fingerprint, *sorted(self._sources), "", *sorted(self._targets)
-        )
+            "without test text", EDITION, corpus.fingerprint, *sorted(self._sources), "", *sorted(self._targets),
+            *([user_symbols] if user_symbols else []),
+        )  # fmt: skip
         self.groups = corpus.groups
         self.rows = corpus.rows
 
@@ -59,19 +63,20 @@ class WithoutTestText:
     def read(self, group: int) -> Rows:
         """Return the rows of one group."""
         rows = read_rows(self._corpus, group)
-        scored = {
-            position: row
-            for position, row in enumerate(rows)
-            if isinstance(row, Pair) and (bare(row.source) in self._sources or bare(row.target) in self._targets)
-        }
+        scored = {position: row for position, row in enumerate(rows) if isinstance(row, Pair) and self._is_scored(row)}
         without = Rows(rows, rows.where, {**rows.texts, **scored})
         for position in scored:
             without[position] = NoPair(REASON, rows.where(position))
         return without
 
+    def _is_scored(self, pair: Pair) -> bool:
+        symbols = self._user_symbols
+        return bare(pair.source, symbols) in self._sources or bare(pair.target, symbols) in self._targets
 
-def bare(text: str) -> str:
+
+def bare(text: str, user_symbols: str = "") -> str:
     """Return a text without the differences that do not count."""
+    text = without_symbols(text, user_symbols)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return " ".join(text.casefold().split())
@@ -92,7 +97,11 @@ def find(
     groups: Iterable[tuple[Corpus, int]], scored: Mapping[str, Sequence[Pair]], limits: Limits
 ) -> dict[str, Found]:
     """Read row groups once and count for each set what of it is in them, in pairs that `limits` keep."""
-    wanted = {name: [Pair(*map(bare, pair)) for pair in pairs] for name, pairs in scored.items()}
+
+    def bared(pair: Pair) -> Pair:
+        return Pair(*(bare(side, limits.user_symbols) for side in pair))
+
+    wanted = {name: list(map(bared, pairs)) for name, pairs in scored.items()}
     all_pairs = [pair for pairs in wanted.values() for pair in pairs]
     sources, targets = ({pair[side] for pair in all_pairs} - {""} for side in (0, 1))
     seen_sources: set[str] = set()
@@ -102,7 +111,7 @@ def find(
         for row in corpus.read(group):
             if isinstance(row, NoPair):
                 continue
-            pair = Pair(*map(bare, row))
+            pair = bared(row)
             is_source, is_target = pair.source in sources, pair.target in targets
             if not (is_source or is_target) or text_fault(row, limits):
                 continue

@@ -1,6 +1,7 @@
 """The joint vocabulary of section 5.1: byte-level BPE, learned from the text of both languages.
 
-Where the target is trees, their brackets with labels are whole symbols beside it (`learn_tokenizer`).
+Where the target is trees, their brackets with labels are whole symbols beside it, and elsewhere those that a user asks
+for (`learn_tokenizer`).
 
 Bytes are the alphabet, so any text can be written and comes back exactly, character by character: nothing is
 normalised, no character is unknown. A space belongs to the word after it, and one more is put before the text and
@@ -14,6 +15,8 @@ from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
+
+from .user_symbols import any_of, check_symbols, words_around
 
 SPECIAL_TOKENS = ("<unk>", "<pad>", "<s>", "</s>")
 """Ids 0 to 3. Decoding starts with <s>, a sentence ends with </s>, and nothing is ever <unk>."""
@@ -30,23 +33,37 @@ _log = logging.getLogger(__name__)
 
 
 def learn_tokenizer(
-    texts: Iterable[str], vocab_size: int, show_progress: bool = True, brackets: Sequence[str] = ()
+    texts: Iterable[str],
+    vocab_size: int,
+    show_progress: bool = True,
+    brackets: Sequence[str] = (),
+    user_symbols: Sequence[str] = (),
 ) -> PreTrainedTokenizerFast:
     """Learn a vocabulary of `vocab_size` entries: 4 special tokens, 256 bytes, and as many merges as fit.
 
     `brackets`, such as "(NP", ")NP" and "(NN)", are among the entries: each is one symbol wherever it stands between
     spaces. Other brackets are written as any word is. Then `texts` need not hold them.
 
+    `user_symbols`, such as "<2de>", are among the entries too: each is one symbol wherever it stands, also inside of a
+    word, and nothing is ever made of one and what stands beside it. At the beginning of a text no space is put before
+    one. They are text: a decoder gives them back. Brackets and user symbols do not go together.
+
     `texts` (sentences of both languages) is read once and not kept: memory grows with the number of distinct words,
     not with the length of the text. The same texts give the same vocabulary, whatever the number of threads. Text
     too small for so many merges gives a smaller vocabulary, and a warning that says how large it became.
 
     Encoding appends </s>; "</s>" and the like inside a text are ordinary characters. Raises ValueError for a
-    `vocab_size` below 260 and for no text at all.
+    `vocab_size` below 260 and the number of `brackets` or `user_symbols`, for one of these that cannot be an entry, and
+    for no text at all.
     """
-    smallest = SMALLEST_VOCABULARY + len(brackets)
-    if vocab_size < smallest:
+    check_symbols(user_symbols, SPECIAL_TOKENS)
+    if brackets and user_symbols:
+        raise ValueError(f"user_symbols are {' '.join(user_symbols)}, and the target is trees. Leave them out.")
+    smallest = SMALLEST_VOCABULARY + len(brackets) + len(user_symbols)
+    to_learn = vocab_size - smallest
+    if to_learn < 0:
         of_trees = f", and {len(brackets)} brackets of the trees" if brackets else ""
+        of_trees += f", and {len(user_symbols)} user_symbols" if user_symbols else ""
         raise ValueError(
             f"vocab_size is {vocab_size}, and the smallest is {smallest}: {len(SPECIAL_TOKENS)} special "
             f"tokens and 256 bytes{of_trees}. Give at least {smallest}; several thousand are usual."
@@ -63,17 +80,32 @@ def learn_tokenizer(
                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
             ]
         )
+    if user_symbols:
+        begins_with_one = Regex(rf"(?<![\s\S]) (?={any_of(user_symbols)})")  # no \A, which JavaScript lacks
+        bpe.normalizer = normalizers.Sequence([bpe.normalizer, normalizers.Replace(begins_with_one, "")])
+        # Not to learn how to spell them.
+        bpe.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(Regex(any_of(user_symbols)), "removed"), bpe.pre_tokenizer]
+        )
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - len(brackets),
+        vocab_size=SMALLEST_VOCABULARY + to_learn,
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=show_progress,
     )
     bpe.train_from_iterator(texts, trainer)
-    if bpe.get_vocab_size() == SMALLEST_VOCABULARY < vocab_size:
+    if to_learn and bpe.get_vocab_size() == SMALLEST_VOCABULARY:
         raise ValueError("There was nothing to learn a vocabulary from: give at least one text of two characters.")
     if brackets:
-        bpe = _with_whole(bpe, brackets)
+        bpe = _with_whole(bpe, [f" {bracket}" for bracket in brackets])
+    if user_symbols:
+        bpe.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(words_around(user_symbols)), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
+        bpe = _with_whole(bpe, user_symbols)
     if bpe.get_vocab_size() < vocab_size:
         _log.warning("The text allows a vocabulary of %d entries only, not %d.", bpe.get_vocab_size(), vocab_size)
     end = ("</s>", SPECIAL_TOKENS.index("</s>"))
@@ -93,16 +125,16 @@ def learn_tokenizer(
     )
 
 
-def _with_whole(bpe: Tokenizer, brackets: Sequence[str]) -> Tokenizer:
-    """Return a tokenizer with more entries, each for what its pre-tokenizer leaves in one piece.
+def _with_whole(bpe: Tokenizer, texts: Sequence[str]) -> Tokenizer:
+    """Return a tokenizer with more entries, each for a text that its pre-tokenizer leaves in one piece.
 
-    They are not what the library calls added tokens: those would be found inside of words too, and come back without
-    the spaces between them.
+    They are not what the library calls added tokens: around those each part of a text is normalised by itself, and so
+    would get the space that belongs to its beginning; and a letter beyond ASCII in one would come back as another.
     """
     state = json.loads(bpe.to_str())
     assert bpe.pre_tokenizer is not None
-    for bracket in brackets:
-        [(piece, _)] = bpe.pre_tokenizer.pre_tokenize_str(f" {bracket}")
+    for text in texts:
+        [(piece, _)] = bpe.pre_tokenizer.pre_tokenize_str(text)
         state["model"]["vocab"].setdefault(piece, len(state["model"]["vocab"]))
     state["model"]["ignore_merges"] = True  # a piece that is an entry is one symbol, though no merges lead to it
     return Tokenizer.from_str(json.dumps(state))

@@ -13,7 +13,9 @@ from transformers import HfArgumentParser
 from vaswani.data import scripts_of
 from vaswani.data.line_breaks import LINE_BREAKS
 from vaswani.data.tables import check_quoting
+from vaswani.data.tokenizer import SPECIAL_TOKENS
 from vaswani.data.trees import TREES
+from vaswani.data.user_symbols import check_symbols, split_symbols
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
@@ -112,6 +114,11 @@ class DataArguments:
         metadata={"help": "Learn the vocabulary from so many pairs at most, drawn by row groups, so that memory and "
                           "time have a bound."},
     )  # fmt: skip
+    user_symbols: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Entries of the vocabulary that are never split nor joined with what stands beside them, as "
+                          '"<2de> <BT>". They are text and stay in what is decoded; --vocab_size counts them.'},
+    )  # fmt: skip
     packed_cache: bool = field(
         default=False,
         metadata={"help": "Keep the encoded text on disk, so that from the second epoch on nothing is read or encoded "
@@ -134,6 +141,11 @@ class DataArguments:
                 f"weights are {self.weights}; {1 + len(self.extra_dirs)} are needed: one of the training split, then "
                 f"one of each of the {len(self.extra_dirs)} extra_dirs"
             )
+        self.user_symbols = split_symbols(self.user_symbols)
+        check_symbols(self.user_symbols, SPECIAL_TOKENS)
+        if self.user_symbols and self.target == TREES:
+            raise ValueError(f"--user_symbols are {' '.join(self.user_symbols)}, and trees have symbols of their own: "
+                             "leave them out")  # fmt: skip
         if self.check_script:
             for language in (self.source, self.target):
                 scripts_of(language)

@@ -1,8 +1,10 @@
 """A look at what a run would train on, without training: pairs, drops, lengths, padding, steps and speed."""
 
 import time
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +40,8 @@ class Inspection(NamedTuple):
     """Looked at, and in an epoch."""
     examples: dict[str, list[Example]] = {}  # noqa: RUF012  (never written to)
     """Some of the rows that are dropped, by reason."""
+    user_symbols: dict[str, tuple[int, int]] = {}  # noqa: RUF012  (likewise)
+    """How often each of them stands in the sources and in the targets that are kept."""
     in_training: Overlap | None = None
     """How much of the sets that are scored the training text holds."""
     not_looked: str | None = None
@@ -51,7 +55,8 @@ def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     tokenizer = joint_tokenizer(corpus, model["vocab_size"], training_limits(data), data, training.seed, run=None)
     stream = training_stream(corpus, tokenizer, arguments)
     dropped = Sample(corpus)
-    seen = count(stream, corpus.name, len(tokenizer), windows, dropped)
+    symbols = {symbol: tokenizer(symbol).input_ids[0] for symbol in data.user_symbols}
+    seen = count(stream, corpus.name, len(tokenizer), windows, dropped, symbols)
     seen = seen._replace(examples=read_examples(dropped, tokenizer, training_limits(data)))
     try:
         scored = {split: read_pairs(data, split)[0] for split in scored_splits(data)}
@@ -61,13 +66,22 @@ def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
 
 
 def count(
-    stream: TrainingStream, name: str, vocabulary: int, windows: int | None = None, dropped: Sample | None = None
+    stream: TrainingStream,
+    name: str,
+    vocabulary: int,
+    windows: int | None = None,
+    dropped: Sample | None = None,
+    symbols: Mapping[str, int] = MappingProxyType({}),
 ) -> Inspection:
-    """Build the windows of the first epoch and count what is in them; `dropped` draws from what is not kept."""
+    """Build the windows of the first epoch and count what is in them.
+
+    `dropped` draws from what is not kept; `symbols` are the user's, with their ids.
+    """
     total = stream.windows_an_epoch
     wanted = total if windows is None else min(windows, total)
     lengths = [np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)]
     drops, batches, places = Drops(), 0, 0
+    uses = {symbol: [0, 0] for symbol in symbols}
     started = time.monotonic()
     for window in tqdm(islice(stream.windows(), wanted), total=wanted, unit=" windows", desc="Looking", disable=None):
         drops += window.drops
@@ -75,13 +89,17 @@ def count(
             dropped.note(window.dropped_by_group)
         batches += len(window.batches)
         places += padded_size(window.shapes)
+        for side, rows in enumerate((window.sources, window.targets)):
+            for symbol, number in symbols.items():
+                uses[symbol][side] += int((rows.tokens == number).sum())
         for side, rows in enumerate((window.sources.lengths, window.targets.lengths)):
             found = np.bincount(rows, minlength=len(lengths[side]))
             found[: len(lengths[side])] += lengths[side]
             lengths[side] = found
     seconds = time.monotonic() - started
     return Inspection(
-        name, vocabulary, (lengths[0], lengths[1]), drops, batches, places, seconds, (wanted, total)
+        name, vocabulary, (lengths[0], lengths[1]), drops, batches, places, seconds, (wanted, total),
+        user_symbols={symbol: (of_sources, of_targets) for symbol, (of_sources, of_targets) in uses.items()},
     )  # fmt: skip
 
 
@@ -95,6 +113,7 @@ def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
         "vocabulary": seen.vocabulary,
         "pairs": counted(seen.drops) | {"places": seen.drops.places},
         "examples": {reason: [each._asdict() for each in found] for reason, found in seen.examples.items()},
+        "user_symbols": {symbol: {"source": uses[0], "target": uses[1]} for symbol, uses in seen.user_symbols.items()},
         "tokens": dict(zip(("source", "target"), tokens, strict=True)),
         "longest": dict(zip(("source", "target"), (len(side) - 1 for side in seen.lengths), strict=True)),
         "batches": seen.batches,
@@ -121,6 +140,11 @@ def told(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
             f"{seen.name}{part}: {seen.drops.report()}",
             *told_examples(seen.examples, seen.drops),
             f"Tokens of {seen.vocabulary:,} symbols, </s> included: {sides}",
+            *(
+                f"{symbol}: {uses[0]:,} times in sources, {uses[1]:,} in targets"
+                + ("" if any(uses) else "; is it written so in the text?")
+                for symbol, uses in seen.user_symbols.items()
+            ),
             f"Batches: {seen.batches:,} of at most {data.tokens_per_batch:,} tokens a side, "
             f"{kept / max(seen.batches, 1):.0f} pairs each; {found['padding']:.1%} of both sides is padding",
             f"Steps: {training.batches_per_step} batch(es) each, {found['target_tokens_a_step']:,.0f} target tokens",

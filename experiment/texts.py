@@ -37,7 +37,13 @@ def limits(data: DataArguments) -> Limits:
 def training_limits(data: DataArguments) -> Limits:
     """Return which pairs are kept of the training text, where more may be asked of them."""
     source, target = (scripts_of(data.source), scripts_of(data.target)) if data.check_script else (None, None)
-    return replace(limits(data), drop_html=data.drop_html, source_scripts=source, target_scripts=target)
+    return replace(
+        limits(data),
+        drop_html=data.drop_html,
+        source_scripts=source,
+        target_scripts=target,
+        user_symbols=" ".join(data.user_symbols),
+    )
 
 
 def open_corpus(data: DataArguments, split: str) -> Corpus:
@@ -73,7 +79,7 @@ def open_training_corpus(data: DataArguments) -> Corpus:
         opened = [Deduplicated(*each) for each in zip(opened, repeats(opened, data), strict=True)]
     if data.drop_test_text:
         scored = [pair for split in scored_splits(data) for pair in scorable(open_corpus(data, split), data, Drops())]
-        opened = [WithoutTestText(corpus, scored) for corpus in opened]
+        opened = [WithoutTestText(corpus, scored, training_limits(data).user_symbols) for corpus in opened]
     if data.extra_dirs or data.weights:
         return Mixture(opened, data.weights or [1] * len(opened))
     return opened[0]

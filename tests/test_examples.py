@@ -235,8 +235,8 @@ def test_the_same_rows_are_drawn_in_whatever_order_they_are_counted(
         assert {each.texts for each in shown} <= {(f"{g} {p}", texts[reason]) for g, p in of_reason}
         assert len(set(shown)) == len(shown)
         for row in shown:
-            group, position = row.texts[0].split()
-            assert row.where == f"rows, group {group}, row {int(position) + 1}"
+            place, number = row.texts[0].split()
+            assert row.where == f"rows, group {place}, row {int(number) + 1}"
 
 
 def test_examples_come_from_all_of_a_text() -> None:

@@ -411,6 +411,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "drop_html": {"limits": Limits(max_tokens=40, max_ratio=20, drop_html=True)},
     "source_scripts": {"limits": Limits(max_tokens=40, max_ratio=20, source_scripts="Latin")},
     "line_breaks": {"limits": Limits(max_tokens=40, max_ratio=20, line_breaks="drop")},
+    "user_symbols": {"limits": Limits(max_tokens=40, max_ratio=20, user_symbols="<2de>")},
     "target_scripts": {"limits": Limits(max_tokens=40, max_ratio=20, target_scripts="Latin")},
     "data": {"corpus": NumberedCorpus((30, 30, 31))},
     "tokenizer": {"tokenizer": learn_tokenizer(["three four 0 1 2 3 4 5 6 7 8 9"] * 3, 280, show_progress=False)},
