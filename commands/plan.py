@@ -1,15 +1,53 @@
-"""Compute what a recipe comes to before it runs: parameters, FLOP, memory, time and cost on a stated machine."""
+"""Compute what a recipe comes to before it runs; or, given a text, propose a run's settings with their reasons."""
 
 import argparse
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .recipe import read_recipe
+
+if TYPE_CHECKING:
+    from vaswani.experiment.plan import Machine
+
+OF_TEXT = {
+    "data_dir": "in place of a recipe, a folder of text, whose size decides the settings; flags of a run may follow",
+    "dataset": "the same of a data set on the Hub, or of the built-in grammar",
+    "direction": "SOURCE-TARGET, such as en-de; belongs to --data_dir and --dataset",
+}
+"""Flags that may open the command line of a run, where no recipe does."""
+SECONDS = 10.0
+VEHICLE = "multi30k.py"
+"""The recipe that a proposed command starts; all that it says of size and schedule is said anew."""
+
+
+class _FromHere(argparse.Action):
+    """Takes a flag and all that stands after it for flags of a run."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,  # noqa: ARG002  (their signature)
+        values: str | Sequence[Any] | None, option_string: str | None = None,
+    ) -> None:  # fmt: skip
+        """Called by argparse, once or, of flags that are spelled with =, several times."""
+        before = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*before, str(option_string), *(values or [])])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani plan` takes."""
+    parser.usage = (
+        "vaswani plan [flags of the machine] RECIPE ...\n       vaswani plan --data_dir FOLDER --direction en-de ..."
+    )
     add_machine(parser)
-    parser.add_argument("recipe", metavar="RECIPE", type=Path, help="a recipe, such as recipes/wmt14_base.py")
+    for name, about in OF_TEXT.items():
+        spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
+        parser.add_argument(
+            *spellings, dest="of_run", action=_FromHere, nargs=argparse.REMAINDER, help=about, metavar=name.upper()
+        )
+    parser.add_argument(
+        "recipe", metavar="RECIPE", type=Path, nargs="?", help="a recipe, such as recipes/wmt14_base.py"
+    )
     parser.add_argument("flags", metavar="...", nargs=argparse.REMAINDER, help="the flags that the run would be given")
 
 
@@ -39,28 +77,93 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
         default=kept,
         help="positions of a pair on each side, padding and </s> included (default: 30; vaswani inspect tells yours)",
     )
+    parser.add_argument(
+        "--seconds",
+        metavar="S",
+        type=float,
+        default=kept,
+        help=f"of a text: how long training steps are measured on this machine; 0: not at all (default: {SECONDS:g})",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the plan.
 
     Raises:
-        ValueError: the file is no recipe, or the machine cannot be.
+        ValueError: the file is no recipe, the machine cannot be, or the text does not serve.
+        OSError: a file cannot be read.
         SystemExit: code 2, a flag is unknown or a value does not fit.
     """
     after = argparse.ArgumentParser(prog="vaswani plan", add_help=False, allow_abbrev=False)
     add_machine(after)
-    args, flags = after.parse_known_args(args.flags, args)
+    args, flags = after.parse_known_args([*(args.of_run or []), *args.flags], args)
+    if args.recipe is None:
+        propose(args, flags)
+        return
+    if args.recipe.is_dir():
+        raise ValueError(
+            f"{args.recipe} is a folder; give a recipe, such as recipes/multi30k.py, or for settings that suit a text "
+            f"vaswani plan --data_dir {args.recipe} --direction en-de"
+        )
     recipe = read_recipe(args.recipe)
+    if hasattr(args, "seconds"):
+        raise ValueError("--seconds is of steps that are measured on a text; a recipe is planned by its operations")
 
     from vaswani.experiment import parse, table3
-    from vaswani.experiment.plan import Machine, plan, told
+    from vaswani.experiment.plan import plan, told
 
-    given = vars(args)
-    machine = Machine(
-        given.get("gpus", 8), given.get("peak_tflops", 989.0), given.get("utilisation", 0.4),
-        given.get("price_per_gpu_hour"),
-    )  # fmt: skip
     row = any(flag.partition("=")[0] in ("--row", "--scale", "--layer_scale") for flag in flags)  # of recipes/table3.py
     arguments = table3.arguments_of(recipe, table3.options(flags, None)) if row else parse(recipe, flags)
-    print(told(plan(arguments, machine, given.get("pair_tokens", 30)), str(args.recipe)))
+    print(told(plan(arguments, machine_of(args, 8), vars(args).get("pair_tokens", 30)), str(args.recipe)))
+
+
+def machine_of(args: argparse.Namespace, gpus: int) -> "Machine":
+    """Return the machine of the flags, by default one of so many H100."""
+    from vaswani.experiment.plan import Machine
+
+    given = vars(args)
+    return Machine(
+        given.get("gpus", gpus), given.get("peak_tflops", 989.0), given.get("utilisation", 0.4),
+        given.get("price_per_gpu_hour"),
+    )  # fmt: skip
+
+
+def propose(args: argparse.Namespace, flags: list[str]) -> None:
+    """Print the settings that suit the text of a run's flags."""
+    if not any(flag.partition("=")[0].replace("-", "_") in ("__data_dir", "__dataset") for flag in flags):
+        raise ValueError(
+            "there is nothing to plan. Give a recipe, such as recipes/wmt14_base.py; or a text, and settings that suit "
+            "it are proposed: vaswani plan --data_dir my_folder --direction en-de"
+        )
+    seconds = vars(args).get("seconds", SECONDS)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"--seconds is {seconds}; give some seconds, or 0 to measure nothing")
+    if hasattr(args, "pair_tokens"):
+        raise ValueError("--pair_tokens is counted where a text is given; leave it out")
+    path = vehicle()
+    recipe = read_recipe(path)
+
+    from vaswani.experiment.guidance import guide
+    from vaswani.experiment.guidance_told import told
+    from vaswani.experiment.plan import check
+
+    machine = None
+    if any(hasattr(args, name) for name in ("gpus", "peak_tflops", "utilisation", "price_per_gpu_hour")):
+        machine = machine_of(args, 1)
+        check(machine, machine.gpus)  # how a step is shared is known only after the look at the text
+    print(told(guide(recipe, flags, seconds), path, machine))
+
+
+def vehicle() -> Path:
+    """Return the recipe that a proposed command starts, as short as it can be called from here.
+
+    Raises:
+        ValueError: only the package is installed, which has no recipes.
+    """
+    path = Path(__file__).resolve().parents[1] / "recipes" / VEHICLE
+    if not path.is_file():
+        raise ValueError(
+            f"the recipes are not here ({path}), and a command starts one; run this in a clone of the project"
+        )
+    short = Path(os.path.relpath(path))
+    return path if ".." in short.parts else short

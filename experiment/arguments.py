@@ -225,7 +225,7 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
         if remaining:
             parser.error(f"unknown: {hide_tokens(' '.join(remaining))}{_nearest(remaining[0], parser)}")
         dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
-        if chosen.data_dir is not None and not _is_given("--dataset", flags):
+        if chosen.data_dir is not None and not is_given("--dataset", flags):
             chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
         metric, quality = str(trained.metric_for_best_model).removeprefix("eval_"), chosen.quality
         others = [] if quality == "f1" else [name for name in NAMES if name not in QUALITIES]
@@ -234,7 +234,7 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
                 f"--metric_for_best_model is {metric}, and what is in {chosen.target!r} is scored by {NAMES[quality]}: "
                 f"give {', '.join([quality, *others])}, loss or perplexity"
             )
-        if chosen.dataset != recipe.data.get("dataset") and not _is_given("--dataset_config", flags):
+        if chosen.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
             chosen.dataset_config = None  # the recipe's is one of its own data set
         trained.output_dir = str(trained.output_dir).replace("{direction}", chosen.direction)
         if trained.push_to_hub and not trained.hub_model_id:
@@ -259,7 +259,8 @@ class _Parser(HfArgumentParser):
         raise SystemExit(2) from ValueError(message)
 
 
-def _is_given(name: str, flags: Sequence[str]) -> bool:
+def is_given(name: str, flags: Sequence[str]) -> bool:
+    """Tell whether a flag is on a command line, in any of its spellings."""
     return any(spelled(flag) == spelled(name) for flag in flags)
 
 
