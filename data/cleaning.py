@@ -9,7 +9,7 @@ from typing import Any
 from .blank import is_blank
 from .line_breaks import LINE_BREAKS, has_line_break, in_one_line
 from .markup import has_markup
-from .pairs import Corpus, NoPair, Pair, Wrapper
+from .pairs import Corpus, NoPair, Pair, Placed, Wrapper
 from .scripts import check_scripts, is_written_in
 
 CHARACTERS, CHARACTERS_A_TOKEN = 5_000, 16
@@ -213,4 +213,6 @@ def row_name(corpus: Corpus, group: int, position: int) -> str:
     """Return how messages name a row of a corpus: as the innermost corpus has it, where it can be looked up."""
     while isinstance(corpus, Wrapper):
         corpus, group = corpus.inner(group)
+    if isinstance(corpus, Placed):
+        return corpus.place(group, position)
     return f"{corpus.name}, group {group}, row {position + 1}"

@@ -69,6 +69,14 @@ class Wrapper(Protocol):
         """Return the corpus and the group in it that a group of this one stands for."""
 
 
+@runtime_checkable
+class Placed(Protocol):
+    """A corpus of a file that people open: its rows have a place there."""
+
+    def place(self, group: int, position: int) -> str:
+        """Return where a row stands, its position in the group counted from 0: "train.jsonl, line 71002"."""
+
+
 class PairsCorpus:
     """Pairs held in memory: tests, and sets small enough to have been read already."""
 

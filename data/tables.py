@@ -140,6 +140,11 @@ class TsvCorpus:
         numbered = enumerate(self._lines.read(group), group * ROWS_PER_GROUP + 1)
         return [line_row(line, self._columns, f"{self.name}, line {number}") for number, line in numbered if number > 1]
 
+    def place(self, group: int, position: int) -> str:
+        """Return where a row stands: its line or, where a row may span lines, its number below the header."""
+        number = group * ROWS_PER_GROUP + position + 1
+        return f"{self.name}, " + (f"row {number}" if self._is_quoted else f"line {number + (group == 0)}")
+
     def _index_records(self) -> tuple[int, int]:
         content = self._lines.whole()
         rows, line = -1, 1
@@ -273,6 +278,10 @@ class JsonLinesCorpus:
     def read(self, group: int) -> list[Row]:
         """Return the rows of one group."""
         return to_rows(self._records(group), *self._keys)
+
+    def place(self, group: int, position: int) -> str:
+        """Return where a row stands."""
+        return f"{self.name}, line {group * ROWS_PER_GROUP + position + 1}"
 
     def _records(self, group: int) -> Iterator[tuple[dict[str, object] | NoPair, str]]:
         for number, line in enumerate(self._lines.read(group), group * ROWS_PER_GROUP + 1):

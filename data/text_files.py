@@ -153,3 +153,7 @@ class TextFilesCorpus:
             for side in self._sides
         )
         return join_sides(source, target)
+
+    def place(self, group: int, position: int) -> str:
+        """Return where a row stands: the line has the same number in both files."""
+        return f"{self.name}, line {group * ROWS_PER_GROUP + position + 1}"

@@ -2,16 +2,19 @@
 
 import html
 import itertools
+import json
 import pickle
 import re
 from functools import reduce
 from operator import add
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaswani.data.cleaning import REASONS, Drops, Limits, clean_pairs, length_fault, text_fault
+from vaswani.data.corpora import open_corpus
 from vaswani.data.line_breaks import in_one_line
 from vaswani.data.markup import has_markup
 from vaswani.data.pairs import Corpus, NoPair, Pair, PairsCorpus, Row
@@ -328,3 +331,31 @@ def test_html_and_scripts_are_judged_only_when_asked_and_each_side_by_its_own() 
     for field in ("source_scripts", "target_scripts"):
         with pytest.raises(ValueError, match='"Klingon" holds the name of no Unicode script'):
             Limits(**{field: "Klingon"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl", "tsv"])
+def test_what_is_dropped_is_named_by_its_line(form: str, tmp_path: Path) -> None:
+    """In the first line of a file, in the middle and in the last one; groups are of 1,000 lines."""
+    dropped, lines = {1, 1001, 2347}, range(1, 2348)
+    sources, targets = [f"source {n}" for n in lines], ["" if n in dropped else f"target {n}" for n in lines]
+    written = {
+        "text": {"train.en": sources, "train.de": targets},
+        "jsonl": {"train.jsonl": [json.dumps({"en": a, "de": b}) for a, b in zip(sources, targets, strict=True)]},
+        "tsv": {"train.tsv": ["en\tde", *map("\t".join, zip(sources, targets, strict=True))]},
+    }[form]
+    for name, content in written.items():
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in content))
+    corpus, drops = open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de"), Drops()
+    assert len(list(clean_pairs(corpus, Limits(), drops))) == len(lines) - len(dropped)
+    named = [int(place.removeprefix(f"{corpus.name}, line ")) for place in drops.places["empty"]]
+    content = next(iter(written.values()))
+    assert [re.search(r"source (\d+)", content[line - 1])[1] for line in named] == ["1", "1001", "2347"]  # type: ignore[index]
+
+
+def test_a_row_of_a_quoted_file_is_named_by_its_number(tmp_path: Path) -> None:
+    """Records may span lines there."""
+    (tmp_path / "train.tsv").write_text('"en"\t"de"\n"one\n""two"""\t"eins"\n"three"\t""\n')
+    corpus = open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de", tsv_quoting="spreadsheet")
+    drops = Drops()
+    assert len(list(clean_pairs(corpus, Limits(), drops))) == 1
+    assert drops.places["empty"] == [f"{tmp_path / 'train.tsv'}, row 2"]

@@ -99,7 +99,7 @@ def test_a_dropped_row_is_named_as_its_own_corpus_has_it(tmp_path: Path) -> None
     mixture: Corpus = Mixture([memory, Mixture([memory, file], [2, 1])], [1, 3])
     drops = Drops()
     assert len(list(clean_pairs(mixture, Limits(), drops))) == 2 + 3 * (2 * 2 + 1)
-    assert drops.places["empty"] == ["memory, group 1, row 2", f"{tmp_path / 'train.tsv'}, group 0, row 3"]
+    assert drops.places["empty"] == ["memory, group 1, row 2", f"{tmp_path / 'train.tsv'}, line 4"]
     assert drops.places["undecodable"] == [f"{tmp_path / 'train.tsv'}, line 3, byte 5"]
 
 

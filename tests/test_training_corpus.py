@@ -87,7 +87,7 @@ def test_folders_are_mixed_by_weight_after_duplicates_are_gone(folder: Path) -> 
     pairs, drops = trained_on(data_of(*extra, "--weights", "2", "3", "2", "--drop_duplicates"))
     assert pairs == main[:4] * 2 + [BIRD] * 3
     assert drops.dropped == {"duplicate": 2 * 1 + 3 * 1 + 2 * 2}
-    assert drops.places["duplicate"][0] == f"{folder / 'main' / 'train.tsv'}, group 0, row 5"
+    assert drops.places["duplicate"][0] == f"{folder / 'main' / 'train.tsv'}, line 6"
     assert trained_on(data_of("--data_dir", folder / "main", "--weights", "2"))[0] == main * 2
 
 
