@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--max_steps", metavar="N", type=int, default=40_000, help="(default: 40000)")
 
     one = picture("curves", "Loss and BLEU of one or several runs against steps.", curves)
-    one.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a run, with its history.json")
+    one.add_argument(
+        "runs", metavar="RUN", type=Path, nargs="+", help="folder of a run; of one under way, to its newest checkpoint"
+    )
 
     one = picture("attention", "Attention heads, as lines or as heat maps.", attention)
     one.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
@@ -142,17 +144,28 @@ def schedule(args: argparse.Namespace) -> "Figure":
 
 def curves(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot curves`."""
-    from vaswani.publishing.records import read_json
-
-    histories: dict[str, Any] = {}
-    for folder, name in zip(args.runs, names_apart(args.runs), strict=True):
-        if not (folder / "history.json").is_file():
-            raise ValueError(f"{folder} has no history.json; give the folder of a run that has ended")
-        histories[name] = read_json(folder / "history.json")
+    histories = {name: history(folder) for folder, name in zip(args.runs, names_apart(args.runs), strict=True)}
 
     from vaswani.plots import draw_learning_curves
 
     return draw_learning_curves(histories)
+
+
+def history(run: Path) -> list[dict[str, Any]]:
+    """Return the log of a run or, while it has not ended, that of its newest checkpoint.
+
+    Raises:
+        ValueError: there is neither, or it is damaged.
+
+    """
+    from vaswani.publishing.records import read_json
+    from vaswani.training.checkpoints import sealed
+
+    if (run / "history.json").is_file():
+        return read_json(run / "history.json")  # type: ignore[no-any-return]
+    if not (saved := sealed(run)):
+        raise ValueError(f"{run} has no history.json and no checkpoint; give the folder of a run that has saved one")
+    return read_json(saved[-1] / "trainer_state.json")["log_history"]  # type: ignore[no-any-return]
 
 
 def names_apart(paths: list[Path]) -> list[str]:

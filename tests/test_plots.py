@@ -19,7 +19,7 @@ from sacrebleu.metrics.bleu import BLEU
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
-from vaswani.commands.plot import names_apart
+from vaswani.commands.plot import history, names_apart
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.evaluation.by_length import FEWEST, bleu_by_length, lengths_in_buckets
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
@@ -40,6 +40,7 @@ from vaswani.plots.attention_lines import FAINTEST
 from vaswani.plots.style import COLOURS
 from vaswani.serving.attention import attentions
 from vaswani.serving.symbols import symbols_as_words
+from vaswani.training.checkpoints import MANIFEST
 
 HISTORY: list[dict[str, Any]] = [
     {"step": 10, "loss": 5.0}, {"step": 20, "loss": 4.0, "learning_rate": 1e-3},
@@ -164,9 +165,20 @@ def test_runs_are_named_by_what_tells_them_apart(tmp_path: Path, capsys: pytest.
     drawn(tmp_path / "curves", "curves", *runs)
     capsys.readouterr()
     assert "named twice" in refused(capsys, "curves", runs[0], runs[0])
-    assert "no history.json" in refused(capsys, "curves", tmp_path)
+    assert "no history.json and no checkpoint" in refused(capsys, "curves", tmp_path)
     (runs[0] / "history.json").write_text("[{")
     assert f"{runs[0] / 'history.json'} is damaged" in refused(capsys, "curves", runs[0])
+
+
+def test_the_curves_of_a_run_under_way_are_those_of_its_newest_checkpoint(tmp_path: Path) -> None:
+    for step, is_whole in {900: True, 1000: True, 1100: False}.items():
+        (folder := tmp_path / f"checkpoint-{step}").mkdir()
+        (folder / "trainer_state.json").write_text(json.dumps({"log_history": [{"step": step, "loss": 1.0}]}))
+        if is_whole:
+            (folder / MANIFEST).touch()
+    assert history(tmp_path) == [{"step": 1000, "loss": 1.0}]
+    (tmp_path / "history.json").write_text(json.dumps(HISTORY))
+    assert history(tmp_path) == HISTORY
 
 
 # Attention
