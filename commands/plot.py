@@ -162,10 +162,10 @@ def history(run: Path) -> list[dict[str, Any]]:
     from vaswani.training.checkpoints import sealed
 
     if (run / "history.json").is_file():
-        return read_json(run / "history.json")  # type: ignore[no-any-return]
+        return read_json(run / "history.json")
     if not (saved := sealed(run)):
         raise ValueError(f"{run} has no history.json and no checkpoint; give the folder of a run that has saved one")
-    return read_json(saved[-1] / "trainer_state.json")["log_history"]  # type: ignore[no-any-return]
+    return read_json(saved[-1] / "trainer_state.json")["log_history"]
 
 
 def names_apart(paths: list[Path]) -> list[str]:
