@@ -12,7 +12,7 @@ train: .venv/ready
 		$(BIN)/accelerate launch -q recipes/quickstart.py
 
 test: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --durations 30
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/train_step.py --rounds 3
