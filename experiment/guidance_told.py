@@ -239,7 +239,7 @@ def of_command(found: Guidance, recipe: Path) -> list[str]:
 def command(found: Guidance, recipe: Path) -> list[str]:
     """Return the lines of the command that trains, as a shell takes them."""
     start = ["accelerate", "launch"]
-    if found.timing is None or found.timing.threads is not None:
+    if found.arguments.training.device.type == "cpu":  # accelerate would take one thread
         start = [f"OMP_NUM_THREADS={torch.get_num_threads()}", *start]
     if torch.cuda.device_count() > 1:  # or it would start one on each, and a micro-batch is not shared
         start += ["--num_processes", "1"]
