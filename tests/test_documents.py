@@ -159,8 +159,8 @@ def check_recipe(told: argparse.Namespace) -> None:
     if told.command == "plan":
         machine = argparse.ArgumentParser(allow_abbrev=False)
         commands.plan.add_machine(machine)
-        _, flags = machine.parse_known_args(flags)
-    parse(read_recipe(ROOT / told.recipe), flags)
+        _, flags = machine.parse_known_args([*(told.of_run or []), *flags])
+    parse(read_recipe(commands.plan.vehicle() if told.recipe is None else ROOT / told.recipe), flags)
 
 
 OTHERS = {".", "git", "cd", "python", "accelerate", "torchrun", "sbatch", "kubectl", "curl", "hf", "docker", "pip",

@@ -409,7 +409,7 @@ def test_what_a_run_leaves_out_is_said_at_its_end_and_on_its_card() -> None:
         "training_pairs": {"kept": 1, "dropped": {}}, "search": {"num_beams": 4, "length_penalty": 0.6},
         "validation": {"bleu": 1.0, "perplexity": 2.0},
         "test": {"test": {name: each._asdict() for name, each in judged.scores.items()}},
-        "left_out": {"test": judged.left_out}, "remarks": {"test": ["blank references: 1 of 9"]},
+        "left_out": {"test": judged.left_out}, "remarks": {"test": ["blank references: 1 of 9"]}, "not_scored": {},
         "examples": [], "earlier": {},
     }  # fmt: skip
     run = {
