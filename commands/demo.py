@@ -2,15 +2,14 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from .extras import require
-from .models import check_model_folder, find_device, load_model
+from .models import MODEL, find_device, find_model, load_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani demo` takes."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=7860, help="(default: 7860)")
     parser.add_argument(
@@ -23,21 +22,20 @@ def run(args: argparse.Namespace) -> None:
     """Show `args.model` until interrupted.
 
     Raises:
-        ValueError: an extra is not installed, the folder holds no model, or the device or the port cannot be had.
+        ValueError: an extra is not installed, there is no such model, or the device or the port cannot be had.
     """
     require("demo", "gradio")
-    check_model_folder(args.model)
     if not 0 < args.port < 1 << 16:
         raise ValueError(f"--port is {args.port}; give 1 to 65535")
     from vaswani.serving.listening import address, listen
 
     listen(args.host, args.port).close()  # what cannot be had is told before the model is loaded
 
-    from vaswani.data.file_names import printable
+    found = find_model(args.model)
+
     from vaswani.serving.demo import build_page, example_sentences, show
 
-    model, tokenizer = load_model(args.model, find_device(args.device))
-    name = printable(args.model.resolve().name)
-    page = build_page(model, tokenizer, name, example_sentences(args.source))
-    print(f"{name} on http://{address(args.host, args.port)}", file=sys.stderr, flush=True)
+    model, tokenizer = load_model(found.folder, find_device(args.device))
+    page = build_page(model, tokenizer, found.name, example_sentences(args.source))
+    print(f"{found.name} on http://{address(args.host, args.port)}", file=sys.stderr, flush=True)
     show(page, args.host, args.port)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .lines import read_lines
+from .models import MODEL, find_device, find_history, find_model, load_model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,10 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--max_steps", metavar="N", type=int, default=40_000, help="(default: 40000)")
 
     one = picture("curves", "Loss and BLEU of one or several runs against steps.", curves)
-    one.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a run, with its history.json")
+    one.add_argument(
+        "runs", metavar="RUN", nargs="+", help="folder of a run, or OWNER/NAME on the Hub, with its history.json"
+    )
 
     one = picture("attention", "Attention heads, as lines or as heat maps.", attention)
-    one.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    one.add_argument("model", metavar="MODEL", help=MODEL)
     one.add_argument("--text", required=True, help="the sentence to translate")
     one.add_argument("--translation", metavar="TEXT", help="its translation (default: what the model's search finds)")
     one.add_argument(
@@ -144,11 +147,10 @@ def curves(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot curves`."""
     from vaswani.publishing.records import read_json
 
-    histories: dict[str, Any] = {}
-    for folder, name in zip(args.runs, names_apart(args.runs), strict=True):
-        if not (folder / "history.json").is_file():
-            raise ValueError(f"{folder} has no history.json; give the folder of a run that has ended")
-        histories[name] = read_json(folder / "history.json")
+    names = names_apart([Path(given) for given in args.runs])
+    histories: dict[str, Any] = {
+        name: read_json(find_history(given)) for given, name in zip(args.runs, names, strict=True)
+    }
 
     from vaswani.plots import draw_learning_curves
 
@@ -175,9 +177,6 @@ def names_apart(paths: list[Path]) -> list[str]:
 
 def attention(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot attention`."""
-    from .models import check_model_folder, find_device, load_model
-
-    check_model_folder(args.model)
     if args.symbols and args.form == "maps":
         raise ValueError("--symbols picks lines; leave it out with --as maps, which shows a row for each symbol")
 
@@ -193,7 +192,7 @@ def attention(args: argparse.Namespace) -> "Figure":
     from vaswani.serving.search import Beams, by_generate, positions
     from vaswani.serving.symbols import symbols_as_words
 
-    model, tokenizer = load_model(args.model, find_device(args.device))
+    model, tokenizer = load_model(find_model(args.model).folder, find_device(args.device))
     source = tokenizer(args.text).input_ids
     with torch.inference_mode():
         written = args.translation
