@@ -1,12 +1,14 @@
 """Average checkpoints into a model folder: the last ones of a run, the best ones by validation, or those named."""
 
 import argparse
-import json
 import os
 from pathlib import Path
+from typing import Any
 
-from .models import check_name
+from .models import check_name, find_model, repository_of
 
+STATE = "trainer_state.json"
+"""What makes a folder a checkpoint."""
 LAST = 5  # as section 6.1 for the base model
 COMPUTED = (
     "model_type", "vocab_size", "d_model", "d_ff", "num_heads", "d_k", "d_v", "encoder_layers", "decoder_layers",
@@ -18,8 +20,8 @@ COMPUTED = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani average` takes."""
     parser.add_argument(
-        "folders", metavar="FOLDER", type=Path, nargs="+",
-        help="a run, such as runs/mine, or the checkpoints to average, oldest first",
+        "folders", metavar="FOLDER", nargs="+",
+        help="a run, such as runs/mine, or the checkpoints to average, oldest first (these also OWNER/NAME on the Hub)",
     )  # fmt: skip
     parser.add_argument(
         "--output", metavar="OUT", type=Path, required=True, help="folder to make; it must not exist yet"
@@ -48,20 +50,22 @@ def run(args: argparse.Namespace) -> None:
         OSError: a file cannot be read or written.
     """
     check_name(args.output, "--output")
-    for folder in args.folders:
-        check_name(folder)
+    for given in args.folders:
+        check_name(Path(given))
     if args.output.exists():
         raise ValueError(f"{args.output} exists already; name a folder that does not")
-    for folder in args.folders:
-        if not folder.is_dir():
-            raise ValueError(f"{folder} is not a folder; give a run, such as runs/mine, or its checkpoints")
-    is_run = len(args.folders) == 1 and not (args.folders[0] / "trainer_state.json").is_file()
+    repositories = {given: repository_of(given) for given in args.folders}
+    for given, repository in repositories.items():
+        if repository is None and not Path(given).is_dir():
+            raise ValueError(f"{given} is not a folder; give a run, such as runs/mine, or its checkpoints")
+    run = Path(args.folders[0])
+    is_run = len(args.folders) == 1 and repositories[args.folders[0]] is None and not (run / STATE).is_file()
     if not is_run and (args.last is not None or args.best is not None):
         raise ValueError("--last and --best choose among the checkpoints of one run; name the run, or leave them out")
 
     if args.metric is not None and args.best is None:
         raise ValueError(f"--metric {args.metric} is what --best goes by; give --best N, or leave it out")
-    if len({folder.resolve() for folder in args.folders}) < len(args.folders):
+    if len({Path(given).resolve() for given in args.folders}) < len(args.folders):
         raise ValueError("a checkpoint is named twice; name each once")
     metric = args.metric or "bleu"
 
@@ -70,33 +74,47 @@ def run(args: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes
+    from vaswani.publishing.made import Made, record, told_of
     from vaswani.serving.loading import check_files
     from vaswani.training import averaging
     from vaswani.training.consolidation import write_model
 
     logging.disable_progress_bar()
     figures: dict[Path, float] = {}
+    fetched: dict[Path, dict[str, Any]] = {}
     if not is_run:
-        chosen = averaging.check_whole(args.folders)
+        folders = []
+        for given, repository in repositories.items():
+            model = None if repository is None else find_model(given)
+            folders.append(Path(given) if model is None else model.folder)
+            if model is not None and repository is not None:
+                whence = {"repository": repository.name, "commit": model.commit}
+                fetched[model.folder] = {"checkpoint": f"{repository.name}@{model.commit}"} | whence
+        if len(folders) == 1 and fetched:
+            raise ValueError(f"{args.folders[0]} is one model, of which there is no average; name two or more")
+        if len(set(folders)) < len(folders):
+            raise ValueError(f"{' '.join(args.folders)}: two are one commit of a repository; name each once")
+        chosen = averaging.check_whole(folders)
         for folder in chosen:
             check_files(folder)
         check_alike(chosen)
     elif args.best is not None:
-        figures = averaging.best_checkpoints(args.folders[0], args.best, metric)
+        figures = averaging.best_checkpoints(run, args.best, metric)
         chosen = list(figures)
     else:
-        chosen = averaging.last_checkpoints(args.folders[0], LAST if args.last is None else args.last)
+        chosen = averaging.last_checkpoints(run, LAST if args.last is None else args.last)
     shares = [1.0] * len(chosen) if args.ema is None else averaging.moving(len(chosen), args.ema)
-    record = [
-        {"checkpoint": str(folder), "share": share / sum(shares)}
-        | ({f"validation_{metric}": figures[folder]} if folder in figures else {})
-        for folder, share in zip(chosen, shares, strict=True)
-    ]
-    notes = {"average.json": json.dumps(record, indent=2) + "\n"}
-    write_model(chosen[-1], averaging.average_weights(chosen, shares), args.output, notes)
-    for entry in record:
-        figure = f"  validation {metric} {figures[Path(str(entry['checkpoint']))]:.2f}" if figures else ""
-        print(f"{entry['share']:6.1%}  {entry['checkpoint']}{figure}")
+    made = Made([], {})
+    for folder, share in zip(chosen, shares, strict=True):
+        facts, runs = ({}, {}) if folder in fetched else told_of(folder)
+        figure = {f"validation_{metric}": figures[folder]} if folder in figures else {}
+        part = {"checkpoint": str(folder), "share": share / sum(shares)}
+        made.parts.append(part | figure | facts | fetched.get(folder, {}))
+        made.runs.update(runs)
+    write_model(chosen[-1], averaging.average_weights(chosen, shares), args.output, record(made))
+    for folder, entry in zip(chosen, made.parts, strict=True):
+        seen = f"  validation {metric} {figures[folder]:.2f}" if figures else ""
+        print(f"{entry['share']:6.1%}  {entry['checkpoint']}{seen}")
     print(
         f"Their average is in {args.output}; it can be worse than each of them, so score it on the validation set first"
     )

@@ -27,10 +27,14 @@ def run(args: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes
+    from vaswani.publishing.made import Made, record, told_of
     from vaswani.training.consolidation import consolidate
 
     logging.disable_progress_bar()
-    if consolidate(args.checkpoint, args.output):
+    is_folder = args.checkpoint.is_dir()
+    facts, runs = told_of(args.checkpoint) if is_folder else ({}, {})
+    made = Made([{"checkpoint": str(args.checkpoint), "share": 1.0} | facts], runs)
+    if consolidate(args.checkpoint, args.output, record(made)):
         print(f"The model of {args.checkpoint} is in {args.output}")
     else:
         print(f"{args.checkpoint} holds whole weights already, and nothing was written: use it as it is")

@@ -3,15 +3,14 @@
 import argparse
 import sys
 from ipaddress import ip_address
-from pathlib import Path
 
 from .extras import require
-from .models import check_model_folder, find_device, load_model
+from .models import MODEL, find_device, find_model, load_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani demo` takes."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=7860, help="(default: 7860)")
     parser.add_argument(
@@ -33,29 +32,28 @@ def run(args: argparse.Namespace) -> None:
     """Show `args.model` until interrupted.
 
     Raises:
-        ValueError: an extra is not installed, the folder holds no model, or the device or the port cannot be had.
+        ValueError: an extra is not installed, there is no such model, or the device or the port cannot be had.
     """
     require("demo", "gradio")
-    check_model_folder(args.model)
     if not 0 < args.port < 1 << 16:
         raise ValueError(f"--port is {args.port}; give 1 to 65535")
     from vaswani.serving.listening import address, listen
 
     listen(args.host, args.port).close()  # what cannot be had is told before the model is loaded
 
-    from vaswani.data.file_names import printable
+    found = find_model(args.model)
+
     from vaswani.experiment.origin import origin
     from vaswani.experiment.training_sentences import training_sentences
     from vaswani.serving.demo import EXAMPLES, build_page, most_tokens, show
 
-    found = origin(args.model.resolve())
-    model, tokenizer = load_model(args.model, find_device(args.device))
-    name, most = printable(args.model.resolve().name), most_tokens(model)
-    examples = []
-    if found.run is not None and not args.no_examples:
-        examples = training_sentences(found.run, EXAMPLES, lambda text: len(tokenizer(text).input_ids) <= most)
-    page = build_page(model, tokenizer, name, found.told, examples)
-    print(f"{name} on http://{address(args.host, args.port)}", file=sys.stderr, flush=True)
+    told = origin(found.folder.resolve())
+    model, tokenizer = load_model(found.folder, find_device(args.device))
+    most, examples = most_tokens(model), []
+    if told.run is not None and not args.no_examples:
+        examples = training_sentences(told.run, EXAMPLES, lambda text: len(tokenizer(text).input_ids) <= most)
+    page = build_page(model, tokenizer, found.name, told.told, examples)
+    print(f"{found.name} on http://{address(args.host, args.port)}", file=sys.stderr, flush=True)
     if examples and not is_own(args.host):
         print(
             f"Whoever reaches {args.host} sees {len(examples)} sentences of the training text; --no_examples leaves "

@@ -4,12 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from .models import EXPORTED_FILES, check_model_folder, check_name
+from .models import EXPORTED_FILES, MODEL, check_name, find_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani export` takes."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("output", metavar="OUT", type=Path, help="folder to write, new or empty")
     parser.add_argument("--to", metavar="ENGINE", required=True, choices=EXPORTED_FILES, help="ctranslate2 or onnx")
     parser.add_argument(
@@ -22,12 +22,12 @@ def run(args: argparse.Namespace) -> None:
     """Write `args.model` to `args.output`.
 
     Raises:
-        ValueError: the folder holds no model of ours, the output exists, the engine is not installed or has no such
-            quantization.
+        ValueError: there is no such model, it is none of ours, the output exists, the engine is not installed or has no
+            such quantization.
         OSError: a file cannot be written.
     """
-    check_model_folder(args.model)
     check_name(args.output.resolve())
+    model = find_model(args.model)
 
     from transformers.utils import logging
 
@@ -35,4 +35,4 @@ def run(args: argparse.Namespace) -> None:
 
     if not sys.stderr.isatty():
         logging.disable_progress_bar()
-    export(args.model, args.output, args.to, args.quantization)
+    export(model.folder, args.output, args.to, args.quantization)

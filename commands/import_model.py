@@ -1,12 +1,17 @@
 """Bring the weights of a Marian, fairseq or tensor2tensor model of the same architecture into ours."""
 
 import argparse
+import json
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .foreign import config_of, recognise
-from .models import check_name
+from .models import check_name, repository_of
+
+if TYPE_CHECKING:
+    from vaswani.serving.repository import Repository
 
 TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
@@ -17,8 +22,8 @@ TOKENIZER = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani import` takes."""
     parser.add_argument(
-        "source", metavar="SOURCE", type=Path,
-        help="folder of a MarianMTModel, .pt of fairseq, or .npz of tensor2tensor's variables",
+        "source", metavar="SOURCE",
+        help="folder or OWNER/NAME of a MarianMTModel, .pt of fairseq, or .npz of tensor2tensor's variables",
     )  # fmt: skip
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for our model; must not exist")
     parser.add_argument("--num_heads", type=int, help="heads of each layer, which an .npz does not tell")
@@ -35,39 +40,47 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the source is none of the three, or computes what ours cannot.
         OSError: a file cannot be read or written.
     """
-    check_name(args.source, "SOURCE")
+    source = Path(args.source)
+    check_name(source, "SOURCE")
     check_name(args.output, "OUTPUT")
-    check_packing(args.source)
-    kind = config_of(args.source).get("model_type")
-    is_marian = kind == "marian"
-    check_source(args.source, kind)
-    if args.source.suffix == ".npz" and args.num_heads is None:
+    check_packing(source)
+    repository = repository_of(args.source)
+    if repository is None:
+        check_source(args.source, source)
+    if source.suffix == ".npz" and args.num_heads is None:
         raise ValueError("an .npz does not tell how many heads a layer has; give --num_heads")
     for name in ("num_heads", "target_space"):
-        if args.source.suffix != ".npz" and getattr(args, name) is not None:
-            raise ValueError(f"--{name} is of an .npz; {args.source} tells by itself, so leave it out")
+        if source.suffix != ".npz" and getattr(args, name) is not None:
+            raise ValueError(f"--{name} is of an .npz; {source} tells by itself, so leave it out")
     if args.output.exists():
         raise ValueError(f"{args.output} exists; name another folder")
+    if repository is not None:
+        source = fetch_marian(args.source, repository)
+    is_marian = config_of(source).get("model_type") == "marian"
 
     from transformers.utils import logging
 
     from vaswani.conversion import express, read_fairseq, read_marian, read_tensor2tensor
+    from vaswani.publishing.made import IMPORTED
 
     logging.disable_progress_bar()
     generation = None
     if is_marian:
-        foreign, generation = read_marian(args.source)
-    elif args.source.suffix == ".pt":
-        foreign = read_fairseq(args.source)
+        whose, (foreign, generation) = "Marian", read_marian(source)
+    elif source.suffix == ".pt":
+        whose, foreign = "fairseq", read_fairseq(source)
     else:
-        foreign = read_tensor2tensor(args.source, args.num_heads, args.target_space)
+        whose, foreign = "tensor2tensor", read_tensor2tensor(source, args.num_heads, args.target_space)
     model = express(foreign)
     if generation is not None:
         model.generation_config = generation
     model.save_pretrained(args.output)
-    copied = [name for name in TOKENIZER if is_marian and (args.source / name).is_file()]
+    called = source.resolve().name if repository is None else f"{repository.name}@{source.name}"
+    kept = {"source": called, "format": whose, "notes": list(foreign.notes)}
+    (args.output / IMPORTED).write_text(json.dumps(kept, indent=2) + "\n", "utf-8", "backslashreplace")
+    copied = [name for name in TOKENIZER if is_marian and (source / name).is_file()]
     for name in copied:
-        shutil.copy(args.source / name, args.output / name)
+        shutil.copy(source / name, args.output / name)
     kind = "computed, as in the paper" if model.config.positions == "sinusoidal" else (
         f"a table of {model.config.max_positions}, since theirs are not the paper's; training would change it"
     )  # fmt: skip
@@ -88,19 +101,43 @@ def check_packing(source: Path) -> None:
     refuse_no_text(source / "config.json")
 
 
-def check_source(source: Path, kind: str | None) -> None:
-    """Raise ValueError unless a source, maybe a folder of transformers' of that kind, looks like one of the three."""
+def fetch_marian(given: str, repository: "Repository") -> Path:
+    """Return the folder of a MarianMTModel on the Hub; pickled weights too, of which transformers reads tensors alone.
+
+    Raises:
+        ValueError: there is none.
+
+    """
+    from vaswani.serving.repository import SETTINGS, WEIGHTS, fetch, look
+
+    listing = look(repository)
+    folder = fetch(repository, listing, SETTINGS) if "config.json" in listing.names else Path(given)
+    check_source(given, folder, listing.names)
+    is_safe = any(name.endswith((".safetensors", ".safetensors.index.json")) for name in listing.names)
+    return fetch(repository, listing, [*SETTINGS, *(WEIGHTS if is_safe else ("pytorch_model*.bin*",))])
+
+
+def check_source(given: str, source: Path, names: frozenset[str] | None = None) -> None:
+    """Raise ValueError unless a source looks like one of the three.
+
+    Args:
+        given: what the user calls it.
+        source: a folder of transformers' or a file; of a repository, what was fetched of it.
+        names: of the files of that repository.
+
+    """
+    kind = config_of(source).get("model_type")
     if kind == "marian":
         return
     if kind == "vaswani":
-        raise ValueError(f"{source} is a model of ours already; use it as it is")
+        raise ValueError(f"{given} is a model of ours already; use it as it is")
     if kind is not None:
         raise ValueError(
-            f"{source} is a model of transformers of the type {kind}, and of these only MarianMTModels (marian) are "
+            f"{given} is a model of transformers of the type {kind}, and of these only MarianMTModels (marian) are "
             "imported; vaswani translate takes an encoder-decoder of transformers as it is"
         )
-    found = recognise(source)
+    found = recognise(source, names)
     if found is not None and not found.is_imported:
-        raise ValueError(f"{source} is {found.what}, and is not imported; {found.way}")
+        raise ValueError(f"{given} is {found.what}, and is not imported; {found.way}")
     if source.suffix not in (".pt", ".npz"):
-        raise ValueError(f"{source} is no folder of a MarianMTModel, no .pt of fairseq and no .npz of tensor2tensor")
+        raise ValueError(f"{given} is no folder of a MarianMTModel, no .pt of fairseq and no .npz of tensor2tensor")

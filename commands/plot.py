@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .lines import read_lines
+from .models import HISTORY, MODEL, find_device, find_history, find_model, load_model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,11 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     one = picture("curves", "Loss and BLEU of one or several runs against steps.", curves)
     one.add_argument(
-        "runs", metavar="RUN", type=Path, nargs="+", help="folder of a run; of one under way, to its newest checkpoint"
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="folder of a run (of one under way to its newest checkpoint), or OWNER/NAME on the Hub with its history.json",
     )
 
     one = picture("attention", "Attention heads, as lines or as heat maps.", attention)
-    one.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    one.add_argument("model", metavar="MODEL", help=MODEL)
     one.add_argument("--text", required=True, help="the sentence to translate")
     one.add_argument("--translation", metavar="TEXT", help="its translation (default: what the model's search finds)")
     one.add_argument(
@@ -144,27 +148,29 @@ def schedule(args: argparse.Namespace) -> "Figure":
 
 def curves(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot curves`."""
-    histories = {name: history(folder) for folder, name in zip(args.runs, names_apart(args.runs), strict=True)}
+    names = names_apart([Path(given) for given in args.runs])
+    histories = {name: history(given) for given, name in zip(args.runs, names, strict=True)}
 
     from vaswani.plots import draw_learning_curves
 
     return draw_learning_curves(histories)
 
 
-def history(run: Path) -> list[dict[str, Any]]:
-    """Return the log of a run or, while it has not ended, that of its newest checkpoint.
+def history(given: str) -> list[dict[str, Any]]:
+    """Return the log of a run, by its folder or its repository; while it has not ended, that of its newest checkpoint.
 
     Raises:
-        ValueError: there is neither, or it is damaged.
+        ValueError: there is none, or it is damaged.
 
     """
     from vaswani.publishing.records import read_json
     from vaswani.training.checkpoints import sealed
 
-    if (run / "history.json").is_file():
-        return read_json(run / "history.json")
+    run = Path(given)
+    if not run.is_dir() or (run / HISTORY).is_file():
+        return read_json(find_history(given))
     if not (saved := sealed(run)):
-        raise ValueError(f"{run} has no history.json and no checkpoint; give the folder of a run that has saved one")
+        raise ValueError(f"{run} has no {HISTORY} and no checkpoint; give the folder of a run that has saved one")
     return read_json(saved[-1] / "trainer_state.json")["log_history"]
 
 
@@ -188,9 +194,6 @@ def names_apart(paths: list[Path]) -> list[str]:
 
 def attention(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot attention`."""
-    from .models import check_model_folder, find_device, load_model
-
-    check_model_folder(args.model)
     if args.symbols and args.form == "maps":
         raise ValueError("--symbols picks lines; leave it out with --as maps, which shows a row for each symbol")
 
@@ -206,7 +209,7 @@ def attention(args: argparse.Namespace) -> "Figure":
     from vaswani.serving.search import Beams, by_generate, positions
     from vaswani.serving.symbols import symbols_as_words
 
-    model, tokenizer = load_model(args.model, find_device(args.device))
+    model, tokenizer = load_model(find_model(args.model).folder, find_device(args.device))
     source = tokenizer(args.text).input_ids
     with torch.inference_mode():
         written = args.translation

@@ -1,4 +1,4 @@
-"""Push a run's model to the Hub, with its card and the code that loads it, as one commit."""
+"""Push a model to the Hub, with its card and the code that loads it, as one commit."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,10 @@ from .models import check_name
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani push` takes; the token comes from `hf auth login` or $HF_TOKEN, never by a flag."""
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder that training wrote, such as runs/quickstart")
+    parser.add_argument(
+        "folder", metavar="FOLDER", type=Path,
+        help="of a run, such as runs/quickstart, or of a checkpoint, or what `vaswani average` or `import` wrote",
+    )  # fmt: skip
     parser.add_argument("name", metavar="OWNER/NAME", help="repository on the Hub; made if there is none")
     parser.add_argument("--private", action="store_true", help="a new repository is for its owner alone")
     parser.add_argument("--branch", help="a branch other than main; made if there is none")
@@ -20,15 +23,30 @@ def run(args: argparse.Namespace) -> None:
     """Push, and print the address of the commit.
 
     Raises:
-        ValueError: the folder holds no whole run, or the Hub was not reached or does not take it.
+        ValueError: the folder holds no whole model or no record of it, or the Hub was not reached or does not take it.
         OSError: a file cannot be read.
     """
-    check_name(args.run)
+    check_name(args.folder)
 
-    from vaswani.publishing import Target, checksums, contents, model_card, open_repository, push, read_records
+    from vaswani.publishing import (
+        Target,
+        card_of_made,
+        checksums,
+        contents,
+        languages_of,
+        model_card,
+        open_repository,
+        push,
+        read_made,
+        read_records,
+    )
 
     target = Target(args.name, True if args.private else None, args.branch)
-    files = contents(args.run)
-    card = model_card(args.name, *read_records(args.run), checksums(files), args.license, args.branch)
+    files = contents(args.folder)
+    code = checksums(files)
+    if made := read_made(args.folder):
+        card = card_of_made(args.name, made, code, args.license, args.branch, languages_of(args.folder))
+    else:
+        card = model_card(args.name, *read_records(args.folder), code, args.license, args.branch)
     open_repository(target)
     print(push(target, files, card, args.message))

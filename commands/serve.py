@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .extras import require
-from .models import check_model_folder, find_device, load_model
+from .models import MODEL, find_device, find_model, load_model
 
 if TYPE_CHECKING:
     from vaswani.serving.server.app import Loaded
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani serve` takes."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: 8000)")
     parser.add_argument("--beams", type=int, default=4, help="of requests that name no num_beams (default: 4)")
@@ -39,23 +39,22 @@ def run(args: argparse.Namespace) -> None:
     """Serve `args.model` until SIGTERM.
 
     Raises:
-        ValueError: an extra is not installed, the folder holds no model, the device or the port cannot be had, a number
+        ValueError: an extra is not installed, there is no such model, the device or the port cannot be had, a number
             is out of range.
         SystemExit: code 0, the server was asked to end.
     """
     require("serve", "fastapi", "uvicorn", "prometheus_client")
-    check_model_folder(args.model)
     check_numbers(args)
+    model = find_model(args.model)
 
-    from vaswani.data.file_names import printable
     from vaswani.serving.server.app import Settings
     from vaswani.serving.server.run import serve
 
     settings = Settings(
-        printable(args.model.resolve().name), args.beams, args.length_penalty, args.tokens_per_batch, args.max_texts,
+        model.name, args.beams, args.length_penalty, args.tokens_per_batch, args.max_texts,
         args.max_waiting,
     )  # fmt: skip
-    serve(settings, lambda: load(args.model, args.device, args.max_tokens), args.host, args.port)
+    serve(settings, lambda: load(model.folder, args.device, args.max_tokens), args.host, args.port)
 
 
 def check_numbers(args: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .lines import check_readable, check_writable, count_lines, each_line, windows, writing
-from .models import EXPORTED_FILES, check_model_folder, find_device, load_model
+from .models import EXPORTED_FILES, MODEL, Model, find_device, find_model, load_model
 
 if TYPE_CHECKING:
     from vaswani.serving.corpus import Translator
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani translate` takes."""
     parser.add_argument(
-        "models", metavar="MODEL", type=Path, nargs="+",
-        help="folder of a trained model, such as runs/quickstart; of several the probabilities are averaged",
+        "models", metavar="MODEL", nargs="+", help=f"{MODEL}; of several the probabilities are averaged"
     )  # fmt: skip
     parser.add_argument("--input", metavar="FILE", type=Path, help="text to translate, UTF-8 (default: stdin)")
     parser.add_argument("--output", metavar="FILE", type=Path, help="where the translation goes (default: stdout)")
@@ -59,11 +58,9 @@ def run(args: argparse.Namespace) -> None:
     """Translate `args.input` into `args.output`; with a launcher, all its processes share the work.
 
     Raises:
-        ValueError: a folder holds no model, the text is not UTF-8, the device is not here, a number is out of range.
+        ValueError: there is no such model, the text is not UTF-8, the device is not here, a number is out of range.
         OSError: a file cannot be read or written.
     """
-    for folder in args.models:
-        check_model_folder(folder, args.engine)
     if args.engine != "torch" and (len(args.models) > 1 or args.align or args.dtype):
         raise ValueError(
             f"--engine {args.engine} translates by one exported model, in the numbers that it was exported in, without "
@@ -76,6 +73,7 @@ def run(args: argparse.Namespace) -> None:
     if args.n_best > 1 and args.format == "text":
         raise ValueError(f"--n_best {args.n_best} does not fit --format text, a line for a line; use tsv or jsonl")
     check_readable(args.input)
+    models = [find_model(given, args.engine) for given in args.models]
 
     import torch
     from accelerate import PartialState
@@ -88,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
     state = PartialState(cpu=not torch.accelerator.is_available())
     check_processes(state.num_processes)
     watched = sys.stderr.isatty()
-    translator = load(args) if args.engine == "torch" else load_exported(args)
+    translator = load(args, models) if args.engine == "torch" else load_exported(args, *models)
     total = count_lines(args.input) if watched and args.input is not None and args.input.is_file() else None
     too_long = TooLong(translator)
     found = translate_corpus(translator, windows(each_line(args.input)), total, watched)
@@ -104,15 +102,15 @@ def run(args: argparse.Namespace) -> None:
         print(told, file=sys.stderr)
 
 
-def load(args: argparse.Namespace) -> "Translator":
-    """Return the translator that was asked for."""
+def load(args: argparse.Namespace, found: list[Model]) -> "Translator":
+    """Return the translator by models that were found."""
     from vaswani.serving.alignment import by_attention
     from vaswani.serving.corpus import Translator
     from vaswani.serving.ensemble import by_ensemble, check_members
     from vaswani.serving.search import Beams, by_generate, positions
 
     device, beams = find_device(args.device), Beams(args.beams, args.length_penalty, args.n_best)
-    members = [load_model(folder, device, args.dtype) for folder in args.models]
+    members = [load_model(each.folder, device, args.dtype) for each in found]
     models, tokenizers = [model for model, _ in members], [tokenizer for _, tokenizer in members]
     check_members(models, tokenizers)
     tokenizer = tokenizers[0]
@@ -132,18 +130,17 @@ def load(args: argparse.Namespace) -> "Translator":
     )
 
 
-def load_exported(args: argparse.Namespace) -> "Translator":
+def load_exported(args: argparse.Namespace, found: Model) -> "Translator":
     """Return a translator by another engine."""
     import torch
-    from transformers import AutoTokenizer
 
     from vaswani.serving.corpus import Translator
     from vaswani.serving.engines import by_engine, engine_module
+    from vaswani.serving.loading import load_tokenizer
     from vaswani.serving.search import Beams
 
-    [folder] = args.models
-    beams, tokenizer = Beams(args.beams, args.length_penalty, args.n_best), AutoTokenizer.from_pretrained(folder)
-    engine = engine_module(args.engine).Engine(folder, args.device, torch.get_num_threads())
+    beams, tokenizer = Beams(args.beams, args.length_penalty, args.n_best), load_tokenizer(found.folder)
+    engine = engine_module(args.engine).Engine(found.folder, args.device, torch.get_num_threads())
     return Translator(
         tokenizer,
         by_engine(engine, tokenizer, beams),

@@ -82,17 +82,17 @@ def model_card(
             f"# {name.split('/')[1]}",
             _opening(run, measured),
             "## Use",
-            _use(name, measured, branch),
+            use_section(name, measured, branch),
             "## Scores",
             _scores(measured, progress),
             "## Training",
-            _training(run, measured),
+            training_section(run, measured),
             "## Limits",
-            _limits(data, measured),
+            limits_of(data, measured),
             "## Licence",
-            _licence(weights_license),
+            licence_section(weights_license),
             "## Code",
-            _code(code),
+            code_section(code),
         ]
     )
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}\n"))
@@ -100,7 +100,7 @@ def model_card(
 
 def evaluation(data: dict[str, Any], measured: dict[str, Any]) -> list[EvalResult]:
     """Return every figure of every test set, with its signature, as the Hub's model index wants it."""
-    dataset = _dataset(data)
+    dataset = dataset_name(data)
     return [
         EvalResult(
             task_type="parsing" if parses(data) else "translation",
@@ -125,7 +125,7 @@ def is_on_hub(dataset: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", dataset) is not None and not Path(dataset).exists()
 
 
-def _dataset(data: dict[str, Any]) -> str:
+def dataset_name(data: dict[str, Any]) -> str:
     """Name the source of the text, without the folders of the machine."""
     name = str(data["dataset"] or "text-files")
     return name if is_on_hub(name) else Path(name).name
@@ -139,11 +139,12 @@ def _opening(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
         does = f"parse `{source}`, words with spaces between them, into linearised trees (section 6.3),"
     return (
         f"The Transformer of [Attention Is All You Need](https://arxiv.org/abs/1706.03762){size}, trained to {does} "
-        f"on {_dataset(run['data'])}."
+        f"on {dataset_name(run['data'])}."
     )
 
 
-def _use(name: str, measured: dict[str, Any] | None, branch: str | None) -> str:
+def use_section(name: str, measured: dict[str, Any] | None, branch: str | None) -> str:
+    """Return how to install what loads a model, and code that translates by it."""
     example = (measured or {}).get("examples") or [{"source": "A dog runs through the snow."}]
     revision = f', revision="{branch}"' if branch else ""
     snippet = SNIPPET.format(name=name, revision=revision, example=example[0]["source"])
@@ -190,7 +191,8 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
     )
 
 
-def _training(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
+def training_section(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
+    """Return the command of a run, and on what it ran."""
     hardware, versions = run.get("hardware"), run["versions"]
     on = "not recorded"
     if hardware:
@@ -220,18 +222,21 @@ def _training(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
     return "\n".join(["```bash", run["command"], "```", "", *lines, f"- Network: {fields}"])
 
 
-def _limits(data: dict[str, Any], measured: dict[str, Any] | None) -> str:
-    tests = ", ".join((measured or {}).get("test", {})) or "no test set"
-    does = "parses single sentences" if parses(data) else "translates single sentences in one direction"
+def limits_of(data: dict[str, Any] | None, measured: dict[str, Any] | None) -> str:
+    """Return what not to expect of a model; nothing need be known of its data."""
+    tests = ", ".join((measured or {}).get("test", {}))
+    scored = f"on {tests} alone: expect less on other kinds of text" if tests else "on no test set"
+    does = "parses single sentences" if data and parses(data) else "translates single sentences in one direction"
+    longest = f" Training held no pair beyond {data['max_tokens']} symbols a side." if data else ""
     return (
-        f"It {does}, and was scored on {tests} alone: expect less on other kinds "
-        f"of text. Training held no pair beyond {data['max_tokens']} symbols a side. Like every such network it can "
+        f"It {does}, and was scored {scored}.{longest} Like every such network it can "
         "leave out, invent or turn round what the source says, in fluent words, and it repeats the biases of its text. "
         "Do not let anything depend on its output unread."
     )
 
 
-def _licence(weights_license: str | None) -> str:
+def licence_section(weights_license: str | None) -> str:
+    """Return what is known of it."""
     weights = (
         f"Weights: `{weights_license}`."
         if weights_license
@@ -241,7 +246,8 @@ def _licence(weights_license: str | None) -> str:
     return f"{weights} Code: Apache-2.0."
 
 
-def _code(code: dict[str, str]) -> str:
+def code_section(code: dict[str, str]) -> str:
+    """Return the files of code by their SHA-256."""
     rows = [f"| `{name}` | `{digest}` |" for name, digest in sorted(code.items())]
     return "\n".join(
         [

@@ -8,11 +8,13 @@ from typing import Any
 
 from .records import read_json
 
+HISTORY = "history.json"
+"""The figures that curve.png shows; `vaswani plot curves` reads them there."""
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 VOCABULARIES = ("tokenizer.json", "vocab.json", "*.spm")
 _PATTERNS = (
-    "config.json", "generation_config.json", *WEIGHTS, "curve.png", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", *VOCABULARIES, "merges.txt", "chat_template.jinja",
+    "config.json", "generation_config.json", *WEIGHTS, "curve.png", HISTORY, "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", *VOCABULARIES, "merges.txt", "chat_template.jinja",
 )  # fmt: skip
 
 

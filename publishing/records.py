@@ -9,7 +9,7 @@ METRICS = "metrics.json"
 
 
 def read_records(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a run was told, and what it measured.
+    """Return what the run of a folder was told, and what it measured.
 
     Raises:
         ValueError: one of the two is not there.
@@ -18,8 +18,9 @@ def read_records(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     missing = [name for name in (RUN, METRICS) if not (folder / name).is_file()]
     if missing == [RUN, METRICS]:
         raise ValueError(
-            f"{folder} holds no run, from whose records the model card is written. A model that was made otherwise, as "
-            f"by `vaswani import`, goes to the Hub as it is: write its README.md and `hf upload OWNER/NAME {folder}`"
+            f"{folder} holds no run, nor what `vaswani average` or `import` recorded, from which the model card is "
+            "written. A model that was made otherwise goes to the Hub as it is: write its README.md and "
+            f"`hf upload OWNER/NAME {folder}`"
         )
     if missing:
         raise ValueError(

@@ -44,7 +44,9 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
     check_settings(folder / GENERATION_CONFIG_NAME)
     check_network(folder)
     try:
-        model, found = AutoModelForSeq2SeqLM.from_pretrained(folder, output_loading_info=True, **how)
+        model, found = AutoModelForSeq2SeqLM.from_pretrained(
+            folder, output_loading_info=True, trust_remote_code=False, **how
+        )
     except SafetensorError as error:
         raise ValueError(f"the weights in {folder} are damaged ({error}); copy them again") from error
     except RuntimeError as error:  # tensors of other sizes
@@ -108,7 +110,7 @@ def load_tokenizer(folder: Path) -> Any:
     """
     check_files(Path(folder))
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)  # or a terminal would be asked
     except ImportError as error:
         raise ValueError(f"the tokenizer in {folder} cannot be loaded: {' '.join(str(error).split())}") from error
     except ValueError as error:  # JSON that is cut off says nothing of its file

@@ -56,6 +56,11 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def files_of(folder: Path) -> Files:
+    """Return all files beneath a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 class Registry:
     """Keeps repositories at `url` until it is closed.
 
@@ -93,9 +98,13 @@ class Registry:
 
     def add_dataset(self, name: str, folder: Path) -> None:
         """Keep the files of a folder as a public data set."""
-        files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         self.repositories["dataset", name] = Repository()
-        self.repositories["dataset", name].commit("main", files, "as it is")
+        self.repositories["dataset", name].commit("main", files_of(folder), "as it is")
+
+    def add_model(self, name: str, folder: Path, private: bool = False) -> str:
+        """Keep the files of a folder as a model, and return the commit."""
+        repository = self.repositories.setdefault(("model", name), Repository(private))
+        return repository.commit("main", files_of(folder), "as it is")
 
 
 class _RefusalError(Exception):

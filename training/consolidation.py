@@ -100,8 +100,13 @@ def load_weights(model: PreTrainedModel, weights: dict[str, Tensor]) -> None:
     model.tie_weights()
 
 
-def consolidate(checkpoint: Path, output: Path) -> bool:
+def consolidate(checkpoint: Path, output: Path, notes: Mapping[str, str] = NO_NOTES) -> bool:
     """Make of a checkpoint that was saved in parts a model folder that the Auto classes load; they must know its class.
+
+    Args:
+        checkpoint: its folder.
+        output: appears whole or not at all.
+        notes: text files to lay beside the model, by name.
 
     Returns:
         Whether there was anything to do; a folder of whole weights is left as it is.
@@ -120,7 +125,7 @@ def consolidate(checkpoint: Path, output: Path) -> bool:
     check_parts(checkpoint)
     if output.exists():
         raise ValueError(f"{output} exists already; name a folder that does not")
-    write_model(checkpoint, read_weights(checkpoint), output)
+    write_model(checkpoint, read_weights(checkpoint), output, notes)
     return True
 
 

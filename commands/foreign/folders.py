@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ _NAMES = (
 )
 
 
-def folder_kind(folder: Path) -> Kind | None:
-    """Return what a folder is, if it is known."""
-    names = sorted(path.name for path in folder.iterdir())
+def folder_kind(folder: Path, names: Iterable[str] | None = None) -> Kind | None:
+    """Return what a folder is, if it is known; `names` are of what it holds, where not all of it is on this machine."""
+    names = sorted(path.name for path in folder.iterdir()) if names is None else sorted(names)
     if kind := _by_content(folder, names):
         return kind._replace(what=f"the folder of {kind.what}")
     config = config_of(folder)
