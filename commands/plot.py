@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "runs",
         metavar="RUN",
         nargs="+",
-        help="folder of a run (of one under way to its newest checkpoint), or OWNER/NAME on the Hub with its history.json",
+        help="folder of a run (under way: to its newest checkpoint), or OWNER/NAME on the Hub with its history.json",
     )
 
     one = picture("attention", "Attention heads, as lines or as heat maps.", attention)
