@@ -1,6 +1,5 @@
 """What a model's folder tells of its training: the run's own records, those of an average, or a card from the Hub."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,9 +8,9 @@ from huggingface_hub import ModelCard
 from vaswani.data.file_names import all_printable, printable
 from vaswani.publishing import METRICS, RUN
 from vaswani.publishing.card import is_on_hub
+from vaswani.publishing.made import Made, leaves, read_made
 from vaswani.publishing.records import read_json
 
-AVERAGE = "average.json"
 CARD = "README.md"
 
 
@@ -36,14 +35,14 @@ def recorded(folder: Path) -> Origin:
     """Do what `origin` does; raises whatever comes of records that are not what a run leaves."""
     if (folder / RUN).is_file():
         measured = read_json(folder / METRICS) if (folder / METRICS).is_file() else None
-        return Origin([*trained_on(read_json(folder / RUN), measured), *averaged(folder)], folder)
+        return Origin(trained_on(read_json(folder / RUN), measured), folder)
     if (folder / "trainer_state.json").is_file() and (folder.parent / RUN).is_file():
         steps = read_json(folder / "trainer_state.json")["global_step"]
         told = trained_on(read_json(folder.parent / RUN), None)
         return Origin([*told, f"A checkpoint of that run, at step {steps:,}."], folder.parent)
-    if (folder / AVERAGE).is_file():
-        run = next(iter(runs_of(folder)), None)
-        return Origin([*([] if run is None else trained_on(read_json(run / RUN), None)), *averaged(folder)], run)
+    if (made := read_made(folder)) is not None:
+        told = [line for run in made.runs.values() for line in trained_on(run, None)]
+        return Origin([*dict.fromkeys(told), made_of(made)], run_of(folder, made))
     return Origin(of_card(folder / CARD) if (folder / CARD).is_file() else [])
 
 
@@ -69,42 +68,26 @@ def trained_on(run: dict[str, Any], measured: dict[str, Any] | None) -> list[str
     return lines
 
 
-def averaged(folder: Path) -> list[str]:
-    """Return what an average was made of."""
-    found = named_checkpoints(folder)
-    if not found:
-        return []
-    names = ", ".join(code("/".join(path.parts[-2:])) for path in found)
-    return [f"The average of {len(found)} checkpoint(s): {names}."]
+def made_of(made: Made) -> str:
+    """Return what an average or an import was made of."""
+    parts = leaves(made.parts)
+    if len(parts) == 1 and "imported" in parts[0]:
+        whence = parts[0]["imported"]
+        return f"Imported from {code(Path(whence['source']).name)} ({whence['format']})."
+    names = ", ".join(code("/".join(Path(each["checkpoint"]).parts[-2:])) for each in parts)
+    return f"The average of {len(parts)} checkpoint(s): {names}."
 
 
-def named_checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints that the record of an average names, in whatever form it has them; none without one."""
-
-    def named(value: Any) -> Iterator[str]:
-        if isinstance(value, dict):
-            for key, each in value.items():
-                if key == "checkpoint" and isinstance(each, str):
-                    yield each
-                else:
-                    yield from named(each)
-        elif isinstance(value, list):
-            for each in value:
-                yield from named(each)
-
-    path = folder / AVERAGE
-    return [Path(each) for each in dict.fromkeys(named(read_json(path)))] if path.is_file() else []
-
-
-def runs_of(folder: Path) -> list[Path]:
-    """Return the folders of the runs that an average was made of, as far as they are there and have its vocabulary."""
+def run_of(folder: Path, made: Made) -> Path | None:
+    """Return the folder of a run that an average was made of, if one is there and has its vocabulary still."""
     vocabulary = folder / "tokenizer.json"
-    return [
-        run
-        for run in dict.fromkeys(path.parent for path in named_checkpoints(folder))
-        if (run / RUN).is_file() and (run / vocabulary.name).is_file() and vocabulary.is_file()
-        and (run / vocabulary.name).read_bytes() == vocabulary.read_bytes()
-    ]  # fmt: skip
+    runs = (Path(run) for run in made.runs)
+    return next((run for run in runs if (run / RUN).is_file() and is_same(run / vocabulary.name, vocabulary)), None)
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Tell whether two files are there and hold the same."""
+    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
 
 
 def of_card(path: Path) -> list[str]:

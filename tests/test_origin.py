@@ -145,8 +145,14 @@ def test_an_average_tells_what_it_is_made_of(trained: Trained, tmp_path: Path) -
     ]
     assert len(examples(tmp_path / "mean")) == 5
     (tmp_path / "mean" / "tokenizer.json").write_text("{}")  # the run at that path is not the one it was made of
-    assert origin(tmp_path / "mean").told == ["The average of 2 checkpoint(s): `run/checkpoint-2`, `run/checkpoint-3`."]
+    assert origin(tmp_path / "mean").run is None
     assert examples(tmp_path / "mean") == []
+
+
+def test_an_import_tells_where_it_is_from(tmp_path: Path) -> None:
+    told = {"source": "opus-mt", "format": "Marian", "notes": []}
+    (tmp_path / "import.json").write_text(json.dumps(told), encoding="utf-8")
+    assert origin(tmp_path) == (["Imported from `opus-mt` (Marian)."], None)
 
 
 def test_what_was_pushed_tells_what_its_card_does(trained: Trained, tmp_path: Path) -> None:
