@@ -35,7 +35,9 @@ def load_best(
     translations: dict[str, list[str]] = {}
     for name, paths in candidates.items():
         load_average(model, paths)
-        translations[name] = translate_all(model, pairs, search)
+        what = f"the validation set by the {name}: {len(pairs.sources):,} sentences, {search.num_beams} beam(s)"
+        say(f"Translating {what}")
+        translations[name] = translate_all(model, pairs, search, progress=True)
         scores[name] = figures(model, pairs, translations[name])
         say(f"{name}: validation {told_of(scores[name], trainer.metric)}")
     choice = choose(scores, trainer.metric)

@@ -229,3 +229,5 @@ def test_a_run_without_a_point_of_bleu_learns_on_and_says_by_what_it_chose(tmp_p
     assert "Best while training: step 12, BLEU 0.00; others had the same, and of these it has the lowest" in done.stdout
     assert "\r" not in done.stdout + done.stderr  # of no bar
     assert f"Chosen: {metrics['chosen']}, by its loss: BLEU 0.00 is that of" in done.stdout
+    for name in metrics["candidates"]:
+        assert f"Translating the validation set by the {name}: " in done.stdout

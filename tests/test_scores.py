@@ -219,6 +219,9 @@ def test_ter_is_left_out_of_lines_that_it_would_not_end_on() -> None:
     assert isinstance(found.ter, LeftOut)
     assert "300 words a line" in found.ter.reason
     assert "3 of 4 lines have more (lines 2, 3, 4; line 2 has 1,000)" in found.ter.reason
+    one = score(["fine", long[0]], ["fine", long[3]]).ter
+    assert isinstance(one, LeftOut)
+    assert "1 of 2 lines have more (line 2 has 1,000)" in one.reason
     assert all(isinstance(found[place], Score) for place in (0, 1, 3))
     assert score(long[:1], ["short"]).ter[0] == score(["short"], long[:1]).ter[0] == "TER"
     for one in (score(long[:1], ["short"]), score(["short"], long[:1])):

@@ -21,10 +21,11 @@ def reason_against(hypotheses: Sequence[Sequence[str]], references: Sequence[Seq
     pairs = list(zip(hypotheses, references, strict=True))
     long = [number for number, pair in enumerate(pairs, 1) if max(map(len, pair)) > LONGEST]
     if long:
-        first = pairs[long[0] - 1]
+        first = f"line {long[0]} has {max(map(len, pairs[long[0] - 1])):,}"
+        which = first if len(long) == 1 else f"{places(long)}; {first}"
         return (
             f"its cost on long lines has no bound, so {LONGEST} words a line are the limit, and {len(long):,} of "
-            f"{len(pairs):,} lines have more ({places(long)}; line {long[0]} has {max(map(len, first)):,})"
+            f"{len(pairs):,} lines have more ({which})"
         )
     work = sum(steps(*pair) for pair in pairs)
     if work > MOST:
