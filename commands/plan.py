@@ -1,6 +1,7 @@
 """Compute what a recipe comes to before it runs; or, given a text, propose a run's settings with their reasons."""
 
 import argparse
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_machine(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of the machine, which may stand before the recipe and after it."""
     kept = argparse.SUPPRESS  # so that reading what stands after the recipe keeps what stood before it
-    parser.add_argument("--gpus", metavar="P", type=int, default=kept, help="processes, a GPU each (default: 8)")
+    parser.add_argument(
+        "--gpus",
+        metavar="P",
+        type=int,
+        default=kept,
+        help="processes, a GPU each (default: 8, or as many of them as a step has micro-batches for)",
+    )
     parser.add_argument(
         "--peak_tflops", metavar="T", type=float, default=kept,
         help="what one GPU can do, in 10^12 operations a second, in the precision that is trained in; its maker states "
@@ -114,7 +121,8 @@ def run(args: argparse.Namespace) -> None:
 
     row = any(flag.partition("=")[0] in ("--row", "--scale", "--layer_scale") for flag in flags)  # of recipes/table3.py
     arguments = table3.arguments_of(recipe, table3.options(flags, None)) if row else parse(recipe, flags)
-    print(told(plan(arguments, machine_of(args, 8), vars(args).get("pair_tokens", 30)), str(args.recipe)))
+    machine = machine_of(args, math.gcd(8, arguments.training.batches_per_step))
+    print(told(plan(arguments, machine, vars(args).get("pair_tokens", 30)), str(args.recipe)))
 
 
 def machine_of(args: argparse.Namespace, gpus: int) -> "Machine":

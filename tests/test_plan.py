@@ -62,6 +62,13 @@ def test_every_recipe_can_be_planned(recipe: str, capsys: pytest.CaptureFixture[
     assert "each process sends" not in said
 
 
+@pytest.mark.parametrize(("batches", "gpus"), [(1, 1), (4, 4), (8, 8), (12, 4)])
+def test_as_many_gpus_are_planned_as_share_a_step(batches: int, gpus: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the eight that are the default: nobody asked for them."""
+    assert main(["plan", str(RECIPES / "multi30k.py"), "--batches_per_step", str(batches)]) == 0
+    assert f"{gpus} GPU(s) x " in capsys.readouterr().out
+
+
 def test_the_table_of_memory_is_that_of_the_guide(capsys: pytest.CaptureFixture[str]) -> None:
     """docs/distributed.md has it for eight processes; tests/test_costs.py holds it against real processes."""
     assert main(["plan", str(RECIPES / "wmt14_base.py"), "--bf16"]) == 0
