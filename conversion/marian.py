@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from transformers import GenerationConfig, MarianMTModel
@@ -16,9 +17,16 @@ def read_marian(folder: Path) -> tuple[Foreign, GenerationConfig]:
     Raises:
         CannotExpressError: another activation than ReLU, unlike embeddings, stacks of unlike widths, or a bias on the
             logits that is not the same for all symbols.
+        ValueError: the file lacks weights, which transformers would draw at random.
 
     """
-    model = MarianMTModel.from_pretrained(folder, dtype="auto")
+    loaded: Any = MarianMTModel.from_pretrained(folder, dtype="auto", output_loading_info=True)
+    model, found = loaded
+    if lacking := sorted(found["missing_keys"]):
+        raise ValueError(
+            f"the weights in {folder} are not those of its config.json: the file lacks {', '.join(lacking[:3])}"
+            + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+        )
     config = model.config
     if config.activation_function != "relu":
         raise CannotExpressError(

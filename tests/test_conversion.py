@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModelForSeq2SeqLM, MarianConfig, MarianMTModel
@@ -116,6 +117,19 @@ def test_a_marian_that_computes_something_else_is_refused(
     assert main(["import", str(tmp_path / "marian"), str(tmp_path / "ours")]) == 2
     error = capsys.readouterr().err
     assert re.search(f"vaswani import: .*{message}", error), error
+    assert not (tmp_path / "ours").exists()
+
+
+def test_a_marian_whose_file_lacks_weights_is_refused_and_none_are_drawn(
+    randomise: Randomise, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marian(randomise).save_pretrained(tmp_path / "marian")
+    file = tmp_path / "marian" / "model.safetensors"
+    weights = load_file(file)
+    del weights["model.encoder.layers.0.fc1.weight"]
+    save_file(weights, file, {"format": "pt"})
+    assert main(["import", str(tmp_path / "marian"), str(tmp_path / "ours")]) == 2
+    assert "the file lacks model.encoder.layers.0.fc1.weight" in capsys.readouterr().err
     assert not (tmp_path / "ours").exists()
 
 

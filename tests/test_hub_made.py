@@ -90,7 +90,8 @@ def test_an_average_of_the_last_tells_run_and_steps(runs: Path, tmp_path: Path) 
     assert "The weights are the mean of 2 checkpoints of the run `one`, at the steps 20, 30:" in card.text
     assert "| 50.0% | step 20 of the run `one` |\n| 50.0% | step 30 of the run `one` |" in card.text
     assert "python recipes/toy.py --seed 0" in card.text
-    assert (card.data.language, card.data.datasets, card.data.license) == (["en", "de"], ["owner/words"], "cc-by-4.0")
+    data: Any = card.data
+    assert (data.language, data.datasets, data.license) == (["en", "de"], ["owner/words"], "cc-by-4.0")
 
 
 def test_an_average_of_the_best_tells_by_what_and_whose_the_figures_are(runs: Path, tmp_path: Path) -> None:
@@ -154,7 +155,8 @@ def test_an_import_tells_what_it_was_made_of(
     (out / "tokenizer_config.json").write_text(json.dumps(told | {"source_lang": "de", "target_lang": "en"}))
     card = card_of(out)
     assert "The weights are those of `opus-model`, imported from Marian. They give the same logits" in card.text
-    assert card.data.language == ["de", "en"]
+    data: Any = card.data
+    assert data.language == ["de", "en"]
 
 
 def test_a_damaged_record_is_named(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,7 +59,7 @@ class World(NamedTuple):
     folder: Path
 
     def call(
-        self, *commands: Sequence[str | Path], home: str, token: str | None = None, wrapped: str = CALLS, **more: str
+        self, *commands: Sequence[object], home: str, token: str | None = None, wrapped: str = CALLS, **more: str
     ) -> list[Said]:
         """Run commands one after another in one process, whose cache of the Hub lies in `home`."""
         hidden = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE")
@@ -130,7 +130,7 @@ def said(world: World) -> dict[str, Said]:
     """Be what commands say, of folders and of the same as repositories, by what was asked."""
     to_read = ["--input", world.folder / "text", "--format", "jsonl"]
     draw = ["--text", "the cat", "--translation", "the dog"]
-    commands: dict[str, list[str | Path]] = {
+    commands: dict[str, list[object]] = {
         "folder": ["translate", world.folder / "one", *to_read],
         "repository": ["translate", "ann/one", *to_read],
         "folder, float16": ["translate", world.folder / "half", *to_read, "--dtype", "float32"],
@@ -357,6 +357,42 @@ def test_a_marian_on_the_hub_is_imported(world: World) -> None:
         assert (out / name).read_bytes() == (world.folder / "imported here" / name).read_bytes()
     assert ours.code == 2
     assert "ann/one is a model of ours already; use it as it is" in ours.err
+
+
+SERVE = """
+import json, socket, threading, time, urllib.request
+from vaswani.commands import main
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+found = {}
+def ask():
+    address = f"http://127.0.0.1:{port}/"
+    while found.get("status") != "ready":
+        try:
+            found.update(json.load(urllib.request.urlopen(address + "health")))
+            found["status"] = "ready"
+        except OSError:  # not yet
+            threading.Event().wait(0.1)
+    body = json.dumps({"text": ["the cat sat"]}).encode()
+    asked = urllib.request.Request(address + "translate", body, {"Content-Type": "application/json"})
+    found["text"] = json.load(urllib.request.urlopen(asked))["translations"][0]["text"]
+    import os, signal
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=ask, daemon=True).start()
+try:
+    main(["serve", "ann/one", "--port", str(port)])
+except SystemExit:
+    pass
+print(json.dumps([[0, json.dumps(found), ""]]))
+"""
+
+
+def test_a_repository_is_served_by_its_name(world: World, said: dict[str, Said]) -> None:
+    [served] = world.call(home="home", wrapped=SERVE)
+    found = json.loads(served.out)
+    expected = json.loads(said["folder"].out.splitlines()[0])["translations"][0]["text"]
+    assert (found["model"], found["text"]) == ("ann/one", expected)
 
 
 def test_names() -> None:
