@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Translator
+from slow_search import probabilities, slow_search
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -117,6 +118,27 @@ def test_n_best_are_those_of_the_paper_with_their_scores(toy_translator: Transla
                 assert score == pytest.approx(expected_score, abs=2e-5)
 
 
+def test_the_first_is_that_of_the_papers_search_with_ends_among_the_best_k(
+    tiny_model: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """Random networks, in which ends are common; what the engine cannot be asked for is the one difference."""
+    unlike = 0
+    for seed in range(12):
+        model, beams, alpha = tiny_model(seed, vocab_size=290).float(), 2 + seed % 4, (0.6, 1.0, 2.0)[seed % 3]
+        model.model.tokens.weight.data[END] *= 1 + seed % 3
+        model.generation_config.max_new_tokens = 12
+        export(model, toy_tokenizer, tmp_path / str(seed))
+        sources = random_rows(seed, [4, 11, 1, 7], 290)
+        found = Engine(tmp_path / str(seed)).search(sources, Beams(beams, alpha))
+        for source, [best] in zip(sources, found, strict=True):
+            log_p_of = probabilities(model, torch.tensor(source))
+            paper, expected = (slow_search(log_p_of, beams, alpha, 12, ends_among=each)[0] for each in (None, beams))
+            assert tuple(best.symbols) == expected.symbols
+            assert best.score == pytest.approx(expected.score, abs=2e-5)
+            unlike += paper.symbols != expected.symbols
+    assert unlike  # or the engine could be asked for more
+
+
 def never_ending(tiny_model: MakeModel, symbols: int) -> Any:
     """A network that finds its end symbol unlikely everywhere."""
     model = tiny_model(5, vocab_size=symbols, norm="pre").float()
@@ -146,11 +168,12 @@ def test_a_sentence_ends_at_its_own_limit_and_no_neighbour_changes_it(
 def test_a_hypothesis_that_was_cut_off_comes_after_those_that_ended(
     toy_engine: Engine, toy_translator: Translator
 ) -> None:
-    """What the engine found is put in order by hand-made numbers: 7 symbols with the end halve log P at alpha 1."""
+    """What the engine found is put in order by hand-made log P: 7 symbols with the end halve it at alpha 1."""
 
     space = toy_translator.tokenizer.convert_tokens_to_ids("Ġ")
     hypotheses = [["Ġ"] * 53, ["Ġ"] * 6 + ["</s>"], ["Ġ"] * 54 + ["</s>"], ["Ġ", "</s>"]]
-    found = SimpleNamespace(hypotheses=hypotheses, scores=[-0.1, -8.0, -0.1, -7.0])
+    scores = [log_p / len(each) for each, log_p in zip(hypotheses, [-0.1, -8.0, -0.1, -7.0], strict=True)]
+    found = SimpleNamespace(hypotheses=hypotheses, scores=scores)
     ordered = toy_engine.ordered([space, space, END], found, Beams(4, 1.0, 3))
     assert ordered == [
         Candidate([space] * 6 + [END], -4.0),
