@@ -36,7 +36,7 @@ POSITIONS = 4096
 """Rows of the table that stands in for sinusoids, which the engine would compute by another formula."""
 
 PATIENCE = 4
-"""Hypotheses that have to end, in beams. With 2 the best one was sometimes still to come, with 6 no more came."""
+"""Hypotheses that have to end, in beams. With 2 the best one was sometimes still to come; with 8 no more came."""
 
 QUANTIZATIONS = ("float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
 
@@ -166,10 +166,12 @@ def numbers(tensor: Tensor) -> NDArray[np.float32]:
 def engine_penalty(beams: Beams) -> float:
     """Return the exponent of the length by which the engine is to divide log P.
 
-    It returns the first of what it found in that order: by log P alone the shortest would stand first. And with 0 it
-    would not stop before its best beam ends, whatever its patience.
+    When it is done, it drops what comes last in that order, if in the last step more ended than it returns. By log P
+    alone those would be the longest, by length^alpha the shortest, since ((5 + n) / 6)^alpha grows as n^(alpha / 2) at
+    5 symbols, and faster as they get longer. And with 0 it would not stop before its best beam ends, whatever its
+    patience, and would drop all but the shortest of what piles up.
     """
-    return beams.length_penalty if beams.number > 1 else 0.0
+    return beams.length_penalty / 2 if beams.number > 1 else 0.0
 
 
 class Engine:
