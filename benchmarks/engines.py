@@ -47,9 +47,9 @@ class Torch:
         )  # fmt: skip
         scores = [0.0] * len(sources) if beams.number == 1 else output.sequences_scores.tolist()
         found = []
-        for row, score in zip(output.sequences[:, 1:], scores, strict=True):
+        for row, score, limit in zip(output.sequences[:, 1:], scores, limits.tolist(), strict=True):
             ends = torch.isin(row, self.ends).nonzero()
-            found.append([Candidate(row[: int(ends[0]) + 1 if len(ends) else None].tolist(), score)])
+            found.append([Candidate(row[: int(ends[0]) + 1 if len(ends) else limit].tolist(), score)])
         return found
 
 

@@ -21,8 +21,13 @@ def gnmt(log_p: float, length: int, alpha: float) -> float:
     return log_p / ((5 + length) / 6) ** alpha
 
 
-def slow_search(log_p_of: Log, beams: int, alpha: float, limit: int, early: bool = False) -> list[Hypothesis]:
-    """Beam search with lists: unless `early`, no early stop, so that it also proves that stopping loses nothing."""
+def slow_search(
+    log_p_of: Log, beams: int, alpha: float, limit: int, early: bool = False, ends_among: int | None = None
+) -> list[Hypothesis]:
+    """Beam search with lists: unless `early`, no early stop, so that it also proves that stopping loses nothing.
+
+    Ends count among the best `ends_among` continuations of a step; None: among all 2K, as in the paper's search.
+    """
     running = [Hypothesis((), 0.0, 0.0)]
     ended: list[Hypothesis] = []
     for length in range(1, limit + 1):
@@ -32,7 +37,8 @@ def slow_search(log_p_of: Log, beams: int, alpha: float, limit: int, early: bool
             for symbol, log_p in enumerate(log_p_of(each.symbols))
         ]
         best = sorted(grown, key=lambda each: -each.log_p)[: 2 * beams]
-        ended = sorted(ended + [each for each in best if each.symbols[-1] == END], key=lambda each: -each.score)[:beams]
+        ends = [each for each in best[:ends_among] if each.symbols[-1] == END]
+        ended = sorted(ended + ends, key=lambda each: -each.score)[:beams]
         running = [each for each in best if each.symbols[-1] != END][:beams]
         if early and len(ended) == beams:
             return ended

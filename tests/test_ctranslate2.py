@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Translator
+from slow_search import probabilities, slow_search
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -117,6 +118,33 @@ def test_n_best_are_those_of_the_paper_with_their_scores(toy_translator: Transla
                 assert score == pytest.approx(expected_score, abs=2e-5)
 
 
+@pytest.mark.parametrize(
+    ("seed", "place", "end", "beams", "alpha", "is_paper"),
+    [
+        (9, 1, 1.0, 3, 0.6, False),  # the paper's search finds an end that is not among the best 3 of 6
+        (11, 0, 3.0, 5, 2.0, True),  # the best is the shortest, and the last by log P / length^alpha
+        (26, 4, 2.0, 4, 2.0, False),  # the best that the engine can find has a low log P, and comes late
+    ],
+)
+def test_the_first_is_that_of_the_papers_search_with_ends_among_the_best_k(
+    tiny_model: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path: Path,
+    seed: int, place: int, end: float, beams: int, alpha: float, is_paper: bool,
+) -> None:  # fmt: skip
+    """Networks in which ends are common; which ends count is what the engine cannot be asked for."""
+    model = tiny_model(seed, vocab_size=290).float()
+    model.model.tokens.weight.data[END] *= end
+    model.generation_config.max_new_tokens = 12
+    export(model, toy_tokenizer, tmp_path)
+    sources = random_rows(seed, [4, 11, 1, 7, 6], 290)
+    [best] = Engine(tmp_path).search(sources, Beams(beams, alpha))[place]
+    log_p_of = probabilities(model, torch.tensor(sources[place]))
+    paper, expected = (slow_search(log_p_of, beams, alpha, 12, ends_among=each)[0] for each in (None, beams))
+    assert tuple(best.symbols) == expected.symbols
+    assert best.score == pytest.approx(expected.score, abs=2e-5)
+    assert (paper.symbols == expected.symbols) == is_paper
+    assert paper.score >= expected.score
+
+
 def never_ending(tiny_model: MakeModel, symbols: int) -> Any:
     """A network that finds its end symbol unlikely everywhere."""
     model = tiny_model(5, vocab_size=symbols, norm="pre").float()
@@ -146,11 +174,12 @@ def test_a_sentence_ends_at_its_own_limit_and_no_neighbour_changes_it(
 def test_a_hypothesis_that_was_cut_off_comes_after_those_that_ended(
     toy_engine: Engine, toy_translator: Translator
 ) -> None:
-    """What the engine found is put in order by hand-made numbers: 7 symbols with the end halve log P at alpha 1."""
+    """What the engine found is put in order by hand-made log P: 7 symbols with the end halve it at alpha 1."""
 
     space = toy_translator.tokenizer.convert_tokens_to_ids("Ġ")
     hypotheses = [["Ġ"] * 53, ["Ġ"] * 6 + ["</s>"], ["Ġ"] * 54 + ["</s>"], ["Ġ", "</s>"]]
-    found = SimpleNamespace(hypotheses=hypotheses, scores=[-0.1, -8.0, -0.1, -7.0])
+    scores = [log_p / len(each) ** 0.5 for each, log_p in zip(hypotheses, [-0.1, -8.0, -0.1, -7.0], strict=True)]
+    found = SimpleNamespace(hypotheses=hypotheses, scores=scores)
     ordered = toy_engine.ordered([space, space, END], found, Beams(4, 1.0, 3))
     assert ordered == [
         Candidate([space] * 6 + [END], -4.0),

@@ -176,9 +176,9 @@ def test_the_curves_of_a_run_under_way_are_those_of_its_newest_checkpoint(tmp_pa
         (folder / "trainer_state.json").write_text(json.dumps({"log_history": [{"step": step, "loss": 1.0}]}))
         if is_whole:
             (folder / MANIFEST).touch()
-    assert history(tmp_path) == [{"step": 1000, "loss": 1.0}]
+    assert history(str(tmp_path)) == [{"step": 1000, "loss": 1.0}]
     (tmp_path / "history.json").write_text(json.dumps(HISTORY))
-    assert history(tmp_path) == HISTORY
+    assert history(str(tmp_path)) == HISTORY
 
 
 # Attention

@@ -224,8 +224,8 @@ def test_ter_is_left_out_of_lines_that_it_would_not_end_on() -> None:
     assert "1 of 2 lines have more (line 2 has 1,000)" in one.reason
     assert all(isinstance(found[place], Score) for place in (0, 1, 3))
     assert score(long[:1], ["short"]).ter[0] == score(["short"], long[:1]).ter[0] == "TER"
-    for one in (score(long[:1], ["short"]), score(["short"], long[:1])):
-        assert isinstance(one.ter, LeftOut)
+    for scores in (score(long[:1], ["short"]), score(["short"], long[:1])):
+        assert isinstance(scores.ter, LeftOut)
     assert isinstance(compare([["fine"], long[:1]], ["fine"], 20).ter, LeftOut)
     assert isinstance(score(["河" * 1000], ["河边" * 500]).ter, LeftOut)
     assert math.isnan(figure("ter", long[:1], long[1:2]))

@@ -25,7 +25,7 @@ from vaswani.experiment.arguments import Recipe, parse
 from vaswani.experiment.inspection import figures, inspect, told
 from vaswani.experiment.texts import training_limits
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.publishing.card import _training
+from vaswani.publishing.card import training_section
 from vaswani.serving.engines import engine_module
 from vaswani.serving.search import Beams
 from vaswani.serving.translate import translate
@@ -273,7 +273,7 @@ def test_a_run_with_other_symbols_is_not_gone_on_with(tagged: Path, tmp_path: Pa
     run("--resume", "--user_symbols", "<2de> <BT>", "--max_steps", "4")
     told_run = json.loads((folder / "run.json").read_text())
     assert told_run["data"]["user_symbols"] == ["<2de>", "<BT>"]
-    assert "never split: `<2de>`, `<BT>`\n" in _training(told_run, None)
+    assert "never split: `<2de>`, `<BT>`\n" in training_section(told_run, None)
 
 
 @pytest.fixture(scope="module")
