@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from engines import Torch
+from engines import Torch, translations
 from machine import machine
 from report import add_output, leave
 from sacrebleu.metrics.chrf import CHRF
@@ -30,7 +30,6 @@ from vaswani.modeling.search_vaswani import NEVER, Search, Told, merge, penalty
 from vaswani.serving.engines import Candidate, Engine, engine_module
 from vaswani.serving.export import export
 from vaswani.serving.search import Beams
-from vaswani.serving.translate import batches
 
 PAPER = "generate"
 AMONG_K = "generate, ends among the best K"
@@ -63,12 +62,8 @@ def ends_among_k() -> Iterator[None]:
 
 def first(engine: Engine, sources: list[list[int]], beams: Beams, budget: int) -> tuple[list[Candidate], float]:
     """Return the first translation of each source, and the seconds of the processor that all took."""
-    found: dict[int, Candidate] = {}
     before = time.process_time()
-    for batch in batches([len(source) for source in sources], budget):
-        results = engine.search([sources[place] for place in batch], beams)
-        found |= {place: result[0] for place, result in zip(batch, results, strict=True)}
-    return [found[place] for place in range(len(sources))], time.process_time() - before
+    return translations(engine, sources, beams, budget), time.process_time() - before
 
 
 def against(found: list[Candidate], other: list[Candidate], end: int) -> dict[str, int]:

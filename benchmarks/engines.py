@@ -53,12 +53,12 @@ class Torch:
         return found
 
 
-def translations(engine: Engine, sources: list[list[int]], beams: Beams, budget: int) -> list[list[int]]:
-    """Return the symbols of the best translation of each source."""
-    found: dict[int, list[int]] = {}
+def translations(engine: Engine, sources: list[list[int]], beams: Beams, budget: int) -> list[Candidate]:
+    """Return the best translation of each source."""
+    found: dict[int, Candidate] = {}
     for batch in batches([len(source) for source in sources], budget):
         results = engine.search([sources[place] for place in batch], beams)
-        found |= {place: result[0].symbols for place, result in zip(batch, results, strict=True)}
+        found |= {place: result[0] for place, result in zip(batch, results, strict=True)}
     return [found[place] for place in range(len(sources))]
 
 
@@ -70,7 +70,7 @@ def compare(
     for number in beams:
         first: list[list[int]] | None = None
         for name, engine in engines.items():
-            found = translations(engine, sources, Beams(number), 4096 // number)
+            found = [each.symbols for each in translations(engine, sources, Beams(number), 4096 // number)]
             first = first or found
             texts = tokenizer.batch_decode(found, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             same = sum(one == other for one, other in zip(found, first, strict=True))

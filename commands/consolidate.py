@@ -31,8 +31,7 @@ def run(args: argparse.Namespace) -> None:
     from vaswani.training.consolidation import consolidate
 
     logging.disable_progress_bar()
-    is_folder = args.checkpoint.is_dir()
-    facts, runs = told_of(args.checkpoint) if is_folder else ({}, {})
+    facts, runs = told_of(args.checkpoint)
     made = Made([{"checkpoint": str(args.checkpoint), "share": 1.0} | facts], runs)
     if consolidate(args.checkpoint, args.output, record(made)):
         print(f"The model of {args.checkpoint} is in {args.output}")

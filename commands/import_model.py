@@ -114,7 +114,7 @@ def fetch_marian(given: str, repository: "Repository") -> Path:
     folder = fetch(repository, listing, SETTINGS) if "config.json" in listing.names else Path(given)
     check_source(given, folder, listing.names)
     is_safe = any(name.endswith((".safetensors", ".safetensors.index.json")) for name in listing.names)
-    return fetch(repository, listing, [*SETTINGS, *(WEIGHTS if is_safe else ("pytorch_model*.bin*",))])
+    return fetch(repository, listing, WEIGHTS if is_safe else ("pytorch_model*.bin*",))
 
 
 def check_source(given: str, source: Path, names: frozenset[str] | None = None) -> None:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .foreign import recognise, told
+from .foreign import recognise
 
 if TYPE_CHECKING:
     import torch
@@ -118,7 +118,7 @@ def find_model(given: str, engine: str = "torch") -> Model:
         from vaswani.serving.loading import check_network
 
         check_network(folder)  # before what is large is fetched
-    folder = fetch(repository, listing, [*SETTINGS, *(WEIGHTS if engine == "torch" else EXPORTED)])
+    folder = fetch(repository, listing, WEIGHTS if engine == "torch" else EXPORTED)
     return Model(given, folder, listing.commit)
 
 
@@ -148,7 +148,7 @@ def find_history(given: str) -> Path:
 
 def repository_of(given: str) -> "Repository | None":
     """Return the repository on the Hub that is meant, if a name can be that of one and nothing here has it."""
-    if os.path.lexists(given) or told(Path(given)):  # the latter may be the beginning of names
+    if os.path.lexists(given) or recognise(Path(given)):  # the latter may be the beginning of names
         return None
 
     from vaswani.serving.repository import named

@@ -94,6 +94,13 @@ class Wrapper(Protocol):
         """Return the corpus and the group in it that a group of this one stands for."""
 
 
+def read_from(corpus: Corpus, group: int) -> tuple[Corpus, int]:
+    """Return the corpus, which is no wrapper, and the group in it that a group of a corpus is read from."""
+    while isinstance(corpus, Wrapper):
+        corpus, group = corpus.inner(group)
+    return corpus, group
+
+
 def read_rows(corpus: Corpus, group: int) -> Rows:
     """Return the rows of one group with their places; a corpus that knows no better has them by number."""
     rows = corpus.read(group)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .cleaning import Limits, text_fault
-from .pairs import Corpus, NoPair, Pair, Rows, Wrapper, fingerprint, read_rows
+from .pairs import Corpus, NoPair, Pair, Rows, fingerprint, read_from, read_rows
 from .user_symbols import without_symbols
 
 REASON = "test text"
@@ -86,9 +86,7 @@ def innermost(corpus: Corpus) -> list[tuple[Corpus, int]]:
     """Return the row groups that a corpus is read from, each once, as they are before anything is left out of them."""
     found: dict[tuple[str, int], tuple[Corpus, int]] = {}
     for number in range(corpus.groups):
-        inside, group = corpus, number
-        while isinstance(inside, Wrapper):
-            inside, group = inside.inner(group)
+        inside, group = read_from(corpus, number)
         found.setdefault((inside.fingerprint, group), (inside, group))
     return list(found.values())
 

@@ -62,11 +62,11 @@ def learn_tokenizer(
     smallest = SMALLEST_VOCABULARY + len(brackets) + len(user_symbols)
     to_learn = vocab_size - smallest
     if to_learn < 0:
-        of_trees = f", and {len(brackets)} brackets of the trees" if brackets else ""
-        of_trees += f", and {len(user_symbols)} user_symbols" if user_symbols else ""
+        asked_for = f", and {len(brackets)} brackets of the trees" if brackets else ""
+        asked_for += f", and {len(user_symbols)} user_symbols" if user_symbols else ""
         raise ValueError(
             f"vocab_size is {vocab_size}, and the smallest is {smallest}: {len(SPECIAL_TOKENS)} special "
-            f"tokens and 256 bytes{of_trees}. Give at least {smallest}; several thousand are usual."
+            f"tokens and 256 bytes{asked_for}. Give at least {smallest}; several thousand are usual."
         )
     bpe = Tokenizer(models.BPE(unk_token="<unk>"))
     bpe.normalizer = normalizers.Prepend(" ")

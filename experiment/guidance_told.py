@@ -213,8 +213,8 @@ def shorter(found: Guidance) -> list[str]:
 def on_gpu(found: Guidance, machine: Machine) -> str:
     """Return the time on a machine with GPUs, by operations."""
     length = max(1, round(max(found.text.tokens)))
-    operations = plan(found.arguments, machine._replace(gpus=1), length).of_the_run  # however they share a step
-    hours = operations / (machine.gpus * machine.peak_tflops * 1e12 * machine.utilisation) / 3600
+    alone = plan(found.arguments, machine._replace(gpus=1), length)
+    hours = alone._replace(machine=machine).seconds / 3600  # however they share a step
     price = machine.price_per_gpu_hour
     paid = "" if price is None else f", {hours * machine.gpus * price:,.2f} at {price:g} a GPU-hour"
     return (

@@ -36,10 +36,6 @@ def recorded(folder: Path) -> Origin:
     if (folder / RUN).is_file():
         measured = read_json(folder / METRICS) if (folder / METRICS).is_file() else None
         return Origin(trained_on(read_json(folder / RUN), measured), folder)
-    if (folder / "trainer_state.json").is_file() and (folder.parent / RUN).is_file():
-        steps = read_json(folder / "trainer_state.json")["global_step"]
-        told = trained_on(read_json(folder.parent / RUN), None)
-        return Origin([*told, f"A checkpoint of that run, at step {steps:,}."], folder.parent)
     if (made := read_made(folder)) is not None:
         told = [line for run in made.runs.values() for line in trained_on(run, None)]
         return Origin([*dict.fromkeys(told), made_of(made)], run_of(folder, made))
@@ -69,17 +65,19 @@ def trained_on(run: dict[str, Any], measured: dict[str, Any] | None) -> list[str
 
 
 def made_of(made: Made) -> str:
-    """Return what an average or an import was made of."""
+    """Return what an average, a checkpoint or an import was made of."""
     parts = leaves(made.parts)
     if len(parts) == 1 and "imported" in parts[0]:
         whence = parts[0]["imported"]
         return f"Imported from {code(Path(whence['source']).name)} ({whence['format']})."
+    if len(parts) == 1 and "step" in parts[0]:
+        return f"A checkpoint of that run, at step {parts[0]['step']:,}."
     names = ", ".join(code("/".join(Path(each["checkpoint"]).parts[-2:])) for each in parts)
     return f"The average of {len(parts)} checkpoint(s): {names}."
 
 
 def run_of(folder: Path, made: Made) -> Path | None:
-    """Return the folder of a run that an average was made of, if one is there and has its vocabulary still."""
+    """Return the folder of a run that a model was made of, if one is there and has its vocabulary still."""
     vocabulary = folder / "tokenizer.json"
     runs = (Path(run) for run in made.runs)
     return next((run for run in runs if (run / RUN).is_file() and is_same(run / vocabulary.name, vocabulary)), None)

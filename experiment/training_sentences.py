@@ -11,7 +11,7 @@ from typing import Any
 
 from vaswani.data import Corpus, Drops
 from vaswani.data.cleaning import readable_rows
-from vaswani.data.test_text import innermost
+from vaswani.data.pairs import read_from
 from vaswani.publishing import RUN
 from vaswani.publishing.records import read_json
 from vaswani.training.checkpoints import sealed
@@ -81,4 +81,5 @@ def data_of(told: dict[str, Any]) -> DataArguments:
 
 def text_of(train: Corpus) -> str:
     """Return the fingerprint of the text that --data_dir or --dataset named, before anything was left out of it."""
-    return innermost(train)[0][0].fingerprint
+    corpus, _ = read_from(train, 0)
+    return corpus.fingerprint

@@ -4,7 +4,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pytest
 import torch
@@ -15,6 +15,17 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def outspoken(model: Network) -> Network:
+    """Return a network of random weights, made far from uniform, so that what comes out depends on what goes in."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.mul_(6)
+    return model
 
 
 @pytest.fixture(scope="session")
@@ -103,11 +114,7 @@ def talker(toy_tokenizer: PreTrainedTokenizerFast) -> Callable[..., VaswaniForCo
         dimensions = {"d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1}
         config = VaswaniConfig(**{"vocab_size": len(toy_tokenizer), **dimensions, **changes})
         model = VaswaniForConditionalGeneration(config).double().eval()
-        with torch.no_grad():
-            for weight in model.parameters():
-                if weight.dim() > 1:
-                    weight.mul_(6)  # far from uniform, so that what comes out depends on what goes in
-        return model
+        return outspoken(model)
 
     return build
 

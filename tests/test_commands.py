@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import outspoken
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
@@ -57,11 +58,7 @@ def folder(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPath
         positions="learned",
         max_positions=64,
     )
-    model = VaswaniForConditionalGeneration(config)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.dim() > 1:
-                weight.mul_(6)
+    model = outspoken(VaswaniForConditionalGeneration(config))
     path = tmp_path_factory.mktemp("model")
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)

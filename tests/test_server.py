@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import torch
 import uvicorn
+from conftest import outspoken
 from fastapi import FastAPI, Request
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,11 +51,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def model(tokenizer: PreTrainedTokenizerFast) -> VaswaniForConditionalGeneration:
     torch.manual_seed(0)
     sizes: dict[str, Any] = {"d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1}
-    model = VaswaniForConditionalGeneration(VaswaniConfig(vocab_size=len(tokenizer), **sizes))
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.dim() > 1:
-                weight.mul_(6)  # far from uniform, so that what comes out depends on what goes in
+    model = outspoken(VaswaniForConditionalGeneration(VaswaniConfig(vocab_size=len(tokenizer), **sizes)))
     return model.double().eval()  # no near tie is decided by the shape of a batch
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import outspoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import MarianConfig, MarianMTModel, PreTrainedModel, PreTrainedTokenizerFast
@@ -26,12 +27,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 def vaswani(vocab_size: int) -> PreTrainedModel:
     config = VaswaniConfig(vocab_size=vocab_size, d_model=16, d_ff=32, num_heads=2, encoder_layers=1, decoder_layers=1)
-    model = VaswaniForConditionalGeneration(config)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.dim() > 1:
-                weight.mul_(6)  # far from uniform, so that what comes out depends on what goes in
-    return model
+    return outspoken(VaswaniForConditionalGeneration(config))
 
 
 def marian(vocab_size: int) -> PreTrainedModel:

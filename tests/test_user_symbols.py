@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import outspoken
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_experiment import TINY, recipe
@@ -285,11 +286,7 @@ def model_of_symbols(
     config = VaswaniConfig(
         vocab_size=len(learned), d_model=16, d_ff=32, num_heads=2, encoder_layers=1, decoder_layers=1
     )
-    model = VaswaniForConditionalGeneration(config).eval()
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.dim() > 1:
-                weight.mul_(6)
+    model = outspoken(VaswaniForConditionalGeneration(config)).eval()
     folder = tmp_path_factory.mktemp("model")
     model.save_pretrained(folder)
     learned.save_pretrained(folder)

@@ -7,7 +7,7 @@ from .files import file_kind
 from .folders import config_of, folder_kind
 from .kinds import TENSORFLOW, Kind
 
-__all__ = ["Kind", "config_of", "recognise", "told"]
+__all__ = ["Kind", "config_of", "recognise"]
 
 
 def recognise(path: Path, names: Iterable[str] | None = None) -> Kind | None:
@@ -27,9 +27,3 @@ def recognise(path: Path, names: Iterable[str] | None = None) -> Kind | None:
         return file_kind(path)
     is_prefix = any(path.parent.glob(f"{path.name}.index"))  # as TensorFlow names its checkpoints
     return TENSORFLOW if is_prefix else None
-
-
-def told(path: Path) -> str | None:
-    """Return the same as a line that names the way out."""
-    kind = recognise(path)
-    return None if kind is None else f"{path} is {kind.what}; {kind.way}"
