@@ -220,12 +220,18 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
     set_seed(training.seed)
     model = VaswaniForConditionalGeneration(VaswaniConfig(**fields))
     model.set_attn_implementation(fastest_attention(training.device, training.in_16_bits))
-    generation: Any = GenerationConfig.from_model_config(model.config)
-    generation.num_beams = training.test_beams
+    config = model.config
+    generation: Any = GenerationConfig(
+        bos_token_id=config.bos_token_id,
+        eos_token_id=config.eos_token_id,
+        pad_token_id=config.pad_token_id,
+        decoder_start_token_id=config.decoder_start_token_id,
+        use_cache=config.use_cache,
+        num_beams=training.test_beams,
+        extra_symbols=training.extra_symbols,
+    )
     if training.test_beams > 1:  # a greedy search has none, and transformers would not save one
         generation.length_penalty = training.length_penalty
-    generation.extra_symbols = training.extra_symbols
-    generation._from_model_config = False  # or loading would leave it out
     model.generation_config = generation
     return model
 

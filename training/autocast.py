@@ -2,6 +2,8 @@
 
 A model is to compute then in the numbers of its weights, as it will when it is loaded. Within the wrapper `generate`
 would run the encoder, which it calls by itself, in them, and the decoder in 16 bits.
+
+The wrapper lies on the object and hides the method of its class, which shows again where it is taken away.
 """
 
 from collections.abc import Iterator
@@ -9,22 +11,18 @@ from contextlib import contextmanager
 
 from transformers import PreTrainedModel
 
-ORIGINAL = "_original_forward"
-"""Where Accelerate keeps what it wrapped."""
-
 
 @contextmanager
 def without_autocast(model: PreTrainedModel) -> Iterator[None]:
     """Take the wrapper off for a while."""
-    wrapped = model.forward
-    if ORIGINAL in model.__dict__:
-        model.forward = model.__dict__[ORIGINAL]
+    wrapped = vars(model).pop("forward", None)
     try:
         yield
     finally:
-        model.forward = wrapped
+        if wrapped is not None:
+            model.forward = wrapped
 
 
 def take_off_autocast(model: PreTrainedModel) -> None:
     """Take the wrapper off for good."""
-    model.forward = model.__dict__.pop(ORIGINAL, model.forward)
+    vars(model).pop("forward", None)

@@ -12,6 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .replacing import replace_layers
+
 
 def compute_in_bfloat16(model: nn.Module) -> None:
     """Let `model` compute in bfloat16 while it is in training mode; elsewhere it is as it was.
@@ -19,36 +21,37 @@ def compute_in_bfloat16(model: nn.Module) -> None:
     The model has to be made of `nn.Linear`, `nn.LayerNorm` and `nn.Embedding` where it has weights. A projection that
     is more than `nn.Linear`, since it gives the loss too, has to cast its weight itself, as `fused_loss` does.
     """
+    replace_layers(model, nn.Linear, CastingLinear)
+    replace_layers(model, nn.LayerNorm, CastingLayerNorm)
     for module in model.modules():
-        if type(module) is nn.Linear:
-            module.forward = _Linear(module)  # type: ignore[assignment]
-        elif isinstance(module, nn.LayerNorm):
-            module.forward = _LayerNorm(module)  # type: ignore[assignment]
-        elif isinstance(module, nn.Embedding):
+        if isinstance(module, nn.Embedding):
             module.register_forward_hook(_round)
 
 
-class _Linear:
-    """`nn.Linear.forward` with weights of the dtype of the input."""
+class CastingLinear(nn.Linear):
+    """`nn.Linear` whose weights are cast to the dtype of the input where they are used; it shares those of `layer`."""
 
-    def __init__(self, module: nn.Linear) -> None:
-        self.module = module
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
+        self.weight, self.bias = layer.weight, layer.bias
 
-    def __call__(self, hidden: Tensor) -> Tensor:
-        weight, bias = self.module.weight, self.module.bias
-        return F.linear(hidden, weight.to(hidden.dtype), None if bias is None else bias.to(hidden.dtype))
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (nn.Linear's name)
+        """Return `[..., out_features]` of `[..., in_features]`, in the dtype of the input."""
+        bias = None if self.bias is None else self.bias.to(input.dtype)
+        return F.linear(input, self.weight.to(input.dtype), bias)
 
 
-class _LayerNorm:
-    """`nn.LayerNorm.forward` with weights of the dtype of the input; torch takes means and variances in float32."""
+class CastingLayerNorm(nn.LayerNorm):
+    """`nn.LayerNorm` with its weights cast likewise; torch takes means and variances in float32."""
 
-    def __init__(self, module: nn.LayerNorm) -> None:
-        self.module = module
+    def __init__(self, layer: nn.LayerNorm) -> None:
+        super().__init__(layer.normalized_shape, layer.eps, device="meta")
+        self.weight, self.bias = layer.weight, layer.bias
 
-    def __call__(self, hidden: Tensor) -> Tensor:
-        module = self.module
-        weight, bias = module.weight.to(hidden.dtype), module.bias.to(hidden.dtype)
-        return F.layer_norm(hidden, module.normalized_shape, weight, bias, module.eps)
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (nn.LayerNorm's name)
+        """Return the input normalised, in its shape and dtype."""
+        weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
+        return F.layer_norm(input, self.normalized_shape, weight, bias, self.eps)
 
 
 def _round(module: nn.Module, _: Any, rows: Tensor) -> Tensor:

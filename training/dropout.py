@@ -11,27 +11,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .replacing import replace_layers
+
 
 def drop_by_bits(model: nn.Module) -> None:
-    """Let each `nn.Dropout` of `model` drop by bits where it stands on a processor; elsewhere it is as it was."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.forward = _Dropout(module)  # type: ignore[assignment]
+    """Put `BitDropout` in the place of each `nn.Dropout` of `model`."""
+    replace_layers(model, nn.Dropout, lambda layer: BitDropout(layer.p))
 
 
-class _Dropout:
-    """`nn.Dropout.forward`."""
+class BitDropout(nn.Dropout):
+    """Dropout by bits where it stands on a processor; torch's elsewhere and in evaluation mode."""
 
-    def __init__(self, module: nn.Dropout) -> None:
-        self.module = module
-
-    def __call__(self, hidden: Tensor) -> Tensor:
-        dropped = round(self.module.p * 2**16)
-        is_elsewhere = hidden.device.type != "cpu" or torch.compiler.is_compiling()
-        if not self.module.training or is_elsewhere or not 0 < dropped < 2**16:
-            return F.dropout(hidden, self.module.p, self.module.training)
-        kept = torch.ge(random_bits(hidden), dropped - 2**15, out=torch.empty_like(hidden))
-        return (hidden * kept).mul_(2**16 / (2**16 - dropped))
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (nn.Dropout's name)
+        """Return `input`, of any shape, with each element dropped or scaled."""
+        dropped = round(self.p * 2**16)
+        is_elsewhere = input.device.type != "cpu" or torch.compiler.is_compiling()
+        if not self.training or is_elsewhere or not 0 < dropped < 2**16:
+            return F.dropout(input, self.p, self.training)
+        kept = torch.ge(random_bits(input), dropped - 2**15, out=torch.empty_like(input))
+        return (input * kept).mul_(2**16 / (2**16 - dropped))
 
 
 def random_bits(like: Tensor) -> Tensor:

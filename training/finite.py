@@ -9,7 +9,6 @@ from accelerate import Accelerator, DistributedType
 from accelerate.utils import gather_object
 from torch import Tensor
 from torch.distributed.tensor import DTensor
-from transformers import TrainerCallback
 
 from .endings import NotANumberError
 from .sharding import local_part
@@ -34,7 +33,7 @@ class Place(Protocol):
     """The ids of its n pairs, `[n, 2]`: (row group, row in the group)."""
 
 
-class FiniteSteps(TrainerCallback):
+class FiniteSteps:
     """Looks at every step between its gradients and the optimizer, and leaves out those that are not numbers.
 
     All processes decide alike, from flags that they add up: one small reduction and one number read from the device a
@@ -50,10 +49,8 @@ class FiniteSteps(TrainerCallback):
     def __init__(self, accelerator: Accelerator, limit: int) -> None:
         self.streak = 0
         """Steps left out in a row, up to now."""
-        self._judged, self._lost = 0, 0  # steps, and those left out of them, since the last line of the log
         self._accelerator = accelerator
         self._limit = limit
-        self._left_out = False
 
     def judge(
         self, step: int, losses: Sequence[Tensor], norm: Tensor | float, places: Sequence[Place], asked: bool
@@ -85,13 +82,10 @@ class FiniteSteps(TrainerCallback):
             ]
         )
         bad_losses, bad_norm, ending = self._accelerator.reduce(found.float(), "sum").tolist()
-        self._left_out = bool(bad_losses or (bad_norm and not self._looking_for_scale()))
-        self._judged += 1
-        if not self._left_out:
+        if not (bad_losses or (bad_norm and not self._looking_for_scale())):
             self.streak = 0
             return False, bool(ending)
         self.streak += 1
-        self._lost += 1
         what = "loss" if bad_losses else "norm of the gradients"
         names = _names(of_losses.isfinite().tolist(), places)
         if self._accelerator.is_main_process:
@@ -121,32 +115,6 @@ class FiniteSteps(TrainerCallback):
     def _looking_for_scale(self) -> bool:
         scaler: torch.amp.GradScaler | None = getattr(self._accelerator, "scaler", None)
         return scaler is not None and scaler.get_scale() >= _LEAST_SCALE
-
-    def on_optimizer_step(self, *_: Any, optimizer: Any = None, **__: Any) -> None:
-        """Say to the Trainer, in the words of Accelerate, that the schedule must not go on."""
-        # With a scaler Accelerate sets it by itself in every step; without one nobody does.
-        if self._left_out or getattr(self._accelerator, "scaler", None) is None:
-            optimizer._is_overflow = self._left_out
-
-    @property
-    def since_log(self) -> tuple[int, int]:
-        """Steps since the last line of the log, and how many of them were left out."""
-        return self._judged, self._lost
-
-    @since_log.setter
-    def since_log(self, counts: tuple[int, int]) -> None:
-        self._judged, self._lost = counts
-
-    def correct(self, logs: dict[str, float]) -> None:
-        """Give a line of the log the mean loss of the steps that were made, and the number of those left out."""
-        if self._lost:
-            logs["steps_left_out"] = self._lost
-            loss = logs.pop("loss")
-            if self._lost < self._judged:
-                logs["loss"] = loss * self._judged / (self._judged - self._lost)
-            if self._left_out:
-                logs.pop("grad_norm", None)
-        self._judged, self._lost = 0, 0
 
     def check_end(self, step: int) -> None:
         """Raise NotANumberError where training came to its end within a streak: its weights cannot be trusted."""

@@ -76,22 +76,20 @@ class Pace:
         """Take the time of a validation."""
         began = self._clock()
         yield
+        seconds = self._clock() - began
         self._validations += 1
-        self._validating += self._set_aside(began)
+        self._validating += seconds
+        self._set_aside(seconds)
 
-    @contextmanager
-    def save(self) -> Iterator[None]:
-        """Take the time of saving a checkpoint."""
-        began = self._clock()
-        yield
+    def saved(self, seconds: float) -> None:
+        """Take down that a checkpoint is saved, and what it took."""
         self._saves += 1
-        self._saving += self._set_aside(began)
+        self._saving += seconds
+        self._set_aside(seconds)
 
-    def _set_aside(self, began: float) -> float:
-        seconds: float = self._clock() - began
+    def _set_aside(self, seconds: float) -> None:
         if self._since is not None:
             self._aside += seconds
-        return seconds
 
     def left(self, ahead: Ahead) -> Left | None:
         """Return how long that takes if all goes on as before; None while there is nothing to tell by."""

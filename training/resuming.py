@@ -69,7 +69,6 @@ def set_settings(optimizer: Optimizer, schedule: LambdaLR, settings: list[dict[s
     rates = [base * of(schedule.last_epoch) for base, of in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)]
     for group, own, rate in zip(optimizer.param_groups, settings, rates, strict=True):
         group |= own | {"lr": rate}
-    schedule._last_lr = rates  # which the log reads
 
 
 class SinceLog(NamedTuple):

@@ -1,4 +1,27 @@
-"""The Hugging Face Trainer with the paper's order of batches, schedule and checkpoints: a thin subclass."""
+"""The Hugging Face Trainer with the paper's order of batches, schedule and checkpoints: a thin subclass.
+
+One training step, in the order in which it happens, and the file of each line:
+
+    micro_batches = next of the stream, A of them for this process      data/stream.py, by get_batch_samples
+    N = target tokens of the step, on all processes                     transformers, by get_batch_samples
+    for each micro-batch:                                               transformers, by training_step
+        hidden = network(source, target shifted right)                  modeling/modeling_vaswani.py
+        loss = smoothed cross entropy, summed over tokens, / N          training/fused_loss.py
+        gradients += d loss / d weights                                 Accelerate, DeepSpeed or FSDP2
+    norm = norm of the gradients, clipped where --max_grad_norm asks    transformers
+    if a loss or the norm, on any process, is not a finite number:      training/finite.py, by _get_grad_norm
+        no gradients: weights, moments and rate stay                    here, _get_grad_norm
+    weights = Adam(weights, gradients, rate)                            torch, in create_optimizer of transformers
+    rate = eq. 3 at the next step                                       training/schedule.py, by create_scheduler
+    if due: a line of the log                                           training/loss_log.py, by log
+    if due: validation; is it the best one?                             experiment/validation.py, by evaluate
+    if due: a checkpoint, sealed when it is whole; older ones go        training/checkpoints.py, by save_model, on_save
+
+What is due is decided by callbacks after the step: transformers' own by the flags, then `training/patience.py`,
+`training/signals.py` (a signal saves and ends), and last `_SavingHooks` here. Two methods of the Trainer that are
+overridden are not its public interface; tests/test_private_interface.py says why, and holds them and the order above
+against the installed library.
+"""
 
 import json
 import logging
@@ -9,10 +32,9 @@ from typing import Any, Protocol
 
 import torch
 from accelerate.utils import gather_object
-from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
-from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerState
+from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from .arguments import VaswaniTrainingArguments
@@ -24,13 +46,13 @@ from .consolidation import load_weights, read_weights
 from .endings import Ended
 from .faster import train_faster
 from .finite import FiniteSteps, Place
+from .loss_log import LossLog
 from .pace import Pace
 from .patience import Patience
 from .peers import named_when_lost
 from .progress import Progress, on_terminal
 from .quality import called
 from .resuming import (
-    SinceLog,
     check_fits,
     lacks_validation,
     log_without_end,
@@ -40,7 +62,7 @@ from .resuming import (
     settings_of,
     write_since_log,
 )
-from .schedule import inverse_square_root, peak_rate
+from .schedule import InverseSquareRoot, peak_rate
 from .sharding import check_sharding, is_sharded, keep_embeddings, keep_float32, whole_copy
 from .signals import Signals, leave_to_parent
 from .startup import check_data, check_processes, check_weights
@@ -114,9 +136,13 @@ class VaswaniTrainer(Trainer):
         train_faster(model, args.device, args.bf16_throughout)
         # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
         super().__init__(
-            model, args, train_dataset=_Unread(), eval_dataset=_Unread(), processing_class=tokenizer,
-            callbacks=[self._patience] if self._patience else [],
-        )  # fmt: skip
+            model,
+            args,
+            train_dataset=_Unread(),
+            eval_dataset=_Unread(),
+            processing_class=tokenizer,
+            callbacks=[_StartHooks(self), *([self._patience] if self._patience else [])],
+        )
         for callback in (PrinterCallback, ProgressCallback):
             self.remove_callback(callback)
         self._pace = Pace()
@@ -127,30 +153,92 @@ class VaswaniTrainer(Trainer):
         self._architecture = type(model)
         self._finite = FiniteSteps(self.accelerator, args.max_bad_steps)
         self._signals = Signals()
-        self.add_callback(self._finite)
         self.add_callback(self._signals)
+        self.add_callback(_SavingHooks(self))
+        self._loss_log = LossLog(self.accelerator)
         self._places: list[Place] = []  # of this step's micro-batches, and their losses
         self._losses: list[torch.Tensor] = []
-        self._loss_before = torch.zeros((), device=args.device)  # what was summed up to be logged, before this step
-        self._save_is_due = False
+        self._left_out = False  # this step
+        self._save_is_due = False  # since steps that were left out
         self._is_scheduled = False  # what is saved after this step
         self._saved: int | None = None  # the last step that was saved since this start
         self._begun_at = 0  # steps that lie behind, which may have been of another size
-        self._going_on_from: Path | None = None  # until its first step is made
-        self._log_before: list[dict[str, Any]] | None = None  # of the checkpoint, as this run goes on with it
+        self._resume_from: Path | None = None  # until its first step is made
+        self._log_before: list[dict[str, Any]] | None = None  # of the checkpoint, as this run continues it
         self._is_first_step = True
         self._settings_of_adam: list[dict[str, Any]] = []  # of each group of parameters, as the flags say
         self._tokens: torch.Tensor | int = 0
         self._counted_since = time.monotonic()
+        self._saving_since = 0.0
 
-    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
-        """Wrap the model and so on, once it is known to be the same everywhere."""
-        assert self.model is not None
-        check_weights(self.model, self.state.global_step)
-        prepared = super()._prepare_for_training(*args, **kwargs)
+    # --- the start ---
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """Create Adam for a model that is known to be the same on all processes."""
+        if self.optimizer is None:
+            assert self.model is not None
+            check_weights(self.model, self.state.global_step)
+        return super().create_optimizer(model)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:  # noqa: ARG002  (its signature)
+        """Create eq. 3."""
+        optimizer = optimizer or self.optimizer
+        assert optimizer is not None
+        if self.lr_scheduler is None:
+            self.lr_scheduler = InverseSquareRoot(optimizer, round(self.args.warmup_steps))
+        self._settings_of_adam = settings_of(optimizer)
+        return self.lr_scheduler
+
+    @property
+    def _schedule(self) -> InverseSquareRoot:
+        schedule = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)  # DeepSpeed has it wrapped
+        assert isinstance(schedule, InverseSquareRoot)
+        return schedule
+
+    def start(self, model: torch.nn.Module) -> None:
+        """Begin to train `model`, wrapped and loaded: what the flags say now holds, not what they said before.
+
+        Called by the Trainer at the start of training.
+        """
         if self.is_fsdp_enabled:
-            keep_embeddings(self.model)
-        return prepared
+            keep_embeddings(model)
+        if self._resume_from is not None:
+            assert self.optimizer is not None
+            set_settings(self.optimizer, self._schedule, self._settings_of_adam)
+        if self._log_before is not None:
+            self.state.log_history = self._log_before
+        self.state.compute_steps(self.args, self.args.max_steps)
+        self._note_best(self.state)
+        self._loss_log.begin(self.state.global_step)
+
+    def take_up(self) -> None:
+        """After a resume take up what lay between the checkpoint and its next line of the log.
+
+        That are the sums of that line, and the validation that a signal left no time for. Called by the Trainer before
+        the first step.
+        """
+        if self._resume_from is None:
+            return
+        if since := read_since_log(self._resume_from):
+            self._loss_log.resume(since, self.args.process_index, self.args.world_size)
+        if self.args.eval_strategy == IntervalStrategy.STEPS and lacks_validation(self.state, self.args.eval_delay):
+            self._determine_best_metric(self.evaluate(), None)
+            self.control.should_save = False  # this step is saved
+
+    def draw_anew(self) -> None:
+        """Seed the random numbers of a run that resumes on another number of processes; the Trainer loads those saved.
+
+        Called by the Trainer before each step, when it has loaded them.
+        """
+        checkpoint, self._resume_from = self._resume_from, None
+        if checkpoint is None or (saved := saved_on(checkpoint)) == self.args.world_size:
+            return
+        set_seed(seed_of(self.args.seed, self.state.global_step, self.args.process_index))
+        if self.args.process_index == 0:
+            _log.warning(
+                "%s was saved on %s process(es) and %s resume: they draw dropout anew, from seed, step and process",
+                *(checkpoint.name, saved, self.args.world_size),
+            )
 
     # --- batches ---
 
@@ -166,13 +254,15 @@ class VaswaniTrainer(Trainer):
         self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, Any]], Any]:
         """Take a step's micro-batches, note their places, and count the target tokens of all processes."""
+        self._left_out = self._schedule.is_held = False
+        if self.control.should_training_stop:  # by a validation that was made up for: no step follows
+            return [], None
         batches, tokens = super().get_batch_samples(epoch_iterator, num_batches, device)
         self._places = [batch.pop("place") for batch in batches]
         if self._is_first_step:
             check_data(self._places)
             self._is_first_step = False
         self._losses = []
-        self._loss_before = self._tr_loss.clone()
         for place in self._places:
             self.stream.note(place)
         assert isinstance(tokens, torch.Tensor)
@@ -192,25 +282,15 @@ class VaswaniTrainer(Trainer):
         norm = super()._get_grad_norm(model, grad_norm)
         step = self.state.global_step + 1
         asked = self._signals.received is not None
-        left_out, self._signals.agreed = self._finite.judge(step, self._losses, norm, self._places, asked)
-        if left_out:
+        self._left_out, self._signals.agreed = self._finite.judge(step, self._losses, norm, self._places, asked)
+        if self._left_out:
             assert self.optimizer is not None
             self.optimizer.zero_grad()  # without gradients the optimizer leaves weights and moments as they are
-            self._tr_loss.copy_(self._loss_before)
+            self._schedule.is_held = True
+            self._loss_log.leave_out()
+        else:
+            self._loss_log.add(self._losses)
         return norm
-
-    # --- schedule ---
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:  # noqa: ARG002  (its signature)
-        """Create eq. 3; PyTorch counts steps from 0 and the paper from 1."""
-        optimizer = optimizer or self.optimizer
-        assert optimizer is not None
-        if self.lr_scheduler is None:
-            warmup = round(self.args.warmup_steps)
-            self.lr_scheduler = LambdaLR(optimizer, lambda done: inverse_square_root(done + 1, warmup))
-            self._created_lr_scheduler = True
-        self._settings_of_adam = settings_of(optimizer)
-        return self.lr_scheduler
 
     # --- evaluation and logging ---
 
@@ -244,7 +324,12 @@ class VaswaniTrainer(Trainer):
             logs["tokens_per_second"] = round(float(self._tokens) / (now - self._counted_since), 1)
             logs["data_epoch"] = self.stream.epoch([self.stream.notes()])
             self._tokens, self._counted_since = 0, now
-            self._finite.correct(logs)
+            del logs["loss"]  # which knows nothing of steps that were left out
+            logs |= self._loss_log.line(self.state.global_step)
+            if self._left_out:
+                logs.pop("grad_norm", None)
+        if "train_loss" in logs:
+            logs["train_loss"] = self._loss_log.mean_since_start(self.state.global_step - self._begun_at)
         # The Trainer's epoch is the share of --max_steps, which may be raised later: no line tells it.
         share, self.state.epoch = self.state.epoch, None  # type: ignore[assignment]
         super().log(logs, start_time)
@@ -252,14 +337,23 @@ class VaswaniTrainer(Trainer):
 
     # --- checkpoints ---
 
-    def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
-        """Do what is due after a step, and save what was due in steps that were left out."""
+    def decide_on_saving(self) -> None:
+        """Decide, after a step and when all others have decided, whether it is saved.
+
+        Nothing is saved between steps that are left out: their weights may be the cause, and push good ones out. What
+        was due in them is saved after the first step that was made.
+        """
         self.state.epoch = self.state.global_step / self.state.max_steps  # of all, not since this start
         self._is_scheduled = self._is_save_scheduled()
         if self._save_is_due and not self._finite.streak:
             self._save_is_due, self.control.should_save = False, True
             self._is_scheduled = True
-        super()._maybe_log_save_evaluate(*args, **kwargs)
+        self.postpone_saving()
+
+    def postpone_saving(self) -> None:
+        """Put off what is to be saved between steps that are left out."""
+        if self._finite.streak and self.control.should_save:
+            self._save_is_due, self.control.should_save = True, False
 
     def _is_save_scheduled(self) -> bool:
         """Tell whether what is saved after this step is saved by a run of any length, and not for its end."""
@@ -268,102 +362,66 @@ class VaswaniTrainer(Trainer):
         return self.state.global_step % self.state.save_steps == 0
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save the model; of one that is spread over the processes all but its weights, which go with the moments."""
-        if not is_sharded(self.accelerator):
-            super().save_model(output_dir, _internal_call)
-        elif self.args.should_save:
-            model = self.accelerator.unwrap_model(self.model)
-            for part in (model.config, model.generation_config, self.processing_class):
-                assert part is not None
-                part.save_pretrained(str(output_dir or self.args.output_dir))
+        """Begin a checkpoint with its model.
 
-    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """Save, but not between steps that are left out: their weights may be the cause, and push good ones out."""
-        if self._finite.streak:
-            self._save_is_due = True
-            return
-        started = time.monotonic()
-        with self._pace.save():
-            self._save_whole(model, trial)
-        self._counted_since += time.monotonic() - started
-        self._saved = self.state.global_step
-
-    def _save_whole(self, model: torch.nn.Module, trial: Any) -> None:
-        """Save as the Trainer does, add the position in the data, seal, and only then prune.
+        Of one that is spread over the processes all but the weights, which go with the moments of Adam.
 
         Raises:
             NotANumberError: the weights are not finite numbers.
 
         """
+        self._saving_since = time.monotonic()
+        model = self.accelerator.unwrap_model(self.model)
+        folder = str(output_dir or self.args.output_dir)
         self._finite.check_weights(model, self.state.global_step)
+        if _internal_call:
+            if self.args.should_save:
+                begin(Path(folder))
+            self.accelerator.wait_for_everyone()
+        if not is_sharded(self.accelerator):
+            super().save_model(output_dir, _internal_call)
+        elif self.args.should_save:
+            for part in (model.config, model.generation_config, self.processing_class):
+                assert part is not None
+                part.save_pretrained(folder)
+
+    def seal_checkpoint(self) -> None:
+        """Add the position in the data to the checkpoint of this step, seal it, and only then prune older ones.
+
+        Called by the Trainer when it has saved all of its own.
+        """
         run = Path(str(self.args.output_dir))
         folder = run / f"checkpoint-{self.state.global_step}"
-        if self.args.should_save:
-            begin(folder)
-        self.accelerator.wait_for_everyone()
-        super()._save_checkpoint(model, trial)
         # On every process, so that a source with too many unreadable rows ends them all alike.
         notes = gather_object([self.stream.notes()])
-        losses = gather_object([float(self._tr_loss)])
+        losses = gather_object([self._loss_log.own_sum])
         steps = self.state.global_step - self._begun_at
         position = self.stream.state(self.stream.consumed + steps * self.args.batches_per_step, notes)
         if self.args.should_save:
             (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
-            write_since_log(folder, SinceLog(self._globalstep_last_logged, losses, *self._finite.since_log))
+            write_since_log(folder, self._loss_log.since_log(losses))
             if not self._is_scheduled:
                 (folder / UNSCHEDULED).touch()
             check_parts(folder, self.args.world_size)
             seal(folder)
             self._note_best(self.state)
             if self.keep is not None:
-                # The best of a run that goes on from here may be an older one.
+                # The best of a run that resumes from here may be an older one.
                 later = find_best(log_without_end(self.state), self.metric, sealed_steps(run)).step
                 prune(run, self.keep, self.state.best_model_checkpoint, [f"checkpoint-{later}"])
         self.accelerator.wait_for_everyone()
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        """Go on with the random states of the checkpoint, or, on another number of processes, with new ones."""
-        if checkpoint is None or (saved := saved_on(Path(checkpoint))) == self.args.world_size:
-            super()._load_rng_state(checkpoint)
-            return
-        set_seed(seed_of(self.args.seed, self.state.global_step, self.args.process_index))
-        if self.args.process_index == 0:
-            _log.warning(
-                "%s was saved on %s process(es) and %s go on: they draw dropout anew, from seed, step and process",
-                Path(checkpoint).name, saved, self.args.world_size,
-            )  # fmt: skip
-
-    def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
-        """Begin as the Trainer does; when to log, validate and save is what the flags say now, not what they said."""
-        begun = super()._init_training_state(*args, **kwargs)
-        if self._log_before is not None:
-            self.state.log_history = self._log_before
-        self.state.compute_steps(self.args, self.args.max_steps)
-        self._note_best(self.state)
-        return begun
-
-    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
-        """Train; after a resume first take up what lay between the checkpoint and its next line of the log."""
-        if self._going_on_from is not None:
-            self._take_up(self._going_on_from)
-            self._going_on_from = None
-        if not self.control.should_training_stop:
-            super()._run_epoch(*args, **kwargs)
-
-    def _take_up(self, checkpoint: Path) -> None:
-        """Go on with the sums of the next line of the log, and make the validation that a signal left no time for."""
-        if since := read_since_log(checkpoint):
-            processes, mine = len(since.losses), self.args.process_index
-            is_same = processes == self.args.world_size
-            self._tr_loss += since.losses[mine] if is_same else sum(since.losses) / processes
-            self._globalstep_last_logged = since.last
-            self._finite.since_log = since.judged, since.lost
-        if self.args.eval_strategy == IntervalStrategy.STEPS and lacks_validation(self.state, self.args.eval_delay):
-            self._determine_best_metric(self.evaluate(), None)
+        self._saved = self.state.global_step
+        seconds = time.monotonic() - self._saving_since
+        self._pace.saved(seconds)
+        self._counted_since += seconds
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:  # noqa: ARG002  (its signature)
-        """Note the best validation so far; return whether it is the last one."""
-        return self._note_best(self.state).step == self.state.global_step
+        """Note the best validation so far; return whether it is the last one, and to be saved for that."""
+        is_best = self._note_best(self.state).step == self.state.global_step
+        if is_best and self._finite.streak and self.args.save_strategy == SaveStrategy.BEST:
+            self._save_is_due = True
+            return False
+        return is_best
 
     def _note_best(self, state: TrainerState) -> Best:
         """Note the best validation of a log by the metric of now, and the best one whose checkpoint is there.
@@ -375,15 +433,6 @@ class VaswaniTrainer(Trainer):
         state.best_metric, state.best_global_step = best.value, best.step
         state.best_model_checkpoint = None if saved is None else str(run / f"checkpoint-{saved}")
         return best
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        """Load what Adam and eq. 3 remember; their settings are what the flags say now, not what they said."""
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None:
-            assert self.optimizer is not None
-            schedule = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)  # DeepSpeed has it wrapped
-            assert isinstance(schedule, LambdaLR)
-            set_settings(self.optimizer, schedule, self._settings_of_adam)
 
     def best(self) -> Best:
         """Return the best validation so far."""
@@ -412,14 +461,14 @@ class VaswaniTrainer(Trainer):
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
             if reached.global_step < self.args.max_steps:
                 reached.log_history = self._log_before = log_without_end(reached)
-            self._begun_at, self._going_on_from = reached.global_step, checkpoint
+            self._begun_at, self._resume_from = reached.global_step, checkpoint
             self.args.eval_on_start = False  # it was at the start
             unlike = [line for line in reached.log_history if "eval_loss" in line and f"eval_{self.metric}" not in line]
             if unlike and self.args.process_index == 0:
                 _log.warning(
                     "%s validation(s) before %s did not measure %s, and are not compared with those to come",
-                    len(unlike), checkpoint.name, called(self.metric),
-                )  # fmt: skip
+                    *(len(unlike), checkpoint.name, called(self.metric)),
+                )
             best = self._note_best(reached)
             is_spent = self._patience is not None and self._patience.is_spent(best)
             if is_spent or reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
@@ -440,6 +489,38 @@ class VaswaniTrainer(Trainer):
             self._signals.check_end(self.state.global_step, self._saved)
         self._finite.check_end(self.state.global_step)
         take_off_autocast(self.accelerator.unwrap_model(self.model, keep_torch_compile=False))
+
+
+class _StartHooks(TrainerCallback):
+    """Calls what the trainer does at its start; the first of its callbacks, so that the others see its outcome."""
+
+    def __init__(self, trainer: VaswaniTrainer) -> None:
+        self.trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:  # noqa: ARG002
+        self.trainer.start(model)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self.trainer.take_up()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self.trainer.draw_anew()
+
+
+class _SavingHooks(TrainerCallback):
+    """Calls what the trainer does about checkpoints; the last of its callbacks, when the others have decided."""
+
+    def __init__(self, trainer: VaswaniTrainer) -> None:
+        self.trainer = trainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self.trainer.decide_on_saving()
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self.trainer.postpone_saving()
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self.trainer.seal_checkpoint()
 
 
 class _Unread(torch.utils.data.IterableDataset[Any]):
