@@ -75,8 +75,9 @@ def main() -> None:
             cells = []
             for length in LENGTHS:
                 ways = {each: way(each, kind, length, learns) for each in ("eager", "sdpa")}
-                repeated = {name: functools.partial(lambda run: min(run() for _ in range(3)), run)
-                            for name, run in ways.items()}  # fmt: skip
+                repeated = {
+                    name: functools.partial(lambda run: min(run() for _ in range(3)), run) for name, run in ways.items()
+                }
                 seconds = {name: statistics.median(each) for name, each in in_turn(repeated, given.rounds).items()}
                 figures.append({"dtype": str(kind), "length": length, "learns": learns, "seconds": seconds})
                 cells.append(" / ".join(f"{seconds[each] / TOKENS * 1e6:.1f}" for each in ways))

@@ -72,8 +72,11 @@ def letters(language: str) -> "regex.Pattern[str]":
 def lines_of(language: str, texts: Texts) -> list[str]:
     """Return sentences in a language for the columns of others."""
     letter, plain = letters(language), regex.compile(r"(?<!\S)\p{L}+[,.;:]?(?!\S)")
-    sides = ([pair.source for pairs in texts.values() for pair in pairs] if language == SOURCE else
-             [pair.target for pair in texts[language] if pair.source != pair.target])  # fmt: skip
+    sides = (
+        [pair.source for pairs in texts.values() for pair in pairs]
+        if language == SOURCE
+        else [pair.target for pair in texts[language] if pair.source != pair.target]
+    )
     found = [
         side
         for side in sorted(set(sides))

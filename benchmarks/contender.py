@@ -39,9 +39,13 @@ class Contender:
         began = time.monotonic()
         self.process = subprocess.Popen(
             [python, "-m", f"contenders.{module}", json.dumps(setting._asdict())],
-            cwd=HERE, env=os.environ | {"OMP_NUM_THREADS": str(setting.threads)}, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            cwd=HERE,
+            env=os.environ | {"OMP_NUM_THREADS": str(setting.threads)},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         self.last_words: deque[str] = deque(maxlen=1)
         self.listener = Thread(target=self.pass_on, daemon=True)
         self.listener.start()
@@ -103,9 +107,18 @@ def setting_of(row: str, threads: int, symbols: int, sentences: int, length: int
     """Return the network of a row of Table 3 and its batch, for a contender that is still to be named."""
     fields = fields_of(BY_NAME[row])
     return Setting(
-        "", threads, symbols, fields["d_model"], fields["d_ff"], fields["num_heads"], fields["encoder_layers"],
-        fields["dropout"], fields["label_smoothing"], sentences, length,
-    )  # fmt: skip
+        "",
+        threads,
+        symbols,
+        fields["d_model"],
+        fields["d_ff"],
+        fields["num_heads"],
+        fields["encoder_layers"],
+        fields["dropout"],
+        fields["label_smoothing"],
+        sentences,
+        length,
+    )
 
 
 def operations(setting: Setting) -> float:

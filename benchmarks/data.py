@@ -34,13 +34,22 @@ def run(task: Task, hub: CountingHub) -> dict[str, Any]:
     """Measure in a fresh process; adds what was asked of the server, in all and while the speed was taken."""
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {
-            "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": home, "HF_HUB_OFFLINE": "0",
-            "NO_PROXY": "127.0.0.1", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        }  # fmt: skip
+            "HF_ENDPOINT": hub.url,
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HOME": home,
+            "HF_HUB_OFFLINE": "0",
+            "NO_PROXY": "127.0.0.1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        }
         before = hub.counts()
         marks: dict[str, Counts] = {}
-        with subprocess.Popen([sys.executable, str(_CHILD), json.dumps(asdict(task))], env=environment, text=True,
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:  # fmt: skip
+        with subprocess.Popen(
+            [sys.executable, str(_CHILD), json.dumps(asdict(task))],
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as child:
             assert child.stdout
             assert child.stdin
             found: dict[str, Any] = {}
@@ -83,15 +92,21 @@ def table(speeds: list[dict[str, Any]], resumes: list[dict[str, Any]], padded: l
     line("pairs a second", [f"{each['pairs'] / each['seconds']:,.0f}" for each in speeds])
     line("tokens a second, both sides", [f"{each['tokens'] / each['seconds']:,.0f}" for each in speeds])
     line("workers' processor time / time", [f"{each['worker_processor_s'] / each['seconds']:.2f}" for each in speeds])
-    line("row groups read / used meanwhile", [
-        f"{each['asked_meanwhile']['groups'] / (each['pairs'] / each['rows'] * each['groups']):.2f}" for each in speeds
-    ])  # fmt: skip
-    line("requests a row group", [
-        f"{each['asked_meanwhile']['requests'] / each['asked_meanwhile']['groups']:.2f}" for each in speeds
-    ])  # fmt: skip
-    line("kB a row group", [
-        f"{each['asked_meanwhile']['bytes'] / each['asked_meanwhile']['groups'] / 1e3:.0f}" for each in speeds
-    ])  # fmt: skip
+    line(
+        "row groups read / used meanwhile",
+        [
+            f"{each['asked_meanwhile']['groups'] / (each['pairs'] / each['rows'] * each['groups']):.2f}"
+            for each in speeds
+        ],
+    )
+    line(
+        "requests a row group",
+        [f"{each['asked_meanwhile']['requests'] / each['asked_meanwhile']['groups']:.2f}" for each in speeds],
+    )
+    line(
+        "kB a row group",
+        [f"{each['asked_meanwhile']['bytes'] / each['asked_meanwhile']['groups'] / 1e3:.0f}" for each in speeds],
+    )
     for name, runs in (("", speeds), ("resumed: ", resumes)):
         line(f"{name}peak MiB, main", [f"{each['peak_memory']['main'] / 2**20:,.0f}" for each in runs])
         line(
@@ -149,13 +164,18 @@ def main() -> None:
             )
             print(f"{workers} workers: done", file=sys.stderr)
     about = machine("torch", "tokenizers", "datasets", "huggingface-hub", "pyarrow") | {
-        "load": " ".join(f"{each:.1f}" for each in os.getloadavg()), "delay": f"{given.delay:g} s",
+        "load": " ".join(f"{each:.1f}" for each in os.getloadavg()),
+        "delay": f"{given.delay:g} s",
         "order": f"{order.streams} streams, {order.window_groups} groups a window",
-    }  # fmt: skip
+    }
     figures = {
-        "order": asdict(order), "delay": given.delay, "counted_pairs": len(lengths.lengths),
-        "speed": speeds, "resume": resumes, "padding": padded,
-    }  # fmt: skip
+        "order": asdict(order),
+        "delay": given.delay,
+        "counted_pairs": len(lengths.lengths),
+        "speed": speeds,
+        "resume": resumes,
+        "padding": padded,
+    }
     leave(given.output, about, f"```\n{table(speeds, resumes, padded)}\n```", figures)
 
 

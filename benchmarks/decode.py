@@ -107,8 +107,10 @@ def measure(ways: dict[str, Contender], lines: list[str], rounds: int) -> dict[s
     for name, turns in in_turn({name: functools.partial(timed, way) for name, way in ways.items()}, rounds).items():
         seconds, processor_seconds, translations = zip(*turns, strict=True)
         found[name] = {
-            "seconds": list(seconds), "processor_seconds": list(processor_seconds), "translations": translations[-1],
-        }  # fmt: skip
+            "seconds": list(seconds),
+            "processor_seconds": list(processor_seconds),
+            "translations": translations[-1],
+        }
     return found
 
 
@@ -171,9 +173,11 @@ def main() -> None:
         found = measure(ways, lines, given.rounds)
     rows = summary(found, given.baseline, references)
     about = machine("torch", "transformers", "ctranslate2", "onnxruntime") | {
-        "lines": str(len(lines)), "beams": str(given.beams), "tokens_per_batch": str(given.tokens_per_batch),
+        "lines": str(len(lines)),
+        "beams": str(given.beams),
+        "tokens_per_batch": str(given.tokens_per_batch),
         "rounds": str(given.rounds),
-    }  # fmt: skip
+    }
     tables = [
         f"{said}:\n\n{table(rows, clock, given.baseline)}"
         for clock, said in (("processor_seconds", "Processor time"), ("seconds", "Time"))

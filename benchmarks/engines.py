@@ -42,9 +42,15 @@ class Torch:
         # The paper's search knows the limit of each sentence; greedy, `generate` has one for the batch.
         criteria = StoppingCriteriaList([OwnLimit(limits)] if beams.number == 1 else [])
         output = self.model.generate(
-            input_ids, attention_mask=mask, num_beams=beams.number, length_penalty=beams.length_penalty,
-            max_new_tokens=int(limits.max()), do_sample=False, return_dict_in_generate=True, stopping_criteria=criteria,
-        )  # fmt: skip
+            input_ids,
+            attention_mask=mask,
+            num_beams=beams.number,
+            length_penalty=beams.length_penalty,
+            max_new_tokens=int(limits.max()),
+            do_sample=False,
+            return_dict_in_generate=True,
+            stopping_criteria=criteria,
+        )
         scores = [0.0] * len(sources) if beams.number == 1 else output.sequences_scores.tolist()
         found = []
         for row, score, limit in zip(output.sequences[:, 1:], scores, limits.tolist(), strict=True):

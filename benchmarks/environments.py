@@ -26,21 +26,37 @@ class Environment(NamedTuple):
 
 ENVIRONMENTS = {
     "opennmt": Environment(
-        "OpenNMT-py==3.5.1", "onmt",
+        "OpenNMT-py==3.5.1",
+        "onmt",
         (
-            *TORCH, "ConfigArgParse==1.9.0", "PyYAML==6.0.3", "fasttext-wheel==0.9.2", "pyahocorasick==2.3.1",
-            "pyonmttok==1.38.1", "rapidfuzz==3.14.6", "sacrebleu==2.6.0", "spacy==3.8.18",
+            *TORCH,
+            "ConfigArgParse==1.9.0",
+            "PyYAML==6.0.3",
+            "fasttext-wheel==0.9.2",
+            "pyahocorasick==2.3.1",
+            "pyonmttok==1.38.1",
+            "rapidfuzz==3.14.6",
+            "sacrebleu==2.6.0",
+            "spacy==3.8.18",
         ),
     ),
     "sockeye": Environment("sockeye==3.1.34", "sockeye", (*TORCH, "PyYAML==6.0.3", "sacrebleu==2.6.0")),
     "joeynmt": Environment(
-        "joeynmt==2.3.0", "joeynmt",
+        "joeynmt==2.3.0",
+        "joeynmt",
         (
-            *TORCH, "PyYAML==6.0.3", "importlib_metadata==10.2.0", "matplotlib==3.11.2", "packaging==26.3",
-            "sacrebleu==2.6.0", "sentencepiece==0.2.3", "subword-nmt==0.3.8", "tensorboard==2.21.0",
+            *TORCH,
+            "PyYAML==6.0.3",
+            "importlib_metadata==10.2.0",
+            "matplotlib==3.11.2",
+            "packaging==26.3",
+            "sacrebleu==2.6.0",
+            "sentencepiece==0.2.3",
+            "subword-nmt==0.3.8",
+            "tensorboard==2.21.0",
         ),
     ),
-}  # fmt: skip
+}
 """By module of contenders/; the others run where this does."""
 
 

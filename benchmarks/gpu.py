@@ -105,25 +105,37 @@ def steps(given: argparse.Namespace) -> Measured:
         for name in (name for name in group if name in found):
             of_step = flops * (share if "packed" in name else 1)
             speed = of_step / statistics.median(seconds[name])
-            rows.append({"contender": name} | contenders[name].about | against(seconds[name], seconds[BASELINE]) | {
-                "tokens_per_second": tokens / statistics.median(seconds[name]), "flops": of_step,
-                "share_of_ceiling": speed / ceiling, "ceiling": ceiling,
-                "share_of_peak": speed / given.peak_tflops / 1e12 if given.peak_tflops else None,
-            })  # fmt: skip
+            rows.append(
+                {"contender": name}
+                | contenders[name].about
+                | against(seconds[name], seconds[BASELINE])
+                | {
+                    "tokens_per_second": tokens / statistics.median(seconds[name]),
+                    "flops": of_step,
+                    "share_of_ceiling": speed / ceiling,
+                    "ceiling": ceiling,
+                    "share_of_peak": speed / given.peak_tflops / 1e12 if given.peak_tflops else None,
+                }
+            )
         for each in others.values():
             each.end()
     for each in always.values():
         each.end()
     about = machine("torch", "transformers") | {
         "network": f"{given.network}: {setting.d_model}, {setting.d_ff}, {setting.num_heads} heads, "
-                   f"{setting.layers} + {setting.layers} layers, V = {setting.vocab_size:,}",
+        f"{setting.layers} + {setting.layers} layers, V = {setting.vocab_size:,}",
         "batch": f"{setting.sentences} x {setting.length}, {tokens:,} target tokens, {1 - share:.1%} padding",
-        "FLOPs of a step": f"{flops / 1e12:.4g} T", "rounds": str(given.rounds),
+        "FLOPs of a step": f"{flops / 1e12:.4g} T",
+        "rounds": str(given.rounds),
         "peak by the datasheet": f"{given.peak_tflops} TFLOP/s",
-    }  # fmt: skip
+    }
     figures = {
-        "network": given.network, "tokens": tokens, "setting": setting._asdict(), "rows": rows, "faults": faults,
-    }  # fmt: skip
+        "network": given.network,
+        "tokens": tokens,
+        "setting": setting._asdict(),
+        "rows": rows,
+        "faults": faults,
+    }
     return Measured(about, table_of_steps(rows, faults), figures)
 
 
@@ -176,15 +188,20 @@ def decode(given: argparse.Namespace) -> Measured:
     }
     written = setting.sentences * given.symbols
     rows = [
-        {"contender": name, "rounds": seconds, "tokens_per_second": written / statistics.median(seconds),
-         "least": written / max(seconds), "most": written / min(seconds)}
+        {
+            "contender": name,
+            "rounds": seconds,
+            "tokens_per_second": written / statistics.median(seconds),
+            "least": written / max(seconds),
+            "most": written / min(seconds),
+        }
         for name, seconds in in_turn(ways, given.rounds).items()
-    ]  # fmt: skip
+    ]
     about = machine("torch", "transformers") | {
         "network": f"{given.network}, V = {setting.vocab_size:,}, bfloat16, random weights",
         "sentences": f"{setting.sentences} at a time, of {setting.length} symbols; each is given {given.symbols}",
         "rounds": str(given.rounds),
-    }  # fmt: skip
+    }
     lines = ["| | target tokens/s, median (least to most) |", "|---|---|"]
     lines += [
         f"| {row['contender']} | {row['tokens_per_second']:,.0f} ({row['least']:,.0f} to {row['most']:,.0f}) |"
@@ -210,8 +227,14 @@ def train(given: argparse.Namespace) -> Measured:
         "logging_steps": max(1, number // 40),
     }
     with tempfile.TemporaryDirectory() as folder:
-        own = {"max_steps": number, "warmup_steps": min(4000, max(1, number // 4)), **batches, **often, "bf16": True,
-               "disable_tqdm": True}  # fmt: skip
+        own = {
+            "max_steps": number,
+            "warmup_steps": min(4000, max(1, number // 4)),
+            **batches,
+            **often,
+            "bf16": True,
+            "disable_tqdm": True,
+        }
         flags = [str(word) for name, value in own.items() for word in (f"--{name}", value)]
         command = [given.recipe[0], *flags, *given.recipe[1:], "--output_dir", folder]
         began = time.monotonic()
@@ -227,10 +250,13 @@ def train(given: argparse.Namespace) -> Measured:
         f"{split}, {name}": score["value"] for split, each in metrics["test"].items() for name, score in each.items()
     }
     figures = {
-        "steps": number, "minutes, everything included": round(wall / 60, 2), "last loss": logged[-1]["loss"],
-        "target tokens/s": round(speed), "share of the bare step's": round(speed / bare["tokens_per_second"], 3),
+        "steps": number,
+        "minutes, everything included": round(wall / 60, 2),
+        "last loss": logged[-1]["loss"],
+        "target tokens/s": round(speed),
+        "share of the bare step's": round(speed / bare["tokens_per_second"], 3),
         **{name: round(score, 1) for name, score in scores.items()},
-    }  # fmt: skip
+    }
     about = machine("torch", "transformers", "accelerate") | {"run": " ".join(command)}
     text = "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in figures.items())
     return Measured(about, text, {"figures": figures, "metrics": metrics, "history": history, "run": run})
@@ -247,15 +273,25 @@ def schedule(given: argparse.Namespace) -> Measured:
         number = BY_NAME[measured["network"]].steps
         [today] = [row for row in measured["rows"] if row["contender"] == BASELINE]
         # The unmasked one attends to padding, and is no training.
-        best = min((row for row in measured["rows"] if row["contender"] in WAYS and "unmasked" not in row["contender"]),
-                   key=lambda row: row["seconds"])  # fmt: skip
+        best = min(
+            (row for row in measured["rows"] if row["contender"] in WAYS and "unmasked" not in row["contender"]),
+            key=lambda row: row["seconds"],
+        )
         rows += [
-            {"network": measured["network"], "steps": number, "tokens": measured["tokens"],
-             "contender": row["contender"], "hours": number * row["seconds"] / 3600}
+            {
+                "network": measured["network"],
+                "steps": number,
+                "tokens": measured["tokens"],
+                "contender": row["contender"],
+                "hours": number * row["seconds"] / 3600,
+            }
             for row in ([today] if best is today else [today, best])
-        ]  # fmt: skip
-    lines = ["Extrapolated, not measured: the paper's steps times the seconds of one, on one device.\n",
-             "| network | steps | target tokens of each | contender | hours |", "|---|---|---|---|---|"]  # fmt: skip
+        ]
+    lines = [
+        "Extrapolated, not measured: the paper's steps times the seconds of one, on one device.\n",
+        "| network | steps | target tokens of each | contender | hours |",
+        "|---|---|---|---|---|",
+    ]
     lines += [
         f"| {row['network']} | {row['steps']:,} | {row['tokens']:,} | {row['contender']} | {row['hours']:.3g} |"
         for row in rows
@@ -265,8 +301,11 @@ def schedule(given: argparse.Namespace) -> Measured:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
-    "steps": steps, "decode": decode, "train": train, "schedule": schedule,
-}  # fmt: skip
+    "steps": steps,
+    "decode": decode,
+    "train": train,
+    "schedule": schedule,
+}
 
 
 def parser() -> argparse.ArgumentParser:

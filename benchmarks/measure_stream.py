@@ -59,9 +59,13 @@ def measure(task: Task) -> dict[str, Any]:
     next(batches)
     first = time.monotonic()
     found: dict[str, Any] = {
-        "import_s": opening - started, "open_s": opened - opening, "tokenizer_and_loader_s": ready - opened,
-        "first_batch_s": first - opening, "groups": corpus.groups, "rows": corpus.rows,
-    }  # fmt: skip
+        "import_s": opening - started,
+        "open_s": opened - opening,
+        "tokenizer_and_loader_s": ready - opened,
+        "first_batch_s": first - opening,
+        "groups": corpus.groups,
+        "rows": corpus.rows,
+    }
     if task.whole or task.batches:
         for _ in islice(batches, order.streams - 1):
             pass

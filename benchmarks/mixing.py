@@ -144,8 +144,11 @@ def draw(table: list[dict[str, Any]], shown: dict[str, Counts], folder: Path) ->
         share = shown[name][:, 0] / shown[name].sum(1)
         along.plot((np.arange(len(share)) + 0.5) * BATCH * BATCHES / 1e6, share, style, color=colour, label=name)
     along.axhline(WHOLE[0], color="black", linewidth=0.8, linestyle=":", label="the whole of WMT14")
-    along.set(xlabel="pairs trained on in the first epoch, millions", ylim=(-0.03, 1.03),
-              ylabel="share of Europarl in 64,000 consecutive pairs")  # fmt: skip
+    along.set(
+        xlabel="pairs trained on in the first epoch, millions",
+        ylim=(-0.03, 1.03),
+        ylabel="share of Europarl in 64,000 consecutive pairs",
+    )
     along.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2, fontsize=8)
     for height, row in enumerate(reversed(table)):
         found = row["stretches"]

@@ -32,9 +32,10 @@ def spread(values: list[float]) -> str:
 def main() -> None:
     """Train what is missing, and leave a report."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # a flag of the recipe may begin as one of ours
-    )  # fmt: skip
+    )
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
     parser.add_argument("--seeds", type=int, default=3, help="from 1 on")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))

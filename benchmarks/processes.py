@@ -37,9 +37,10 @@ def speed(processes: int, threads: int, command: list[str]) -> float:
 def main() -> None:
     """Measure, and leave a report."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # a flag of the recipe may begin as one of ours
-    )  # fmt: skip
+    )
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
@@ -47,10 +48,8 @@ def main() -> None:
     add_output(parser)
     given, flags = parser.parse_known_args()
     most = max(given.processes)
-    command = [
-        str(RUN), given.recipe, *flags, "--batches_per_step", str(most), "--streams", str(most),
-        "--max_steps", str(given.steps), "--logging_steps", str(given.steps // 6),
-    ]  # fmt: skip
+    own = f"--batches_per_step {most} --streams {most} --max_steps {given.steps} --logging_steps {given.steps // 6}"
+    command = [str(RUN), given.recipe, *flags, *own.split()]
     ways = {f"{number} process(es)": functools.partial(speed, number, 1, command) for number in given.processes}
     if not torch.accelerator.is_available():
         ways[f"1 process, {most} threads"] = functools.partial(speed, 1, most, command)

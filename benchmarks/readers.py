@@ -64,8 +64,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         place = (args.environments or Path(temporary)).resolve()
         python = with_torch(args.torch, place)
-        found = {version: tried(args.model, args.text, python, with_transformers(version, python, place))
-                 for version in args.transformers}  # fmt: skip
+        found = {
+            version: tried(args.model, args.text, python, with_transformers(version, python, place))
+            for version in args.transformers
+        }
     about = {"Python": sys.version.split()[0], "torch": args.torch, "model": args.model.resolve().name}
     leave(args.output, about, table(found), {"found": found})
 

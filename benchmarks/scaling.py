@@ -94,10 +94,13 @@ def measure(values: tuple[int, ...], axis: str, rounds: int) -> dict[str, Any]:
     for each in contenders.values():
         each.end()
     return {
-        "values": list(values), "seconds": seconds, "bytes": memory,
+        "values": list(values),
+        "seconds": seconds,
+        "bytes": memory,
         "flops": [operations(each) for each in settings.values()],
-        "fit": fit(values, seconds, 2 if axis == "width" else 1), "fit_of_bytes": fit(values, memory),
-    }  # fmt: skip
+        "fit": fit(values, seconds, 2 if axis == "width" else 1),
+        "fit_of_bytes": fit(values, memory),
+    }
 
 
 @styled

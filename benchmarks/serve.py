@@ -116,8 +116,9 @@ def main() -> None:
         process.terminate()
         code = process.wait()
     about = machine("torch", "transformers", "fastapi", "uvicorn") | {
-        "lines": str(len(lines)), "exit code of the server": str(code),
-    }  # fmt: skip
+        "lines": str(len(lines)),
+        "exit code of the server": str(code),
+    }
     leave(given.output, about, table(figures), {"figures": figures})
 
 

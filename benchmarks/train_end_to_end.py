@@ -73,9 +73,10 @@ def bare(run: ShortRun, steps: list[list[dict[str, Any]]], warm_up: int) -> floa
 def main() -> None:
     """Measure, and leave a report."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # a flag of the recipe may begin as one of ours
-    )  # fmt: skip
+    )
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--warm_up", type=int, default=10, help="steps that are not timed")
@@ -95,8 +96,9 @@ def main() -> None:
             alone.append(bare(run, steps, given.warm_up))
     shares = [b / a for a, b in zip(whole, alone, strict=True)]
     about = machine("torch", "transformers", "accelerate") | {
-        "steps": f"{training.max_steps - given.warm_up} of {given.recipe}", "rounds": str(given.rounds),
-    }  # fmt: skip
+        "steps": f"{training.max_steps - given.warm_up} of {given.recipe}",
+        "rounds": str(given.rounds),
+    }
     lines = ["| | seconds, median (least to most) |", "|---|---|"]
     lines += [
         f"| {name} | {statistics.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}) |"

@@ -43,21 +43,34 @@ from vaswani.experiment.arguments import default_cache
 BASELINE = "Marian, bf16"
 CONTENDERS = {
     "marian": (
-        BASELINE, "Marian, eager attention, bf16", "Marian, memory kept, bf16",
-        "Marian, eager attention, memory kept, bf16", "Marian, not smoothed, bf16", "Marian, float32",
-        "Marian, memory kept, float32", "Marian, eager attention, float32",
+        BASELINE,
+        "Marian, eager attention, bf16",
+        "Marian, memory kept, bf16",
+        "Marian, eager attention, memory kept, bf16",
+        "Marian, not smoothed, bf16",
+        "Marian, float32",
+        "Marian, memory kept, float32",
+        "Marian, eager attention, float32",
     ),
     "ours": (
-        "model alone, sdpa, bf16", "model alone, bf16", "as --bf16 trains", "as --bf16_throughout trains",
-        "throughout, --gradient_checkpointing", "throughout, torch's dropout", "throughout, memory given back",
-        "throughout, sdpa attention", "model alone, sdpa, float32", "as float32 trains", "float32, eager attention",
+        "model alone, sdpa, bf16",
+        "model alone, bf16",
+        "as --bf16 trains",
+        "as --bf16_throughout trains",
+        "throughout, --gradient_checkpointing",
+        "throughout, torch's dropout",
+        "throughout, memory given back",
+        "throughout, sdpa attention",
+        "model alone, sdpa, float32",
+        "as float32 trains",
+        "float32, eager attention",
     ),
     "bart": ("BART, bf16", "BART, float32"),
     "torch_transformer": ("torch.nn.Transformer, bf16", "torch.nn.Transformer, float32"),
     "opennmt": ("OpenNMT-py, bf16",),
     "sockeye": ("Sockeye, bf16",),
     "joeynmt": ("JoeyNMT, bf16",),
-}  # fmt: skip
+}
 """The modules of contenders/, and what each of them offers."""
 
 PEERS = tuple(name for module in ("bart", "torch_transformer", *ENVIRONMENTS) for name in CONTENDERS[module])
@@ -106,9 +119,11 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="beside those, the networks of other libraries")
     parser.add_argument("--all", action="store_true", help="all contenders that are known")
     parser.add_argument(
-        "--environments", type=Path, default=Path(default_cache(), "peers"),
+        "--environments",
+        type=Path,
+        default=Path(default_cache(), "peers"),
         help="where peers' environments are made and kept (default: peers in $VASWANI_CACHE, or ~/.cache/vaswani)",
-    )  # fmt: skip
+    )
     parser.add_argument("--at_once", type=int, default=3, help="so many are held in memory beside the baseline")
     add_output(parser)
     given = parser.parse_args()
@@ -157,9 +172,11 @@ def main() -> None:
         "peers": ", ".join(peers),
         "network": f"{network}, V = {given.vocab_size:,}",
         "batch": f"{given.sentences} x {given.length}, {tokens:,} target tokens",
-        "rounds": str(given.rounds), "seconds": f"of the {goes_by}", "FLOPs of a step": f"{flops / 1e12:.3f} T",
+        "rounds": str(given.rounds),
+        "seconds": f"of the {goes_by}",
+        "FLOPs of a step": f"{flops / 1e12:.3f} T",
         "ceilings": ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {each}" for each, rate in rates.items()),
-    }  # fmt: skip
+    }
     figures = {"rows": rows, "missing": missing, "rounds": [group.turns for group in groups]}
     leave(given.output, about, table(rows, given.baseline, missing), figures)
 

@@ -27,6 +27,10 @@ def against(seconds: list[float], baseline: list[float]) -> dict[str, float]:
     """Return median and range of seconds, and of the speed against the baseline's in the same round."""
     ratios = [b / a for a, b in zip(seconds, baseline, strict=True)]
     return {
-        "seconds": statistics.median(seconds), "least": min(seconds), "most": max(seconds),
-        "speed": statistics.median(ratios), "speed_least": min(ratios), "speed_most": max(ratios),
-    }  # fmt: skip
+        "seconds": statistics.median(seconds),
+        "least": min(seconds),
+        "most": max(seconds),
+        "speed": statistics.median(ratios),
+        "speed_least": min(ratios),
+        "speed_most": max(ratios),
+    }

@@ -49,11 +49,18 @@ def widen(model: VaswaniForConditionalGeneration, layers: int) -> VaswaniForCond
         )
     wide: Any = VaswaniForConditionalGeneration(
         VaswaniConfig(
-            vocab_size=small.vocab_size, d_model=2 * small.d_model, d_ff=2 * small.d_ff, num_heads=2 * small.num_heads,
-            d_k=small.d_k, d_v=small.d_v, encoder_layers=layers, decoder_layers=layers, positions="learned",
+            vocab_size=small.vocab_size,
+            d_model=2 * small.d_model,
+            d_ff=2 * small.d_ff,
+            num_heads=2 * small.num_heads,
+            d_k=small.d_k,
+            d_v=small.d_v,
+            encoder_layers=layers,
+            decoder_layers=layers,
+            positions="learned",
             max_positions=LONGEST,
         )
-    )  # fmt: skip
+    )
     for name, parameter in wide.named_parameters():
         if ".layers." in name and "norm" not in name:
             parameter.zero_()  # a layer after the last of the small network adds nothing

@@ -120,10 +120,15 @@ def position(order: Order, lengths: GroupLengths, share: float) -> dict[str, Any
         else:
             raise ValueError(f"a stream ends before {share:.0%} of its second epoch; take fewer streams")
     return {
-        "consumed": turns * order.streams, "anchors": anchors,
-        "first_epoch": [[stream, number, kept, {}, {}] for stream, walk in enumerate(counted)
-                        for epoch, number, _, kept in walk if epoch == 0],
-    }  # fmt: skip
+        "consumed": turns * order.streams,
+        "anchors": anchors,
+        "first_epoch": [
+            [stream, number, kept, {}, {}]
+            for stream, walk in enumerate(counted)
+            for epoch, number, _, kept in walk
+            if epoch == 0
+        ],
+    }
 
 
 def padding(order: Order, lengths: GroupLengths, most: int = 60) -> dict[str, float]:

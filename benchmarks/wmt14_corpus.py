@@ -165,11 +165,13 @@ def summary(words: NDArray[np.int64]) -> dict[str, dict[str, float]]:
     """Describe the lengths `[N, 2]` of both sides."""
     return {
         side: {
-            "mean": round(float(column.mean()), 2), "median": float(np.median(column)),
-            "p95": float(np.percentile(column, 95)), "max": float(column.max()),
+            "mean": round(float(column.mean()), 2),
+            "median": float(np.median(column)),
+            "p95": float(np.percentile(column, 95)),
+            "max": float(column.max()),
         }
         for side, column in zip(SIDES, words.T, strict=True)
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
@@ -201,10 +203,12 @@ def main() -> None:
         for _ in write(path, Pool(split, 3, given.seed), given.held_out_pairs, [given.seed, number]):
             pass
     told = {
-        "pairs": given.pairs, "words": summary(np.concatenate(counts)), "seconds for the pool": round(pooled, 1),
+        "pairs": given.pairs,
+        "words": summary(np.concatenate(counts)),
+        "seconds for the pool": round(pooled, 1),
         "seconds": round(time.monotonic() - started, 1),
         "bytes": sum(path.stat().st_size for path in (given.folder / CONFIG).iterdir()),
-    }  # fmt: skip
+    }
     print(json.dumps(told, indent=2))
 
 

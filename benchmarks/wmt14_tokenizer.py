@@ -43,11 +43,14 @@ def main() -> None:
     rows = readable_rows(corpus, tqdm(groups, unit=" groups"), Limits(), drops)
     tokenizer = learn_tokenizer((side for _, _, pair in rows for side in pair), given.vocab_size)
     told = {
-        "pairs": len(groups) * corpus.rows // corpus.groups, "symbols": len(tokenizer),
-        "fingerprint": fingerprint(tokenizer), "seconds": round(time.monotonic() - started, 1),
+        "pairs": len(groups) * corpus.rows // corpus.groups,
+        "symbols": len(tokenizer),
+        "fingerprint": fingerprint(tokenizer),
+        "seconds": round(time.monotonic() - started, 1),
         "processor_seconds": round(time.process_time() - used, 1),
-        "peak_memory": peak_memory(), "memory_before": before,
-    }  # fmt: skip
+        "peak_memory": peak_memory(),
+        "memory_before": before,
+    }
     tokenizer.save_pretrained(given.folder / "tokenizer")
     print(json.dumps(told, indent=2))
 

@@ -11,18 +11,33 @@ STATE = "trainer_state.json"
 """What makes a folder a checkpoint."""
 LAST = 5  # as section 6.1 for the base model
 COMPUTED = (
-    "model_type", "vocab_size", "d_model", "d_ff", "num_heads", "d_k", "d_v", "encoder_layers", "decoder_layers",
-    "norm", "positions", "max_positions", "pad_token_id", "eos_token_id", "decoder_start_token_id",
-)  # fmt: skip
+    "model_type",
+    "vocab_size",
+    "d_model",
+    "d_ff",
+    "num_heads",
+    "d_k",
+    "d_v",
+    "encoder_layers",
+    "decoder_layers",
+    "norm",
+    "positions",
+    "max_positions",
+    "pad_token_id",
+    "eos_token_id",
+    "decoder_start_token_id",
+)
 """Of a configuration: what a network computes; how it learned may differ."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani average` takes."""
     parser.add_argument(
-        "folders", metavar="FOLDER", nargs="+",
+        "folders",
+        metavar="FOLDER",
+        nargs="+",
         help="a run, such as runs/mine, or the checkpoints to average, oldest first (these also OWNER/NAME on the Hub)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--output", metavar="OUT", type=Path, required=True, help="folder to make; it must not exist yet"
     )
@@ -35,10 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what --best goes by; f1 is a parser's (default: bleu)",
     )
     parser.add_argument(
-        "--ema", metavar="D", type=float,
+        "--ema",
+        metavar="D",
+        type=float,
         help="exponential moving average over these checkpoints: each counts D times as much as the next one, such as "
-             "0.7 (default: all count the same)",
-    )  # fmt: skip
+        "0.7 (default: all count the same)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

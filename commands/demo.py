@@ -14,9 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=7860, help="(default: 7860)")
     parser.add_argument(
-        "--no_examples", action="store_true",
+        "--no_examples",
+        action="store_true",
         help="show no sentences of the training text (default: some, where the run's text is still there)",
-    )  # fmt: skip
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
 
 

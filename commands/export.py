@@ -13,9 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUT", type=Path, help="folder to write, new or empty")
     parser.add_argument("--to", metavar="ENGINE", required=True, choices=EXPORTED_FILES, help="ctranslate2 or onnx")
     parser.add_argument(
-        "--quantization", metavar="TYPE", default="float32",
+        "--quantization",
+        metavar="TYPE",
+        default="float32",
         help="how weights are stored: float32 (default) or int8; with ctranslate2 also float16, bfloat16, int16, ...",
-    )  # fmt: skip
+    )
 
 
 def run(args: argparse.Namespace) -> None:

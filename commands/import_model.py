@@ -14,23 +14,31 @@ if TYPE_CHECKING:
     from vaswani.serving.repository import Repository
 
 TOKENIZER = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-    "source.spm", "target.spm",
-)  # fmt: skip
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "source.spm",
+    "target.spm",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani import` takes."""
     parser.add_argument(
-        "source", metavar="SOURCE",
+        "source",
+        metavar="SOURCE",
         help="folder or OWNER/NAME of a MarianMTModel, .pt of fairseq, or .npz of tensor2tensor's variables",
-    )  # fmt: skip
+    )
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for our model; must not exist")
     parser.add_argument("--num_heads", type=int, help="heads of each layer, which an .npz does not tell")
     parser.add_argument(
-        "--target_space", metavar="N", type=int,
+        "--target_space",
+        metavar="N",
+        type=int,
         help="of an .npz with target_space_embedding: the target_space_id of the problem it was trained on",
-    )  # fmt: skip
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -81,9 +89,11 @@ def run(args: argparse.Namespace) -> None:
     copied = [name for name in TOKENIZER if is_marian and (source / name).is_file()]
     for name in copied:
         shutil.copy(source / name, args.output / name)
-    kind = "computed, as in the paper" if model.config.positions == "sinusoidal" else (
-        f"a table of {model.config.max_positions}, since theirs are not the paper's; training would change it"
-    )  # fmt: skip
+    kind = (
+        "computed, as in the paper"
+        if model.config.positions == "sinusoidal"
+        else f"a table of {model.config.max_positions}, since theirs are not the paper's; training would change it"
+    )
     words = ", ".join(copied) or "none; put one beside the weights (tokenizer.json, tokenizer_config.json)"
     if "source.spm" in copied and find_spec("sentencepiece") is None:
         words += " (read by sentencepiece, which is not installed: pip install sentencepiece)"

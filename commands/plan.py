@@ -27,9 +27,12 @@ class _FromHere(argparse.Action):
     """Takes a flag and all that stands after it for flags of a run."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,  # noqa: ARG002  (their signature)
-        values: str | Sequence[Any] | None, option_string: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002  (their signature)
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
         """Called by argparse, once or, of flags that are spelled with =, several times."""
         before = getattr(namespace, self.dest) or []
         setattr(namespace, self.dest, [*before, str(option_string), *(values or [])])
@@ -63,10 +66,13 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
         help="processes, a GPU each (default: 8, or as many of them as a step has micro-batches for)",
     )
     parser.add_argument(
-        "--peak_tflops", metavar="T", type=float, default=kept,
+        "--peak_tflops",
+        metavar="T",
+        type=float,
+        default=kept,
         help="what one GPU can do, in 10^12 operations a second, in the precision that is trained in; its maker states "
-             "it (default: 989, an H100 in bf16 without sparsity)",
-    )  # fmt: skip
+        "it (default: 989, an H100 in bf16 without sparsity)",
+    )
     parser.add_argument(
         "--utilisation",
         metavar="U",
@@ -131,9 +137,11 @@ def machine_of(args: argparse.Namespace, gpus: int) -> "Machine":
 
     given = vars(args)
     return Machine(
-        given.get("gpus", gpus), given.get("peak_tflops", 989.0), given.get("utilisation", 0.4),
+        given.get("gpus", gpus),
+        given.get("peak_tflops", 989.0),
+        given.get("utilisation", 0.4),
         given.get("price_per_gpu_hour"),
-    )  # fmt: skip
+    )
 
 
 def propose(args: argparse.Namespace, flags: list[str]) -> None:

@@ -24,9 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     def picture(name: str, about: str, draw: Callable[[argparse.Namespace], "Figure"]) -> argparse.ArgumentParser:
         one = pictures.add_parser(name, help=about, description=about, allow_abbrev=False)
         one.add_argument(
-            "--output", metavar="STEM", type=Path, default=Path(name),
+            "--output",
+            metavar="STEM",
+            type=Path,
+            default=Path(name),
             help=f"STEM.png and STEM.svg are written (default: {name})",
-        )  # fmt: skip
+        )
         one.set_defaults(draw=draw)
         return one
 
@@ -36,9 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     one = picture("schedule", "The learning rate of equation 3 against steps.", schedule)
     one.add_argument(
-        "--networks", metavar="D:W", nargs="+", default=["512:4000", "512:8000", "1024:4000"],
+        "--networks",
+        metavar="D:W",
+        nargs="+",
+        default=["512:4000", "512:8000", "1024:4000"],
         help="d_model:warmup_steps of each curve (default: 512:4000 512:8000 1024:4000)",
-    )  # fmt: skip
+    )
     one.add_argument("--max_steps", metavar="N", type=int, default=40_000, help="(default: 40000)")
 
     one = picture("curves", "Loss and BLEU of one or several runs against steps.", curves)
@@ -54,16 +60,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--text", required=True, help="the sentence to translate")
     one.add_argument("--translation", metavar="TEXT", help="its translation (default: what the model's search finds)")
     one.add_argument(
-        "--kind", choices=KINDS, default="cross",
+        "--kind",
+        choices=KINDS,
+        default="cross",
         help="encoder self-attention, decoder self-attention, or the decoder's to the encoder (default: cross)",
-    )  # fmt: skip
+    )
     one.add_argument("--layer", metavar="N", type=int, help="from 1 (default: the last)")
     one.add_argument("--heads", metavar="N", type=int, nargs="+", help="from 1 (default: all)")
     one.add_argument("--as", dest="form", choices=("lines", "maps"), default="lines", help="(default: lines)")
     one.add_argument(
-        "--symbols", metavar="N", type=int, nargs="+",
+        "--symbols",
+        metavar="N",
+        type=int,
+        nargs="+",
         help="with lines, only what these symbols look at, from 1; all heads in one picture, by colour",
-    )  # fmt: skip
+    )
     one.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
 
     one = picture("lengths", "BLEU of sentences of like length, one or several translations.", lengths)
@@ -72,9 +83,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--hypotheses", metavar="FILE", type=Path, nargs="+", required=True, help="the translations")
     one.add_argument("--names", metavar="NAME", nargs="+", help="of the translations (default: their files)")
     one.add_argument(
-        "--width", metavar="W", type=int, default=5,
+        "--width",
+        metavar="W",
+        type=int,
+        default=5,
         help="words that a bucket spans, or characters of text without spaces (default: 5)",
-    )  # fmt: skip
+    )
     one.add_argument("--source_language", metavar="CODE", help="of the sources (default: what their script tells)")
     one.add_argument("--language", metavar="CODE", help="of the translations, as `vaswani score` takes it")
 
@@ -139,11 +153,13 @@ def schedule(args: argparse.Namespace) -> "Figure":
     from vaswani.training.schedule import inverse_square_root, peak_rate
 
     steps = range(1, args.max_steps + 1)
-    return draw_schedule({
-        f"d_model {d_model:,}, warm-up {warmup:,} steps":
-            peak_rate(d_model, warmup) * np.array([inverse_square_root(step, warmup) for step in steps])
-        for d_model, warmup in networks
-    })  # fmt: skip
+    return draw_schedule(
+        {
+            f"d_model {d_model:,}, warm-up {warmup:,} steps": peak_rate(d_model, warmup)
+            * np.array([inverse_square_root(step, warmup) for step in steps])
+            for d_model, warmup in networks
+        }
+    )
 
 
 def curves(args: argparse.Namespace) -> "Figure":

@@ -9,9 +9,11 @@ from .models import check_name
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani push` takes; the token comes from `hf auth login` or $HF_TOKEN, never by a flag."""
     parser.add_argument(
-        "folder", metavar="FOLDER", type=Path,
+        "folder",
+        metavar="FOLDER",
+        type=Path,
         help="of a run, such as runs/quickstart, or of a checkpoint, or what `vaswani average` or `import` wrote",
-    )  # fmt: skip
+    )
     parser.add_argument("name", metavar="OWNER/NAME", help="repository on the Hub; made if there is none")
     parser.add_argument("--private", action="store_true", help="a new repository is for its owner alone")
     parser.add_argument("--branch", help="a branch other than main; made if there is none")

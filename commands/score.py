@@ -18,15 +18,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani score` takes."""
     parser.add_argument("--references", metavar="FILE", type=Path, required=True, help="the right translation, UTF-8")
     parser.add_argument(
-        "--hypotheses", metavar="FILE", type=Path, nargs="+", default=[None],
+        "--hypotheses",
+        metavar="FILE",
+        type=Path,
+        nargs="+",
+        default=[None],
         help="the translation to judge (default: stdin); further ones are compared with the first by paired "
-             "approximate randomisation",
-    )  # fmt: skip
+        "approximate randomisation",
+    )
     parser.add_argument(
-        "--language", metavar="CODE",
+        "--language",
+        metavar="CODE",
         help="of these texts, as de, zh or pt-BR: decides what a word is, and whether the paper's BLEU fits (default: "
-             "what their script tells)",
-    )  # fmt: skip
+        "what their script tells)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, figures unrounded")
 
 

@@ -21,9 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--length_penalty", type=float, default=0.6, help="larger favours longer translations (default: 0.6)"
     )
     parser.add_argument(
-        "--tokens_per_batch", type=int, default=4096,
+        "--tokens_per_batch",
+        type=int,
+        default=4096,
         help="most padded source tokens times beams at once (default: 4096)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--max_tokens",
         type=int,
@@ -51,9 +53,13 @@ def run(args: argparse.Namespace) -> None:
     from vaswani.serving.server.run import serve
 
     settings = Settings(
-        model.name, args.beams, args.length_penalty, args.tokens_per_batch, args.max_texts,
+        model.name,
+        args.beams,
+        args.length_penalty,
+        args.tokens_per_batch,
+        args.max_texts,
         args.max_waiting,
-    )  # fmt: skip
+    )
     serve(settings, lambda: load(model.folder, args.device, args.max_tokens), args.host, args.port)
 
 

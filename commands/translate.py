@@ -17,19 +17,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani translate` takes."""
     parser.add_argument(
         "models", metavar="MODEL", nargs="+", help=f"{MODEL}; of several the probabilities are averaged"
-    )  # fmt: skip
+    )
     parser.add_argument("--input", metavar="FILE", type=Path, help="text to translate, UTF-8 (default: stdin)")
     parser.add_argument("--output", metavar="FILE", type=Path, help="where the translation goes (default: stdout)")
     parser.add_argument(
-        "--format", choices=("text", "tsv", "jsonl"), default="text",
+        "--format",
+        choices=("text", "tsv", "jsonl"),
+        default="text",
         help="text: the translation; tsv: line, rank, score, translation; jsonl: the same with the source "
-             "(default: text)",
-    )  # fmt: skip
+        "(default: text)",
+    )
     parser.add_argument("--n_best", type=int, default=1, help="hypotheses of each line, for tsv and jsonl (default: 1)")
     parser.add_argument(
-        "--align", action="store_true",
+        "--align",
+        action="store_true",
         help="tell which source word each word comes from, as i-j from 0: after ' ||| ', or one column or field more",
-    )  # fmt: skip
+    )
     parser.add_argument("--beams", type=int, default=4, help="hypotheses kept by the search; 1 is greedy (default: 4)")
     parser.add_argument(
         "--length_penalty", type=float, default=0.6, help="larger favours longer translations (default: 0.6)"
@@ -41,14 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="most padded source tokens times beams at once (default: 4096)",
     )
     parser.add_argument(
-        "--max_tokens", type=int, default=4096,
+        "--max_tokens",
+        type=int,
+        default=4096,
         help="longer lines are left empty and told, never cut (default: 4096, or the positions that were learned)",
-    )  # fmt: skip
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
     parser.add_argument(
-        "--engine", choices=("torch", *EXPORTED_FILES), default="torch",
+        "--engine",
+        choices=("torch", *EXPORTED_FILES),
+        default="torch",
         help="that of a folder which `vaswani export` wrote: ctranslate2, onnx (default: torch)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16", "float16"), help="numbers to compute in (default: as saved)"
     )

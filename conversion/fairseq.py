@@ -21,12 +21,27 @@ _DEFAULTS = {"ffn_embed_dim": 2048, "attention_heads": 8, "layers": 6, "normaliz
 _TABLES = re.compile(r"(en|de)coder\.(embed_tokens\.weight|output_projection\.weight|embed_out)")
 _NOT_WEIGHTS = re.compile(r"(en|de)coder\.(version|embed_positions\..*)")
 _CHANGES = (
-    "layernorm_embedding", "no_token_positional_embeddings", "adaptive_softmax_cutoff", "adaptive_input",
-    "cross_self_attention", "no_cross_attention", "no_decoder_final_norm", "base_layers", "char_inputs",
-    "quant_noise_pq", "quant_noise_scalar", "encoder_layers_to_keep", "decoder_layers_to_keep",
-    "encoder_xformers_att_config", "decoder_xformers_att_config", "xformers_att_config", "scale_attn", "scale_heads",
-    "scale_fc", "scale_resids",
-)  # fmt: skip
+    "layernorm_embedding",
+    "no_token_positional_embeddings",
+    "adaptive_softmax_cutoff",
+    "adaptive_input",
+    "cross_self_attention",
+    "no_cross_attention",
+    "no_decoder_final_norm",
+    "base_layers",
+    "char_inputs",
+    "quant_noise_pq",
+    "quant_noise_scalar",
+    "encoder_layers_to_keep",
+    "decoder_layers_to_keep",
+    "encoder_xformers_att_config",
+    "decoder_xformers_att_config",
+    "xformers_att_config",
+    "scale_attn",
+    "scale_heads",
+    "scale_fc",
+    "scale_resids",
+)
 """Settings under which fairseq computes something else than the paper; all are off where they are left out."""
 
 
@@ -64,9 +79,9 @@ def from_state(state: dict[str, Tensor], settings: dict[str, Any]) -> Foreign:
     tables = {name: tensor for name, tensor in state.items() if _TABLES.fullmatch(name)}
     check_alike(tables)
     tokens = next(iter(tables.values()))
-    weights, biases = split({
-        name: tensor for name, tensor in state.items() if name not in tables and not _NOT_WEIGHTS.fullmatch(name)
-    })  # fmt: skip
+    weights, biases = split(
+        {name: tensor for name, tensor in state.items() if name not in tables and not _NOT_WEIGHTS.fullmatch(name)}
+    )
     weights["model.tokens.weight"] = tokens
     vocab_size, d_model = tokens.shape
     check_widths(settings, d_model)

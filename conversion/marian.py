@@ -42,11 +42,13 @@ def read_marian(folder: Path) -> tuple[Foreign, GenerationConfig]:
             "it has a bias on the logits (final_logits_bias), and the paper's projection has none (section 3.4)"
         )
     stacks = {"encoder": model.model.encoder, "decoder": model.model.decoder}
-    check_alike({
-        "the encoder's embeddings": stacks["encoder"].embed_tokens.weight,
-        "the decoder's": stacks["decoder"].embed_tokens.weight,
-        "the projection": model.lm_head.weight,
-    })  # fmt: skip
+    check_alike(
+        {
+            "the encoder's embeddings": stacks["encoder"].embed_tokens.weight,
+            "the decoder's": stacks["decoder"].embed_tokens.weight,
+            "the projection": model.lm_head.weight,
+        }
+    )
     layers: dict[str, Tensor] = {
         f"{stack}.{name}": tensor
         for stack, module in stacks.items()

@@ -77,8 +77,11 @@ def read_tensor2tensor(
     weights["model.tokens.weight"] = torch.cat([tokens, tokens.new_zeros(1, tokens.shape[1])])
     layers = [depth(weights, stack) for stack in ("encoder", "decoder")]
     first = "model.encoder.layers.0."
-    lacking = [f"{first}{part}" for part in ("self_attention.w_q.weight", "self_attention.w_v.weight",
-               "feed_forward.w_1.weight") if f"{first}{part}" not in weights]  # fmt: skip
+    lacking = [
+        f"{first}{part}"
+        for part in ("self_attention.w_q.weight", "self_attention.w_v.weight", "feed_forward.w_1.weight")
+        if f"{first}{part}" not in weights
+    ]
     if lacking:
         raise CannotExpressError(f"{path} holds nothing that would be {', '.join(lacking)}")
     width = {part: len(weights[f"{first}self_attention.w_{part}.weight"]) for part in "qv"}

@@ -90,8 +90,13 @@ def find_repeats(corpora: Sequence[Corpus], progress: bool = False) -> list[Repe
 
     """
     hashes: list[NDArray[np.uint64]] = []
-    with tqdm(desc="Looking for duplicates", total=sum(each.rows for each in corpora), unit=" rows", unit_scale=True,
-              disable=None if progress else True) as bar:  # fmt: skip
+    with tqdm(
+        desc="Looking for duplicates",
+        total=sum(each.rows for each in corpora),
+        unit=" rows",
+        unit_scale=True,
+        disable=None if progress else True,
+    ) as bar:
         for corpus in corpora:
             for group in range(corpus.groups):
                 hashes.append(np.array([pair_hash(row) for row in corpus.read(group)], dtype=np.uint64))

@@ -191,9 +191,16 @@ class StreamedCorpus:
     """
 
     def __init__(
-        self, builder: Any, split: str, name: str, addresses: list[str], digits: str, source: str, target: str,
+        self,
+        builder: Any,
+        split: str,
+        name: str,
+        addresses: list[str],
+        digits: str,
+        source: str,
+        target: str,
         patience: Patience,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name = name
         self._sides = (source, target)
         self._patience = patience
@@ -281,8 +288,14 @@ def separated_table(builder: Csv, source: str, target: str, tsv_quoting: str | N
     config: Any = builder.config
     usual = CsvConfig()
     ours = {each.name for each in fields(BuilderConfig)} | {
-        "sep", "delimiter", "names", "column_names", "header", "quoting", "features",
-    }  # fmt: skip
+        "sep",
+        "delimiter",
+        "names",
+        "column_names",
+        "header",
+        "quoting",
+        "features",
+    }
     unusual = [each.name for each in fields(CsvConfig) if getattr(config, each.name) != getattr(usual, each.name)]
     has_header = config.header in ("infer", 0) if config.names is None else config.header in ("infer", None)
     if set(unusual) - ours or not has_header or len(config.sep.encode()) != 1:

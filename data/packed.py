@@ -82,8 +82,11 @@ class PackedCache:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             if not self._is_full:
-                _log.warning("the disk of %s is full: what --packed_cache has not kept yet is read and encoded again "
-                             "in each epoch. Free some, or name another --cache_dir", self.folder)  # fmt: skip
+                _log.warning(
+                    "the disk of %s is full: what --packed_cache has not kept yet is read and encoded again "
+                    "in each epoch. Free some, or name another --cache_dir",
+                    self.folder,
+                )
             self._is_full = True
         finally:
             draft.unlink(missing_ok=True)

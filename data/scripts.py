@@ -11,8 +11,8 @@ from .notation import without_notation
 
 _LANGUAGES = {
     "Latin": "af ast az bm br bs ca ceb co cs cy da de en eo es et eu ff fi fil fo fr fy ga gd gl gn ha hr hsb ht hu "
-             "id ig is it jv ku la lb lg ln lt lv mg mi ms mt nb nds nl nn no nso ny oc pl pt qu rm rn ro rw sc scn sk "
-             "sl sm sn so sq sr ss st su sv sw tk tl tn to tr ts uz ve vi wo xh yo zu",
+    "id ig is it jv ku la lb lg ln lt lv mg mi ms mt nb nds nl nn no nso ny oc pl pt qu rm rn ro rw sc scn sk "
+    "sl sm sn so sq sr ss st su sv sw tk tl tn to tr ts uz ve vi wo xh yo zu",
     "Cyrillic": "az ba be bg bs ce cv kk ky mk mn os ru sah sr tg tt uk uz",
     "Greek": "el grc",
     "Armenian": "hy",
@@ -43,7 +43,7 @@ _LANGUAGES = {
     "Katakana": "ja",
     "Bopomofo": "zh",
     "Han": "ja ko wuu yue zh",
-}  # fmt: skip
+}
 """The languages of each script; one that stands in several rows is written in several."""
 
 _MIXED = {
@@ -56,9 +56,23 @@ _MIXED = {
 """ISO 15924 codes that are not the name of one script."""
 
 WITHOUT_SPACES = (
-    "Han", "Bopomofo", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Tai_Tham", "Tai_Le",
-    "New_Tai_Lue", "Tai_Viet", "Javanese", "Balinese", "Yi",
-)  # fmt: skip
+    "Han",
+    "Bopomofo",
+    "Hiragana",
+    "Katakana",
+    "Thai",
+    "Lao",
+    "Khmer",
+    "Myanmar",
+    "Tibetan",
+    "Tai_Tham",
+    "Tai_Le",
+    "New_Tai_Lue",
+    "Tai_Viet",
+    "Javanese",
+    "Balinese",
+    "Yi",
+)
 """Scripts whose languages put no spaces between words."""
 _DENSE = regex.compile(r"[\p{Han}\p{Hangul}\p{Hiragana}\p{Katakana}\p{Bopomofo}]", regex.VERSION1)
 _LETTERS_OF_A_DENSE_ONE = 3

@@ -102,8 +102,9 @@ class TooManyUnreadableError(CorpusError):
     """More rows of an epoch cannot be read than was allowed."""
 
 
-def build_window(read: Callable[[int], EncodedGroup], groups: int, order: Order, stream: int, epoch: int,
-                 window: int) -> Window:  # fmt: skip
+def build_window(
+    read: Callable[[int], EncodedGroup], groups: int, order: Order, stream: int, epoch: int, window: int
+) -> Window:
     """Read, shuffle and cut one window: a pure function of its arguments. `read` gives a row group by its number."""
     starts = window_starts(order, groups, stream)
     numbers = groups_of_stream(order, groups, epoch, stream)[starts[window] : starts[window + 1]]
@@ -212,8 +213,16 @@ class MicroBatches(IterableDataset[dict[str, Any]]):
 class TrainingStream:
     """Endless training batches that know where they are: the state is a few integers and is checked when restored."""
 
-    def __init__(self, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, tokenizer_id: str, limits: Limits,
-                 order: Order, cache: PackedCache | None = None, max_unreadable: float = 0.001) -> None:  # fmt: skip
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizer: PreTrainedTokenizerBase,
+        tokenizer_id: str,
+        limits: Limits,
+        order: Order,
+        cache: PackedCache | None = None,
+        max_unreadable: float = 0.001,
+    ) -> None:
         if order.streams > corpus.groups:
             raise ValueError(
                 f"{corpus.name} has {corpus.groups} row groups, too few for {order.streams} streams; "
@@ -235,9 +244,9 @@ class TrainingStream:
         self._corpus = corpus
         self._order = order
         self._read = GroupReader(corpus, tokenizer, limits, cache)
-        self._identity = _as_saved({
-            "data": corpus.fingerprint, "tokenizer": tokenizer_id, **asdict(order), **asdict(limits)
-        })  # fmt: skip
+        self._identity = _as_saved(
+            {"data": corpus.fingerprint, "tokenizer": tokenizer_id, **asdict(order), **asdict(limits)}
+        )
         self._edition = limits.edition
         self._anchors = {stream: Anchor(0, 0, 0) for stream in range(order.streams)}
         self._readers: dict[int, StreamReader] = {}
@@ -352,9 +361,11 @@ class TrainingStream:
             "edition": self._edition,
             "consumed": consumed,
             "anchors": [list(anchor) for anchor in furthest_anchors(notes)],
-            "first_epoch": [[*key, drops.kept, dict(drops.dropped), drops.places, drops.joined]
-                            for key, drops in first_epoch_windows(notes)],
-        }  # fmt: skip
+            "first_epoch": [
+                [*key, drops.kept, dict(drops.dropped), drops.places, drops.joined]
+                for key, drops in first_epoch_windows(notes)
+            ],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go to a saved position.

@@ -422,8 +422,12 @@ def record_of(value: object, source: str, target: str, where: str) -> dict[str, 
         record = inner
     elif not wanted & value.keys() and inner is not None and not isinstance(inner, dict):
         return NoPair("malformed", f"{where}: translation is {type(inner).__name__}, not an object")
-    doubled = sorted({*(record.doubled & wanted if isinstance(record, _Doubled) else ()),
-                      *(value.doubled & {"translation"} if isinstance(value, _Doubled) else ())})  # fmt: skip
+    doubled = sorted(
+        {
+            *(record.doubled & wanted if isinstance(record, _Doubled) else ()),
+            *(value.doubled & {"translation"} if isinstance(value, _Doubled) else ()),
+        }
+    )
     if doubled:
         return NoPair("malformed", f"{where}: more than one {doubled[0]}")
     return record

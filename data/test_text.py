@@ -50,9 +50,14 @@ class WithoutTestText:
         self._targets = frozenset(pair.target for pair in sides) - {""}
         self.name = f"{corpus.name} (without test text)"
         self.fingerprint = fingerprint(
-            "without test text", EDITION, corpus.fingerprint, *sorted(self._sources), "", *sorted(self._targets),
+            "without test text",
+            EDITION,
+            corpus.fingerprint,
+            *sorted(self._sources),
+            "",
+            *sorted(self._targets),
             *([user_symbols] if user_symbols else []),
-        )  # fmt: skip
+        )
         self.groups = corpus.groups
         self.rows = corpus.rows
 

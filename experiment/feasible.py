@@ -19,12 +19,20 @@ from .arguments import DataArguments
 from .task import Task
 
 AT_FAULT: dict[str, tuple[str, ...]] = {
-    "data": ("dataset", "dataset_config", "data_dir", "direction", "train_split", "extra_dirs", "weights",
-             "drop_duplicates"),
+    "data": (
+        "dataset",
+        "dataset_config",
+        "data_dir",
+        "direction",
+        "train_split",
+        "extra_dirs",
+        "weights",
+        "drop_duplicates",
+    ),
     "max_characters": ("max_tokens",),
     "source_scripts": ("check_script", "direction"),
     "target_scripts": ("check_script", "direction"),
-}  # fmt: skip
+}
 """Flags from which those parts of a stream's identity follow that are not called as their flag."""
 
 LEARNING = frozenset({"dropout", "attention_dropout", "activation_dropout", "label_smoothing"})

@@ -143,10 +143,17 @@ def guide(recipe: Recipe, flags: Sequence[str], seconds: float) -> Guidance:
     tokenizer, window, windows = first_window(corpus, arguments)
     share = window.drops.rows / max(corpus.rows, window.drops.rows)
     text = Text(
-        corpus.name, round(window.drops.kept / share), windows == 1, window.drops, len(tokenizer),
-        (float(window.sources.lengths.mean()), float(window.targets.lengths.mean())), len(window.batches) / share,
-        len(validation), no_validation, tests,
-    )  # fmt: skip
+        corpus.name,
+        round(window.drops.kept / share),
+        windows == 1,
+        window.drops,
+        len(tokenizer),
+        (float(window.sources.lengths.mean()), float(window.targets.lengths.mean())),
+        len(window.batches) / share,
+        len(validation),
+        no_validation,
+        tests,
+    )
     asked = arguments.training.max_steps if is_given("--max_steps", flags) else None
     settings |= schedule(proposal, asked or steps_of(proposal, text.batches / arguments.training.batches_per_step))
     if tests == data.test_splits:

@@ -124,26 +124,55 @@ def settings_of(found: Guidance) -> list[Line]:
     epochs = "the paper's, for base" if is_the_papers else f"about {proposal.epochs:.3g} epochs: {lies}"
     fewer = f" (this text gives {found.text.symbols:,})" if found.text.symbols < asked else ""
     return [
-        Line("network", f"d_model {model['d_model']}, d_ff {model['d_ff']:,}, {model['num_heads']} heads, "
-             f"{model['encoder_layers']} + {model['decoder_layers']} layers: "
-             f"{sum(parameters(dimensions_of(model))):,} parameters", f"{of_task}; {task.result}",
-             ("d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers")),
-        Line("vocabulary", f"{asked:,} symbols{fewer}",
-             shrunk if (proposal.place or "").startswith("below") else lies, ("vocab_size",)),
+        Line(
+            "network",
+            f"d_model {model['d_model']}, d_ff {model['d_ff']:,}, {model['num_heads']} heads, "
+            f"{model['encoder_layers']} + {model['decoder_layers']} layers: "
+            f"{sum(parameters(dimensions_of(model))):,} parameters",
+            f"{of_task}; {task.result}",
+            ("d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers"),
+        ),
+        Line(
+            "vocabulary",
+            f"{asked:,} symbols{fewer}",
+            shrunk if (proposal.place or "").startswith("below") else lies,
+            ("vocab_size",),
+        ),
         Line("dropout", f"{model['dropout']:g}", lies, ("dropout",)),
         Line("label smoothing", f"{model['label_smoothing']:g}", "section 5.4, and all tasks", ("label_smoothing",)),
-        Line("rate", f"up to {training.peak_learning_rate or 0:g} in {training.warmup_steps:,.0f} steps, then eq. 3",
-             of_task + warm_up, ("peak_learning_rate", "warmup_steps")),
-        Line("batch", f"{data.tokens_per_batch * training.batches_per_step:,} tokens a side in a step{parts}, "
-             f"{found.target_tokens_a_step:,.0f} target tokens on average", of_task,
-             ("tokens_per_batch", "batches_per_step")),
-        Line("steps", f"{steps:,}: {steps / found.steps_an_epoch:.1f} epochs of {found.steps_an_epoch:,.0f} steps",
-             epochs, ("max_steps",)),
-        Line("validation", f"every {every:,.0f} steps; training ends after {training.patience} without a better one",
-             f"{task.evaluations} in a run; the patience is not measured", ("eval_steps", "patience")),
-        Line("checkpoints", f"every {training.save_steps:,.0f} steps; of the last, the best and the average of "
-             f"{training.average_checkpoints} the best by validation", "section 6.1", ("save_steps",)),
-    ]  # fmt: skip
+        Line(
+            "rate",
+            f"up to {training.peak_learning_rate or 0:g} in {training.warmup_steps:,.0f} steps, then eq. 3",
+            of_task + warm_up,
+            ("peak_learning_rate", "warmup_steps"),
+        ),
+        Line(
+            "batch",
+            f"{data.tokens_per_batch * training.batches_per_step:,} tokens a side in a step{parts}, "
+            f"{found.target_tokens_a_step:,.0f} target tokens on average",
+            of_task,
+            ("tokens_per_batch", "batches_per_step"),
+        ),
+        Line(
+            "steps",
+            f"{steps:,}: {steps / found.steps_an_epoch:.1f} epochs of {found.steps_an_epoch:,.0f} steps",
+            epochs,
+            ("max_steps",),
+        ),
+        Line(
+            "validation",
+            f"every {every:,.0f} steps; training ends after {training.patience} without a better one",
+            f"{task.evaluations} in a run; the patience is not measured",
+            ("eval_steps", "patience"),
+        ),
+        Line(
+            "checkpoints",
+            f"every {training.save_steps:,.0f} steps; of the last, the best and the average of "
+            f"{training.average_checkpoints} the best by validation",
+            "section 6.1",
+            ("save_steps",),
+        ),
+    ]
 
 
 def of_time(found: Guidance, machine: Machine | None) -> list[str]:
@@ -274,8 +303,11 @@ def without_validation(found: Guidance) -> list[str]:
     )
     files = find_splits(Path(data.data_dir), data.source, data.target) if data.data_dir else {}
     forms = files.get(data.train_split, [])
-    if len(forms) != 1 or len(forms[0]) != 2 or any(path.suffix not in (f".{data.source}", f".{data.target}", ".gz")
-                                                    for path in forms[0]):  # fmt: skip
+    if (
+        len(forms) != 1
+        or len(forms[0]) != 2
+        or any(path.suffix not in (f".{data.source}", f".{data.target}", ".gz") for path in forms[0])
+    ):
         return [*lines, f"Or move the last {held:,} pairs of the training text there, by whatever wrote it."]
     folder = Path(str(data.data_dir))
     new = folder.with_name(f"{folder.name}-split")
@@ -287,9 +319,12 @@ def without_validation(found: Guidance) -> list[str]:
             f"{read} | tail -n {held} > {quoted(str(new / f'validation.{side}'))}",
         ]
     return [
-        *lines, f"Or the last {held:,} pairs of the training text, in a new folder:", "", *made,
+        *lines,
+        f"Or the last {held:,} pairs of the training text, in a new folder:",
+        "",
+        *made,
         f"vaswani plan --data_dir {quoted(str(new))} --direction {data.direction}",
-    ]  # fmt: skip
+    ]
 
 
 def quoted(word: Any) -> str:
@@ -300,6 +335,10 @@ def quoted(word: Any) -> str:
 def wrapped(text: str, indent: int = 0) -> list[str]:
     """Return lines of a text."""
     return textwrap.wrap(
-        text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * indent, break_long_words=False,
+        text,
+        WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
         break_on_hyphens=False,
-    )  # fmt: skip
+    )

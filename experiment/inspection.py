@@ -98,9 +98,16 @@ def count(
             lengths[side] = found
     seconds = time.monotonic() - started
     return Inspection(
-        name, vocabulary, (lengths[0], lengths[1]), drops, batches, places, seconds, (wanted, total),
+        name,
+        vocabulary,
+        (lengths[0], lengths[1]),
+        drops,
+        batches,
+        places,
+        seconds,
+        (wanted, total),
         user_symbols={symbol: (of_sources, of_targets) for symbol, (of_sources, of_targets) in uses.items()},
-    )  # fmt: skip
+    )
 
 
 def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:

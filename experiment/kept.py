@@ -55,8 +55,14 @@ def joint_tokenizer(
 
     """
     state = PartialState()
-    facts = [train.fingerprint, vocab_size, limits.facts(), data.tokenizer_pairs, seed,
-             importlib.metadata.version("tokenizers")]  # fmt: skip
+    facts = [
+        train.fingerprint,
+        vocab_size,
+        limits.facts(),
+        data.tokenizer_pairs,
+        seed,
+        importlib.metadata.version("tokenizers"),
+    ]
     if data.target == TREES:
         facts.append(TREES)
     if data.user_symbols:

@@ -114,10 +114,12 @@ def of_card(path: Path) -> list[str]:
     does = ", ".join(tasks) or ("languages " + ", ".join(listed("language")) if listed("language") else "")
     if does or texts:
         lines.append(
-            "By its card: " + "; ".join(
+            "By its card: "
+            + "; ".join(
                 [*([code(does)] if does else []), *([f"trained on {', '.join(map(code, texts))}"] if texts else [])]
-            ) + "."
-        )  # fmt: skip
+            )
+            + "."
+        )
     scores: dict[str, list[str]] = {}
     for _, text, metric in results:
         if isinstance(value := metric.get("value"), int | float):

@@ -96,9 +96,16 @@ def plan(arguments: Arguments, machine: Machine, length: int) -> Plan:
         how = (machine.gpus, sharing, training.in_16_bits, accumulates)
         costs[sharing] = Cost(memory(sum(parts), *how), traffic(sum(parts), parts.embeddings, *how))
     return Plan(
-        parts, tokens, length, training.max_steps, forward(network, tokens / length, length, length),
-        training.in_16_bits, accumulates, costs, machine,
-    )  # fmt: skip
+        parts,
+        tokens,
+        length,
+        training.max_steps,
+        forward(network, tokens / length, length, length),
+        training.in_16_bits,
+        accumulates,
+        costs,
+        machine,
+    )
 
 
 def check(machine: Machine, batches_per_step: int) -> None:
@@ -123,39 +130,52 @@ def told(found: Plan, name: str) -> str:
     hours = found.seconds / 3600
     price = machine.price_per_gpu_hour
     paid = "" if price is None else f"; at {price:g} a GPU-hour that costs {hours * machine.gpus * price:,.2f}"
-    return "\n".join([
-        f"{name}: {sum(found.parameters):,} parameters",
-        *table(
-            ("", "parameters", "share"),
-            [(part.replace("_", "-"), f"{number:,}", f"{number / sum(found.parameters):.1%}")
-             for part, number in found.parameters._asdict().items()],
-        ),
-        "",
-        f"TFLOP a step of {tokens} source and {tokens} target tokens, in pairs of {found.length} and {found.length}",
-        *table(
-            ("", "forward", "backward", "together", "share"),
-            [(name, *(f"{each * part / 1e12:.3f}" for each in (1, BACKWARD, 1 + BACKWARD)), f"{part / sum(ahead):.1%}")
-             for name, part in [*zip(OPERATIONS, ahead, strict=True), ("all", sum(ahead))]],
-        ),
-        "Matrix products; a multiplication and an addition are 2. Padding counts as tokens, and batches as full.",
-        f"The run of {found.steps:,} steps: {found.of_the_run:.3g} FLOP",
-        "",
-        f"GB in each of {machine.gpus} processes, {found.accumulates} micro-batch(es) a step each, "
-        f"{'16 bits' if found.in_16_bits else 'float32'}; activations come on top (docs/distributed.md)",
-        *table(
-            ("", "weights", "gradients", "Adam", "all", "sent a step"),
-            [(sharing, *(f"{each / 1e9:.2f}" for each in (*cost.memory, sum(cost.memory), cost.sent)))
-             for sharing, cost in found.costs.items()],
-        ),
-        "",
-        f"{machine.gpus} GPU(s) x {machine.peak_tflops:g} TFLOP/s x {machine.utilisation:.0%}, as stated: "
-        f"{found.seconds / found.steps * 1e3:,.2f} ms a step, {found.steps * found.tokens / found.seconds:,.0f} target "
-        "tokens a second",
-        *links(found),
-        f"The run takes {told_time(hours)}, {hours * machine.gpus:,.2f} GPU-hours{paid}",
-        f"Counted as the paper counts, time x peak: {found.of_the_run / machine.utilisation:.3g} FLOP",
-        "Reading text, waiting for messages, validation, translation and checkpoints are not in it.",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"{name}: {sum(found.parameters):,} parameters",
+            *table(
+                ("", "parameters", "share"),
+                [
+                    (part.replace("_", "-"), f"{number:,}", f"{number / sum(found.parameters):.1%}")
+                    for part, number in found.parameters._asdict().items()
+                ],
+            ),
+            "",
+            f"TFLOP a step of {tokens} source and {tokens} target tokens, "
+            f"in pairs of {found.length} and {found.length}",
+            *table(
+                ("", "forward", "backward", "together", "share"),
+                [
+                    (
+                        name,
+                        *(f"{each * part / 1e12:.3f}" for each in (1, BACKWARD, 1 + BACKWARD)),
+                        f"{part / sum(ahead):.1%}",
+                    )
+                    for name, part in [*zip(OPERATIONS, ahead, strict=True), ("all", sum(ahead))]
+                ],
+            ),
+            "Matrix products; a multiplication and an addition are 2. Padding counts as tokens, and batches as full.",
+            f"The run of {found.steps:,} steps: {found.of_the_run:.3g} FLOP",
+            "",
+            f"GB in each of {machine.gpus} processes, {found.accumulates} micro-batch(es) a step each, "
+            f"{'16 bits' if found.in_16_bits else 'float32'}; activations come on top (docs/distributed.md)",
+            *table(
+                ("", "weights", "gradients", "Adam", "all", "sent a step"),
+                [
+                    (sharing, *(f"{each / 1e9:.2f}" for each in (*cost.memory, sum(cost.memory), cost.sent)))
+                    for sharing, cost in found.costs.items()
+                ],
+            ),
+            "",
+            f"{machine.gpus} GPU(s) x {machine.peak_tflops:g} TFLOP/s x {machine.utilisation:.0%}, as stated: "
+            f"{found.seconds / found.steps * 1e3:,.2f} ms a step, "
+            f"{found.steps * found.tokens / found.seconds:,.0f} target tokens a second",
+            *links(found),
+            f"The run takes {told_time(hours)}, {hours * machine.gpus:,.2f} GPU-hours{paid}",
+            f"Counted as the paper counts, time x peak: {found.of_the_run / machine.utilisation:.3g} FLOP",
+            "Reading text, waiting for messages, validation, translation and checkpoints are not in it.",
+        ]
+    )
 
 
 OPERATIONS = ("attention: projections", "attention: products", "feed-forward", "logits")
@@ -165,10 +185,13 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     """Return lines of a table, the first column to the left and the others to the right."""
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
     return [
-        "  " + "  ".join(cell.rjust(width) if place else cell.ljust(width)
-                         for place, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "  "
+        + "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in [head, *rows]
-    ]  # fmt: skip
+    ]
 
 
 def links(found: Plan) -> list[str]:

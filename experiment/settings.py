@@ -63,10 +63,20 @@ TASKS = (
 epochs were not published: they lie between the others'."""
 
 GRAMMAR = Task(
-    "the built-in grammar", 200_000, "docs/results/2026-11-22-first-light.md", "measured: 98.4 BLEU",
+    "the built-in grammar",
+    200_000,
+    "docs/results/2026-11-22-first-light.md",
+    "measured: 98.4 BLEU",
     {"d_model": 256, "d_ff": 1024, "num_heads": 4, "encoder_layers": 2, "decoder_layers": 2},
-    2_000, 0.1, 2e-3, 250, 2_048, 1, 1.2, 6,
-)  # fmt: skip
+    2_000,
+    0.1,
+    2e-3,
+    250,
+    2_048,
+    1,
+    1.2,
+    6,
+)
 """The quickstart; its language is far simpler than any other of that size, so it is no row of the table."""
 
 

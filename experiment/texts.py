@@ -110,8 +110,6 @@ def scorable(corpus: Corpus, data: DataArguments, drops: Drops) -> list[Pair]:
 def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments: Arguments) -> TrainingStream:
     """Return the run's order of training."""
     data, limits = arguments.data, training_limits(arguments.data)
-    order = Order(
-        arguments.training.seed, data.tokens_per_batch, data.streams, data.window_groups, tuple(data.widths)
-    )  # fmt: skip
+    order = Order(arguments.training.seed, data.tokens_per_batch, data.streams, data.window_groups, tuple(data.widths))
     cache = packed_cache(train, tokenizer, limits, data)
     return TrainingStream(train, tokenizer, fingerprint(tokenizer), limits, order, cache, data.max_unreadable)

@@ -84,17 +84,22 @@ def measure(
 
 
 def train(
-    model: VaswaniForConditionalGeneration, training: VaswaniTrainingArguments, batches: Sequence[dict[str, Any]],
+    model: VaswaniForConditionalGeneration,
+    training: VaswaniTrainingArguments,
+    batches: Sequence[dict[str, Any]],
     seconds: float,
-) -> tuple[int, float, int, float]:  # fmt: skip
+) -> tuple[int, float, int, float]:
     """Return how many micro-batches were timed, their seconds, their target tokens, and the share of the processor."""
     device = training.device
     model.train()
     train_faster(model, device, training.bf16_throughout)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=1e-5, betas=(training.adam_beta1, training.adam_beta2), eps=training.adam_epsilon,
+        model.parameters(),
+        lr=1e-5,
+        betas=(training.adam_beta1, training.adam_beta2),
+        eps=training.adam_epsilon,
         fused=device.type in ("cpu", "cuda"),
-    )  # fmt: skip
+    )
     precision = torch.float16 if training.fp16 else torch.bfloat16
 
     def step(batch: dict[str, Any]) -> int:

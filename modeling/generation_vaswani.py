@@ -37,8 +37,13 @@ UNBOUNDED = 2**62
 PROMPTS = ("decoder_input_ids", "decoder_inputs_embeds")
 
 OF_ANOTHER_SEARCH = (
-    "penalty_alpha", "dola_layers", "diversity_penalty", "prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp"
-)  # fmt: skip
+    "penalty_alpha",
+    "dola_layers",
+    "diversity_penalty",
+    "prompt_lookup_num_tokens",
+    "assistant_early_exit",
+    "use_mtp",
+)
 """What asks for contrastive search, DoLa, groups of beams or speculation; the search of transformers with beams passes
 over it too, with a warning at most."""
 
@@ -103,9 +108,11 @@ def paper_search(
             follow(search, kwargs)
         model._has_unfinished_sequences(False, synced_gpus, device=input_ids.device)  # tells the other processes
         inputs = model.prepare_inputs_for_generation(
-            symbols(search), next_sequence_length=1 if search.length and kwargs["use_cache"] else None,
-            is_first_iteration=not search.length, **kwargs,
-        )  # fmt: skip
+            symbols(search),
+            next_sequence_length=1 if search.length and kwargs["use_cache"] else None,
+            is_first_iteration=not search.length,
+            **kwargs,
+        )
         outputs = model(**inputs, return_dict=True)
         kwargs = model._update_model_kwargs_for_generation(outputs, kwargs, is_encoder_decoder=True)
         logits = outputs.logits[:, -1]  # where weights are spread, on the last device
@@ -126,8 +133,11 @@ def paper_search(
 
     search = start(
         input_ids.view(len(encoded), beams, prompt)[:, : beams if together else 1],
-        limits, beams, int(config._pad_token_tensor), torch.promote_types(encoded.dtype, torch.float32),
-    )  # fmt: skip
+        limits,
+        beams,
+        int(config._pad_token_tensor),
+        torch.promote_types(encoded.dtype, torch.float32),
+    )
     wanted, alpha = config.num_return_sequences, config.length_penalty
     is_ended, is_cut, early = told_by(stopping.ending), told_by(stopping.cutting), config.early_stopping is True
     found = beam_search(read, search, prompt, ends, alpha, wanted, is_ended, is_cut, together, early)

@@ -64,8 +64,16 @@ def draw_attention_lines(
             draw_lines(axes, weights[head], colours[head], strokes[head], aside, strength=0.5 if together else 1.0)
         frame(axes, looking, looked_at, weights.max(axis=(0, 2)) > 0)
         if not together:
-            axes.text(axes.get_xlim()[0], 0.5, names[place], rotation=90, ha="right", va="center",
-                      color=colours[place], fontweight="bold")  # fmt: skip
+            axes.text(
+                axes.get_xlim()[0],
+                0.5,
+                names[place],
+                rotation=90,
+                ha="right",
+                va="center",
+                color=colours[place],
+                fontweight="bold",
+            )
     if together:
         handles = [
             Line2D([], [], color=colour, linestyle=stroke, linewidth=3)
@@ -104,8 +112,17 @@ def frame(axes: Axes, looking: Sequence[str], looked_at: Sequence[str], looks: N
     axes.set(xlim=(-longer / 2 - 0.5, longer / 2 + 0.5), ylim=(-0.02, 1.02))
     axes.axis("off")
     for symbols, height, end, black in (
-        (looking, 1.04, "bottom", looks), (looked_at, -0.04, "top", np.ones(len(looked_at))),
-    ):  # fmt: skip
+        (looking, 1.04, "bottom", looks),
+        (looked_at, -0.04, "top", np.ones(len(looked_at))),
+    ):
         for place, symbol, is_black in zip(places(len(symbols)), symbols, black, strict=True):
-            axes.text(float(place), height, symbol, rotation=90, ha="center", va=end,
-                      color="black" if is_black else "0.65", parse_math=False)  # fmt: skip
+            axes.text(
+                float(place),
+                height,
+                symbol,
+                rotation=90,
+                ha="center",
+                va=end,
+                color="black" if is_black else "0.65",
+                parse_math=False,
+            )

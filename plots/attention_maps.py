@@ -32,8 +32,11 @@ def draw_attention_maps(
     square = 0.3 if len(weights) == 1 else 0.2  # inches
     wide, high = max(square * len(looked_at), 1.8), max(square * len(looking), 1.2)
     longest = 0.075 * max(map(len, (*looking, *looked_at)))  # inches that a label takes
-    figure = Figure(figsize=(columns * (wide + 0.25) + longest + 1.4, rows * (high + 0.4) + longest + 0.8),
-                    dpi=110, layout="constrained")  # fmt: skip
+    figure = Figure(
+        figsize=(columns * (wide + 0.25) + longest + 1.4, rows * (high + 0.4) + longest + 0.8),
+        dpi=110,
+        layout="constrained",
+    )
     panels = figure.subplots(rows, columns, squeeze=False)
     size = 10 if len(weights) == 1 else 8
     for place, axes in enumerate(panels.flat):
@@ -45,8 +48,14 @@ def draw_attention_maps(
         axes.spines[:].set_visible(True)
         axes.spines[:].set_color("0.8")
         # A dollar sign is text here, not the beginning of a formula.
-        axes.set_xticks(range(len(looked_at)), looked_at if place < columns else [], rotation=60, ha="left",
-                        rotation_mode="anchor", parse_math=False)  # fmt: skip
+        axes.set_xticks(
+            range(len(looked_at)),
+            looked_at if place < columns else [],
+            rotation=60,
+            ha="left",
+            rotation_mode="anchor",
+            parse_math=False,
+        )
         axes.set_yticks(range(len(looking)), looking if place % columns == 0 else [], parse_math=False)
         axes.xaxis.tick_top()
         axes.set_xlabel(names[place], fontsize=size + 1, labelpad=3)

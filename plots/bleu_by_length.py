@@ -37,21 +37,36 @@ def draw_bleu_by_length(outputs: Mapping[str, Sequence[Bucket]], unit: str = "wo
     lines = []
     for number, found in enumerate(outputs.values()):
         beside = (number - (len(outputs) - 1) / 2) * min(0.16, 0.6 / len(outputs))
-        lines.append(above.errorbar(
-            places + beside, [each.bleu for each in found], yerr=[each.interval for each in found],
-            marker="o", markersize=5, capsize=3, elinewidth=1,
-        ))  # fmt: skip
+        lines.append(
+            above.errorbar(
+                places + beside,
+                [each.bleu for each in found],
+                yerr=[each.interval for each in found],
+                marker="o",
+                markersize=5,
+                capsize=3,
+                elinewidth=1,
+            )
+        )
     below.bar(places, [each.sentences for each in buckets], color="0.75", width=0.7)
     for place, each in zip(places, buckets, strict=True):
-        below.annotate(f"{each.sentences:,}", (float(place), each.sentences), xytext=(0, 2),
-                       textcoords="offset points", ha="center", va="bottom", fontsize=8)  # fmt: skip
+        below.annotate(
+            f"{each.sentences:,}",
+            (float(place), each.sentences),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+        )
     above.set(ylabel="sacreBLEU, 95% interval", title="BLEU by length of the source")
     above.set_ylim(bottom=0)
     above.grid(axis="y")
     below.set(ylabel="sentences", xlabel=f"{unit} of the source")
     below.margins(y=0.25)
-    below.set_xticks(places, [str(b.shortest) if b.shortest == b.longest else f"{b.shortest}–{b.longest}"
-                              for b in buckets])  # fmt: skip
+    below.set_xticks(
+        places, [str(b.shortest) if b.shortest == b.longest else f"{b.shortest}–{b.longest}" for b in buckets]
+    )
     if len(outputs) > 1:
         name_lines(above, lines, list(outputs), loc="lower left")
     return figure

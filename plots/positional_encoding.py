@@ -23,9 +23,14 @@ def draw_positional_encoding(encoding: NDArray[np.floating]) -> Figure:
     ):
         axes = panels[name]
         image = axes.imshow(
-            encoding[:, first::step], cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto", interpolation="nearest",
+            encoding[:, first::step],
+            cmap="RdBu_r",
+            vmin=-1,
+            vmax=1,
+            aspect="auto",
+            interpolation="nearest",
             extent=(-0.5, d_model - 0.5, len(encoding) - 0.5, -0.5),
-        )  # fmt: skip
+        )
         axes.set_title(said)
         axes.set_xlabel("depth (dimension)")
         axes.set_ylabel("" if name == "cosines" else "position")

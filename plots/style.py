@@ -22,9 +22,19 @@ LINES: tuple[Literal["-", "--", ":"], ...] = ("-", "--", ":")
 """For the ninth line and its like, whose colour another one has."""
 
 OTHER_SCRIPTS = (
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "WenQuanYi Zen Hei", "Droid Sans Fallback", "PingFang SC",
-    "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", "Noto Sans Devanagari", "Noto Sans Thai", "Arial Unicode MS",
-)  # fmt: skip
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Arial Unicode MS",
+)
 """Fonts for letters that matplotlib's own has not; those that are installed are asked in turn."""
 
 STYLE: dict[str, Any] = {

@@ -29,17 +29,26 @@ def draw_table3(rows: Sequence[Difference]) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True)
     places = range(len(rows))
     panels = (
-        (left, "nats a symbol, less base (left is better)",
-         [(row.loss, row.loss_error, row.paper_loss) for row in rows]),
-        (right, "BLEU, less base (right is better)",
-         [(row.bleu, row.bleu_error, row.paper_bleu) for row in rows]),
-    )  # fmt: skip
+        (
+            left,
+            "nats a symbol, less base (left is better)",
+            [(row.loss, row.loss_error, row.paper_loss) for row in rows],
+        ),
+        (right, "BLEU, less base (right is better)", [(row.bleu, row.bleu_error, row.paper_bleu) for row in rows]),
+    )
     for axes, label, values in panels:
         here, errors, paper = zip(*values, strict=True)
         axes.axvline(0, color="0.5", linewidth=1)
         widths = None if errors[0] is None else [2 * error for error in errors]
-        axes.errorbar(here, places, xerr=widths, fmt="o", color=COLOURS[0], capsize=2,
-                      label="here" if widths is None else "here, ± two standard errors")  # fmt: skip
+        axes.errorbar(
+            here,
+            places,
+            xerr=widths,
+            fmt="o",
+            color=COLOURS[0],
+            capsize=2,
+            label="here" if widths is None else "here, ± two standard errors",
+        )
         axes.plot(paper, places, "D", color=COLOURS[1], fillstyle="none", label="the paper")
         axes.set_xlabel(label)
         axes.grid(axis="x")

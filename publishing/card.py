@@ -104,15 +104,19 @@ def evaluation(data: dict[str, Any], measured: dict[str, Any]) -> list[EvalResul
     return [
         EvalResult(
             task_type="parsing" if parses(data) else "translation",
-            task_name="Parsing" if parses(data) else f"Translation {data['direction']}", dataset_type=dataset,
+            task_name="Parsing" if parses(data) else f"Translation {data['direction']}",
+            dataset_type=dataset,
             dataset_name=" ".join(filter(None, [dataset, data["dataset_config"]])),
-            dataset_config=data["dataset_config"], dataset_split=split, metric_type=_METRICS.get(kind, kind),
-            metric_value=round(each["value"], 2), metric_name=each["name"],
+            dataset_config=data["dataset_config"],
+            dataset_split=split,
+            metric_type=_METRICS.get(kind, kind),
+            metric_value=round(each["value"], 2),
+            metric_name=each["name"],
             metric_args={"signature": each["signature"]},
         )
         for split, scores in measured["test"].items()
         for kind, each in scores.items()
-    ]  # fmt: skip
+    ]
 
 
 def parses(data: dict[str, Any]) -> bool:

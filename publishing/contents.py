@@ -13,9 +13,18 @@ HISTORY = "history.json"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 VOCABULARIES = ("tokenizer.json", "vocab.json", "*.spm")
 _PATTERNS = (
-    "config.json", "generation_config.json", *WEIGHTS, "curve.png", HISTORY, "tokenizer_config.json",
-    "special_tokens_map.json", "added_tokens.json", *VOCABULARIES, "merges.txt", "chat_template.jinja",
-)  # fmt: skip
+    "config.json",
+    "generation_config.json",
+    *WEIGHTS,
+    "curve.png",
+    HISTORY,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    *VOCABULARIES,
+    "merges.txt",
+    "chat_template.jinja",
+)
 
 
 def contents(folder: Path) -> list[Path]:

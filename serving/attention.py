@@ -93,9 +93,11 @@ def source_attention(
         for first in range(0, len(rows), together):
             some = slice(first, first + together)
             network(
-                encoder_outputs=BaseModelOutput(encoded[rows[some]]), attention_mask=mask[rows[some]],
-                decoder_input_ids=symbols[some], use_cache=False,
-            )  # fmt: skip
+                encoder_outputs=BaseModelOutput(encoded[rows[some]]),
+                attention_mask=mask[rows[some]],
+                decoder_input_ids=symbols[some],
+                use_cache=False,
+            )
     return torch.cat(found)
 
 

@@ -79,12 +79,15 @@ def translate_corpus(
             alignments = {place: each for _, part in parts for place, each in part.items()}
             yield [
                 Line(
-                    number + place + 1, line, lengths[place], lengths[place] > translator.max_tokens,
+                    number + place + 1,
+                    line,
+                    lengths[place],
+                    lengths[place] > translator.max_tokens,
                     hypotheses.get(place, BLANK),
                     None if translator.align is None else alignments.get(place, [""]),
                 )
                 for place, line in enumerate(lines)
-            ]  # fmt: skip
+            ]
             number += len(lines)
             bar.update(number - bar.n)  # blank lines, and the other processes'
 

@@ -112,9 +112,13 @@ def build_page(
                     label="Translation", lines=3, interactive=False, buttons=["copy"], elem_id="translation"
                 )
                 table = gr.Dataframe(
-                    headers=["score", "translation"], label="n best: log P over the length penalty",
-                    interactive=False, wrap=True, column_widths=["20%", "80%"], elem_id="n_best",
-                )  # fmt: skip
+                    headers=["score", "translation"],
+                    label="n best: log P over the length penalty",
+                    interactive=False,
+                    wrap=True,
+                    column_widths=["20%", "80%"],
+                    elem_id="n_best",
+                )
         gr.Markdown("### Where each symbol of the translation looked in the source")
         with gr.Row():
             layers, heads = ([MEAN, *map(str, range(1, count + 1))] for count in weights([0], [0]).shape[:2])
@@ -123,9 +127,11 @@ def build_page(
         picture = gr.Plot(show_label=False, elem_id="attention")
         one_at_a_time: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
         asked: dict[str, Any] = {
-            "fn": translate, "inputs": [text, beams, n_best, layer, head], "outputs": [best, table, picture, shown],
+            "fn": translate,
+            "inputs": [text, beams, n_best, layer, head],
+            "outputs": [best, table, picture, shown],
             **one_at_a_time,
-        }  # fmt: skip
+        }
         button.click(**asked, api_name="translate")
         text.submit(**asked, api_visibility="private")
         for choice in (layer, head):

@@ -22,9 +22,16 @@ from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniForConditionalGeneration
 
 TEXTS = (
-    "config.json", GENERATION_CONFIG_NAME, "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
-    "special_tokens_map.json", "added_tokens.json", "vocab.json", "shared_vocabulary.json",
-)  # fmt: skip
+    "config.json",
+    GENERATION_CONFIG_NAME,
+    "model.safetensors.index.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "shared_vocabulary.json",
+)
 WEIGHTS = (".safetensors", ".bin", ".onnx", ".spm")
 
 

@@ -135,9 +135,13 @@ def export(
     with torch.no_grad():
         source = EncoderGraph(model)(input_ids, mask)
         write(
-            EncoderGraph(model), (input_ids, mask), folder / "encoder.onnx",
-            ["input_ids", "attention_mask"], [f"source.{name}" for name in names], (of_source, of_source),
-        )  # fmt: skip
+            EncoderGraph(model),
+            (input_ids, mask),
+            folder / "encoder.onnx",
+            ["input_ids", "attention_mask"],
+            [f"source.{name}" for name in names],
+            (of_source, of_source),
+        )
         write(
             DecoderGraph(model),
             (torch.full((2, 3), 4), torch.zeros(2, 3, dtype=torch.int64), mask, source, empty(model.config, 5, 4)),
@@ -145,10 +149,13 @@ def export(
             ["symbols", "rows", "attention_mask", *(f"{kind}.{name}" for kind in ("source", "past") for name in names)],
             ["log_p", *(f"present.{name}" for name in names)],
             (
-                {0: batch, 1: hypotheses}, {0: batch, 1: hypotheses}, of_source,
-                [{0: batch, 2: length}] * len(names), [{0: before, 2: past}] * len(names),
+                {0: batch, 1: hypotheses},
+                {0: batch, 1: hypotheses},
+                of_source,
+                [{0: batch, 2: length}] * len(names),
+                [{0: before, 2: past}] * len(names),
             ),
-        )  # fmt: skip
+        )
     if quantization == "int8":
         for name in ("encoder.onnx", "decoder.onnx"):
             quantize(folder / name)
@@ -167,9 +174,15 @@ def write(
         # Traced apart: left to the exporter, a dimension that the code fixes would be fixed in the file without a word.
         program = torch.export.export(graph, example, dynamic_shapes=dimensions)
         torch.onnx.export(
-            program, (), file, input_names=inputs, output_names=outputs, dynamic_shapes=dimensions,
-            external_data=False, verbose=False,
-        )  # fmt: skip
+            program,
+            (),
+            file,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=dimensions,
+            external_data=False,
+            verbose=False,
+        )
     onnx.checker.check_model(file, full_check=True)
 
 

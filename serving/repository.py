@@ -24,10 +24,20 @@ _SECONDS = 10.0
 """To wait for the first answer."""
 
 SETTINGS = (
-    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "source.spm",
-    "target.spm", "shared_vocabulary.json",
-)  # fmt: skip
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "source.spm",
+    "target.spm",
+    "shared_vocabulary.json",
+)
 """Small files: what a network is, and its tokenizer."""
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 EXPORTED = ("model.bin", "encoder.onnx", "decoder.onnx")

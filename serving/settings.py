@@ -15,14 +15,26 @@ ONLY_IN_GENERATE: dict[str, tuple[Any, ...]] = {
     "min_length": (None, 0, 1),  # the start symbol counts
     **dict.fromkeys(
         (
-            "min_new_tokens", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "diversity_penalty",
-            "exponential_decay_length_penalty", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens",
-            "sequence_bias", "forced_bos_token_id", "forced_eos_token_id", "force_words_ids", "constraints",
-            "stop_strings", "max_time", "watermarking_config",
+            "min_new_tokens",
+            "no_repeat_ngram_size",
+            "encoder_no_repeat_ngram_size",
+            "diversity_penalty",
+            "exponential_decay_length_penalty",
+            "bad_words_ids",
+            "suppress_tokens",
+            "begin_suppress_tokens",
+            "sequence_bias",
+            "forced_bos_token_id",
+            "forced_eos_token_id",
+            "force_words_ids",
+            "constraints",
+            "stop_strings",
+            "max_time",
+            "watermarking_config",
         ),
         _OFF,
     ),
-}  # fmt: skip
+}
 """Settings that change translations and that no other search knows, with the values at which they change nothing."""
 
 
@@ -58,9 +70,7 @@ def settings(generation: GenerationConfig | None, where: str | Path | None) -> S
             f"{where} sets {', '.join(beyond)} in generation_config.json, which only generate obeys; take it out of "
             "there, or translate by torch with this one model"
         )
-    start, ends, padding = (
-        getattr(generation, f"{name}_token_id", None) for name in ("decoder_start", "eos", "pad")
-    )  # fmt: skip
+    start, ends, padding = (getattr(generation, f"{name}_token_id", None) for name in ("decoder_start", "eos", "pad"))
     if start is None or ends is None:
         raise ValueError(
             f"{where} has decoder_start_token_id {start} and eos_token_id {ends}: translations need a start and an "

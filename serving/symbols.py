@@ -31,5 +31,7 @@ def spelled(tokenizer: PreTrainedTokenizerBase, symbol: int, text: str) -> str:
 def symbols_as_words(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[str]:
     """Return each symbol as it stands in a picture: words plainly, and what goes on with a word behind a dot."""
     symbols = symbols_as_text(tokenizer, ids)
-    return [each.removeprefix("▁") or "▁" if each.startswith("▁") or not each[:1].isalnum() else f"·{each}"
-            for each in symbols]  # fmt: skip
+    return [
+        each.removeprefix("▁") or "▁" if each.startswith("▁") or not each[:1].isalnum() else f"·{each}"
+        for each in symbols
+    ]

@@ -64,10 +64,18 @@ def number_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def numbered_stream(
-    corpus: NumberedCorpus, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0, budget: int = 64, streams: int = 1,
-    window_groups: int = 2, limits: Limits = LIMITS, cache: PackedCache | None = None, max_unreadable: float = 0.001,
+    corpus: NumberedCorpus,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    seed: int = 0,
+    budget: int = 64,
+    streams: int = 1,
+    window_groups: int = 2,
+    limits: Limits = LIMITS,
+    cache: PackedCache | None = None,
+    max_unreadable: float = 0.001,
     widths: tuple[int, ...] = (),
-) -> TrainingStream:  # fmt: skip
+) -> TrainingStream:
     """A training stream over numbers."""
     order = Order(seed=seed, tokens_per_batch=budget, streams=streams, window_groups=window_groups, widths=widths)
     return TrainingStream(corpus, tokenizer, fingerprint(tokenizer), limits, order, cache, max_unreadable)

@@ -40,9 +40,12 @@ class Forks:
         paths = os.pathsep.join([str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
         environment = os.environ | {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "PYTHONPATH": paths}
         self._origin = subprocess.Popen(
-            [sys.executable, __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, __file__],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
     def run(
         self, function: Callable[..., None], *args: Any, kind: str, folder: Path, processes: int = 2, code: int = 0
@@ -75,10 +78,13 @@ def fork(work: Work, rank: int) -> int:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.environ |= {
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(work.port),
-        "WORLD_SIZE": str(work.processes), "LOCAL_WORLD_SIZE": str(work.processes),
-        "RANK": str(rank), "LOCAL_RANK": str(rank),
-    }  # fmt: skip
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(work.port),
+        "WORLD_SIZE": str(work.processes),
+        "LOCAL_WORLD_SIZE": str(work.processes),
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+    }
 
     from sharding_on_cpu import on_cpu
 

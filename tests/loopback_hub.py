@@ -124,9 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "short":  # a proxy that lost the end and says so nowhere
             length //= 2
         headers = {
-            "Content-Length": length, "ETag": f'"{hub.entry(path)["oid"]}"', "X-Repo-Commit": hub.commit,
+            "Content-Length": length,
+            "ETag": f'"{hub.entry(path)["oid"]}"',
+            "X-Repo-Commit": hub.commit,
             "Accept-Ranges": "bytes",
-        }  # fmt: skip
+        }
         if span:
             headers["Content-Range"] = f"bytes {start}-{end}/{size}"
         for key, value in headers.items():

@@ -262,9 +262,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _info(self, kind: str, name: str, revision: str | None) -> None:
         sha, files = self._files(kind, name, revision or "main")
         content: dict[str, Any] = {
-            "id": name, "modelId": name, "sha": sha, "private": self._find(kind, name).private, "tags": [],
+            "id": name,
+            "modelId": name,
+            "sha": sha,
+            "private": self._find(kind, name).private,
+            "tags": [],
             "siblings": [{"rfilename": path} for path in sorted(files)],
-        }  # fmt: skip
+        }
         if b"---" in (card := files.get("README.md", b"")):
             content["cardData"] = RepoCard(card.decode()).data.to_dict()
         if "config.json" in files:

@@ -29,16 +29,29 @@ SAVE_STEPS = 4
 RECIPE = Recipe(
     "A run of two or three epochs.",
     model={
-        "vocab_size": 300, "d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1,
+        "vocab_size": 300,
+        "d_model": 16,
+        "d_ff": 32,
+        "num_heads": 2,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
         "dropout": 0.0,
     },
     data={"validation_split": "val", "tokens_per_batch": 128, "max_tokens": 64, "drop_duplicates": True},
     training={
-        "output_dir": "named on the command line", "resume": True, "batches_per_step": B, "max_steps": STEPS,
-        "save_steps": SAVE_STEPS, "eval_steps": STEPS, "warmup_steps": 3, "logging_steps": 1, "average_checkpoints": 1,
-        "report_to": "none", "disable_tqdm": True,
+        "output_dir": "named on the command line",
+        "resume": True,
+        "batches_per_step": B,
+        "max_steps": STEPS,
+        "save_steps": SAVE_STEPS,
+        "eval_steps": STEPS,
+        "warmup_steps": 3,
+        "logging_steps": 1,
+        "average_checkpoints": 1,
+        "report_to": "none",
+        "disable_tqdm": True,
     },
-)  # fmt: skip
+)
 
 
 class Taken(NamedTuple):

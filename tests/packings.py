@@ -22,5 +22,9 @@ def by_arrow(codec: str) -> Callable[[bytes], bytes]:
 
 
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": by_arrow("zstd"), ".lz4": by_arrow("lz4"),
-}  # fmt: skip
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": by_arrow("zstd"),
+    ".lz4": by_arrow("lz4"),
+}

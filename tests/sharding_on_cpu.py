@@ -32,8 +32,10 @@ def on_cpu(kind: str, folder: Path, **of_deepspeed: Any) -> None:
     PartialState._prepare_backend = lambda *_, **__: ("gloo", DistributedType.MULTI_GPU)
     if kind == "fsdp":
         os.environ |= {
-            "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
-        }  # fmt: skip
+            "ACCELERATE_USE_FSDP": "true",
+            "FSDP_VERSION": "2",
+            "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+        }
         return
     os.environ["DS_ACCELERATOR"] = "cpu"
     # DeepSpeed would compile its own operations for processors anew at every start, and gloo does as well.

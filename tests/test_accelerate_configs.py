@@ -190,8 +190,11 @@ def test_deepspeed_takes_its_numbers_from_the_flags(name: str) -> None:
     held = plugin.deepspeed_config
     assert plugin.zero_stage == promised.stage
     automatic = (
-        "train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "gradient_clipping",
-    )  # fmt: skip
+        "train_batch_size",
+        "train_micro_batch_size_per_gpu",
+        "gradient_accumulation_steps",
+        "gradient_clipping",
+    )
     assert {held[key] for key in automatic} == {"auto"}
     assert held["data_types"]["grad_accum_dtype"] == held["communication_data_type"] == "fp32"
     assert not held.keys() & {"optimizer", "scheduler", "bf16", "fp16"}
@@ -216,11 +219,28 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 FLAGS = {
-    "direction": "en-de", "vocab_size": 280, "d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1,
-    "decoder_layers": 1, "dropout": 0, "tokens_per_batch": 128, "max_tokens": 64, "max_steps": 12, "eval_steps": 6,
-    "save_steps": 6, "logging_steps": 1, "batches_per_step": 2, "test_splits": "test", "test_beams": 2,
-    "report_to": "none", "dataloader_num_workers": 0, "average_checkpoints": 1, "peak_learning_rate": 1e-3,
-}  # fmt: skip
+    "direction": "en-de",
+    "vocab_size": 280,
+    "d_model": 16,
+    "d_ff": 32,
+    "num_heads": 2,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "dropout": 0,
+    "tokens_per_batch": 128,
+    "max_tokens": 64,
+    "max_steps": 12,
+    "eval_steps": 6,
+    "save_steps": 6,
+    "logging_steps": 1,
+    "batches_per_step": 2,
+    "test_splits": "test",
+    "test_beams": 2,
+    "report_to": "none",
+    "dataloader_num_workers": 0,
+    "average_checkpoints": 1,
+    "peak_learning_rate": 1e-3,
+}
 
 
 def command(text: Path, folder: Path, *launcher: str, bf16: bool = False) -> list[str]:
@@ -297,8 +317,9 @@ def test_single_gpu_does_on_a_processor_what_it_does_on_a_gpu_where_that_is_aske
     assert "exit status 78" in refused.stderr
     done = run(
         command(text, tmp_path / "run", *launcher, "--cpu"),
-        TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "compiled"), TORCH_LOGS="recompiles",
-    )  # fmt: skip
+        TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "compiled"),
+        TORCH_LOGS="recompiles",
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "1 process(es) on cpu, each accumulates 2; bf16 beside float32 weights, compiled by inductor;" in done.stdout
     assert (tmp_path / "compiled").exists()
@@ -421,9 +442,13 @@ def programs(folder: Path, **written: str) -> str:
 def of_slurm(gpus: int, nodes: str, job: int = 1234) -> dict[str, str]:
     """What Slurm says to a batch script of a job on two nodes."""
     return {
-        "SLURM_JOB_NODELIST": "nodes-of-the-job", "SLURM_JOB_ID": str(job), "SLURM_NNODES": "2", "NODES": nodes,
-        "SLURM_GPUS_ON_NODE": str(gpus), "SLURM_CPUS_PER_TASK": "64",
-    }  # fmt: skip
+        "SLURM_JOB_NODELIST": "nodes-of-the-job",
+        "SLURM_JOB_ID": str(job),
+        "SLURM_NNODES": "2",
+        "NODES": nodes,
+        "SLURM_GPUS_ON_NODE": str(gpus),
+        "SLURM_CPUS_PER_TASK": "64",
+    }
 
 
 def assert_meeting(seen: Path, main: str, config: str, variables: list[dict[str, str]]) -> None:
@@ -518,10 +543,16 @@ def test_the_job_for_kubeflow_holds_what_its_operator_asks_for(tmp_path: Path) -
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
         # What the operator adds to the pod, by its source (pkg/controller.v1/pytorch/envvar.go of 1.9).
         added = {
-            "PET_NNODES": "2", "PET_NPROC_PER_NODE": job["spec"]["nprocPerNode"], "PET_NODE_RANK": str(rank),
-            "PET_MASTER_ADDR": "vaswani-master-0", "PET_MASTER_PORT": port, "MASTER_ADDR": "vaswani-master-0",
-            "MASTER_PORT": port, "WORLD_SIZE": "16", "RANK": str(rank),
-        }  # fmt: skip
+            "PET_NNODES": "2",
+            "PET_NPROC_PER_NODE": job["spec"]["nprocPerNode"],
+            "PET_NODE_RANK": str(rank),
+            "PET_MASTER_ADDR": "vaswani-master-0",
+            "PET_MASTER_PORT": port,
+            "MASTER_ADDR": "vaswani-master-0",
+            "MASTER_PORT": port,
+            "WORLD_SIZE": "16",
+            "RANK": str(rank),
+        }
         given.append(added)
         own = {variable["name"]: variable["value"] for variable in container["env"]}
         variables = added | own | {"PATH": path, "SEEN": str(tmp_path / "seen"), "SLURM_NODEID": ""}

@@ -35,9 +35,17 @@ def looking_ahead(places: list[int], symbols: int) -> VaswaniForConditionalGener
     All that it knows of a symbol is its position. In each layer one head looks, and the other one sees all alike.
     """
     config = VaswaniConfig(
-        vocab_size=symbols, d_model=64, d_ff=8, num_heads=2, d_k=64, d_v=8, encoder_layers=1,
-        decoder_layers=len(places), positions="learned", max_positions=63,
-    )  # fmt: skip
+        vocab_size=symbols,
+        d_model=64,
+        d_ff=8,
+        num_heads=2,
+        d_k=64,
+        d_v=8,
+        encoder_layers=1,
+        decoder_layers=len(places),
+        positions="learned",
+        max_positions=63,
+    )
     model = VaswaniForConditionalGeneration(config).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -147,10 +155,19 @@ def test_no_weights_are_kept_and_no_source_is_read_twice(
 
 def test_a_network_of_another_kind_aligns_too(toy_tokenizer: PreTrainedTokenizerFast) -> None:
     config = MarianConfig(
-        vocab_size=len(toy_tokenizer), d_model=16, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, pad_token_id=1, eos_token_id=3,
-        decoder_start_token_id=2, init_std=1.0,
-    )  # fmt: skip
+        vocab_size=len(toy_tokenizer),
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        pad_token_id=1,
+        eos_token_id=3,
+        decoder_start_token_id=2,
+        init_std=1.0,
+    )
     model = MarianMTModel(config).eval()
     sources, targets = (toy_tokenizer(texts).input_ids for texts in (SOURCES, TARGETS))
     with torch.inference_mode():

@@ -168,9 +168,16 @@ def test_validations_that_did_not_measure_the_metric_of_now_are_not_compared_and
         return {"loss": 1.0, "perplexity": math.e, "bleu": 1.0, "chrf": 20.0}
 
     _, trainer, _ = train(
-        tmp_path, tokenizer, evaluate=evaluate, checkpoint=tmp_path / "checkpoint-2", eval_strategy="steps",
-        eval_steps=1, save_steps=1, max_steps=4, metric_for_best_model="chrf",
-    )  # fmt: skip
+        tmp_path,
+        tokenizer,
+        evaluate=evaluate,
+        checkpoint=tmp_path / "checkpoint-2",
+        eval_strategy="steps",
+        eval_steps=1,
+        save_steps=1,
+        max_steps=4,
+        metric_for_best_model="chrf",
+    )
     assert trainer.state.best_global_step == 3
     assert "2 validation(s) before checkpoint-2 did not measure chrF, and are not compared with those" in caplog.text
 
@@ -188,7 +195,7 @@ def test_validations_that_did_not_measure_the_metric_of_now_are_not_compared_and
         ("loss", {"last": (8.0, 6.0), "best": (8.5, 7.0), "mean": (0.0, 5.5)}, "mean", "loss"),
         ("bleu", {"last": (8.0, 6.0)}, "last", "bleu"),
     ],
-)  # fmt: skip
+)
 def test_the_choice_among_candidates_says_what_decided(
     metric: str, scores: dict[str, tuple[float, float]], chosen: str, by: str
 ) -> None:
@@ -208,11 +215,27 @@ def test_a_run_without_a_point_of_bleu_learns_on_and_says_by_what_it_chose(tmp_p
             lines = "".join("".join(draw.choices("abcdef", k=8)) + "\n" for _ in range(size))
             (tmp_path / f"{split}.{language}").write_text(lines, encoding="utf-8")
     flags = {
-        "data_dir": tmp_path, "direction": "en-zz", "output_dir": tmp_path / "run", "vocab_size": 300, "d_model": 16,
-        "d_ff": 32, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1, "tokens_per_batch": 256, "max_steps": 12,
-        "warmup_steps": 20, "eval_steps": 2, "save_steps": 2, "patience": 2, "average_checkpoints": 3, "bf16": False,
-        "report_to": "none", "dataloader_num_workers": 0, "test_beams": 1,
-    }  # fmt: skip
+        "data_dir": tmp_path,
+        "direction": "en-zz",
+        "output_dir": tmp_path / "run",
+        "vocab_size": 300,
+        "d_model": 16,
+        "d_ff": 32,
+        "num_heads": 2,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "tokens_per_batch": 256,
+        "max_steps": 12,
+        "warmup_steps": 20,
+        "eval_steps": 2,
+        "save_steps": 2,
+        "patience": 2,
+        "average_checkpoints": 3,
+        "bf16": False,
+        "report_to": "none",
+        "dataloader_num_workers": 0,
+        "test_beams": 1,
+    }
     command = [sys.executable, str(ROOT / "recipes" / "multi30k.py")]
     command += [word for name, value in flags.items() for word in (f"--{name}", str(value))]
     done = subprocess.run(

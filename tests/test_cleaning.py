@@ -273,14 +273,21 @@ def test_notation_never_decides(expected: str, came: str, pieces: list[str]) -> 
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        ("ja", "``os.path``を使う"), ("ja", "関数`foo`は`bar`を返す"), ("zh", "错误：uname 失败"),
+        ("ja", "``os.path``を使う"),
+        ("ja", "関数`foo`は`bar`を返す"),
+        ("zh", "错误：uname 失败"),
         ("zh", "由 Jane Doe 贡献。"),
-        ("ko", "버퍼(buffer protocol)"), ("ru", "Джейн Доу (Jane Catherine Doe)"), ("uk", "B<cat>(1) читає I<файл>"),
-        ("ja", "Unix と Windows の違い"), ("el", "ο τύπος ``dict[str, Any]``"), ("zh", "见https://x.org/a/long/page。"),
-        ("de", "α``alpha``βγ is Griechisch"), ("en", "the letter ``ж`` of Cyrillic"), ("ja",
-        "定義（a definition of it）"),
+        ("ko", "버퍼(buffer protocol)"),
+        ("ru", "Джейн Доу (Jane Catherine Doe)"),
+        ("uk", "B<cat>(1) читає I<файл>"),
+        ("ja", "Unix と Windows の違い"),
+        ("el", "ο τύπος ``dict[str, Any]``"),
+        ("zh", "见https://x.org/a/long/page。"),
+        ("de", "α``alpha``βγ is Griechisch"),
+        ("en", "the letter ``ж`` of Cyrillic"),
+        ("ja", "定義（a definition of it）"),
     ],
-)  # fmt: skip
+)
 def test_a_sentence_around_names_and_code_is_kept(language: str, text: str) -> None:
     assert is_written_in(text, scripts_of(language))
 
@@ -288,14 +295,20 @@ def test_a_sentence_around_names_and_code_is_kept(language: str, text: str) -> N
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        ("ja", "Use ``os.path`` or `ls` here"), ("ru", "See https://x.org/страница for more"),
+        ("ja", "Use ``os.path`` or `ls` here"),
+        ("ru", "See https://x.org/страница for more"),
         ("ru", "(not translated)"),
-        ("en", "Файл ``/etc/long_name.conf`` в каталоге ``os.path.join``"), ("de", "``contextlib.suppress``を使う"),
-        ("uk", "don`t use it, won`t work"), ("zh", "``Hello'' he said, and ``bye''"), ("ja", "a < b and b > c"),
-        ("ko", "ファイル`x`です"), ("fr", "Удалить B<пакет> сейчас"), ("ar", "100% of the e-mail"), ("el",
-        "The word γάτα means cat"),
+        ("en", "Файл ``/etc/long_name.conf`` в каталоге ``os.path.join``"),
+        ("de", "``contextlib.suppress``を使う"),
+        ("uk", "don`t use it, won`t work"),
+        ("zh", "``Hello'' he said, and ``bye''"),
+        ("ja", "a < b and b > c"),
+        ("ko", "ファイル`x`です"),
+        ("fr", "Удалить B<пакет> сейчас"),
+        ("ar", "100% of the e-mail"),
+        ("el", "The word γάτα means cat"),
     ],
-)  # fmt: skip
+)
 def test_another_language_around_code_is_noticed(language: str, text: str) -> None:
     assert not is_written_in(text, scripts_of(language))
 

@@ -159,9 +159,11 @@ def test_a_file_that_a_killed_command_left_is_in_nobodys_way(folder: Path, tmp_p
 
 def test_ctrl_c_ends_in_a_line(folder: Path, tmp_path: Path) -> None:
     started = subprocess.Popen(
-        [VASWANI, "translate", folder, "--output", tmp_path / "out"], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+        [VASWANI, "translate", folder, "--output", tmp_path / "out"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's job in the background
-    )  # fmt: skip
+    )
     while not any(tmp_path.iterdir()):
         assert started.poll() is None
     started.send_signal(signal.SIGINT)

@@ -37,9 +37,18 @@ def stream(widths: tuple[int, ...] = WIDTHS) -> TrainingStream:
 def losses(folder: Path, source: TrainingStream, *, dropout: float = 0.0, **changes: Any) -> list[float]:
     """The loss of every step."""
     arguments = VaswaniTrainingArguments(
-        output_dir=str(folder), max_steps=STEPS, warmup_steps=4, eval_strategy="no", save_strategy="no",
-        logging_steps=1, dataloader_num_workers=0, report_to="none", disable_tqdm=True, seed=7, **changes,
-    )  # fmt: skip
+        output_dir=str(folder),
+        max_steps=STEPS,
+        warmup_steps=4,
+        eval_strategy="no",
+        save_strategy="no",
+        logging_steps=1,
+        dataloader_num_workers=0,
+        report_to="none",
+        disable_tqdm=True,
+        seed=7,
+        **changes,
+    )
     trainer = VaswaniTrainer(network(dropout), arguments, source, lambda _: {}, number_tokenizer())
     trainer.train_from(None)
     return [log["loss"] for log in trainer.state.log_history if "loss" in log]

@@ -33,10 +33,15 @@ from vaswani.data.pairs import CorpusError, Pair
 
 TEXT = "the cat sat\nthe dog sat by the door\n"
 SCRIPTS = [
-    "Ein größerer Satz – „ja“.\nUnd noch einer.\n", "Привет, мир. Как дела?\n", "今天天气很好，我们去公园。\n\n",
-    "日本語の文です。\n안녕하세요 세계, 오늘은\n", "नमस्ते दुनिया, यह एक वाक्य है।\n", "שלום עולם, מה שלומך\n",
-    "สวัสดี ชาวโลก\n", "hi\n",
-]  # fmt: skip
+    "Ein größerer Satz – „ja“.\nUnd noch einer.\n",
+    "Привет, мир. Как дела?\n",
+    "今天天气很好，我们去公园。\n\n",
+    "日本語の文です。\n안녕하세요 세계, 오늘은\n",
+    "नमस्ते दुनिया, यह एक वाक्य है।\n",
+    "שלום עולם, מה שלומך\n",
+    "สวัสดี ชาวโลก\n",
+    "hi\n",
+]
 
 
 def in_memory(write: Callable[[Any], Any]) -> bytes:
@@ -90,11 +95,15 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     **{
         encoding: (TEXT.encode(encoding), rf"text in {name}.*iconv -f {name.lower()} -t utf-8 .* > NEW")
         for encoding, name in [
-            ("utf-16", "UTF-16"), ("utf-16-le", "UTF-16-LE"), ("utf-16-be", "UTF-16-BE"), ("utf-32", "UTF-32"),
-            ("utf-32-le", "UTF-32-LE"), ("utf-32-be", "UTF-32-BE"),
+            ("utf-16", "UTF-16"),
+            ("utf-16-le", "UTF-16-LE"),
+            ("utf-16-be", "UTF-16-BE"),
+            ("utf-32", "UTF-32"),
+            ("utf-32-le", "UTF-32-LE"),
+            ("utf-32-be", "UTF-32-BE"),
         ]
     },
-}  # fmt: skip
+}
 
 
 # Bytes
@@ -213,9 +222,13 @@ def test_commands_name_what_is_no_text(
 @pytest.mark.parametrize("kind", ["zip", "utf-16-le", "pdf"])
 @pytest.mark.parametrize("door", STDIN)
 def test_stdin_that_is_no_text_is_named(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str,
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
     door: str,
-) -> None:  # fmt: skip
+) -> None:
     (tmp_path / "other").write_text(TEXT)
     given_to(monkeypatch, OTHERS[kind][0])
     assert main([*STDIN[door], str(folder if door == "translate" else tmp_path / "other")]) == 2
@@ -225,9 +238,13 @@ def test_stdin_that_is_no_text_is_named(
 @pytest.mark.parametrize("ending", PACKINGS)
 @pytest.mark.parametrize("named", [True, False])
 def test_packed_text_is_translated_and_scored_as_the_text_itself(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ending: str,
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
     named: bool,
-) -> None:  # fmt: skip
+) -> None:
     plain, packed = tmp_path / "plain", tmp_path / f"packed{ending if named else '.en'}"
     plain.write_text(TEXT)
     packed.write_bytes(PACKINGS[ending](TEXT.encode()))

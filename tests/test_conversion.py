@@ -31,12 +31,24 @@ def marian(randomise: Randomise, **changes: Any) -> MarianMTModel:
     torch.manual_seed(0)
     config = MarianConfig(
         **{
-            "vocab_size": V, "d_model": D, "encoder_layers": 2, "decoder_layers": 3, "encoder_attention_heads": H,
-            "decoder_attention_heads": H, "encoder_ffn_dim": FF, "decoder_ffn_dim": FF, "activation_function": "relu",
-            "scale_embedding": True, "max_position_embeddings": 32, "pad_token_id": V - 1, "eos_token_id": 0,
-            "decoder_start_token_id": V - 1, "forced_eos_token_id": 0, **changes,
+            "vocab_size": V,
+            "d_model": D,
+            "encoder_layers": 2,
+            "decoder_layers": 3,
+            "encoder_attention_heads": H,
+            "decoder_attention_heads": H,
+            "encoder_ffn_dim": FF,
+            "decoder_ffn_dim": FF,
+            "activation_function": "relu",
+            "scale_embedding": True,
+            "max_position_embeddings": 32,
+            "pad_token_id": V - 1,
+            "eos_token_id": 0,
+            "decoder_start_token_id": V - 1,
+            "forced_eos_token_id": 0,
+            **changes,
         }
-    )  # fmt: skip
+    )
     model = MarianMTModel(config).eval()
     randomise(model)
     with torch.no_grad():
@@ -97,13 +109,16 @@ REFUSED: list[tuple[dict[str, Any], Callable[[MarianMTModel], None] | None, str]
     ({"activation_function": "swish"}, None, r"compute swish, and ours ReLU \(eq. 2\)"),
     ({"decoder_ffn_dim": 24}, None, "encoder_ffn_dim is 20 and decoder_ffn_dim is 24; here they are one number"),
     ({"decoder_attention_heads": 4}, None, "encoder_attention_heads is 3 and decoder_attention_heads is 4"),
-    ({}, spoil("model.encoder.layers.1.self_attn.q_proj.bias", 0.25),
-     r"a bias at encoder.layers.1.self_attention.w_q \(up to 0.25\), which the paper's equations have not"),
+    (
+        {},
+        spoil("model.encoder.layers.1.self_attn.q_proj.bias", 0.25),
+        r"a bias at encoder.layers.1.self_attention.w_q \(up to 0.25\), which the paper's equations have not",
+    ),
     ({}, spoil("model.decoder.layers.2.encoder_attn.v_proj.bias", 1e-3), r"cross_attention.w_v \(up to 0.001\)"),
     ({}, spoil("model.decoder.layers.0.self_attn.out_proj.bias", 1.0), r"self_attention.w_o \(up to 1\)"),
     ({}, logits_bias, "a bias on the logits"),
     ({"share_encoder_decoder_embeddings": False, "tie_word_embeddings": False}, None, "the encoder's embeddings and "),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("changes", "change", "message"), REFUSED, ids=[message[:20] for *_, message in REFUSED])
@@ -182,17 +197,23 @@ def their_table(first: int, rows: int = 64) -> Tensor:
 
 def fairseq_state(reference: Reference, table: Tensor | None) -> dict[str, Tensor]:
     names = {
-        "self_attn.out_proj": "self_attn.out_proj", "multihead_attn.out_proj": "encoder_attn.out_proj",
-        "linear1": "fc1", "linear2": "fc2", "norm1": "self_attn_layer_norm",
-    }  # fmt: skip
+        "self_attn.out_proj": "self_attn.out_proj",
+        "multihead_attn.out_proj": "encoder_attn.out_proj",
+        "linear1": "fc1",
+        "linear2": "fc2",
+        "norm1": "self_attn_layer_norm",
+    }
     state = {"encoder.version": torch.tensor([3.0]), "encoder.embed_tokens.weight": reference.tokens.weight.data}
     for name in ("decoder.embed_tokens.weight", "decoder.output_projection.weight"):
         state[name] = reference.tokens.weight.data
     for stack in ("encoder", "decoder"):
         kind = "weight" if table is not None else "_float_tensor"
         state[f"{stack}.embed_positions.{kind}"] = table if table is not None else torch.zeros(1)
-        own = {"norm2": "final_layer_norm"} if stack == "encoder" else {"norm2": "encoder_attn_layer_norm",
-                                                                      "norm3": "final_layer_norm"}  # fmt: skip
+        own = (
+            {"norm2": "final_layer_norm"}
+            if stack == "encoder"
+            else {"norm2": "encoder_attn_layer_norm", "norm3": "final_layer_norm"}
+        )
         for name, parameter in getattr(reference.stacks, stack).state_dict().items():
             if "in_proj" in name:
                 attention = name.rpartition(".")[0].replace("multihead_attn", "encoder_attn")
@@ -207,10 +228,16 @@ def fairseq_state(reference: Reference, table: Tensor | None) -> dict[str, Tenso
 
 
 SETTINGS = {
-    "encoder_attention_heads": H, "decoder_attention_heads": H, "encoder_ffn_embed_dim": FF,
-    "decoder_ffn_embed_dim": FF, "encoder_layers": 2, "decoder_layers": 2, "max_source_positions": 64,
-    "max_target_positions": 64, "activation_fn": "relu",
-}  # fmt: skip
+    "encoder_attention_heads": H,
+    "decoder_attention_heads": H,
+    "encoder_ffn_embed_dim": FF,
+    "decoder_ffn_embed_dim": FF,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "max_source_positions": 64,
+    "max_target_positions": 64,
+    "activation_fn": "relu",
+}
 
 
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")  # a fast path of torch's that is not meant here
@@ -225,9 +252,12 @@ def test_fairseq_gives_the_same_logits(randomise: Randomise, tmp_path: Path, pre
         randomise
     )
     settings = SETTINGS | {
-        "encoder_normalize_before": pre_norm, "decoder_normalize_before": pre_norm, "encoder_learned_pos": learned,
-        "decoder_learned_pos": learned, "no_scale_embedding": learned,
-    }  # fmt: skip
+        "encoder_normalize_before": pre_norm,
+        "decoder_normalize_before": pre_norm,
+        "encoder_learned_pos": learned,
+        "decoder_learned_pos": learned,
+        "no_scale_embedding": learned,
+    }
     content = {"model": fairseq_state(reference, table), "args": argparse.Namespace(**settings)}
     torch.save(content, tmp_path / "model.pt")
     assert main(["import", str(tmp_path / "model.pt"), str(tmp_path / "ours")]) == 0
@@ -246,8 +276,11 @@ def tensor2tensor_variables(reference: Reference) -> dict[str, Any]:
     body = "transformer/body"
     sublayers = {"self_attn": "self_attention", "multihead_attn": "encdec_attention"}
     for stack in ("encoder", "decoder"):
-        own = {"norm1": "self_attention", "norm2": "ffn"} if stack == "encoder" else {
-            "norm1": "self_attention", "norm2": "encdec_attention", "norm3": "ffn"}  # fmt: skip
+        own = (
+            {"norm1": "self_attention", "norm2": "ffn"}
+            if stack == "encoder"
+            else {"norm1": "self_attention", "norm2": "encdec_attention", "norm3": "ffn"}
+        )
         for name, parameter in getattr(reference.stacks, stack).state_dict().items():
             value, words = parameter.numpy(), name.split(".")
             norm = {"weight": "layer_norm_scale", "bias": "layer_norm_bias"}.get(words[-1], "")
@@ -393,6 +426,13 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, capsys: pytest.Capture
         (["text.txt", "out"], "is no folder of a MarianMTModel, no .pt of fairseq and no .npz"),
         (["none.npz", "there", "--num_heads", "2"], "there exists; name another folder"),
     ):
-        assert main(["import", *(str(tmp_path / word) if "." in word or word in ("out", "there") else word
-                                 for word in words)]) == 2  # fmt: skip
+        assert (
+            main(
+                [
+                    "import",
+                    *(str(tmp_path / word) if "." in word or word in ("out", "there") else word for word in words),
+                ]
+            )
+            == 2
+        )
         assert message in capsys.readouterr().err

@@ -129,8 +129,9 @@ def test_cells_of_csv_are_text_as_they_stand(tmp_path: Path) -> None:
         (tmp_path / f"train_{number}.csv").write_text("en,de\n" + content)
     corpus = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
     assert [corpus.read(group) for group in range(corpus.groups)] == [
-        [Pair(cell, cell) for cell in cells], [Pair("01", "01")] * 3,
-    ]  # fmt: skip
+        [Pair(cell, cell) for cell in cells],
+        [Pair("01", "01")] * 3,
+    ]
 
 
 CARD = """---
@@ -175,15 +176,24 @@ def test_a_file_of_a_streamed_dataset_that_does_not_serve_is_refused_by_name(
 
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
 def test_bad_lines_of_a_streamed_dataset_are_counted_and_end_nothing(tmp_path: Path, ending: str) -> None:
-    lines = [b'{"en": "a", "de": "b"}', b'{"en": "\\ud800", "de": "c"}', b'{"en": "caf\xe9", "de": "d"}', b"oops",
-             b'{"en": "e", "de": "f"}']  # fmt: skip
+    lines = [
+        b'{"en": "a", "de": "b"}',
+        b'{"en": "\\ud800", "de": "c"}',
+        b'{"en": "caf\xe9", "de": "d"}',
+        b"oops",
+        b'{"en": "e", "de": "f"}',
+    ]
     content = b"\n".join(lines) + b"\n"
     path = tmp_path / f"train.{ending}"
     path.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
     rows = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de").read(0)
     assert [row.reason if isinstance(row, NoPair) else row for row in rows] == [
-        ("a", "b"), "undecodable", "undecodable", "malformed", ("e", "f"),
-    ]  # fmt: skip
+        ("a", "b"),
+        "undecodable",
+        "undecodable",
+        "malformed",
+        ("e", "f"),
+    ]
     assert str(rows[1][1]).startswith(f"{path}, line 2")
 
 
@@ -367,8 +377,9 @@ def test_files_of_a_data_set_may_begin_with_an_empty_one_or_with_a_byte_order_ma
     (tmp_path / "train_1.jsonl").write_bytes(b"\xef\xbb\xbf" + records(0, 1))
     corpus = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
     assert [row for group in range(2) for row in corpus.read(group)] == [
-        Pair("the cat 0", "die katze 0"), Pair("the cat 1", "die katze 1"),
-    ]  # fmt: skip
+        Pair("the cat 0", "die katze 0"),
+        Pair("the cat 1", "die katze 1"),
+    ]
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])

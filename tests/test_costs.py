@@ -83,9 +83,16 @@ def count(bf16: bool, accumulates: int, found: Path) -> None:
         Path(config).write_text(json.dumps(settings))
     processes = int(os.environ["WORLD_SIZE"])
     arguments = VaswaniTrainingArguments(
-        output_dir=str(found.parent), batches_per_step=processes * accumulates, max_steps=2, bf16=bf16,
-        eval_strategy="no", save_strategy="no", report_to="none", dataloader_num_workers=0, disable_tqdm=True,
-    )  # fmt: skip
+        output_dir=str(found.parent),
+        batches_per_step=processes * accumulates,
+        max_steps=2,
+        bf16=bf16,
+        eval_strategy="no",
+        save_strategy="no",
+        report_to="none",
+        dataloader_num_workers=0,
+        disable_tqdm=True,
+    )
     tokenizer = number_tokenizer()
     stream = numbered_stream(CORPUS, tokenizer, streams=2)
     trainer = VaswaniTrainer(network(), arguments, stream, lambda _: {}, tokenizer)

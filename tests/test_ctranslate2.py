@@ -54,9 +54,13 @@ def random_rows(seed: int, lengths: list[int], symbols: int) -> list[list[int]]:
 @pytest.mark.parametrize("norm", ["post", "pre"])
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
 def test_every_network_gives_the_probabilities_of_torch(
-    tiny_model: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, variant: dict[str, Any], norm: str, positions: str,
+    tiny_model: MakeModel,
+    toy_tokenizer: PreTrainedTokenizerFast,
+    variant: dict[str, Any],
+    norm: str,
+    positions: str,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     """d_k unlike d_v, both ways round, heads that do not divide d_model, unlike stacks, a table with spare rows."""
     changes = {"vocab_size": 290, **variant, "norm": norm, "positions": positions}
     model = tiny_model(**changes).float()
@@ -127,9 +131,16 @@ def test_n_best_are_those_of_the_paper_with_their_scores(toy_translator: Transla
     ],
 )
 def test_the_first_is_that_of_the_papers_search_with_ends_among_the_best_k(
-    tiny_model: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path: Path,
-    seed: int, place: int, end: float, beams: int, alpha: float, is_paper: bool,
-) -> None:  # fmt: skip
+    tiny_model: MakeModel,
+    toy_tokenizer: PreTrainedTokenizerFast,
+    tmp_path: Path,
+    seed: int,
+    place: int,
+    end: float,
+    beams: int,
+    alpha: float,
+    is_paper: bool,
+) -> None:
     """Networks in which ends are common; which ends count is what the engine cannot be asked for."""
     model = tiny_model(seed, vocab_size=290).float()
     model.model.tokens.weight.data[END] *= end

@@ -142,9 +142,13 @@ def test_what_a_shell_shields_from_it_trains_on(tmp_path: Path) -> None:
     """As a shell does with what it starts in the background of a script."""
     body = IN_A_STEP.replace("hold()", "import os, signal; os.kill(os.getpid(), signal.SIGINT)")
     done = subprocess.run(
-        [sys.executable, script(tmp_path, body), tmp_path / "run"], capture_output=True, text=True, check=False,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN), env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        [sys.executable, script(tmp_path, body), tmp_path / "run"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert [path.name for path in checkpoints(tmp_path / "run")] == ["checkpoint-3", "checkpoint-6"]
 
@@ -155,9 +159,8 @@ def test_two_processes_and_their_launcher_end_with_the_step_saved(
 ) -> None:
     """The launcher passes on what the terminal had told its processes before: once more is still the first time."""
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-                "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-                "--main_process_port", "0"]  # fmt: skip
+    launch = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", *launch.split(), "--main_process_port", "0"]
     asked = flags(text, tmp_path / "run", *ENDLESS, "--batches_per_step", "2", "--dataloader_num_workers", "1")
     with Terminal([*launcher, ROOT / "recipes" / "multi30k.py", *asked, "--disable_tqdm", "true"]) as terminal:
         terminal.read(r"step +5/")

@@ -85,9 +85,12 @@ def test_attention_is_what_the_decoder_computes_symbol_by_symbol(
     cache = None
     for place, before in enumerate([model.config.decoder_start_token_id, *target[:-1]]):
         output = model(
-            input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([[before]]), past_key_values=cache,
-            use_cache=True, output_attentions=True,
-        )  # fmt: skip
+            input_ids=torch.tensor([source]),
+            decoder_input_ids=torch.tensor([[before]]),
+            past_key_values=cache,
+            use_cache=True,
+            output_attentions=True,
+        )
         cache = output.past_key_values
         torch.testing.assert_close(torch.cat(output.cross_attentions)[:, :, 0], weights[:, :, place])
     assert choose(weights, "2", "1").equal(weights[1, 0])

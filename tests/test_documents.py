@@ -189,14 +189,21 @@ def known_flags() -> set[str]:
 
     machine = argparse.ArgumentParser()
     commands.plan.add_machine(machine)
-    scripts = [path.read_text(encoding="utf-8") for name in ("benchmarks", "experiment", "recipes")
-               for path in (ROOT / name).rglob("*.py")]  # fmt: skip
-    fields = (*VaswaniConfig().to_dict(), *(each.name for kind in (DataArguments, VaswaniTrainingArguments)
-                                            for each in dataclasses.fields(kind)))  # fmt: skip
+    scripts = [
+        path.read_text(encoding="utf-8")
+        for name in ("benchmarks", "experiment", "recipes")
+        for path in (ROOT / name).rglob("*.py")
+    ]
+    fields = (
+        *VaswaniConfig().to_dict(),
+        *(each.name for kind in (DataArguments, VaswaniTrainingArguments) for each in dataclasses.fields(kind)),
+    )
     return {
-        *of(parser_of_vaswani()), *of(machine), *(f"--{name}" for name in fields),
+        *of(parser_of_vaswani()),
+        *of(machine),
+        *(f"--{name}" for name in fields),
         *(flag for text in scripts for flag in re.findall(r'"(--\w+)"', text)),
-    }  # fmt: skip
+    }
 
 
 FLAGS_OF_OTHERS = {"--num_processes", "--config_file", "--mixed_precision", "--dynamo_use_dynamic", "--cpu", "--nnodes",
@@ -208,8 +215,12 @@ FLAGS_OF_OTHERS = {"--num_processes", "--config_file", "--mixed_precision", "--d
 def test_every_flag_in_running_text_exists(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     words = re.findall(r"`([^`\n]+)`", text)
-    named = {flag for each in words if not re.match(r"(accelerate|torchrun|docker|pip|git|hf|tf) ", each)
-             for flag in re.findall(r"(?<!\S)--\w+(?![\w-])", each)}  # fmt: skip
+    named = {
+        flag
+        for each in words
+        if not re.match(r"(accelerate|torchrun|docker|pip|git|hf|tf) ", each)
+        for flag in re.findall(r"(?<!\S)--\w+(?![\w-])", each)
+    }
     assert named <= known_flags() | FLAGS_OF_OTHERS
 
 

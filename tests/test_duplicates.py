@@ -97,9 +97,12 @@ def test_every_process_finds_the_same(folder: Path) -> None:
         "print(it.fingerprint, pair_hash(Pair('Mäuse', '猫')))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], env=os.environ | {"PYTHONHASHSEED": "7"}, capture_output=True, text=True,
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
         check=True,
-    )  # fmt: skip
+    )
     assert done.stdout.split() == [here.fingerprint, str(pair_hash(Pair("Mäuse", "猫")))]
     assert contents(pickle.loads(pickle.dumps(here))) == contents(here)
 

@@ -224,9 +224,17 @@ def test_commands_say_what_is_wrong(
 @pytest.mark.parametrize("name", ["ctranslate2", "onnx"])
 def test_what_cannot_be_exported_leaves_no_folder(toy_translator: Translator, name: str, tmp_path: Path) -> None:
     config = MarianConfig(
-        vocab_size=340, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, pad_token_id=1,
-        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, decoder_start_token_id=2,
-    )  # fmt: skip
+        vocab_size=340,
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        pad_token_id=1,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        decoder_start_token_id=2,
+    )
     MarianMTModel(config).save_pretrained(tmp_path / "marian")
     toy_translator.tokenizer.save_pretrained(tmp_path / "marian")
     with pytest.raises(ValueError, match="holds a MarianMTModel; only networks of this package are exported"):

@@ -122,10 +122,19 @@ def test_a_network_of_another_kind_is_refused_beside_others_and_taken_alone(
 ) -> None:
     ours, theirs, text = tmp_path / "ours", tmp_path / "theirs", tmp_path / "text"
     config = MarianConfig(
-        vocab_size=len(toy_tokenizer), d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, pad_token_id=1, eos_token_id=3,
-        decoder_start_token_id=2, forced_eos_token_id=None,
-    )  # fmt: skip
+        vocab_size=len(toy_tokenizer),
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        pad_token_id=1,
+        eos_token_id=3,
+        decoder_start_token_id=2,
+        forced_eos_token_id=None,
+    )
     for folder, model in ((ours, talker()), (theirs, MarianMTModel(config))):
         model.save_pretrained(folder)
         toy_tokenizer.save_pretrained(folder)

@@ -71,11 +71,15 @@ HAND: dict[str, tuple[str, str, Any]] = {
     "fewer of the same label": ("(NP (NP (NP (DT a) (NN b))))", "(NP (DT a) (NN b))", (1, 3, 1, 0, 2, 2)),
     # NP over S over NP, and S over NP over NP: three constituents 0-2 each, whatever their order
     "the order of a chain is not seen": (
-        "(NP (S (NP (DT a) (NN b))))", "(S (NP (NP (DT a) (NN b))))", (3, 3, 3, 1, 2, 2),
+        "(NP (S (NP (DT a) (NN b))))",
+        "(S (NP (NP (DT a) (NN b))))",
+        (3, 3, 3, 1, 2, 2),
     ),
     # NP over ADVP over PRT: NP, and twice the same ADVP; the parse has NP, NP and one ADVP: 1 + 1 right
     "doubles of labels that are the same": (
-        "(NP (ADVP (PRT (RB a))))", "(NP (NP (ADVP (RB a))))", (2, 3, 3, 0, 1, 1),
+        "(NP (ADVP (PRT (RB a))))",
+        "(NP (NP (ADVP (RB a))))",
+        (2, 3, 3, 0, 1, 1),
     ),
     # A constituent labelled "." or TOP within is not counted, its words are: S 0-2, NP 0-1 against S 0-2, NP 0-1
     "deleted labels inside": ("(S (TOP (NP (NN a))) (. (NN b)))", "(S (NP (NN a)) (NN b))", (2, 2, 2, 1, 2, 2)),
@@ -86,7 +90,7 @@ HAND: dict[str, tuple[str, str, Any]] = {
     # The treebank has one word, the parse two: the same words, of which one is punctuation there alone
     "a word taken for punctuation": ("(NP (NN a) (NN b))", "(NP (NN a) (. b))", "error"),
     "no word left": ("(NP (NN a))", "(NP (. a))", "skipped"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("gold", "parse", "expected"), HAND.values(), ids=list(HAND))
@@ -104,10 +108,18 @@ def test_figures_of_many_sentences_are_of_their_sums() -> None:
     ]
     golds = [read_trees(gold)[0] for gold, _, _ in chosen]
     parses = [read_trees(parse)[0] for _, parse, _ in chosen]
-    assert evalb(golds, parses) == pytest.approx(Figures(
-        recall=100.0, precision=81.25, f1=16250 / 181.25, exact_match=100 / 3, tagging=100.0, sentences=5, errors=1,
-        skipped=1,
-    ))  # fmt: skip
+    assert evalb(golds, parses) == pytest.approx(
+        Figures(
+            recall=100.0,
+            precision=81.25,
+            f1=16250 / 181.25,
+            exact_match=100 / 3,
+            tagging=100.0,
+            sentences=5,
+            errors=1,
+            skipped=1,
+        )
+    )
     module = evaluate.load(str(METRICS / "evalb"), keep_in_memory=True)
     found = module.compute(predictions=[each[1] for each in chosen], references=[each[0] for each in chosen])
     assert found["f1"] == pytest.approx(16250 / 181.25)
@@ -148,8 +160,13 @@ def test_what_a_network_wrote_is_mended_and_scored_whole() -> None:
     sentence, gold = "a b c .", "(S (NP (NN) )NP (VP (VB) (NP (NN) )NP )VP (.) )S"
     found = scores((sentence, gold, "(S (NP (NN) (VP (VB) (NP (NN) (.)"), (sentence, gold, gold))
     assert {key: score.value for key, score in found.items()} == {
-        "f1": 87.5, "recall": 87.5, "precision": 87.5, "exact_match": 50.0, "tagging": 100.0, "valid": 50.0,
-    }  # fmt: skip
+        "f1": 87.5,
+        "recall": 87.5,
+        "precision": 87.5,
+        "exact_match": 50.0,
+        "tagging": 100.0,
+        "valid": 50.0,
+    }
     assert found["f1"].signature == "evalb|prm:COLLINS|labelled:yes|cutoff:none|punctuation:gold|sentences:2"
     assert found["valid"].signature == "1 of 2 were mended; in 0 of 2 the punctuation was taken from the treebank"
 

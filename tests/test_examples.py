@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import re
+import shlex
 import tempfile
 import unicodedata
 from collections.abc import Callable
@@ -30,9 +31,14 @@ from vaswani.experiment.inspection import figures, inspect, told
 
 LIMITS = Limits(max_tokens=100, drop_html=True, source_scripts="Latin", target_scripts="Latin", line_breaks="drop")
 FAULTS = {
-    "empty": "", "HTML": "a <br> b", "control characters": "a\0b", "wrong script": "кот спит на столе",
-    "length ratio": "y " * 30, "too long": "word " * 99, "line break": "one\ntwo",
-}  # fmt: skip
+    "empty": "",
+    "HTML": "a <br> b",
+    "control characters": "a\0b",
+    "wrong script": "кот спит на столе",
+    "length ratio": "y " * 30,
+    "too long": "word " * 99,
+    "line break": "one\ntwo",
+}
 """Targets, by the reason for which they are dropped."""
 BROKEN = ("undecodable", "malformed")
 KINDS = ("kept", *FAULTS, *BROKEN)
@@ -151,10 +157,17 @@ def table_of(kinds: list[str]) -> pa.Table:
 
 Writer = Callable[[Path, list[str]], list[str]]
 FORMS: dict[Writer, dict[str, Any]] = {
-    text_files: {}, packed_text_files: {}, tsv: {}, quoted_tsv: {"tsv_quoting": "spreadsheet"}, json_lines: {},
-    parquet: {}, arrow: {"door": "dataset"}, comma_separated: {"door": "dataset"}, json_array: {"door": "dataset"},
+    text_files: {},
+    packed_text_files: {},
+    tsv: {},
+    quoted_tsv: {"tsv_quoting": "spreadsheet"},
+    json_lines: {},
+    parquet: {},
+    arrow: {"door": "dataset"},
+    comma_separated: {"door": "dataset"},
+    json_array: {"door": "dataset"},
     json_under_a_key: {"door": "dataset"},
-}  # fmt: skip
+}
 
 
 def opened(folder: Path, door: str = "data_dir", **more: Any) -> Corpus:
@@ -341,18 +354,26 @@ def test_what_is_shown_has_the_width_of_the_screen_and_whole_places(monkeypatch:
 
 def arguments_of(folder: Path, *flags: object) -> Arguments:
     recipe = Recipe("", {"vocab_size": 300}, {"dataset": "grammar"}, {"output_dir": "run"})
-    given_flags = ["--data_dir", folder, "--drop_html", "--check_script", "--cache_dir", folder / "cache",
-                   "--max_tokens", "60", "--max_unreadable", "0.1", *flags]  # fmt: skip
-    return parse(recipe, list(map(str, given_flags)))
+    rules = shlex.split("--drop_html --check_script --max_tokens 60 --max_unreadable 0.1")
+    given = ["--data_dir", folder, "--cache_dir", folder / "cache", *rules, *flags]
+    return parse(recipe, list(map(str, given)))
 
 
 def write_tsv(folder: Path) -> Path:
     """A file of two row groups with a row of every reason that lines can have."""
     rows = [f"a word {n}\tein Wort {n}".encode() for n in range(1_400)]
     rows[1_100:1_110] = [
-        b"\tleer", b"a\x00b\tc", b"a\tb\tc", b"\xff\tx", b"x <br> y\tz", "кот спит\tdie Katze".encode(), rows[4],
-        b"long\t" + b"word " * 999, b"x\t" + b"y " * 9, b"A  WORD 7\tetwas",
-    ]  # fmt: skip
+        b"\tleer",
+        b"a\x00b\tc",
+        b"a\tb\tc",
+        b"\xff\tx",
+        b"x <br> y\tz",
+        "кот спит\tdie Katze".encode(),
+        rows[4],
+        b"long\t" + b"word " * 999,
+        b"x\t" + b"y " * 9,
+        b"A  WORD 7\tetwas",
+    ]
     folder.mkdir(exist_ok=True)
     (folder / "train.tsv").write_bytes(b"en\tde\n" + b"\n".join(rows) + b"\n")
     for split in ("validation", "test"):
@@ -376,12 +397,17 @@ def test_a_look_shows_pairs_of_every_reason_and_from_packed_text_the_same(tmp_pa
     }
     assert by_line.pop(9) == ("test text", "a word 7", "ein Wort 7")
     assert by_line == {
-        1_102: ("empty", "", "leer"), 1_103: ("control characters", "a\0b", "c"), 1_104: ("malformed", "a\tb\tc"),
-        1_105: ("undecodable", "\\xff\tx"), 1_106: ("HTML", "x <br> y", "z"),
-        1_107: ("wrong script", "кот спит", "die Katze"), 1_108: ("duplicate", "a word 4", "ein Wort 4"),
-        1_109: ("too long", "long", ("word " * 999)[:LONGEST] + " ..."), 1_110: ("length ratio", "x", "y " * 9),
+        1_102: ("empty", "", "leer"),
+        1_103: ("control characters", "a\0b", "c"),
+        1_104: ("malformed", "a\tb\tc"),
+        1_105: ("undecodable", "\\xff\tx"),
+        1_106: ("HTML", "x <br> y", "z"),
+        1_107: ("wrong script", "кот спит", "die Katze"),
+        1_108: ("duplicate", "a word 4", "ein Wort 4"),
+        1_109: ("too long", "long", ("word " * 999)[:LONGEST] + " ..."),
+        1_110: ("length ratio", "x", "y " * 9),
         1_111: ("test text", "A  WORD 7", "etwas"),
-    }  # fmt: skip
+    }
     text = told(seen, figures(seen, arguments), arguments)
     assert f"  control characters, 1 of 1:\n    {file}, line 1103\n      a\\x00b\n      c\n" in text
     assert f"  undecodable, 1 of 1:\n    {file}, line 1105, byte 1\n      \\xff\\tx\n" in text
@@ -394,9 +420,16 @@ def test_a_look_shows_pairs_of_every_reason_and_from_packed_text_the_same(tmp_pa
 def test_a_look_at_several_folders_names_the_file_of_each(tmp_path: Path) -> None:
     files = [write_tsv(tmp_path / name) for name in ("main", "more")]
     arguments = arguments_of(
-        tmp_path / "main", "--extra_dirs", tmp_path / "more", "--weights", 2, 3, "--drop_duplicates",
-        "--window_groups", "1",
-    )  # fmt: skip
+        tmp_path / "main",
+        "--extra_dirs",
+        tmp_path / "more",
+        "--weights",
+        2,
+        3,
+        "--drop_duplicates",
+        "--window_groups",
+        "1",
+    )
     seen = inspect(arguments)
     assert seen.drops.dropped["HTML"] == 2
     assert [each.where for each in seen.examples["HTML"]] == [f"{files[0]}, line 1106"]

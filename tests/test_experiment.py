@@ -30,10 +30,21 @@ from vaswani.serving.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = {
-    "vocab_size": 300, "d_model": 48, "d_ff": 96, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1,
-    "dropout": 0, "label_smoothing": 0, "tokens_per_batch": 512, "warmup_steps": 60, "peak_learning_rate": 8e-3,
-    "bf16": False, "report_to": "none", "dataloader_num_workers": 0,
-}  # fmt: skip
+    "vocab_size": 300,
+    "d_model": 48,
+    "d_ff": 96,
+    "num_heads": 2,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "dropout": 0,
+    "label_smoothing": 0,
+    "tokens_per_batch": 512,
+    "warmup_steps": 60,
+    "peak_learning_rate": 8e-3,
+    "bf16": False,
+    "report_to": "none",
+    "dataloader_num_workers": 0,
+}
 TINY = [word for name, value in FLAGS.items() for word in (f"--{name}", str(value))]
 
 
@@ -89,9 +100,19 @@ def test_a_tiny_model_learns_to_translate_and_evaluate_says_so(trained: tuple[Pa
 @pytest.mark.slow
 def test_the_run_folder_holds_all_that_it_should(trained: tuple[Path, str], text: Path) -> None:
     folder, output = trained
-    for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "run.json",
-                 "metrics.json", "history.json", "curve.png", "curve.svg", "test.samples.txt",
-                 "pipeline_vaswani.py"):  # fmt: skip
+    for name in (
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "run.json",
+        "metrics.json",
+        "history.json",
+        "curve.png",
+        "curve.svg",
+        "test.samples.txt",
+        "pipeline_vaswani.py",
+    ):
         assert (folder / name).stat().st_size > 0, name
     description = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert description["model"]["d_model"] == 48
@@ -178,9 +199,13 @@ def test_the_model_loads_where_this_package_is_not_installed(trained: tuple[Path
     )
     environment = os.environ | {"HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, str(script), str(folder)], env=environment, cwd=tmp_path, capture_output=True, text=True,
+        [sys.executable, str(script), str(folder)],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "de kat rot de hund alt süht."
 
@@ -193,9 +218,11 @@ def test_a_run_that_was_killed_ends_as_if_nothing_had_happened(text: Path, tmp_p
     run(*flags, "--output_dir", tmp_path / "alone")
     folder = tmp_path / "killed"
     process = subprocess.Popen(
-        recipe(*flags, "--output_dir", folder), env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        recipe(*flags, "--output_dir", folder),
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     for _ in polling(120):
         if (folder / "checkpoint-60" / "manifest.json").exists() or process.poll() is not None:
             break
@@ -409,8 +436,9 @@ def test_a_text_that_changes_under_a_run_ends_it_in_a_line(text: Path, tmp_path:
     flags += ["--max_steps", "5000", "--eval_strategy", "no", "--dataloader_num_workers", workers, "--streams", "1"]
     flags += ["--save_strategy", "steps", "--save_steps", "5", "--save_total_limit", "1"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(recipe(*flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                               text=True)  # fmt: skip
+    process = subprocess.Popen(
+        recipe(*flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     for _ in polling(120):
         if list((tmp_path / "run").glob("checkpoint-*")) or process.poll() is not None:
             break

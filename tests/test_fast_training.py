@@ -37,9 +37,13 @@ def by_torch(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float) ->
 
 @settings(max_examples=60, deadline=None)
 @given(
-    tokens=st.integers(1, 90), symbols=st.integers(2, 40), smoothing=st.sampled_from([0.0, 0.1, 0.2]),
-    ignored=st.floats(0, 1), scale=st.sampled_from([0.1, 1.0, 200.0]), seed=st.integers(0, 2**16),
-)  # fmt: skip
+    tokens=st.integers(1, 90),
+    symbols=st.integers(2, 40),
+    smoothing=st.sampled_from([0.0, 0.1, 0.2]),
+    ignored=st.floats(0, 1),
+    scale=st.sampled_from([0.1, 1.0, 200.0]),
+    seed=st.integers(0, 2**16),
+)
 def test_the_fused_loss_is_torch_s_with_its_gradients(
     tokens: int, symbols: int, smoothing: float, ignored: float, scale: float, seed: int
 ) -> None:
@@ -165,9 +169,11 @@ def test_throughout_takes_the_place_of_autocast(tmp_path: Any, monkeypatch: pyte
 
 @settings(max_examples=40, deadline=None)
 @given(
-    shape=st.lists(st.integers(1, 9), min_size=1, max_size=3), p=st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0]),
-    kind=st.sampled_from([torch.float64, torch.float32, torch.bfloat16]), seed=st.integers(0, 2**16),
-)  # fmt: skip
+    shape=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    p=st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0]),
+    kind=st.sampled_from([torch.float64, torch.float32, torch.bfloat16]),
+    seed=st.integers(0, 2**16),
+)
 def test_dropout_by_bits_keeps_or_drops_each_element_and_its_gradient_alike(
     shape: list[int], p: float, kind: torch.dtype, seed: int
 ) -> None:

@@ -33,11 +33,26 @@ from vaswani.serving.loading import load_tokenizer, load_whole
 ROOT = Path(__file__).resolve().parents[1]
 BAD = os.fsdecode(b"caf\xe9")
 FLAGS = {
-    "vocab_size": 300, "d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1,
-    "tokens_per_batch": 512, "batches_per_step": 1, "warmup_steps": 10, "bf16": False, "report_to": "tensorboard",
-    "dataloader_num_workers": 0, "max_steps": 2, "eval_steps": 2, "save_steps": 2, "logging_steps": 1,
-    "average_checkpoints": 1, "direction": "en-nds", "validation_split": "val",
-}  # fmt: skip
+    "vocab_size": 300,
+    "d_model": 16,
+    "d_ff": 32,
+    "num_heads": 2,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "tokens_per_batch": 512,
+    "batches_per_step": 1,
+    "warmup_steps": 10,
+    "bf16": False,
+    "report_to": "tensorboard",
+    "dataloader_num_workers": 0,
+    "max_steps": 2,
+    "eval_steps": 2,
+    "save_steps": 2,
+    "logging_steps": 1,
+    "average_checkpoints": 1,
+    "direction": "en-nds",
+    "validation_split": "val",
+}
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 

@@ -84,11 +84,15 @@ def test_parameters_of_a_row_are_those_of_the_network(row: Row) -> None:
         part = next(
             part
             for mark, part in {
-                "positions": "positions", "tokens": "embeddings", "norm": "norms", "w_1": "feed_forward",
-                "w_2": "feed_forward", "attention": "attention",
+                "positions": "positions",
+                "tokens": "embeddings",
+                "norm": "norms",
+                "w_1": "feed_forward",
+                "w_2": "feed_forward",
+                "attention": "attention",
             }.items()
             if mark in name
-        )  # fmt: skip
+        )
         found[part] += weight.numel()
     assert parts._asdict() == found
 
@@ -106,9 +110,16 @@ def test_any_network_and_batch(
     heads: int, widths: tuple[int, ...], half: int, layers: tuple[int, ...], norm: str, batch: tuple[int, int, int]
 ) -> None:
     fields = {
-        "vocab_size": 11, "num_heads": heads, "d_k": widths[0], "d_v": widths[1], "d_ff": widths[2],
-        "d_model": 2 * half, "encoder_layers": layers[0], "decoder_layers": layers[1], "norm": norm,
-    }  # fmt: skip
+        "vocab_size": 11,
+        "num_heads": heads,
+        "d_k": widths[0],
+        "d_v": widths[1],
+        "d_ff": widths[2],
+        "d_model": 2 * half,
+        "encoder_layers": layers[0],
+        "decoder_layers": layers[1],
+        "norm": norm,
+    }
     network, model = dimensions_of(fields), on_meta("sdpa", **fields)
     names, backward = count(model, *batch)
     assert (sum(forward(network, *batch)), BACKWARD * sum(forward(network, *batch))) == (names[""], backward)

@@ -164,7 +164,7 @@ FORMS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "adapter": (folder_of(adapter_config__json={}), ("an adapter (PEFT)", "merge it")),
     "in parts": (folder_of(pytorch_model_fsdp_0={}, config__json={"model_type": "t5"}), ()),
     "an ongoing run": (ongoing_run, ("a run that has not ended", "checkpoint-1000")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,7 @@ from test_training import network
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
-TINY = (
-    "--d_model", "16", "--d_ff", "32", "--num_heads", "2", "--layers", "1", "--vocab_size", "300", "--length", "8",
-    "--tokens", "64", "--rounds", "1",
-)  # fmt: skip
+TINY = shlex.split("--d_model 16 --d_ff 32 --num_heads 2 --layers 1 --vocab_size 300 --length 8 --tokens 64 --rounds 1")
 
 
 def measured(part: str, folder: Path, *flags: str | Path) -> tuple[dict[str, Any], str]:
@@ -77,10 +75,11 @@ def test_a_run_by_the_recipe_is_held_against_the_bare_step(steps: Path, tmp_path
         for language in ("en", "de"):
             text = "".join(f"{line}\n" for line in lines[:number])
             (tmp_path / f"{split}.{language}").write_text(text, encoding="utf-8")
-    tiny = ("--d_model", "16", "--d_ff", "32", "--num_heads", "2", "--encoder_layers", "1", "--decoder_layers", "1",
-            "--vocab_size", "300", "--max_tokens", "20", "--max_steps", "6", "--dataloader_num_workers", "0",
-            "--report_to", "none")  # fmt: skip
-    recipe = (ROOT / "recipes" / "wmt14_base.py", "--data_dir", tmp_path, *tiny)
+    tiny = shlex.split(
+        "--d_model 16 --d_ff 32 --num_heads 2 --encoder_layers 1 --decoder_layers 1 --vocab_size 300 "
+        "--max_tokens 20 --max_steps 6 --dataloader_num_workers 0 --report_to none"
+    )
+    recipe: list[str | Path] = [ROOT / "recipes" / "wmt14_base.py", "--data_dir", tmp_path, *tiny]
     found, text = measured("train", tmp_path, "--steps", steps, "--tokens", "128", "--minutes", "0.01", *recipe)
     assert found["figures"]["target tokens/s"] > 0
     assert found["metrics"]["steps"] == 6
@@ -152,8 +151,9 @@ def test_torch_s_kernel_is_the_loop_over_sentences() -> None:
         sizes = (16, int(ends[-1]), int(ends[-1]))
         given = [torch.randn(n, 2, 64, generator=draw, device="cuda").bfloat16().requires_grad_() for n in sizes]
         how: dict[str, Any] = {"scale": 0.125, "window_size": window}
-        found, right = (kernel(*given, starts, ends, 5, 7, **how)
-                        for kernel in (packing.torch_kernel(), packing.by_sentence))  # fmt: skip
+        found, right = (
+            kernel(*given, starts, ends, 5, 7, **how) for kernel in (packing.torch_kernel(), packing.by_sentence)
+        )
         torch.testing.assert_close(found, right, rtol=0.02, atol=0.02)
         for mine, theirs in zip(*(torch.autograd.grad(each.sum(), given) for each in (found, right)), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=0.02, atol=0.02)

@@ -89,31 +89,69 @@ MODALS = {
 }
 # Second and third person of strong verbs; the imperative goes with them where e has turned to i
 STRONG_PRESENT = {
-    "lesen": "liest liest lies", "essen": "isst isst iss", "sehen": "siehst sieht sieh", "tragen": "trägst trägt trag",
-    "waschen": "wäschst wäscht wasch", "treffen": "triffst trifft triff", "vergessen": "vergisst vergisst vergiss",
-    "stehlen": "stiehlst stiehlt stiehl", "laden": "lädst lädt lade", "werfen": "wirfst wirft wirf",
-    "schlafen": "schläfst schläft schlaf", "fahren": "fährst fährt fahr", "fangen": "fängst fängt fang",
-    "helfen": "hilfst hilft hilf", "widersprechen": "widersprichst widerspricht widersprich",
-    "geben": "gibst gibt gib", "sprechen": "sprichst spricht sprich", "nehmen": "nimmst nimmt nimm",
-    "versprechen": "versprichst verspricht versprich", "wissen": "weißt weiß wisse",
-}  # fmt: skip
+    "lesen": "liest liest lies",
+    "essen": "isst isst iss",
+    "sehen": "siehst sieht sieh",
+    "tragen": "trägst trägt trag",
+    "waschen": "wäschst wäscht wasch",
+    "treffen": "triffst trifft triff",
+    "vergessen": "vergisst vergisst vergiss",
+    "stehlen": "stiehlst stiehlt stiehl",
+    "laden": "lädst lädt lade",
+    "werfen": "wirfst wirft wirf",
+    "schlafen": "schläfst schläft schlaf",
+    "fahren": "fährst fährt fahr",
+    "fangen": "fängst fängt fang",
+    "helfen": "hilfst hilft hilf",
+    "widersprechen": "widersprichst widerspricht widersprich",
+    "geben": "gibst gibt gib",
+    "sprechen": "sprichst spricht sprich",
+    "nehmen": "nimmst nimmt nimm",
+    "versprechen": "versprichst verspricht versprich",
+    "wissen": "weißt weiß wisse",
+}
 # What stands in no frame of the lexicon: name, participle, what it wants
 OTHER_VERBS = (
-    ("sagen", "gesagt", "clause"), ("glauben", "geglaubt", "clause"), ("hoffen", "gehofft", "clause"),
-    ("wissen", "gewusst", "clause"), ("versuchen", "versucht", "to"), ("versprechen", "versprochen", "to"),
-    ("beschließen", "beschlossen", "to"), ("kosten", "gekostet", "price"), ("legen", "gelegt", "put"),
-    ("stellen", "gestellt", "put"), ("liegen", "gelegen", "rest"), ("stehen", "gestanden", "rest"),
-)  # fmt: skip
+    ("sagen", "gesagt", "clause"),
+    ("glauben", "geglaubt", "clause"),
+    ("hoffen", "gehofft", "clause"),
+    ("wissen", "gewusst", "clause"),
+    ("versuchen", "versucht", "to"),
+    ("versprechen", "versprochen", "to"),
+    ("beschließen", "beschlossen", "to"),
+    ("kosten", "gekostet", "price"),
+    ("legen", "gelegt", "put"),
+    ("stellen", "gestellt", "put"),
+    ("liegen", "gelegen", "rest"),
+    ("stehen", "gestanden", "rest"),
+)
 GOVERNED = {
-    "warten": ("auf", "A"), "denken": ("an", "A"), "sprechen": ("mit", "D"), "träumen": ("von", "D"),
-    "lachen": ("über", "A"), "erinnern": ("an", "A"), "freuen": ("auf", "A"), "beschweren": ("über", "A"),
+    "warten": ("auf", "A"),
+    "denken": ("an", "A"),
+    "sprechen": ("mit", "D"),
+    "träumen": ("von", "D"),
+    "lachen": ("über", "A"),
+    "erinnern": ("an", "A"),
+    "freuen": ("auf", "A"),
+    "beschweren": ("über", "A"),
     "teilnehmen": ("an", "D"),
-}  # fmt: skip
+}
 REFLEXIVE_VERBS = {"erinnern", "freuen", "beschweren"}
 MOVING = {
-    "schwimmen", "aufstehen", "einschlafen", "aufwachen", "zurückkommen", "ankommen", "abfahren", "gehen", "fliegen",
-    "reisen", "umziehen", "bleiben", "folgen",
-}  # fmt: skip
+    "schwimmen",
+    "aufstehen",
+    "einschlafen",
+    "aufwachen",
+    "zurückkommen",
+    "ankommen",
+    "abfahren",
+    "gehen",
+    "fliegen",
+    "reisen",
+    "umziehen",
+    "bleiben",
+    "folgen",
+}
 SUBORDINATORS = {"dass", "ob", "weil", "obwohl", "bevor", "nachdem", "wenn", "als"}
 CONTRACTED = {
     "im": "in dem",
@@ -128,18 +166,39 @@ MUST_CONTRACT = set(CONTRACTED.values())
 
 DAYS = ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"]
 MONTHS = [
-    "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
     "Dezember",
-]  # fmt: skip
+]
 HOURS = ["eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf"]
 ONES = ["ein", *HOURS[1:9]]
 TEENS = [*HOURS[9:], "dreizehn", "vierzehn", "fünfzehn", "sechzehn", "siebzehn", "achtzehn", "neunzehn"]
 TENS = ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
 ORDINALS = [
-    "ersten", "zweiten", "dritten", "vierten", "fünften", "sechsten", "siebten", "achten", "neunten",
-    *(f"{teen}ten" for teen in TEENS), "zwanzigsten", *(f"{one}undzwanzigsten" for one in ONES), "dreißigsten",
+    "ersten",
+    "zweiten",
+    "dritten",
+    "vierten",
+    "fünften",
+    "sechsten",
+    "siebten",
+    "achten",
+    "neunten",
+    *(f"{teen}ten" for teen in TEENS),
+    "zwanzigsten",
+    *(f"{one}undzwanzigsten" for one in ONES),
+    "dreißigsten",
     "einunddreißigsten",
-]  # fmt: skip
+]
 SMALL = HOURS[1:]
 
 
@@ -150,14 +209,16 @@ def either(words: list[str]) -> str:
 CLOCK = rf"(?: um (?:{either(['ein', *HOURS[1:]])} Uhr|halb {either(HOURS)}|Viertel (?:nach|vor) {either(HOURS)}))?"
 DAILY = [f"am {either(DAYS)}", f"(?:jed|letzt|nächst)en {either(DAYS)}", either([day.lower() + "s" for day in DAYS])]
 TIME = re.compile(
-    "|".join((
-        "gestern (?:Morgen|Abend)|morgen (?:früh|Abend)|heute (?:Morgen|Abend)|heute|bald|gerade",
-        f"{either(['gestern', 'morgen', 'jeden Tag', *DAILY])}{CLOCK}",
-        "(?:jed|letzt|nächst)(?:en (?:Morgen|Abend|Monat|Sommer|Winter)|e Woche|es Jahr)",
-        f"am (?:Morgen|Abend)|im (?:Sommer|Winter)|am {either(ORDINALS)} {either(MONTHS)}",
-        f"(?:vor|in|seit) {either(SMALL)} (?:Tagen|Wochen|Monaten|Jahren)|oft|immer|manchmal|meistens|selten",
-    ))
-)  # fmt: skip
+    "|".join(
+        (
+            "gestern (?:Morgen|Abend)|morgen (?:früh|Abend)|heute (?:Morgen|Abend)|heute|bald|gerade",
+            f"{either(['gestern', 'morgen', 'jeden Tag', *DAILY])}{CLOCK}",
+            "(?:jed|letzt|nächst)(?:en (?:Morgen|Abend|Monat|Sommer|Winter)|e Woche|es Jahr)",
+            f"am (?:Morgen|Abend)|im (?:Sommer|Winter)|am {either(ORDINALS)} {either(MONTHS)}",
+            f"(?:vor|in|seit) {either(SMALL)} (?:Tagen|Wochen|Monaten|Jahren)|oft|immer|manchmal|meistens|selten",
+        )
+    )
+)
 ASKING = re.compile("(wer|wen|wem|was|wo|wohin|wann|warum|wie|welch.*)$")
 LATE = re.compile("noch nie|nie|schon|nicht")
 BELOW_HUNDRED = "|".join([*TEENS, rf"(?:{either(ONES)}und)?{either(TENS)}", "eins", *ONES[1:]])
@@ -385,9 +446,11 @@ def verb_groups(words: list[str], main: bool) -> Iterator[tuple[list[str], Group
     *before, finite = words
     one, two = (before[-1] if before else ""), (before[-2] if len(before) > 1 else "")
     for forms, auxiliary, construction in (
-        (SEIN, "sein", "perfect"), (HABEN, "haben", "perfect"),
-        (WAR, "sein", "pluperfect"), (HATTE, "haben", "pluperfect"),
-    ):  # fmt: skip
+        (SEIN, "sein", "perfect"),
+        (HABEN, "haben", "perfect"),
+        (WAR, "sein", "pluperfect"),
+        (HATTE, "haben", "pluperfect"),
+    ):
         if finite in forms:
             for entry in PARTICIPLES[one]:
                 if entry.auxiliary == auxiliary:
@@ -712,76 +775,106 @@ def accepted(sentence: str) -> bool:
 # ---- the checker itself
 
 WRONG = (  # a right sentence, and ways to spoil it
-    ("Der alte Mann hat gestern das kleine Haus verkauft.", (
-        "Der alter Mann hat gestern das kleine Haus verkauft.",
-        "Den alten Mann hat gestern das kleine Haus verkauft.",
-        "Der alte Mann hat gestern das kleines Haus verkauft.",
-        "Der alte Mann haben gestern das kleine Haus verkauft.",
-        "Der alte Mann ist gestern das kleine Haus verkauft.",
-        "Der alte Mann gestern hat das kleine Haus verkauft.",
-        "Der alte Mann hat verkauft gestern das kleine Haus.",
-        "Der alte Mann hat gestern dem kleinen Haus verkauft.",
-        "der alte Mann hat gestern das kleine Haus verkauft.",
-        "Der alte Mann hat gestern das kleine haus verkauft.",
-    )),
-    ("Die Frau macht jeden Tag ein Fenster auf.", (
-        "Die Frau aufmacht jeden Tag ein Fenster.",
-        "Die Frau macht auf jeden Tag ein Fenster.",
-        "Die Frau macht jeden Tag einen Fenster auf.",
-        "Die Frau machen jeden Tag ein Fenster auf.",
-        "Die Frau macht jede Tag ein Fenster auf.",
-        "Die Frau macht jeden Tag ein Fenster an.",
-    )),
-    ("Anna weiß nicht, ob der Junge den Lehrer anruft.", (
-        "Anna weiß nicht ob der Junge den Lehrer anruft.",
-        "Anna weiß nicht, ob der Junge ruft den Lehrer an.",
-        "Anna weiß nicht, ob der Junge den Lehrer ruft an.",
-        "Anna weiß nicht, dass der Junge dem Lehrer anruft.",
-    )),
-    ("Weil die Suppe kalt war, haben wir dem Kellner widersprochen.", (
-        "Weil die Suppe war kalt, haben wir dem Kellner widersprochen.",
-        "Weil die Suppe kalt war, wir haben dem Kellner widersprochen.",
-        "Weil die Suppe kalt war, haben wir den Kellner widersprochen.",
-        "Weil die Suppe kalte war, haben wir dem Kellner widersprochen.",
-    )),
-    ("Der Mann, dem wir geholfen haben, dankt seiner Tochter.", (
-        "Der Mann, den wir geholfen haben, dankt seiner Tochter.",
-        "Der Mann, der wir geholfen haben, dankt seiner Tochter.",
-        "Der Mann, dem wir haben geholfen, dankt seiner Tochter.",
-        "Der Mann dem wir geholfen haben dankt seiner Tochter.",
-        "Der Mann, dem wir geholfen haben, dankt seine Tochter.",
-    )),
-    ("Heute Abend werden die Briefe vom Arzt geschrieben werden.", (
-        "Heute Abend werden die Briefe von dem Arzt geschrieben werden.",
-        "Heute Abend wird die Briefe vom Arzt geschrieben werden.",
-        "Heute Abend die Briefe werden vom Arzt geschrieben werden.",
-        "Heute Abend werden den Brief vom Arzt geschrieben werden.",
-    )),
-    ("Ich versuche, mich an den Studenten zu erinnern.", (
-        "Ich versuche, mich an dem Studenten zu erinnern.",
-        "Ich versuche, mich an den Student zu erinnern.",
-        "Ich versuche mich an den Studenten zu erinnern.",
-        "Ich versuche, mich zu erinnern an den Studenten.",
-    )),
-    ("Sie hat gestern keine Milch getrunken.", (
-        "Sie hat gestern nicht keine Milch getrunken.",
-        "Sie hat gestern kein Milch getrunken.",
-        "Sie ist gestern keine Milch getrunken.",
-    )),
-    ("Wir haben die Bücher nicht gelesen.", (
-        "Wir haben nicht die Bücher gelesen.",
-        "Wir nicht haben die Bücher gelesen.",
-        "Wir haben die Büchern nicht gelesen.",
-    )),
-    ("Peter ist letztes Jahr mit dem Zug nach Rom gereist.", (
-        "Peter hat letztes Jahr mit dem Zug nach Rom gereist.",
-        "Peter ist letzten Jahr mit dem Zug nach Rom gereist.",
-        "Peter ist nach Rom mit dem Zug letztes Jahr gereist.",
-        "Peter ist letztes Jahr mit den Zug nach Rom gereist.",
-    )),
+    (
+        "Der alte Mann hat gestern das kleine Haus verkauft.",
+        (
+            "Der alter Mann hat gestern das kleine Haus verkauft.",
+            "Den alten Mann hat gestern das kleine Haus verkauft.",
+            "Der alte Mann hat gestern das kleines Haus verkauft.",
+            "Der alte Mann haben gestern das kleine Haus verkauft.",
+            "Der alte Mann ist gestern das kleine Haus verkauft.",
+            "Der alte Mann gestern hat das kleine Haus verkauft.",
+            "Der alte Mann hat verkauft gestern das kleine Haus.",
+            "Der alte Mann hat gestern dem kleinen Haus verkauft.",
+            "der alte Mann hat gestern das kleine Haus verkauft.",
+            "Der alte Mann hat gestern das kleine haus verkauft.",
+        ),
+    ),
+    (
+        "Die Frau macht jeden Tag ein Fenster auf.",
+        (
+            "Die Frau aufmacht jeden Tag ein Fenster.",
+            "Die Frau macht auf jeden Tag ein Fenster.",
+            "Die Frau macht jeden Tag einen Fenster auf.",
+            "Die Frau machen jeden Tag ein Fenster auf.",
+            "Die Frau macht jede Tag ein Fenster auf.",
+            "Die Frau macht jeden Tag ein Fenster an.",
+        ),
+    ),
+    (
+        "Anna weiß nicht, ob der Junge den Lehrer anruft.",
+        (
+            "Anna weiß nicht ob der Junge den Lehrer anruft.",
+            "Anna weiß nicht, ob der Junge ruft den Lehrer an.",
+            "Anna weiß nicht, ob der Junge den Lehrer ruft an.",
+            "Anna weiß nicht, dass der Junge dem Lehrer anruft.",
+        ),
+    ),
+    (
+        "Weil die Suppe kalt war, haben wir dem Kellner widersprochen.",
+        (
+            "Weil die Suppe war kalt, haben wir dem Kellner widersprochen.",
+            "Weil die Suppe kalt war, wir haben dem Kellner widersprochen.",
+            "Weil die Suppe kalt war, haben wir den Kellner widersprochen.",
+            "Weil die Suppe kalte war, haben wir dem Kellner widersprochen.",
+        ),
+    ),
+    (
+        "Der Mann, dem wir geholfen haben, dankt seiner Tochter.",
+        (
+            "Der Mann, den wir geholfen haben, dankt seiner Tochter.",
+            "Der Mann, der wir geholfen haben, dankt seiner Tochter.",
+            "Der Mann, dem wir haben geholfen, dankt seiner Tochter.",
+            "Der Mann dem wir geholfen haben dankt seiner Tochter.",
+            "Der Mann, dem wir geholfen haben, dankt seine Tochter.",
+        ),
+    ),
+    (
+        "Heute Abend werden die Briefe vom Arzt geschrieben werden.",
+        (
+            "Heute Abend werden die Briefe von dem Arzt geschrieben werden.",
+            "Heute Abend wird die Briefe vom Arzt geschrieben werden.",
+            "Heute Abend die Briefe werden vom Arzt geschrieben werden.",
+            "Heute Abend werden den Brief vom Arzt geschrieben werden.",
+        ),
+    ),
+    (
+        "Ich versuche, mich an den Studenten zu erinnern.",
+        (
+            "Ich versuche, mich an dem Studenten zu erinnern.",
+            "Ich versuche, mich an den Student zu erinnern.",
+            "Ich versuche mich an den Studenten zu erinnern.",
+            "Ich versuche, mich zu erinnern an den Studenten.",
+        ),
+    ),
+    (
+        "Sie hat gestern keine Milch getrunken.",
+        (
+            "Sie hat gestern nicht keine Milch getrunken.",
+            "Sie hat gestern kein Milch getrunken.",
+            "Sie ist gestern keine Milch getrunken.",
+        ),
+    ),
+    (
+        "Wir haben die Bücher nicht gelesen.",
+        (
+            "Wir haben nicht die Bücher gelesen.",
+            "Wir nicht haben die Bücher gelesen.",
+            "Wir haben die Büchern nicht gelesen.",
+        ),
+    ),
+    (
+        "Peter ist letztes Jahr mit dem Zug nach Rom gereist.",
+        (
+            "Peter hat letztes Jahr mit dem Zug nach Rom gereist.",
+            "Peter ist letzten Jahr mit dem Zug nach Rom gereist.",
+            "Peter ist nach Rom mit dem Zug letztes Jahr gereist.",
+            "Peter ist letztes Jahr mit den Zug nach Rom gereist.",
+        ),
+    ),
     ("Gib es bitte dem Kind.", ("Gib bitte dem Kind es.", "Gibst es bitte dem Kind.", "Gib es bitte das Kind.")),
     ("Die Tasse steht auf dem Tisch.", ("Die Tasse steht auf den Tisch.", "Die Tasse stellt auf dem Tisch.")),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(("right", "wrong"), [(right, w) for right, wrongs in WRONG for w in wrongs])
@@ -999,15 +1092,24 @@ def test_lengths_suit_a_quick_training(train: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     ("number", "english", "german"),
     [
-        (2, "two", "zwei"), (11, "eleven", "elf"), (12, "twelve", "zwölf"), (16, "sixteen", "sechzehn"),
-        (17, "seventeen", "siebzehn"), (20, "twenty", "zwanzig"), (21, "twenty-one", "einundzwanzig"),
-        (30, "thirty", "dreißig"), (66, "sixty-six", "sechsundsechzig"), (77, "seventy-seven", "siebenundsiebzig"),
-        (100, "one hundred", "einhundert"), (101, "one hundred and one", "einhunderteins"),
-        (112, "one hundred and twelve", "einhundertzwölf"), (340, "three hundred and forty", "dreihundertvierzig"),
+        (2, "two", "zwei"),
+        (11, "eleven", "elf"),
+        (12, "twelve", "zwölf"),
+        (16, "sixteen", "sechzehn"),
+        (17, "seventeen", "siebzehn"),
+        (20, "twenty", "zwanzig"),
+        (21, "twenty-one", "einundzwanzig"),
+        (30, "thirty", "dreißig"),
+        (66, "sixty-six", "sechsundsechzig"),
+        (77, "seventy-seven", "siebenundsiebzig"),
+        (100, "one hundred", "einhundert"),
+        (101, "one hundred and one", "einhunderteins"),
+        (112, "one hundred and twelve", "einhundertzwölf"),
+        (340, "three hundred and forty", "dreihundertvierzig"),
         (235, "two hundred and thirty-five", "zweihundertfünfunddreißig"),
         (999, "nine hundred and ninety-nine", "neunhundertneunundneunzig"),
     ],
-)  # fmt: skip
+)
 def test_cardinals(number: int, english: str, german: str) -> None:
     assert numbers.cardinal(number) == (english, german)
 
@@ -1021,14 +1123,16 @@ def test_cardinals_differ() -> None:
 @pytest.mark.parametrize(
     ("day", "month", "english", "german"),
     [
-        (1, 4, "on the first of May", "am ersten Mai"), (3, 9, "on the third of October", "am dritten Oktober"),
-        (7, 2, "on the seventh of March", "am siebten März"), (8, 0, "on the eighth of January", "am achten Januar"),
+        (1, 4, "on the first of May", "am ersten Mai"),
+        (3, 9, "on the third of October", "am dritten Oktober"),
+        (7, 2, "on the seventh of March", "am siebten März"),
+        (8, 0, "on the eighth of January", "am achten Januar"),
         (12, 11, "on the twelfth of December", "am zwölften Dezember"),
         (16, 6, "on the sixteenth of July", "am sechzehnten Juli"),
         (20, 1, "on the twentieth of February", "am zwanzigsten Februar"),
         (31, 7, "on the thirty-first of August", "am einunddreißigsten August"),
     ],
-)  # fmt: skip
+)
 def test_dates(day: int, month: int, english: str, german: str) -> None:
     assert numbers.date(day, month) == (english, german)
 
@@ -1036,11 +1140,14 @@ def test_dates(day: int, month: int, english: str, german: str) -> None:
 @pytest.mark.parametrize(
     ("hour", "quarter", "english", "german"),
     [
-        (1, 0, "at one o'clock", "um ein Uhr"), (3, 0, "at three o'clock", "um drei Uhr"),
-        (1, 1, "at a quarter past one", "um Viertel nach eins"), (2, 2, "at half past two", "um halb drei"),
-        (12, 2, "at half past twelve", "um halb eins"), (3, 3, "at a quarter to four", "um Viertel vor vier"),
+        (1, 0, "at one o'clock", "um ein Uhr"),
+        (3, 0, "at three o'clock", "um drei Uhr"),
+        (1, 1, "at a quarter past one", "um Viertel nach eins"),
+        (2, 2, "at half past two", "um halb drei"),
+        (12, 2, "at half past twelve", "um halb eins"),
+        (3, 3, "at a quarter to four", "um Viertel vor vier"),
         (12, 3, "at a quarter to one", "um Viertel vor eins"),
     ],
-)  # fmt: skip
+)
 def test_times(hour: int, quarter: int, english: str, german: str) -> None:
     assert numbers.clock(hour, quarter) == (english, german)

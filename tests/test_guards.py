@@ -85,9 +85,13 @@ class Together:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         shared = os.environ | {
-            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes),
-            "LOCAL_WORLD_SIZE": str(processes), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
-        }  # fmt: skip
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "WORLD_SIZE": str(processes),
+            "LOCAL_WORLD_SIZE": str(processes),
+            "ACCELERATE_USE_CPU": "true",
+            "OMP_NUM_THREADS": "1",
+        }
         self.outputs = [script.with_name(f"{script.stem}.{rank}.txt") for rank in range(processes)]
         self.all = []
         for rank, output in enumerate(self.outputs):
@@ -246,8 +250,9 @@ with ending_the_process(), told_of_endings():
     assert "error: the loss is not a finite number at step 9, the last of 3 such steps in a row" in run.said(0)
     assert "Traceback" not in run.said(0) + run.said(1)
     assert [(path.name, fault(path)) for path in checkpoints(tmp_path / "run")] == [
-        ("checkpoint-3", None), ("checkpoint-6", None),
-    ]  # fmt: skip
+        ("checkpoint-3", None),
+        ("checkpoint-6", None),
+    ]
 
 
 # --- signals ---
@@ -418,7 +423,10 @@ with ending_the_process():
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     done = subprocess.run(
         [*command, "--max-restarts", "1", str(script(tmp_path, body)), str(tmp_path / "starts")],
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert len(list((tmp_path / "starts").iterdir())) == starts, done.stderr[-3000:]

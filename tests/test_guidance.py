@@ -92,8 +92,16 @@ def test_the_rows_are_what_recipes_and_reports_say() -> None:
     """The recipes are the settings that were measured; a change of one has to be made here too."""
     for task, name in ((TASKS[0], "multi30k"), (TASKS[2], "wmt14_base"), (GRAMMAR, "quickstart")):
         recipe = read_recipe(ROOT / "recipes" / f"{name}.py")
-        base = {"vocab_size": 37_000, "d_model": 512, "d_ff": 2048, "num_heads": 8, "encoder_layers": 6,
-                "decoder_layers": 6, "dropout": 0.1, "label_smoothing": 0.1}  # fmt: skip
+        base = {
+            "vocab_size": 37_000,
+            "d_model": 512,
+            "d_ff": 2048,
+            "num_heads": 8,
+            "encoder_layers": 6,
+            "decoder_layers": 6,
+            "dropout": 0.1,
+            "label_smoothing": 0.1,
+        }
         assert as_measured(task).network == base | recipe.model
         assert task.tokens_per_batch == recipe.data["tokens_per_batch"]
         assert task.batches_per_step == recipe.training.get("batches_per_step", 1)
@@ -116,8 +124,10 @@ def test_the_guide_has_the_same_table() -> None:
         tokens = task.tokens_per_batch * task.batches_per_step
         assert row[:4] == [task.name, f"{task.pairs:,}", f"{size}{net['decoder_layers']}", f"{task.vocab_size:,}"]
         assert [float(row[4]), int(row[7])] == [task.dropout, task.epochs]
-        assert row[5:7] == [f"{task.peak_learning_rate:.0e}".replace("e-0", "e-") + f", {task.warmup_steps:,}",
-                            f"{tokens:,}"]  # fmt: skip
+        assert row[5:7] == [
+            f"{task.peak_learning_rate:.0e}".replace("e-0", "e-") + f", {task.warmup_steps:,}",
+            f"{tokens:,}",
+        ]
 
 
 @given(st.integers(0, 10**9), st.floats(0.01, 1e6))
@@ -166,9 +176,12 @@ def test_the_command_runs_as_it_stands(text: Path, planned: Callable[..., str], 
     command = said.split("To train:\n\n")[1].rstrip("\n")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", "-c", f"{command} --max_steps 4 --eval_steps 4 --save_steps 2 --report_to none"], env=environment,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["bash", "-c", f"{command} --max_steps 4 --eval_steps 4 --save_steps 2 --report_to none"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
     told = json.loads((tmp_path / "a run" / "run.json").read_text(encoding="utf-8"))
     assert told["data"]["data_dir"] == str(text)
@@ -228,9 +241,7 @@ def test_of_a_large_text_a_part_is_looked_at(planned: Callable[..., str], text: 
     said = planned(*FLAGS, "--window_groups", "1")
     assert "(a part; in all about 3,000 pairs are kept): 1,000 pairs kept" in said
     whole = guide(read_recipe(vehicle()), ["--data_dir", str(text), "--direction", "en-nds"], 0)
-    part = guide(
-        read_recipe(vehicle()), ["--data_dir", str(text), "--direction", "en-nds", "--window_groups", "1"], 0
-    )  # fmt: skip
+    part = guide(read_recipe(vehicle()), ["--data_dir", str(text), "--direction", "en-nds", "--window_groups", "1"], 0)
     assert part.steps_an_epoch == pytest.approx(whole.steps_an_epoch, rel=0.25)
     assert not part.text.is_whole
 
@@ -289,8 +300,8 @@ def test_a_run_does_not_meet_the_folder_of_another(
 
 
 def test_a_run_of_more_than_a_day_is_told_with_what_fits(planned: Callable[..., str]) -> None:
-    said = flat(planned("--d_model", "512", "--d_ff", "16", "--encoder_layers", "1", "--decoder_layers", "1",
-                        "--max_steps", "100000000"))  # fmt: skip
+    flags = shlex.split("--d_model 512 --d_ff 16 --encoder_layers 1 --decoder_layers 1 --max_steps 100000000")
+    said = flat(planned(*flags))
     assert "That is more than a day:" in said
     assert "a day is --max_steps " in said
     assert "Multi30k's network (--d_model 256 --d_ff 1024" in said

@@ -50,10 +50,24 @@ configs:
 ---
 """
 TINY = {
-    "vocab_size": 290, "d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1,
-    "tokens_per_batch": 256, "batches_per_step": 2, "streams": 1, "max_steps": 20, "warmup_steps": 10, "eval_steps": 10,
-    "save_steps": 10, "logging_steps": 10, "average_checkpoints": 1, "dataloader_num_workers": 0, "report_to": "none",
-}  # fmt: skip
+    "vocab_size": 290,
+    "d_model": 16,
+    "d_ff": 32,
+    "num_heads": 2,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "tokens_per_batch": 256,
+    "batches_per_step": 2,
+    "streams": 1,
+    "max_steps": 20,
+    "warmup_steps": 10,
+    "eval_steps": 10,
+    "save_steps": 10,
+    "logging_steps": 10,
+    "average_checkpoints": 1,
+    "dataloader_num_workers": 0,
+    "report_to": "none",
+}
 
 
 def wmt14(folder: Path) -> Path:
@@ -83,9 +97,14 @@ class World(NamedTuple):
         home = self.folder / f"home-{sum(1 for _ in self.folder.glob('home-*'))}"
         home.mkdir()
         environment |= {
-            "HF_ENDPOINT": self.hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(home),
-            "NO_PROXY": "127.0.0.1,localhost", "OMP_NUM_THREADS": "1", **({"HF_TOKEN": token} if token else {}), **more,
-        }  # fmt: skip
+            "HF_ENDPOINT": self.hub.url,
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HOME": str(home),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "OMP_NUM_THREADS": "1",
+            **({"HF_TOKEN": token} if token else {}),
+            **more,
+        }
         done = subprocess.run(
             [sys.executable, *map(str, command)], env=environment, cwd=home, capture_output=True, text=True, check=False
         )
@@ -199,8 +218,16 @@ def test_a_run_pushes_at_each_save_and_at_its_end(world: World, trained: Any) ->
     assert not list(folder.glob(".push-*"))
     top = {name for name in last if "/" not in name}
     assert {name for name in top if name.endswith((".bin", ".pt", ".pth", ".pkl"))} == set()
-    assert {"config.json", "generation_config.json", "tokenizer.json", "modeling_vaswani.py", "pipeline_vaswani.py",
-            "generation_vaswani.py", "search_vaswani.py", "configuration_vaswani.py"} <= top  # fmt: skip
+    assert {
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "modeling_vaswani.py",
+        "pipeline_vaswani.py",
+        "generation_vaswani.py",
+        "search_vaswani.py",
+        "configuration_vaswani.py",
+    } <= top
 
 
 @pytest.mark.slow
@@ -239,8 +266,13 @@ def test_the_card_says_what_was_measured_and_is_read_back(world: World, trained:
         value, signature = re.split(r" \| ", cells[1].removesuffix(" |"))  # no bar of a signature parts its cell
         assert (value, signature.replace(r"\|", "|")) == (f"{scores['value']:.2f}", f"`{scores['signature']}`")
         assert not re.search(r"(?<!\\)\|", signature)
-    for word in (run["command"], run["versions"]["torch"], run["hardware"]["device"], "Carbon: not measured",
-                 f"{metrics['training_pairs']['kept']:,} kept"):  # fmt: skip
+    for word in (
+        run["command"],
+        run["versions"]["torch"],
+        run["hardware"]["device"],
+        "Carbon: not measured",
+        f"{metrics['training_pairs']['kept']:,} kept",
+    ):
         assert word in card.text, word
     files = list((ROOT / "modeling").glob("*_vaswani.py"))
     for file in files:
@@ -321,7 +353,7 @@ def test_a_private_repository_needs_the_token_of_its_owner(world: World, trained
         ("ann/new", ANN, {"HF_ENDPOINT": "http://127.0.0.1:9"}, r"the Hub at http://127.0.0.1:9 does not answer"),
         ("ann/new", ANN, {"HF_HUB_OFFLINE": "1"}, r"the Hub is switched off by \$HF_HUB_OFFLINE; unset it to push"),
     ],
-)  # fmt: skip
+)
 def test_what_stands_in_the_way_is_said_in_a_line(
     world: World, trained: Any, name: str, token: str | None, more: dict[str, str], message: str
 ) -> None:
@@ -449,7 +481,7 @@ def test_a_hub_that_will_not_take_it_is_known_before_the_first_step(world: World
         (lambda run: [(run / name).unlink() for name in ("run.json", "metrics.json")], "as it is: write its README.md"),
         (shutil.rmtree, "is not a folder; give the one that training wrote"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.slow
 def test_a_folder_that_is_no_whole_model_is_refused(
     trained: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Any, message: str
@@ -481,8 +513,12 @@ def test_errors_of_the_native_uploader_are_told(error: Exception, message: str) 
 def test_the_card_tells_precision_and_text_as_they_were(trained: Any) -> None:
     metrics, run = (json.loads((trained[0] / f"{name}.json").read_text()) for name in ("metrics", "run"))
     off = dict.fromkeys(("bf16", "fp16", "bf16_throughout"), False)
-    for flags, said in (({"fp16": True}, "float16 beside float32"), ({"bf16_throughout": True}, "bfloat16 throughout"),
-                        ({"bf16": True}, "bfloat16 beside float32"), ({}, "float32")):  # fmt: skip
+    for flags, said in (
+        ({"fp16": True}, "float16 beside float32"),
+        ({"bf16_throughout": True}, "bfloat16 throughout"),
+        ({"bf16": True}, "bfloat16 beside float32"),
+        ({}, "float32"),
+    ):
         told = run | {"training": run["training"] | off | flags}
         assert f"- Precision: {said}" in model_card(NAME, told, metrics, {})
     own = run | {"data": run["data"] | {"dataset": "/data/corpora/mine"}, "command": ""}

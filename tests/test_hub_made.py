@@ -23,17 +23,21 @@ RUN: dict[str, Any] = {
     "command": "python recipes/toy.py --max_steps 30",
     "model": {"d_model": 16},
     "data": {
-        "dataset": "owner/words", "dataset_config": None, "direction": "en-de", "max_tokens": 100,
+        "dataset": "owner/words",
+        "dataset_config": None,
+        "direction": "en-de",
+        "max_tokens": 100,
         "tokens_per_batch": 256,
     },
     "training": {"batches_per_step": 2},
     "hardware": {"device": "cpu", "processes": 1, "cores": 2},
     "versions": {"torch": "2.13.0"},
-}  # fmt: skip
+}
 METRICS: dict[str, Any] = {
-    "chosen": "best checkpoint while training", "steps": 30,
+    "chosen": "best checkpoint while training",
+    "steps": 30,
     "test": {"test": {"sacrebleu": {"name": "sacreBLEU", "value": SCORE, "signature": "nrefs:1"}}},
-}  # fmt: skip
+}
 
 
 def make_run(folder: Path, seed: int, talker: MakeModel, tokenizer: PreTrainedTokenizerFast) -> Path:
@@ -109,8 +113,12 @@ def test_an_average_of_averages_tells_all_that_is_in_it(runs: Path, tmp_path: Pa
     average(runs / "one" / "checkpoint-10", runs / "two" / "checkpoint-20", "--output", tmp_path / "second")
     average(tmp_path / "first", tmp_path / "second", runs / "two", "--output", tmp_path / "mean")
     text = card_of(tmp_path / "mean").text
-    rows = ["step 20 of the run `one`", "step 30 of the run `one`", "step 10 of the run `one`",
-            "step 20 of the run `two`"]  # fmt: skip
+    rows = [
+        "step 20 of the run `one`",
+        "step 30 of the run `one`",
+        "step 10 of the run `one`",
+        "step 20 of the run `two`",
+    ]
     for row in rows:
         assert f"| 16.7% | {row} |" in text
     assert "| 33.3% | the run `two`, its best checkpoint while training |" in text
@@ -142,10 +150,21 @@ def test_an_import_tells_what_it_was_made_of(
     source, out = tmp_path / "private" / "opus-model", tmp_path / "ours"
     size = len(toy_tokenizer)
     config = MarianConfig(
-        vocab_size=size, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, activation_function="relu", pad_token_id=1,
-        decoder_start_token_id=2, max_position_embeddings=64, eos_token_id=3, scale_embedding=True,
-    )  # fmt: skip
+        vocab_size=size,
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        activation_function="relu",
+        pad_token_id=1,
+        decoder_start_token_id=2,
+        max_position_embeddings=64,
+        eos_token_id=3,
+        scale_embedding=True,
+    )
     MarianMTModel(config).save_pretrained(source)
     assert main(["import", str(source), str(out)]) == 0
     assert main(["push", str(out), "ann/imported"]) == 2

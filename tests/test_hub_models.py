@@ -64,14 +64,23 @@ class World(NamedTuple):
         """Run commands one after another in one process, whose cache of the Hub lies in `home`."""
         hidden = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE")
         environment = {name: value for name, value in os.environ.items() if name not in hidden} | {
-            "HF_ENDPOINT": self.hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(self.folder / home),
-            "NO_PROXY": "127.0.0.1,localhost", "OMP_NUM_THREADS": "1", **({"HF_TOKEN": token} if token else {}), **more,
-        }  # fmt: skip
+            "HF_ENDPOINT": self.hub.url,
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HOME": str(self.folder / home),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "OMP_NUM_THREADS": "1",
+            **({"HF_TOKEN": token} if token else {}),
+            **more,
+        }
         calls = json.dumps([list(map(str, words)) for words in commands])
         done = subprocess.run(
-            [sys.executable, "-c", wrapped, calls], env=environment, cwd=self.folder, capture_output=True, text=True,
+            [sys.executable, "-c", wrapped, calls],
+            env=environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
             check=False,
-        )  # fmt: skip
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         for secret in (ANN, BEN, WRONG):
             assert secret not in done.stdout + done.stderr
@@ -185,9 +194,12 @@ def test_an_average_is_pushed_and_used_by_its_name(world: World, said: dict[str,
     assert said["average"].code == 0
     text = ["--input", world.folder / "text"]
     pushed, there, here = world.call(
-        ["push", world.folder / "mean", "ann/mean", "--license", "cc-by-4.0"], ["translate", "ann/mean", *text],
-        ["translate", world.folder / "mean", *text], home="pushing", token=ANN,
-    )  # fmt: skip
+        ["push", world.folder / "mean", "ann/mean", "--license", "cc-by-4.0"],
+        ["translate", "ann/mean", *text],
+        ["translate", world.folder / "mean", *text],
+        home="pushing",
+        token=ANN,
+    )
     assert pushed.code == 0, pushed.err
     assert pushed.out.startswith(f"{world.hub.url}/ann/mean/commit/")
     assert (there.code, there.out) == (0, here.out)
@@ -271,11 +283,17 @@ def test_what_is_no_model_is_refused_before_its_weights_are_fetched(world: World
 def test_every_command_names_a_mistyped_folder(world: World) -> None:
     name = "runs/mien"
     found = world.call(
-        ["translate", name], ["serve", name, "--port", "0"], ["demo", name],
-        ["export", name, world.folder / "out", "--to", "onnx"], ["plot", "attention", name, "--text", "the cat"],
-        ["plot", "curves", name], ["average", name, world.folder / "one", "--output", world.folder / "out"],
-        ["average", name, "--output", world.folder / "out"], ["import", name, world.folder / "out"], home="refused",
-    )  # fmt: skip
+        ["translate", name],
+        ["serve", name, "--port", "0"],
+        ["demo", name],
+        ["export", name, world.folder / "out", "--to", "onnx"],
+        ["plot", "attention", name, "--text", "the cat"],
+        ["plot", "curves", name],
+        ["average", name, world.folder / "one", "--output", world.folder / "out"],
+        ["average", name, "--output", world.folder / "out"],
+        ["import", name, world.folder / "out"],
+        home="refused",
+    )
     for each in found:
         assert each.code == 2
         assert "runs/mien is no folder here, and no repository of that name can be reached at" in each.err, each.err
@@ -310,9 +328,12 @@ def test_without_the_hub_what_was_fetched_serves_and_is_said_to(
 ) -> None:
     text = ["--input", world.folder / "text", "--format", "jsonl"]
     kept, other, curves = world.call(
-        ["translate", "ann/one", *text], ["translate", "ann/never", *text],
-        ["plot", "curves", "ann/one", "--output", world.folder / "again"], home="home", **more,
-    )  # fmt: skip
+        ["translate", "ann/one", *text],
+        ["translate", "ann/never", *text],
+        ["plot", "curves", "ann/one", "--output", world.folder / "again"],
+        home="home",
+        **more,
+    )
     commit = world.hub.model("ann/one").branches["main"]
     assert (kept.code, kept.out, curves.code) == (0, said["repository"].out, 0), kept.err
     assert kept.err.startswith(f"Note: {why}")
@@ -342,11 +363,22 @@ def test_a_hub_that_fails_on_the_way_is_told_and_the_next_call_completes(world: 
 def test_a_marian_on_the_hub_is_imported(world: World) -> None:
     torch.manual_seed(0)
     config = MarianConfig(
-        vocab_size=60, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, activation_function="relu", pad_token_id=59,
-        decoder_start_token_id=59, max_position_embeddings=64, eos_token_id=0, forced_eos_token_id=0,
+        vocab_size=60,
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        activation_function="relu",
+        pad_token_id=59,
+        decoder_start_token_id=59,
+        max_position_embeddings=64,
+        eos_token_id=0,
+        forced_eos_token_id=0,
         scale_embedding=True,
-    )  # fmt: skip
+    )
     MarianMTModel(config).save_pretrained(world.folder / "marian")
     world.hub.add_model("ann/marian", world.folder / "marian")
     assert main(["import", str(world.folder / "marian"), str(world.folder / "imported here")]) == 0
@@ -398,6 +430,18 @@ def test_a_repository_is_served_by_its_name(world: World, said: dict[str, Said])
 def test_names() -> None:
     assert named("ann/one") == Repository("ann/one", None)
     assert named("ann/one@refs/pr/1") == Repository("ann/one", "refs/pr/1")
-    for text in ("one", "/ann/one", "./one", "../one", "ann/one/", "ann/one/two", "ann/one@", "ann/o ne", "~/one",
-                 "https://huggingface.co/ann/one", "ann/../one", ""):  # fmt: skip
+    for text in (
+        "one",
+        "/ann/one",
+        "./one",
+        "../one",
+        "ann/one/",
+        "ann/one/two",
+        "ann/one@",
+        "ann/o ne",
+        "~/one",
+        "https://huggingface.co/ann/one",
+        "ann/../one",
+        "",
+    ):
         assert named(text) is None, text

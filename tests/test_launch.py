@@ -52,8 +52,12 @@ def refusal(*words: str | Path) -> str:
     """What `accelerate launch` says of a start that ends, in all processes, with the exit code of a wrong launch."""
     done = subprocess.run(
         [sys.executable, "-m", "accelerate.commands.launch", *map(str, words)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert re.search(r"exit status 78|exitcode +: 78", done.stderr), done.stdout + done.stderr[-3000:]
     return done.stderr
 

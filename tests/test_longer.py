@@ -59,9 +59,15 @@ def trained(folder: Path, tokenizer: PreTrainedTokenizerFast, **changes: Any) ->
         return {"loss": size / 1e3, "perplexity": math.exp(size / 1e3), "bleu": BLEU[seen[0].state.global_step]}
 
     settings: dict[str, Any] = {
-        "dropout": 0.3, "eval_strategy": "steps", "eval_steps": 4, "save_steps": 3, "logging_steps": 5,
-        "max_steps": LAST, "save_total_limit": 3, "average_checkpoints": 3,
-    }  # fmt: skip
+        "dropout": 0.3,
+        "eval_strategy": "steps",
+        "eval_steps": 4,
+        "save_steps": 3,
+        "logging_steps": 5,
+        "max_steps": LAST,
+        "save_total_limit": 3,
+        "average_checkpoints": 3,
+    }
     newest, _ = newest_whole(folder)
     _, trainer, _ = train(folder, tokenizer, checkpoint=newest, evaluate=evaluate, prepare=keep, **(settings | changes))
     return trainer
@@ -194,9 +200,10 @@ def test_a_run_that_a_signal_ended_logs_validates_and_chooses_as_one_that_never_
     """Also where a validation was due at that very step, for which there was no time."""
     with pytest.raises(SignalledError, match=f"step {step} is saved"):
         trained(
-            tmp_path, tokenizer,
+            tmp_path,
+            tokenizer,
             prepare=lambda trainer: trainer.add_callback(Tell(trainer, step, signal.SIGTERM)),
-        )  # fmt: skip
+        )
     assert fault(tmp_path / f"checkpoint-{step}") is None
     assert_same(trained(tmp_path, tokenizer), whole)
 
@@ -209,9 +216,11 @@ def test_a_validation_that_is_made_up_for_may_end_the_run(tmp_path: Path, tokeni
     assert alone.ended().by == "patience"
     with pytest.raises(SignalledError):
         trained(
-            tmp_path / "told", tokenizer, **asked,
+            tmp_path / "told",
+            tokenizer,
+            **asked,
             prepare=lambda trainer: trainer.add_callback(Tell(trainer, end, signal.SIGTERM)),
-        )  # fmt: skip
+        )
     ended = trained(tmp_path / "told", tokenizer, **asked)
     assert ended.state.global_step == end
     assert ended.ended() == alone.ended()
@@ -220,11 +229,28 @@ def test_a_validation_that_is_made_up_for_may_end_the_run(tmp_path: Path, tokeni
 # --- whole runs ---
 
 SCHEDULE = {
-    "vocab_size": 300, "d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1,
-    "dropout": 0.2, "tokens_per_batch": 256, "warmup_steps": 5, "batches_per_step": 2, "bf16": False,
-    "report_to": "none", "dataloader_num_workers": 0, "test_splits": "test_toy", "packed_cache": True, "test_beams": 1,
-    "eval_steps": 4, "save_steps": 3, "logging_steps": 5, "average_checkpoints": 2, "save_total_limit": 2,
-}  # fmt: skip
+    "vocab_size": 300,
+    "d_model": 16,
+    "d_ff": 32,
+    "num_heads": 2,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "dropout": 0.2,
+    "tokens_per_batch": 256,
+    "warmup_steps": 5,
+    "batches_per_step": 2,
+    "bf16": False,
+    "report_to": "none",
+    "dataloader_num_workers": 0,
+    "test_splits": "test_toy",
+    "packed_cache": True,
+    "test_beams": 1,
+    "eval_steps": 4,
+    "save_steps": 3,
+    "logging_steps": 5,
+    "average_checkpoints": 2,
+    "save_total_limit": 2,
+}
 
 
 @pytest.fixture
@@ -248,9 +274,12 @@ class Runs:
     def __call__(self, name: str, steps: int, *flags: str, code: int = 0) -> str:
         """Run it, and return what its first process said."""
         told = SCHEDULE | {
-            "data_dir": self.text, "direction": "en-nds", "output_dir": self.folder / name, "max_steps": steps,
+            "data_dir": self.text,
+            "direction": "en-nds",
+            "output_dir": self.folder / name,
+            "max_steps": steps,
             "cache_dir": self.folder / "cache",
-        }  # fmt: skip
+        }
         words = [word for flag, value in told.items() for word in (f"--{flag}", str(value))]
         return self.forks.run(run_recipe, *words, *flags, kind="ddp", folder=self.folder, code=code)[0]
 

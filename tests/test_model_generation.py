@@ -34,10 +34,17 @@ def test_every_mode_reports_what_it_is_asked_for(
     beams, wanted = asked.get("num_beams", 1), asked.get("num_return_sequences", 1)
     torch.manual_seed(0)
     output = model.generate(
-        **source(padded_batch()), **asked, use_cache=use_cache, min_new_tokens=NEW, max_new_tokens=NEW,
-        return_dict_in_generate=True, output_scores=True, output_logits=True, output_attentions=True,
+        **source(padded_batch()),
+        **asked,
+        use_cache=use_cache,
+        min_new_tokens=NEW,
+        max_new_tokens=NEW,
+        return_dict_in_generate=True,
+        output_scores=True,
+        output_logits=True,
+        output_attentions=True,
         output_hidden_states=True,
-    )  # fmt: skip
+    )
     kind = "GenerateBeamEncoderDecoderOutput" if beams > 1 else "GenerateEncoderDecoderOutput"
     assert type(output).__name__ == kind
     assert output.sequences.shape == (B * wanted, 1 + NEW)

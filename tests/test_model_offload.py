@@ -59,9 +59,13 @@ def test_every_map_that_accelerate_draws_gives_the_same(
     model.save_pretrained(tmp_path / "model")
     room = int(share * sum(weight.numel() * weight.element_size() for weight in model.parameters()))
     loaded = VaswaniForConditionalGeneration.from_pretrained(
-        tmp_path / "model", device_map="auto", max_memory={"cpu": room}, offload_folder=tmp_path / "disk",
-        attn_implementation="eager", dtype=torch.float64,
-    ).eval()  # fmt: skip
+        tmp_path / "model",
+        device_map="auto",
+        max_memory={"cpu": room},
+        offload_folder=tmp_path / "disk",
+        attn_implementation="eager",
+        dtype=torch.float64,
+    ).eval()
     devices = {weight.device.type for weight in loaded.parameters()}
     assert ("meta" in devices) == (share < 1)
     assert_same(outputs(loaded, batch), expected)

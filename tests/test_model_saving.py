@@ -164,9 +164,14 @@ def test_the_folder_carries_its_code_to_where_this_package_is_not(
         expected = model.model(ids, decoder_input_ids=ids).last_hidden_state
         assert_close(states, expected)
     here = model.generate(
-        batch["input_ids"], attention_mask=batch["attention_mask"], num_beams=3, num_return_sequences=2,
-        length_penalty=0.6, return_dict_in_generate=True, output_scores=True,
-    )  # fmt: skip
+        batch["input_ids"],
+        attention_mask=batch["attention_mask"],
+        num_beams=3,
+        num_return_sequences=2,
+        length_penalty=0.6,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
     assert torch.equal(sequences, here.sequences)
     assert_close(scores, here.sequences_scores)
     assert not torch.equal(

@@ -38,9 +38,13 @@ def folder(tmp_path: Path) -> Path:
 
 def read_all(hub: LoopbackHub, home: Path, patience: float) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
-        "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(home), "HF_HUB_DOWNLOAD_TIMEOUT": "1",
-        "HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1",
-    }  # fmt: skip
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HOME": str(home),
+        "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+        "HF_HUB_OFFLINE": "0",
+        "NO_PROXY": "127.0.0.1",
+    }
     return subprocess.run(
         [sys.executable, "-c", READ_ALL, str(patience)], env=environment, capture_output=True, text=True, check=False
     )

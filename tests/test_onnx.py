@@ -62,9 +62,10 @@ def test_every_network_gives_the_probabilities_of_torch(
             same = prefixes.shape[1]
             with torch.no_grad():
                 logits = model(
-                    input_ids.repeat_interleave(same, 0), mask.repeat_interleave(same, 0),
+                    input_ids.repeat_interleave(same, 0),
+                    mask.repeat_interleave(same, 0),
                     decoder_input_ids=prefixes.flatten(0, 1),
-                ).logits  # fmt: skip
+                ).logits
             expected = logits[:, -1].log_softmax(-1).view(sentences, same, 290)
             torch.testing.assert_close(decoder.log_p(search).double(), expected, rtol=0, atol=2e-5)
             generator = torch.Generator().manual_seed(step)

@@ -21,14 +21,25 @@ from vaswani.publishing import model_card, read_records
 RECIPE = Recipe(
     "A run of some steps.",
     model={
-        "vocab_size": 300, "d_model": 8, "d_ff": 16, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1,
+        "vocab_size": 300,
+        "d_model": 8,
+        "d_ff": 16,
+        "num_heads": 2,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
     },
     data={"tokens_per_batch": 512, "direction": "en-nds"},
     training={
-        "output_dir": "named on the command line", "max_steps": 3, "save_steps": 1, "eval_steps": 3, "warmup_steps": 2,
-        "report_to": "none", "disable_tqdm": True, "test_beams": 1,
+        "output_dir": "named on the command line",
+        "max_steps": 3,
+        "save_steps": 1,
+        "eval_steps": 3,
+        "warmup_steps": 2,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "test_beams": 1,
     },
-)  # fmt: skip
+)
 
 
 class Trained:

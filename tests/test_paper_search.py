@@ -44,9 +44,16 @@ def test_the_search_equals_the_slow_one(tiny_model: MakeModel, seed: int) -> Non
         input_ids = torch.nn.utils.rnn.pad_sequence(sources, batch_first=True, padding_value=1)
         mask = (torch.arange(input_ids.shape[1]) < torch.tensor([len(s) for s in sources])[:, None]).long()
         output = model.generate(
-            input_ids, attention_mask=mask, num_beams=beams, num_return_sequences=wanted, length_penalty=alpha,
-            max_new_tokens=longest, return_dict_in_generate=True, output_scores=True, early_stopping=early,
-        )  # fmt: skip
+            input_ids,
+            attention_mask=mask,
+            num_beams=beams,
+            num_return_sequences=wanted,
+            length_penalty=alpha,
+            max_new_tokens=longest,
+            return_dict_in_generate=True,
+            output_scores=True,
+            early_stopping=early,
+        )
         scores = output.sequences_scores.view(len(sources), wanted)
         for number, (source, found) in enumerate(zip(sources, translations(output, wanted), strict=True)):
             expected = slow_search(probabilities(model, source), beams, alpha, longest, early is True)[:wanted]
@@ -188,8 +195,11 @@ def test_the_search_of_transformers_is_one_argument_away(tiny_model: MakeModel) 
     theirs = generate(model, 3, 8, paper_search=False, length_penalty=3.0, max_new_tokens=9)
     direct = super(type(model), model).generate(
         torch.tensor([[4, 5, 6, 1, 1, 1, 1, 1], list(range(4, 12))]),
-        attention_mask=torch.tensor([[1] * 3 + [0] * 5, [1] * 8]), num_beams=3, length_penalty=3.0, max_new_tokens=9,
-    )  # fmt: skip
+        attention_mask=torch.tensor([[1] * 3 + [0] * 5, [1] * 8]),
+        num_beams=3,
+        length_penalty=3.0,
+        max_new_tokens=9,
+    )
     assert torch.equal(theirs.sequences, direct)
     ours = generate(model, 3, 8, length_penalty=3.0, max_new_tokens=9)
     assert not torch.allclose(ours.sequences_scores, theirs.sequences_scores.double())  # the penalties are not the same
@@ -370,9 +380,14 @@ def test_a_beam_wider_than_the_vocabulary_finds_every_hypothesis_there_is(tiny_m
     model = tiny_model(3, vocab_size=5)
     log_p_of = probabilities(model, torch.tensor([4, 4]))
     output = model.generate(
-        torch.tensor([[4, 4]]), num_beams=80, num_return_sequences=20, length_penalty=0.6, max_new_tokens=3,
-        return_dict_in_generate=True, output_scores=True,
-    )  # fmt: skip
+        torch.tensor([[4, 4]]),
+        num_beams=80,
+        num_return_sequences=20,
+        length_penalty=0.6,
+        max_new_tokens=3,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
     every = []
     for length in range(1, 4):
         for body in itertools.product([0, 1, 2, 4], repeat=length - 1):

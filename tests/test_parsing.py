@@ -27,11 +27,27 @@ from vaswani.serving.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {
-    "vocab_size": 560, "d_model": 64, "d_ff": 256, "num_heads": 4, "encoder_layers": 1, "decoder_layers": 2,
-    "dropout": 0, "attention_dropout": 0, "label_smoothing": 0, "tokens_per_batch": 512, "batches_per_step": 1,
-    "max_steps": 1800, "warmup_steps": 100, "peak_learning_rate": 6e-3, "eval_steps": 600, "save_steps": 100,
-    "average_checkpoints": 6, "window_groups": 8, "dataloader_num_workers": 0, "report_to": "none",
-}  # fmt: skip
+    "vocab_size": 560,
+    "d_model": 64,
+    "d_ff": 256,
+    "num_heads": 4,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "dropout": 0,
+    "attention_dropout": 0,
+    "label_smoothing": 0,
+    "tokens_per_batch": 512,
+    "batches_per_step": 1,
+    "max_steps": 1800,
+    "warmup_steps": 100,
+    "peak_learning_rate": 6e-3,
+    "eval_steps": 600,
+    "save_steps": 100,
+    "average_checkpoints": 6,
+    "window_groups": 8,
+    "dataloader_num_workers": 0,
+    "report_to": "none",
+}
 FLAGS = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
 LONGEST = 6
 """Words of a sentence, for a test of a minute; recipes/parsing_quickstart.py learns those of any length."""
@@ -56,8 +72,12 @@ def short_trees(split: str, groups: range) -> list[Tree]:
     return [tree for sentence, tree in found.items() if len(sentence.split()) <= LONGEST]
 
 
-SECTIONS = {"02": ("train", range(15)), "03": ("train", range(15, 30)), "22": ("validation", range(3)),
-            "23": ("test", range(2))}  # fmt: skip
+SECTIONS = {
+    "02": ("train", range(15)),
+    "03": ("train", range(15, 30)),
+    "22": ("validation", range(3)),
+    "23": ("test", range(2)),
+}
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +131,12 @@ def test_the_recipe_learns_a_treebank_to_f1_above_95(trained: tuple[Path, str]) 
     figures = evalb(golds, parses)
     assert (figures.sentences, figures.errors) == (len(short_trees(*SECTIONS["23"])), 0)
     assert {key: scores[key]["value"] for key in ("f1", "recall", "precision", "exact_match", "tagging")} == {
-        "f1": figures.f1, "recall": figures.recall, "precision": figures.precision,
-        "exact_match": figures.exact_match, "tagging": figures.tagging,
-    }  # fmt: skip
+        "f1": figures.f1,
+        "recall": figures.recall,
+        "precision": figures.precision,
+        "exact_match": figures.exact_match,
+        "tagging": figures.tagging,
+    }
 
 
 @pytest.mark.slow
@@ -182,9 +205,13 @@ def test_the_recipe_is_that_of_section_6_3(tmp_path: Path) -> None:
     model, data, training = parse(RECIPE, ["--data_dir", "wsj", "--output_dir", str(tmp_path)])
     base = VaswaniConfig().to_dict()
     assert {name: value for name, value in model.items() if value != base[name] and value is not None} == {
-        "vocab_size": 16_000, "d_model": 1024, "encoder_layers": 4, "decoder_layers": 4, "dropout": 0.2,
+        "vocab_size": 16_000,
+        "d_model": 1024,
+        "encoder_layers": 4,
+        "decoder_layers": 4,
+        "dropout": 0.2,
         "attention_dropout": 0.2,
-    }  # fmt: skip
+    }
     assert (training.test_beams, training.length_penalty, training.extra_symbols) == (21, 0.3, 300)
     assert (data.train_split, data.validation_split, data.test_splits) == ("02-21", "22", ["23"])
     assert data.tokens_per_batch * training.batches_per_step == 25_000

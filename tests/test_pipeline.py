@@ -136,9 +136,15 @@ def test_a_text_beyond_the_learned_positions_is_refused_and_any_other_length_goe
     folder: Path, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     config = VaswaniConfig(
-        vocab_size=len(tokenizer), d_model=16, d_ff=32, num_heads=2, encoder_layers=1, decoder_layers=1,
-        positions="learned", max_positions=40,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        d_model=16,
+        d_ff=32,
+        num_heads=2,
+        encoder_layers=1,
+        decoder_layers=1,
+        positions="learned",
+        max_positions=40,
+    )
     short = translator(model=VaswaniForConditionalGeneration(config), tokenizer=tokenizer, max_new_tokens=5)
     with pytest.raises(ValueError, match=r"'x x x .*'\.\.\. has 102 symbols, and the model knows 40 positions; split"):
         short("x " * 50)
@@ -152,10 +158,20 @@ def test_a_loaded_model_and_one_that_is_not_ours(
     assert one_line(translator(model=model, tokenizer=tokenizer)(LINES)) == expected
     torch.manual_seed(0)
     config = MarianConfig(
-        vocab_size=len(tokenizer), d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, pad_token_id=1, eos_token_id=3,
-        decoder_start_token_id=2, forced_eos_token_id=None, init_std=1.0,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        pad_token_id=1,
+        eos_token_id=3,
+        decoder_start_token_id=2,
+        forced_eos_token_id=None,
+        init_std=1.0,
+    )
     marian: Any = MarianMTModel(config).double().eval()
     ids = marian.generate(**tokenizer(LINES[0], return_tensors="pt"), max_new_tokens=9)
     text = tokenizer.decode(ids[0], skip_special_tokens=True)
@@ -196,8 +212,12 @@ def test_where_this_package_is_not_it_translates_trains_and_saves_the_same(
     environment.pop("HF_MODULES_CACHE", None)
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, folder, tmp_path / "tuned", json.dumps(LINES)],
-        capture_output=True, check=False, env=environment, cwd=tmp_path, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        check=False,
+        env=environment,
+        cwd=tmp_path,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     before, after = map(one_line, json.loads(done.stdout.splitlines()[-1]))  # DeepSpeed speaks before
     assert before == expected

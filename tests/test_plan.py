@@ -134,6 +134,8 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_no_flag_of_the_machine_hides_one_of_a_recipe() -> None:
-    of_a_recipe = {*MODEL_FIELDS, *(each.name for part in (DataArguments, VaswaniTrainingArguments)
-                                    for each in fields(part))}  # fmt: skip
+    of_a_recipe = {
+        *MODEL_FIELDS,
+        *(each.name for part in (DataArguments, VaswaniTrainingArguments) for each in fields(part)),
+    }
     assert not of_a_recipe & {*Machine._fields, "pair_tokens"}

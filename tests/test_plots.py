@@ -43,9 +43,11 @@ from vaswani.serving.symbols import symbols_as_words
 from vaswani.training.checkpoints import MANIFEST
 
 HISTORY: list[dict[str, Any]] = [
-    {"step": 10, "loss": 5.0}, {"step": 20, "loss": 4.0, "learning_rate": 1e-3},
-    {"step": 20, "eval_loss": 3.5, "eval_bleu": 12.0}, {"step": 30, "loss": 3.0},
-]  # fmt: skip
+    {"step": 10, "loss": 5.0},
+    {"step": 20, "loss": 4.0, "learning_rate": 1e-3},
+    {"step": 20, "eval_loss": 3.5, "eval_bleu": 12.0},
+    {"step": 30, "loss": 3.0},
+]
 
 
 def drawn(stem: Path, *args: str | Path) -> None:

@@ -45,9 +45,15 @@ def watched(folder: Path, **changes: Any) -> list[dict[str, Any]]:
         return {"loss": loss, "perplexity": math.exp(loss), "bleu": bleu}
 
     asked: dict[str, Any] = {
-        "max_steps": 10, "logging_steps": 3, "eval_strategy": "steps", "eval_steps": 4, "save_steps": 5, "patience": 3,
-        "batches_per_step": 2, "evaluate": evaluate,
-    }  # fmt: skip
+        "max_steps": 10,
+        "logging_steps": 3,
+        "eval_strategy": "steps",
+        "eval_steps": 4,
+        "save_steps": 5,
+        "patience": 3,
+        "batches_per_step": 2,
+        "evaluate": evaluate,
+    }
     _, trainer, _ = train(folder, number_tokenizer(), **(asked | changes))
     return trainer.state.log_history
 
@@ -108,8 +114,13 @@ def test_a_file_gets_a_line_an_interval_and_a_line_a_validation(
     lines = [line for line in out.splitlines() if line.startswith("step ")]
     assert "\r" not in out
     assert [re.match(r"step +(\d+)/10  (loss|validation)", line).groups() for line in lines] == [  # type: ignore[union-attr]
-        ("3", "loss"), ("4", "validation"), ("6", "loss"), ("8", "validation"), ("9", "loss"), ("10", "validation"),
-    ]  # fmt: skip
+        ("3", "loss"),
+        ("4", "validation"),
+        ("6", "loss"),
+        ("8", "validation"),
+        ("9", "loss"),
+        ("10", "validation"),
+    ]
     for line, logged in zip([lines[n] for n in (0, 2, 4)], [each for each in log if "loss" in each], strict=True):
         assert f"loss {logged['loss']:.3f}  rate {logged['learning_rate']:.2e}" in line
         assert f"{logged['tokens_per_second']:,.0f} tokens/s  epoch 0" in line

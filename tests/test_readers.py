@@ -19,8 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 MakeModel = Callable[..., Any]
 RUN = {
     "data": {"direction": "en-de", "dataset": None, "dataset_config": None, "max_tokens": 256, "tokens_per_batch": 256},
-    "training": {"batches_per_step": 1}, "model": {}, "versions": {}, "command": "python recipes/quickstart.py",
-}  # fmt: skip
+    "training": {"batches_per_step": 1},
+    "model": {},
+    "versions": {},
+    "command": "python recipes/quickstart.py",
+}
 
 
 def test_card_readme_and_docs_name_the_version_that_the_model_asks_for() -> None:
@@ -39,9 +42,13 @@ def test_an_older_transformers_is_told_in_a_line(tmp_path: Path, talker: MakeMod
     metadata.write_text(f"Metadata-Version: 2.1\nName: transformers\nVersion: {version}\n")
     load = "from transformers import AutoConfig; AutoConfig.from_pretrained('model', trust_remote_code=True)"
     done = subprocess.run(
-        [sys.executable, "-c", load], cwd=tmp_path, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", load],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | {"PYTHONPATH": str(tmp_path / "older"), "HF_HOME": str(tmp_path / "home")},
-    )  # fmt: skip
+    )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert f"ImportError: {READERS} is required" in done.stderr

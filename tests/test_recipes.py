@@ -27,13 +27,21 @@ FROM_BASE: dict[str, dict[str, Any]] = {
     "wmt14_base_pre_norm": {"norm": "pre"},
     "wmt14_base_large_batch": {**LARGE_BATCH, "peak_learning_rate": 1.4e-3, "max_steps": 12_500},
     "wmt14_big_large_batch": {
-        **BIG, "dropout": 0.3, **BIG_RUN, **LARGE_BATCH, "peak_learning_rate": 1e-3, "max_steps": 18_750,
+        **BIG,
+        "dropout": 0.3,
+        **BIG_RUN,
+        **LARGE_BATCH,
+        "peak_learning_rate": 1e-3,
+        "max_steps": 18_750,
     },
     "table3": {
-        "test_splits": ["validation"], "eval_strategy": "no", "seed": 1,
-        "average_checkpoints": 1, "save_total_limit": 2,
+        "test_splits": ["validation"],
+        "eval_strategy": "no",
+        "seed": 1,
+        "average_checkpoints": 1,
+        "save_total_limit": 2,
     },
-}  # fmt: skip
+}
 """What each recipe on WMT14 says otherwise than wmt14_base, output_dir aside."""
 
 

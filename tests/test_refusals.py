@@ -1,6 +1,7 @@
 """What the last lines of a start that is refused say, whatever launcher follows with words of its own."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,17 +10,23 @@ import psutil
 import pytest
 from test_experiment import ROOT, TINY
 
-LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--mixed_precision", "no",
-          "--dynamo_backend", "no"]  # fmt: skip
+LAUNCH = [
+    *(sys.executable, "-m", "accelerate.commands.launch"),
+    *shlex.split("--num_machines 1 --mixed_precision no --dynamo_backend no"),
+]
 WRONG = "error: unknown: --drop_out 0.1; near it are --dropout"
 
 
 def said(*command: str | Path, code: int, **variables: str) -> list[str]:
     """Return the lines of a command that ends with this code."""
     done = subprocess.run(
-        [str(word) for word in command], env=os.environ | {"OMP_NUM_THREADS": "1"} | variables, check=False, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        [str(word) for word in command],
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | variables,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == code, done.stdout[-3000:]
     return done.stdout.splitlines()
 
@@ -33,8 +40,8 @@ def small(folder: Path) -> list[str | Path]:
     for split in ("train", "val", "test_toy"):
         for language in ("en", "nds"):
             (folder / f"{split}.{language}").write_text("one two three\n" * 30)
-    return ["--data_dir", folder, "--direction", "en-nds", *TINY, "--vocab_size", "270", "--tokens_per_batch", "300",
-            "--test_splits", "test_toy"]  # fmt: skip
+    own = shlex.split("--direction en-nds --vocab_size 270 --tokens_per_batch 300 --test_splits test_toy")
+    return ["--data_dir", folder, *TINY, *own]
 
 
 def test_one_process_ends_with_its_message() -> None:

@@ -47,10 +47,16 @@ def train(
 ) -> VaswaniTrainer:
     """Train on however many processes this one belongs to, in whatever way Accelerate was told."""
     settings: dict[str, Any] = {
-        "max_steps": STEPS, "warmup_steps": WARMUP, "batches_per_step": BATCHES_PER_STEP, "save_steps": HALF,
-        "logging_steps": 1, "eval_strategy": "no", "dataloader_num_workers": 0, "report_to": "none",
+        "max_steps": STEPS,
+        "warmup_steps": WARMUP,
+        "batches_per_step": BATCHES_PER_STEP,
+        "save_steps": HALF,
+        "logging_steps": 1,
+        "eval_strategy": "no",
+        "dataloader_num_workers": 0,
+        "report_to": "none",
         "disable_tqdm": True,
-    }  # fmt: skip
+    }
     arguments = VaswaniTrainingArguments(output_dir=str(folder), **(settings | changes))
     tokenizer = number_tokenizer()
     stream = numbered_stream(CORPUS, tokenizer, streams=2)

@@ -162,8 +162,12 @@ def test_the_modules_load_by_their_path_without_our_package(tmp_path: Path) -> N
     environment = os.environ | {"HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"}
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_OUR_PACKAGE, str(METRICS), json.dumps([TEXT["zh"]])],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found, paper = map(json.loads, done.stdout.splitlines())
     assert found["bleu"] == pytest.approx(100)
     assert "tok:zh" in found["bleu_signature"]
@@ -367,8 +371,10 @@ def badly_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_names_that_are_not_utf8_are_taken_and_shown(environment: dict[str, str]) -> None:
     done = subprocess.run(
         [VASWANI, "score", "--references", NAMES[0], "--hypotheses", *NAMES],
-        env=environment, capture_output=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert [line.split()[-1] for line in done.stdout.decode().splitlines() if line.startswith(" ")] == SHOWN * 4
 
@@ -408,17 +414,28 @@ def test_what_a_run_leaves_out_is_said_at_its_end_and_on_its_card() -> None:
     assert judged.scores.keys() == {"sacrebleu", "chrf", "wmt14_bleu"}
     assert "TER is left out" in judged.left_out["ter"]
     measured = {
-        "steps": 3, "training_seconds": 60.0, "chosen": "last checkpoint", "parameters": 10, "resumed_from": None,
-        "training_pairs": {"kept": 1, "dropped": {}}, "search": {"num_beams": 4, "length_penalty": 0.6},
+        "steps": 3,
+        "training_seconds": 60.0,
+        "chosen": "last checkpoint",
+        "parameters": 10,
+        "resumed_from": None,
+        "training_pairs": {"kept": 1, "dropped": {}},
+        "search": {"num_beams": 4, "length_penalty": 0.6},
         "validation": {"bleu": 1.0, "perplexity": 2.0},
         "test": {"test": {name: each._asdict() for name, each in judged.scores.items()}},
-        "left_out": {"test": judged.left_out}, "remarks": {"test": ["blank references: 1 of 9"]}, "not_scored": {},
-        "examples": [], "earlier": {},
-    }  # fmt: skip
+        "left_out": {"test": judged.left_out},
+        "remarks": {"test": ["blank references: 1 of 9"]},
+        "not_scored": {},
+        "examples": [],
+        "earlier": {},
+    }
     run = {
         "data": {"direction": "en-de", "dataset": None, "dataset_config": None, "tokens_per_batch": 9, "max_tokens": 9},
-        "training": {"batches_per_step": 1}, "versions": {}, "model": {}, "command": "recipe",
-    }  # fmt: skip
+        "training": {"batches_per_step": 1},
+        "versions": {},
+        "model": {},
+        "command": "recipe",
+    }
     for said in (summary(measured, Drops(), Path("run")), model_card("a/b", run, measured, {})):
         assert judged.left_out["ter"] in said
         assert "blank references: 1 of 9" in said

@@ -227,7 +227,7 @@ def test_the_n_best_with_scores_are_those_of_the_offline_search(
         (400, "0x8b, is not UTF-8 (it holds gzip data); send JSON in UTF-8", gzip.compress(b'{"text": "a"}', mtime=0)),
         (413, "the body has more than 1048576 bytes; send several requests", b'{"text": "' + b"a" * (1 << 20) + b'"}'),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_answered_is_refused_with_the_way_out(server: Server, status: int, said: str, body: Any) -> None:
     found, _, answer = server.ask("POST", "/translate", body if isinstance(body, bytes) else json.dumps(body))
     assert found == status, answer

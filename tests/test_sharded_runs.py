@@ -3,6 +3,7 @@
 import json
 import random
 import runpy
+import shlex
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,9 @@ from vaswani.serving.translate import translate
 from vaswani.training import average_weights
 from vaswani.training.checkpoints import checkpoints, fault
 
-SCHEDULE = [
-    "--max_steps", "60", "--eval_steps", "30", "--save_steps", "20", "--average_checkpoints", "2",
-    "--batches_per_step", "2", "--test_splits", "test_toy",
-]  # fmt: skip
+SCHEDULE = shlex.split(
+    "--max_steps 60 --eval_steps 30 --save_steps 20 --average_checkpoints 2 --batches_per_step 2 --test_splits test_toy"
+)
 
 
 def run_recipe(*flags: str) -> None:

@@ -82,9 +82,7 @@ def leave_out_a_step(folder: Path) -> None:
         seen.append(look(model, share(rank)))
         return {"loss": 1.0, "perplexity": math.e, "bleu": 1.0}
 
-    train(
-        folder, prepare=prepare, evaluate=evaluate, max_steps=6, save_steps=3, eval_strategy="steps", eval_steps=3
-    )  # fmt: skip
+    train(folder, prepare=prepare, evaluate=evaluate, max_steps=6, save_steps=3, eval_strategy="steps", eval_steps=3)
     [steps] = after
     pairs = zip(steps.weights, steps.weights[1:], strict=False)
     kept = [all(torch.equal(one[name], other[name]) for name in one) for one, other in pairs]

@@ -75,9 +75,15 @@ class Setting(NamedTuple):
 
     def stream(self, tokenizer: PreTrainedTokenizerFast, cache: PackedCache | None = None) -> TrainingStream:
         return numbered_stream(
-            self.corpus, tokenizer, seed=self.seed, streams=self.streams, window_groups=self.window_groups,
-            cache=cache, max_unreadable=1.0, widths=self.widths,
-        )  # fmt: skip
+            self.corpus,
+            tokenizer,
+            seed=self.seed,
+            streams=self.streams,
+            window_groups=self.window_groups,
+            cache=cache,
+            max_unreadable=1.0,
+            widths=self.widths,
+        )
 
 
 @st.composite

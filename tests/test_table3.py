@@ -43,9 +43,17 @@ def test_the_network_has_the_parameters_of_the_formula(row: Row, scale: Scale) -
 
 def test_a_scale_divides_widths_and_layers_and_leaves_heads() -> None:
     assert fields_of(BIG, Scale(widths=4, layers=2)) == {
-        "encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "d_ff": 1024, "num_heads": 16, "d_k": 16, "d_v": 16,
-        "dropout": 0.3, "label_smoothing": 0.1, "positions": "sinusoidal",
-    }  # fmt: skip
+        "encoder_layers": 3,
+        "decoder_layers": 3,
+        "d_model": 256,
+        "d_ff": 1024,
+        "num_heads": 16,
+        "d_k": 16,
+        "d_v": 16,
+        "dropout": 0.3,
+        "label_smoothing": 0.1,
+        "positions": "sinusoidal",
+    }
 
 
 def test_base_and_big_at_the_vocabulary_of_section_5_1() -> None:

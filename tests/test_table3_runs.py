@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import shlex
 import shutil
 import signal
 import statistics
@@ -21,9 +22,10 @@ from vaswani.experiment.table3.options import options
 from vaswani.experiment.table3.table import pooled_deviation, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
-SMALL = ["--scale", "16", "--vocab_size", "300", "--tokens_per_batch", "256", "--batches_per_step", "1",
-         "--max_steps", "120", "--warmup_steps", "50", "--save_steps", "20", "--streams", "1", "--bf16", "false",
-         "--dataloader_num_workers", "0", "--report_to", "none", "--disable_tqdm", "true"]  # fmt: skip
+SMALL = shlex.split(
+    "--scale 16 --vocab_size 300 --tokens_per_batch 256 --batches_per_step 1 --max_steps 120 --warmup_steps 50 "
+    "--save_steps 20 --streams 1 --bf16 false --dataloader_num_workers 0 --report_to none --disable_tqdm true"
+)
 
 
 def command(*flags: str | Path) -> list[str]:
@@ -234,8 +236,11 @@ def test_a_row_that_could_not_join_those_that_have_ended_is_not_trained(
 ) -> None:
     done = subprocess.run(
         command("--rows", "base", "D-ls0.0", *SMALL, "--data_dir", text, "--output_dir", trained, *flags),
-        env=environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert words in done.stderr
     assert not (trained / "D-ls0.0").exists()
@@ -304,9 +309,12 @@ def test_the_folder_of_the_table_is_found_however_its_flag_is_spelled(flags: lis
 def test_a_first_row_that_fails_ends_the_whole(tmp_path: Path) -> None:
     """Flags, data or machine are at fault then, and nineteen more rows would only say the same."""
     done = subprocess.run(
-        command("--all", "--launcher", "false", "--output_dir", tmp_path), env=environment(), capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+        command("--all", "--launcher", "false", "--output_dir", tmp_path),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert done.stdout.count("=== ") == 1
     assert "base, seed 1 (exit code 1)" in done.stderr
@@ -315,7 +323,13 @@ def test_a_first_row_that_fails_ends_the_whole(tmp_path: Path) -> None:
 def test_every_row_of_the_table_is_there() -> None:
     groups = [row.name.partition("-")[0] for row in ROWS]
     assert [(group, groups.count(group)) for group in dict.fromkeys(groups)] == [
-        ("base", 1), ("A", 4), ("B", 2), ("C", 7), ("D", 4), ("E", 1), ("big", 1),
-    ]  # fmt: skip
+        ("base", 1),
+        ("A", 4),
+        ("B", 2),
+        ("C", 7),
+        ("D", 4),
+        ("E", 1),
+        ("big", 1),
+    ]
     assert len({str(row.change) for row in ROWS}) == len(ROWS)
     assert BASE.change == {}

@@ -72,7 +72,7 @@ ODD_ROWS = [
     ({"en": "nul\0", "de": '"quoted" \\ text'}, Pair("nul\0", '"quoted" \\ text')),
     ("text", "malformed"),
     ({"en": "last", "de": "letzte"}, Pair("last", "letzte")),
-]  # fmt: skip
+]
 LINES = b"".join(json.dumps(row).encode() + b"\n" for row, _ in ODD_ROWS)
 EXPECTED = [row for _, row in ODD_ROWS]
 
@@ -199,9 +199,16 @@ def test_an_object_with_a_wanted_key_twice_is_no_row(
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize(
-    "column", [pa.array([1]), pa.array([b"x"]), pa.array([["x"]]), pa.array([None]), pa.array([{"x": "y"}]),
-               pa.array(['"x"']).cast(pa.json_())]
-)  # fmt: skip
+    "column",
+    [
+        pa.array([1]),
+        pa.array([b"x"]),
+        pa.array([["x"]]),
+        pa.array([None]),
+        pa.array([{"x": "y"}]),
+        pa.array(['"x"']).cast(pa.json_()),
+    ],
+)
 def test_a_column_of_parquet_that_is_not_text_is_refused(tmp_path: Path, column: pa.Array, door: str) -> None:
     """JSON source too, which is what `datasets` makes of text beside numbers."""
     pq.write_table(pa.table({"en": column, "de": ["x"]}), tmp_path / "train.parquet")
@@ -319,9 +326,16 @@ def test_a_stray_mark_in_quoted_tsv_costs_its_line(tmp_path: Path, door: str) ->
     (tmp_path / "train.tsv").write_bytes("\n".join(["en\tde", *lines]).encode("utf-8", "surrogateescape"))
     rows = rows_of(opened(tmp_path, door, tsv_quoting="spreadsheet"))
     assert told(rows) == [
-        "malformed", Pair("c", 'd "e'), "malformed", Pair('h "i"', "j"), Pair("k\nl", "m"), "malformed", "malformed",
-        "undecodable", "malformed",
-    ]  # fmt: skip
+        "malformed",
+        Pair("c", 'd "e'),
+        "malformed",
+        Pair('h "i"', "j"),
+        Pair("k\nl", "m"),
+        "malformed",
+        "malformed",
+        "undecodable",
+        "malformed",
+    ]
     assert [str(row[1]).split(":")[0] for row in rows if isinstance(row, NoPair)] == [
         f"{tmp_path}/train.tsv, line {line}" for line in (2, 4, 8, 9)
     ] + [f"{tmp_path}/train.tsv, line 11, byte 1", f"{tmp_path}/train.tsv, line 12"]

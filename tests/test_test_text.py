@@ -59,11 +59,18 @@ def test_of_what_is_left_neither_side_stands_in_a_set(corpus: GroupedCorpus, sco
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
-        ("A cat.", " a  CAT.\u00a0", True), ("Straße", "STRASSE", True), ("e\u0301t\u00e9", "\u00e9te\u0301", True),
-        ("ＡＢＣ", "abc", True), ("ﬁn", "fin", True), ("a cat", "a cat.", False), ("a cat", "acat", False),
-        ("γάτα", "γατα", False), ("кот", "кит", False), ("", "\u3000\t", True),
+        ("A cat.", " a  CAT.\u00a0", True),
+        ("Straße", "STRASSE", True),
+        ("e\u0301t\u00e9", "\u00e9te\u0301", True),
+        ("ＡＢＣ", "abc", True),
+        ("ﬁn", "fin", True),
+        ("a cat", "a cat.", False),
+        ("a cat", "acat", False),
+        ("γάτα", "γατα", False),
+        ("кот", "кит", False),
+        ("", "\u3000\t", True),
     ],
-)  # fmt: skip
+)
 def test_case_and_white_space_do_not_count_and_letters_and_signs_do(one: str, other: str, same: bool) -> None:
     assert (bare(one) == bare(other)) == same
 
@@ -83,8 +90,13 @@ def test_weights_and_duplicates_do_not_have_a_group_read_twice() -> None:
 
 
 TRAIN = [Pair(f"A word {n}", f"Ein Wort {n}") for n in range(2_500)]
-TEST = [TRAIN[3], Pair("a WORD  2400", "Ein Wort 2400"), Pair("A word 7", "etwas"), Pair("some", "Ein Wort 8"),
-        Pair("neither", "keines")]  # fmt: skip
+TEST = [
+    TRAIN[3],
+    Pair("a WORD  2400", "Ein Wort 2400"),
+    Pair("A word 7", "etwas"),
+    Pair("some", "Ein Wort 8"),
+    Pair("neither", "keines"),
+]
 VALIDATION = [Pair("quite other", "ganz anders"), TRAIN[11]]
 
 

@@ -132,11 +132,9 @@ def test_two_processes_equal_one_that_accumulates(tmp_path: Path, tokenizer: Pre
         "    model, trainer, _ = train(Path(sys.argv[1]), number_tokenizer(), batches_per_step=2)\n"
         "    assert trainer.args.world_size == 2, trainer.args.world_size\n"
     )
-    command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
-        str(script),
-    ]  # fmt: skip
+    launch = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+    ends = ["--main_process_port", "0", str(script)]
+    command = [sys.executable, "-m", "accelerate.commands.launch", *launch.split(), *ends]
     environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*command, str(tmp_path / "two")], env=environment, capture_output=True, text=True, check=False
@@ -181,9 +179,16 @@ def test_resuming_at_the_last_step_trains_no_more(tmp_path: Path, tokenizer: Pre
 def test_early_stopping_and_the_best_checkpoint(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     bleus = iter([10.0, 30.0, 20.0, 25.0, 29.0])
     _, trainer, _ = train(
-        tmp_path, tokenizer, max_steps=100, eval_strategy="steps", eval_steps=2, save_steps=2, save_total_limit=1,
-        patience=2, evaluate=lambda _: {"loss": 1.0, "perplexity": math.e, "bleu": next(bleus)},
-    )  # fmt: skip
+        tmp_path,
+        tokenizer,
+        max_steps=100,
+        eval_strategy="steps",
+        eval_steps=2,
+        save_steps=2,
+        save_total_limit=1,
+        patience=2,
+        evaluate=lambda _: {"loss": 1.0, "perplexity": math.e, "bleu": next(bleus)},
+    )
     assert trainer.state.global_step == 8
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-4", "checkpoint-8"]
     assert str(trainer.state.best_model_checkpoint).endswith("checkpoint-4")
@@ -198,10 +203,14 @@ def test_patience_goes_on_where_it_was_and_one_that_is_spent_trains_no_more(
     def stopped_at(first: int, patience: int, steps: int = 7) -> int:
         figures = iter(bleus[first:])
         _, trainer, _ = train(
-            tmp_path, tokenizer, max_steps=steps, patience=patience, **asked,
+            tmp_path,
+            tokenizer,
+            max_steps=steps,
+            patience=patience,
+            **asked,
             checkpoint=tmp_path / f"checkpoint-{first}" if first else None,
             evaluate=lambda _: {"loss": 1.0, "perplexity": math.e, "bleu": next(figures)},
-        )  # fmt: skip
+        )
         return trainer.state.global_step
 
     assert stopped_at(0, 3, steps=3) == 3  # one without gain
@@ -256,9 +265,14 @@ def test_another_metric_at_a_resume_judges_the_evaluations_of_before(
             return {"loss": math.log(perplexity), "perplexity": perplexity, "bleu": bleu}
 
         _, trainer, _ = train(
-            tmp_path, tokenizer, max_steps=steps, metric_for_best_model=metric, evaluate=evaluate,
-            checkpoint=tmp_path / f"checkpoint-{begin}" if begin else None, **asked,
-        )  # fmt: skip
+            tmp_path,
+            tokenizer,
+            max_steps=steps,
+            metric_for_best_model=metric,
+            evaluate=evaluate,
+            checkpoint=tmp_path / f"checkpoint-{begin}" if begin else None,
+            **asked,
+        )
         assert trainer.state.best_model_checkpoint == str(tmp_path / f"checkpoint-{trainer.state.best_global_step}")
         return trainer.state.best_metric, trainer.state.best_global_step
 
@@ -350,9 +364,15 @@ def test_steps_of_another_size_go_on_where_the_last_ended(tmp_path: Path, tokeni
 def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     losses = iter([5.0, 4.0, 3.0, 2.0, 2.5, 2.6])
     _, trainer, _ = train(
-        tmp_path, tokenizer, eval_strategy="steps", eval_steps=1, save_steps=1, patience=2,
-        metric_for_best_model="loss", evaluate=lambda _: {"loss": next(losses), "perplexity": 1.0, "bleu": 0.0},
-    )  # fmt: skip
+        tmp_path,
+        tokenizer,
+        eval_strategy="steps",
+        eval_steps=1,
+        save_steps=1,
+        patience=2,
+        metric_for_best_model="loss",
+        evaluate=lambda _: {"loss": next(losses), "perplexity": 1.0, "bleu": 0.0},
+    )
     assert trainer.state.global_step == 6
     assert str(trainer.state.best_model_checkpoint).endswith("checkpoint-4")
 

@@ -116,8 +116,10 @@ def test_limits_and_flags_survive_json(folder: Path) -> None:
 
 
 def test_long_pairs_may_have_more_characters(folder: Path) -> None:
-    of = {tokens: training_limits(data_of("--data_dir", folder / "main", "--max_tokens", str(tokens))).max_characters
-          for tokens in (256, 8192)}  # fmt: skip
+    of = {
+        tokens: training_limits(data_of("--data_dir", folder / "main", "--max_tokens", str(tokens))).max_characters
+        for tokens in (256, 8192)
+    }
     assert of == {256: 5_000, 8192: 16 * 8192}
 
 

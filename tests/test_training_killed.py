@@ -32,9 +32,15 @@ def live(folder: Path) -> None:
     """Go on from what is on the disk to the last step, saving after each; in a process of its own."""
     torch.set_num_threads(1)
     train(
-        folder, number_tokenizer(), dropout=0.2, checkpoint=checkpoint_to_resume(folder),
-        max_steps=LAST_STEP, save_steps=1, save_total_limit=2, batches_per_step=2,
-    )  # fmt: skip
+        folder,
+        number_tokenizer(),
+        dropout=0.2,
+        checkpoint=checkpoint_to_resume(folder),
+        max_steps=LAST_STEP,
+        save_steps=1,
+        save_total_limit=2,
+        batches_per_step=2,
+    )
 
 
 def born(folder: Path) -> BaseProcess:

@@ -248,8 +248,11 @@ def start(*args: str | Path, given: Path, **variables: str) -> subprocess.Popen[
     with given.open("rb") as stdin:
         return subprocess.Popen(
             [sys.executable, *map(str, args)],
-            env=environment, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            env=environment,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
 
 def test_two_processes_write_what_one_writes_to_the_byte(

@@ -59,9 +59,14 @@ def words(tree: Node) -> list[str]:
 
 def test_a_tree_is_read_over_many_lines_and_without_a_label_on_top() -> None:
     text = "( (S\n    (NP-SBJ (DT The)\n (NN cat))\n  (VP (VBZ sleeps)) (. .)))\n\n(NN dog)(X (Y y))"
-    cat = Tree("S", (
-        Tree("NP-SBJ", (Leaf("DT", "The"), Leaf("NN", "cat"))), Tree("VP", (Leaf("VBZ", "sleeps"),)), Leaf(".", "."),
-    ))  # fmt: skip
+    cat = Tree(
+        "S",
+        (
+            Tree("NP-SBJ", (Leaf("DT", "The"), Leaf("NN", "cat"))),
+            Tree("VP", (Leaf("VBZ", "sleeps"),)),
+            Leaf(".", "."),
+        ),
+    )
     assert read_trees(text) == [Tree("", (cat,)), Leaf("NN", "dog"), Tree("X", (Leaf("Y", "y"),))]
 
 

@@ -170,9 +170,12 @@ def assert_equal(run: Path, other: Path) -> None:
 
 
 def test_a_killed_worker_comes_back_and_the_run_ends_to_the_bit_as_undisturbed(
-    tmp_path: Path, text: Path, nodes: tuple[Node, Node], alone: tuple[Path, list[Life]],
+    tmp_path: Path,
+    text: Path,
+    nodes: tuple[Node, Node],
+    alone: tuple[Path, list[Life]],
     together: tuple[Path, list[Life]],
-) -> None:  # fmt: skip
+) -> None:
     runs = Runs(tmp_path, text, nodes)
     at = runs.hold(1, HELD)
     _, torchrun = runs.start_both()
@@ -214,9 +217,12 @@ def test_a_lost_node_is_gone_on_without_and_joins_again_when_it_is_back(
 
 
 def test_nodes_that_are_cut_off_wait_for_each_other_and_go_on_when_the_cable_is_back(
-    tmp_path: Path, text: Path, nodes: tuple[Node, Node], alone: tuple[Path, list[Life]],
+    tmp_path: Path,
+    text: Path,
+    nodes: tuple[Node, Node],
+    alone: tuple[Path, list[Life]],
     together: tuple[Path, list[Life]],
-) -> None:  # fmt: skip
+) -> None:
     """Both see the disk, and on it that the other one lives; neither goes on alone."""
     runs = Runs(tmp_path, text, nodes)
     at = runs.hold(0, HELD)

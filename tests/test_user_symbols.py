@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -33,12 +34,11 @@ from vaswani.serving.translate import translate
 
 SYMBOLS = ["<2de>", "<2d", "<BT>", "→", "⟨é⟩", "und", "'s", ".*", "a+", "🏷️", "<unk>s"]
 TEXTS = ["the cat under the table isn't <2de> a cat's → <BT>, 12 und ⟨é⟩ <2de>x größer 🏷️"] * 20
-FOUND = st.lists(
-    st.sampled_from(
-        [*SYMBOLS, *SPECIAL_TOKENS, " ", "  ", "\n", "\0", "<", "2", "d", "de>", "BT", ">", "é", "e\u0301", "u", "n",
-         "'", "s", ".", "*", "a", "+", "the cat", "🏷", "\ufe0f", "x", "1", "!"]
-    )
-).map("".join)  # fmt: skip
+PIECES = [
+    *SYMBOLS, *SPECIAL_TOKENS, " ", "  ", "\n", "\0", "<", "2", "d", "de>", "BT", ">", "é", "e\u0301", "u", "n", "'",
+    "s", ".", "*", "a", "+", "the cat", "🏷", "\ufe0f", "x", "1", "!",
+]  # fmt: skip
+FOUND = st.lists(st.sampled_from(PIECES)).map("".join)
 
 
 def scanned(text: str, symbols: list[str]) -> list[str]:
@@ -206,8 +206,11 @@ def test_test_text_behind_a_symbol_is_test_text() -> None:
     corpus, scored = PairsCorpus("rows", rows), [Pair("a cat", "z"), Pair("<2de> q", "ein Hund"), Pair("<2de>", "w")]
     without = WithoutTestText(corpus, scored, "<2de> <BT>")
     assert [row.reason if isinstance(row, NoPair) else None for row in without.read(0)] == [
-        "test text", None, "test text", None,
-    ]  # fmt: skip
+        "test text",
+        None,
+        "test text",
+        None,
+    ]
     assert without.fingerprint != WithoutTestText(corpus, scored).fingerprint
     assert find([(corpus, 0)], {"test": scored}, Limits(user_symbols="<2de> <BT>"))["test"][:3] == (0, 1, 1)
     assert find([(corpus, 0)], {"test": scored}, Limits())["test"][:3] == (0, 0, 0)
@@ -251,8 +254,8 @@ def test_a_look_tells_how_often_they_are_there(tagged: Path, tmp_path: Path) -> 
 @pytest.mark.slow
 def test_a_run_with_other_symbols_is_not_gone_on_with(tagged: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    common = ["--data_dir", tagged, "--direction", "en-de", "--output_dir", folder, *TINY, "--eval_steps", "2",
-              "--save_steps", "2", "--test_splits", "test"]  # fmt: skip
+    own = shlex.split("--direction en-de --eval_steps 2 --save_steps 2 --test_splits test")
+    common = ["--data_dir", tagged, "--output_dir", folder, *TINY, *own]
 
     def run(*flags: str, code: int = 0) -> str:
         done = subprocess.run(
@@ -298,9 +301,11 @@ LINES = ["<2de> the cat", "<BT> the cat", "the <2de>cat", "the cat"]
 
 @pytest.mark.parametrize("name", ["ctranslate2", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_engines_read_them_as_torch_does(
-    learned: PreTrainedTokenizerFast, model_of_symbols: tuple[VaswaniForConditionalGeneration, Path], name: str,
+    learned: PreTrainedTokenizerFast,
+    model_of_symbols: tuple[VaswaniForConditionalGeneration, Path],
+    name: str,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     model, folder = model_of_symbols
     main(["export", str(folder), str(tmp_path / "out"), "--to", name])
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
@@ -320,8 +325,10 @@ def test_translate_takes_lines_that_begin_with_one(
     model, folder = model_of_symbols
     done = subprocess.run(
         [Path(sys.executable).with_name("vaswani"), "translate", "--beams", "1", folder],
-        input="".join(f"{line}\n" for line in LINES).encode(), capture_output=True, check=False,
-    )  # fmt: skip
+        input="".join(f"{line}\n" for line in LINES).encode(),
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().splitlines() == translate(model, learned, LINES, num_beams=1)
 

@@ -67,9 +67,15 @@ class Rendezvous:
         else:
             endpoint, kept = f"{self.place.address}:{PORT}", {"is_host": str(int(node == self.place))}
         return [
-            "--rdzv-backend", "c10d", "--rdzv-id", self.name, "--rdzv-endpoint", endpoint,
-            "--rdzv-conf", ",".join(f"{name}={value}" for name, value in (conf | kept).items()),
-        ]  # fmt: skip
+            "--rdzv-backend",
+            "c10d",
+            "--rdzv-id",
+            self.name,
+            "--rdzv-endpoint",
+            endpoint,
+            "--rdzv-conf",
+            ",".join(f"{name}={value}" for name, value in (conf | kept).items()),
+        ]
 
 
 class Torchrun:
@@ -78,16 +84,17 @@ class Torchrun:
     def __init__(self, node: Node, rendezvous: Rendezvous, output: Path, script: Path, *flags: str | Path) -> None:
         self.node = node
         self._output = output
-        command = [
-            "ip", "netns", "exec", node.namespace, sys.executable, "-m", "torch.distributed.run", "--nnodes", "1:2",
-            "--nproc-per-node", "1", "--local-addr", node.address, "--max-restarts", "3", *rendezvous.flags(node),
-            str(script), *map(str, flags),
-        ]  # fmt: skip
+        inside = ["ip", "netns", "exec", node.namespace, sys.executable, "-m", "torch.distributed.run"]
+        own = f"--nnodes 1:2 --nproc-per-node 1 --local-addr {node.address} --max-restarts 3".split()
+        command = [*inside, *own, *rendezvous.flags(node), str(script), *map(str, flags)]
         environment: Mapping[str, str] = os.environ | {
-            "GLOO_SOCKET_IFNAME": "eth0", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "ACCELERATE_USE_CPU": "true",
-            "OMP_NUM_THREADS": "1", "NODE": str(node.number),
+            "GLOO_SOCKET_IFNAME": "eth0",
+            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+            "ACCELERATE_USE_CPU": "true",
+            "OMP_NUM_THREADS": "1",
+            "NODE": str(node.number),
             "VASWANI_CACHE": str(output.with_name(f"cache of node {node.number}")),  # as two machines have
-        }  # fmt: skip
+        }
         with output.open("a") as file:
             self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
 

@@ -91,9 +91,10 @@ class Signals(TrainerCallback):
         """
         self.agreed = any(gather_object([self.agreed or self.received is not None]))
         if self.agreed:
-            reached = f"step {step} is saved" if saved == step else (
-                f"step {step} is not saved (its loss or gradient may be no finite number), but the last checkpoint is"
-            )  # fmt: skip
+            reached = f"step {step} is saved"
+            if saved != step:
+                why = "its loss or gradient may be no finite number"
+                reached = f"step {step} is not saved ({why}), but the last checkpoint is"
             raise SignalledError(f"a signal ended training; {reached}. Go on with --resume")
 
 

@@ -23,10 +23,15 @@ def make(setting: Setting) -> Step:
     names |= {f"{name}_token": f"<{name}>" for name in SPECIALS} | {"sep_token": None, "lang_tags": []}
     symbols = Vocabulary([str(each) for each in range(len(SPECIALS), setting.vocab_size)], SimpleNamespace(**names))
     stack: dict[str, Any] = {
-        "type": "transformer", "num_layers": setting.layers, "num_heads": setting.num_heads,
-        "hidden_size": setting.d_model, "ff_size": setting.d_ff, "dropout": setting.dropout, "layer_norm": "post",
+        "type": "transformer",
+        "num_layers": setting.layers,
+        "num_heads": setting.num_heads,
+        "hidden_size": setting.d_model,
+        "ff_size": setting.d_ff,
+        "dropout": setting.dropout,
+        "layer_norm": "post",
         "embeddings": {"embedding_dim": setting.d_model, "scale": True, "dropout": setting.dropout},
-    }  # fmt: skip
+    }
     config = {"encoder": stack, "decoder": stack, "tied_embeddings": True, "tied_softmax": True}
     model = build_model(config, symbols, symbols)
     model.loss_function = ("crossentropy", setting.label_smoothing)
@@ -36,10 +41,16 @@ def make(setting: Setting) -> Step:
     labels = sample.labels.cpu().where(learned, SPECIALS["pad"])
     labels[torch.arange(len(labels)), learned.sum(1) - 1] = SPECIALS["eos"]  # else it would not shift them
     given = Batch(
-        src=sample.input_ids.cpu().where(there, SPECIALS["pad"]), src_length=there.sum(1), src_prompt_mask=None,
-        trg=torch.cat([labels.new_full((len(labels), 1), SPECIALS["bos"]), labels], dim=1), trg_prompt_mask=None,
-        indices=torch.arange(len(labels)), device=DEVICE, pad_index=SPECIALS["pad"], eos_index=SPECIALS["eos"],
-    )  # fmt: skip
+        src=sample.input_ids.cpu().where(there, SPECIALS["pad"]),
+        src_length=there.sum(1),
+        src_prompt_mask=None,
+        trg=torch.cat([labels.new_full((len(labels), 1), SPECIALS["bos"]), labels], dim=1),
+        trg_prompt_mask=None,
+        indices=torch.arange(len(labels)),
+        device=DEVICE,
+        pad_index=SPECIALS["pad"],
+        eos_index=SPECIALS["eos"],
+    )
 
     def loss() -> Tensor:
         given.sort_by_src_length()

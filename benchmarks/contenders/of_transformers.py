@@ -11,12 +11,23 @@ from transformers.trainer_pt_utils import LabelSmoother
 def sizes(setting: Setting) -> dict[str, Any]:
     """Return the fields in which configurations of Marian and BART say what a network of this setting is."""
     return {
-        "vocab_size": setting.vocab_size, "d_model": setting.d_model, "encoder_layers": setting.layers,
-        "decoder_layers": setting.layers, "encoder_attention_heads": setting.num_heads,
-        "decoder_attention_heads": setting.num_heads, "encoder_ffn_dim": setting.d_ff, "decoder_ffn_dim": setting.d_ff,
-        "activation_function": "relu", "scale_embedding": True, "dropout": setting.dropout, "attention_dropout": 0.0,
-        "activation_dropout": 0.0, "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0,
-    }  # fmt: skip
+        "vocab_size": setting.vocab_size,
+        "d_model": setting.d_model,
+        "encoder_layers": setting.layers,
+        "decoder_layers": setting.layers,
+        "encoder_attention_heads": setting.num_heads,
+        "decoder_attention_heads": setting.num_heads,
+        "encoder_ffn_dim": setting.d_ff,
+        "decoder_ffn_dim": setting.d_ff,
+        "activation_function": "relu",
+        "scale_embedding": True,
+        "dropout": setting.dropout,
+        "attention_dropout": 0.0,
+        "activation_dropout": 0.0,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "decoder_start_token_id": 0,
+    }
 
 
 def smoothed_loss(model: Any, setting: Setting) -> Callable[[], Tensor]:

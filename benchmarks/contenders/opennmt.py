@@ -19,16 +19,28 @@ SPECIALS = [DefaultTokens.UNK, DefaultTokens.PAD, DefaultTokens.BOS, DefaultToke
 def make(setting: Setting) -> Step:
     """Make the step, in bfloat16 by autocast."""
     flags = {
-        "encoder_type": "transformer", "decoder_type": "transformer", "layers": setting.layers,
-        "heads": setting.num_heads, "hidden_size": setting.d_model, "word_vec_size": setting.d_model,
-        "transformer_ff": setting.d_ff, "dropout": setting.dropout, "attention_dropout": 0,
-        "label_smoothing": setting.label_smoothing, "param_init": 0,
-        "data": "{}", "src_vocab": "none",  # asked for, not read
-    }  # fmt: skip
+        "encoder_type": "transformer",
+        "decoder_type": "transformer",
+        "layers": setting.layers,
+        "heads": setting.num_heads,
+        "hidden_size": setting.d_model,
+        "word_vec_size": setting.d_model,
+        "transformer_ff": setting.d_ff,
+        "dropout": setting.dropout,
+        "attention_dropout": 0,
+        "label_smoothing": setting.label_smoothing,
+        "param_init": 0,
+        "data": "{}",
+        "src_vocab": "none",  # asked for, not read
+    }
     switches = (
-        "position_encoding", "add_ffnbias", "share_vocab", "share_embeddings", "share_decoder_embeddings",
+        "position_encoding",
+        "add_ffnbias",
+        "share_vocab",
+        "share_embeddings",
+        "share_decoder_embeddings",
         "param_init_glorot",
-    )  # fmt: skip
+    )
     parser = ArgumentParser()
     train_opts(parser)
     words = [word for name, value in flags.items() for word in (f"-{name}", str(value))]
@@ -46,8 +58,10 @@ def make(setting: Setting) -> Step:
     labels = sample.labels.where(learned, padding)
     target = cat([labels.new_full((len(labels), 1), start), labels], dim=1)[..., None]
     given = {
-        "src": sample.input_ids.where(there, padding)[..., None], "srclen": there.sum(1), "tgt": target,
-    }  # fmt: skip
+        "src": sample.input_ids.where(there, padding)[..., None],
+        "srclen": there.sum(1),
+        "tgt": target,
+    }
     tokens = int(learned.sum())
 
     def loss() -> Tensor:

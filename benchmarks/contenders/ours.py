@@ -18,10 +18,15 @@ from vaswani.training.memory import keep_freed_memory
 def config_of(setting: Setting) -> VaswaniConfig:
     """Return the configuration of the network."""
     return VaswaniConfig(
-        vocab_size=setting.vocab_size, d_model=setting.d_model, d_ff=setting.d_ff, num_heads=setting.num_heads,
-        encoder_layers=setting.layers, decoder_layers=setting.layers, dropout=setting.dropout,
+        vocab_size=setting.vocab_size,
+        d_model=setting.d_model,
+        d_ff=setting.d_ff,
+        num_heads=setting.num_heads,
+        encoder_layers=setting.layers,
+        decoder_layers=setting.layers,
+        dropout=setting.dropout,
         label_smoothing=setting.label_smoothing,
-    )  # fmt: skip
+    )
 
 
 def as_trained(model: Any) -> None:

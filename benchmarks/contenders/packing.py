@@ -93,16 +93,29 @@ def attend_by_sequences(model: VaswaniForConditionalGeneration, kernel: Callable
         layer.cross_attention.sides = ("target", "source")
 
     def attend(
-        module: Any, query: Tensor, key: Tensor, value: Tensor, _: Tensor | None, *, scaling: float,
-        source: Sequences, target: Sequences, **__: Any,
-    ) -> tuple[Tensor, None]:  # fmt: skip
+        module: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        _: Tensor | None,
+        *,
+        scaling: float,
+        source: Sequences,
+        target: Sequences,
+        **__: Any,
+    ) -> tuple[Tensor, None]:
         """Queries `[B, H, Q, d]`, and so on, to `[B, Q, H, d]`."""
         asking, asked = (source if side == "source" else target for side in module.sides)
         laid_out = [each.transpose(1, 2).flatten(0, 1) for each in (query, key, value)]  # [B * T, H, d]
         heads = attention(
-            *laid_out, asking.starts, asked.starts, asking.longest, asked.longest, scale=scaling,
+            *laid_out,
+            asking.starts,
+            asked.starts,
+            asking.longest,
+            asked.longest,
+            scale=scaling,
             window_size=(-1, 0) if module.is_causal else (-1, -1),
-        )  # fmt: skip
+        )
         return heads.unflatten(0, (len(query), -1)), None
 
     AttentionInterface.register("by_sequences", attend)
@@ -142,9 +155,17 @@ def torch_kernel() -> Callable[..., Tensor]:
 
 @torch.compiler.disable
 def by_sentence(
-    query: Tensor, key: Tensor, value: Tensor, asking: Tensor, asked: Tensor, _: int, __: int, *, scale: float,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    asking: Tensor,
+    asked: Tensor,
+    _: int,
+    __: int,
+    *,
+    scale: float,
     window_size: tuple[int, int],
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Do what `varlen_attn` does, `[P, H, d]` to `[P, H, d]`, one sequence after another; zeros where none is asked."""
     parts = []
     ends = zip(asking.tolist(), asking.tolist()[1:], asked.tolist(), asked.tolist()[1:], strict=False)

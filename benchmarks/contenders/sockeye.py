@@ -19,12 +19,17 @@ from torch import Tensor
 def make(setting: Setting) -> Step:
     """Make the step, in bfloat16 by autocast."""
     flags = {
-        "num-layers": setting.layers, "transformer-model-size": setting.d_model,
-        "transformer-attention-heads": setting.num_heads, "transformer-feed-forward-num-hidden": setting.d_ff,
-        "transformer-preprocess": "", "transformer-postprocess": "drn", "transformer-dropout-prepost": setting.dropout,
-        "transformer-dropout-attention": 0.0, "transformer-dropout-act": 0.0,
+        "num-layers": setting.layers,
+        "transformer-model-size": setting.d_model,
+        "transformer-attention-heads": setting.num_heads,
+        "transformer-feed-forward-num-hidden": setting.d_ff,
+        "transformer-preprocess": "",
+        "transformer-postprocess": "drn",
+        "transformer-dropout-prepost": setting.dropout,
+        "transformer-dropout-attention": 0.0,
+        "transformer-dropout-act": 0.0,
         "label-smoothing": setting.label_smoothing,
-    }  # fmt: skip
+    }
     parser = argparse.ArgumentParser()
     add_model_parameters(parser)
     add_training_args(parser)

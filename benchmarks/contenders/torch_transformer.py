@@ -23,9 +23,14 @@ class SharedTableTransformer(nn.Module):
         nn.init.normal_(self.tokens.weight, std=setting.d_model**-0.5)
         self.dropout = nn.Dropout(setting.dropout)
         self.transformer = nn.Transformer(
-            setting.d_model, setting.num_heads, setting.layers, setting.layers, setting.d_ff, setting.dropout,
+            setting.d_model,
+            setting.num_heads,
+            setting.layers,
+            setting.layers,
+            setting.d_ff,
+            setting.dropout,
             batch_first=True,
-        )  # fmt: skip
+        )
         self.transformer.encoder.norm = self.transformer.decoder.norm = None  # a second norm behind each last layer's
         self.positions: Tensor
         self.register_buffer("positions", sinusoidal_positions(torch.arange(setting.length), setting.d_model))
@@ -41,9 +46,12 @@ class SharedTableTransformer(nn.Module):
     def forward(self, source: Tensor, padding: Tensor, target: Tensor) -> Tensor:
         """Return logits `[B, T, V]`."""
         hidden = self.transformer(
-            self.embed(source), self.embed(target), tgt_mask=self.future, src_key_padding_mask=padding,
+            self.embed(source),
+            self.embed(target),
+            tgt_mask=self.future,
+            src_key_padding_mask=padding,
             memory_key_padding_mask=padding,
-        )  # fmt: skip
+        )
         return F.linear(hidden, self.tokens.weight)
 
 

@@ -8,9 +8,18 @@ from .kinds import Kind
 
 SETTINGS = "special:model.yml"
 _TOLD = (
-    "version", "type", "enc-depth", "dec-depth", "dim-emb", "transformer-heads", "transformer-dim-ffn",
-    "transformer-ffn-activation", "transformer-preprocess", "transformer-postprocess", "tied-embeddings-all",
-)  # fmt: skip
+    "version",
+    "type",
+    "enc-depth",
+    "dec-depth",
+    "dim-emb",
+    "transformer-heads",
+    "transformer-dim-ffn",
+    "transformer-ffn-activation",
+    "transformer-preprocess",
+    "transformer-postprocess",
+    "tied-embeddings-all",
+)
 _VERSIONS = (1, 2)  # the second is encrypted
 
 

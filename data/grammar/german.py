@@ -31,9 +31,15 @@ RELATIVE = {
 _BARE = {("m", "nom"), ("n", "nom"), ("n", "acc")}  # where ein, kein and mein have no ending
 _DER_WORDS = {"dies", "jed", "welch", "all"}
 _CONTRACTIONS = {
-    "in dem": "im", "in das": "ins", "an dem": "am", "an das": "ans",
-    "zu dem": "zum", "zu der": "zur", "von dem": "vom", "bei dem": "beim",
-}  # fmt: skip
+    "in dem": "im",
+    "in das": "ins",
+    "an dem": "am",
+    "an das": "ans",
+    "zu dem": "zum",
+    "zu der": "zur",
+    "von dem": "vom",
+    "bei dem": "beim",
+}
 REFLEXIVE = ("mich", "dich", "sich", "uns", "sich")
 
 _SEIN = ("bin", "bist", "ist", "sind", "sind"), ("war", "warst", "war", "waren", "waren")

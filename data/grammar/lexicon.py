@@ -376,10 +376,19 @@ NAMES = {
 }
 # Cities and countries: no article in either language
 CITIES = (
-    ("Berlin", "Berlin"), ("Hamburg", "Hamburg"), ("Munich", "München"), ("Cologne", "Köln"), ("Vienna", "Wien"),
-    ("London", "London"), ("Paris", "Paris"), ("Rome", "Rom"), ("Germany", "Deutschland"), ("France", "Frankreich"),
-    ("Italy", "Italien"), ("Austria", "Österreich"),
-)  # fmt: skip
+    ("Berlin", "Berlin"),
+    ("Hamburg", "Hamburg"),
+    ("Munich", "München"),
+    ("Cologne", "Köln"),
+    ("Vienna", "Wien"),
+    ("London", "London"),
+    ("Paris", "Paris"),
+    ("Rome", "Rom"),
+    ("Germany", "Deutschland"),
+    ("France", "Frankreich"),
+    ("Italy", "Italien"),
+    ("Austria", "Österreich"),
+)
 
 _GENDERS = {"der": "m", "die": "f", "das": "n"}
 

@@ -12,19 +12,39 @@ _DE_ONES = (
     "vierzehn", "fünfzehn", "sechzehn", "siebzehn", "achtzehn", "neunzehn",
 )  # fmt: skip
 _DE_TENS = ("", "", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig")
-_EN_ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
-                "twelve": "twelfth"}  # fmt: skip
+_EN_ORDINALS = {
+    "one": "first",
+    "two": "second",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
+    "nine": "ninth",
+    "twelve": "twelfth",
+}
 _DE_ORDINALS = {"ein": "erst", "drei": "dritt", "sieben": "siebt", "acht": "acht"}
 WEEKDAYS = (
-    Text("Monday", "Montag"), Text("Tuesday", "Dienstag"), Text("Wednesday", "Mittwoch"),
-    Text("Thursday", "Donnerstag"), Text("Friday", "Freitag"), Text("Saturday", "Samstag"), Text("Sunday", "Sonntag"),
-)  # fmt: skip
+    Text("Monday", "Montag"),
+    Text("Tuesday", "Dienstag"),
+    Text("Wednesday", "Mittwoch"),
+    Text("Thursday", "Donnerstag"),
+    Text("Friday", "Freitag"),
+    Text("Saturday", "Samstag"),
+    Text("Sunday", "Sonntag"),
+)
 MONTHS = (
-    Text("January", "Januar"), Text("February", "Februar"), Text("March", "März"), Text("April", "April"),
-    Text("May", "Mai"), Text("June", "Juni"), Text("July", "Juli"), Text("August", "August"),
-    Text("September", "September"), Text("October", "Oktober"), Text("November", "November"),
+    Text("January", "Januar"),
+    Text("February", "Februar"),
+    Text("March", "März"),
+    Text("April", "April"),
+    Text("May", "Mai"),
+    Text("June", "Juni"),
+    Text("July", "Juli"),
+    Text("August", "August"),
+    Text("September", "September"),
+    Text("October", "Oktober"),
+    Text("November", "November"),
     Text("December", "Dezember"),
-)  # fmt: skip
+)
 
 
 def english(number: int) -> str:

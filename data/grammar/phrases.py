@@ -127,9 +127,13 @@ _THE, A, _THIS, _THESE = Text("the", "der"), Text("a", "ein"), Text("this", "die
 MANY, SOME, _ALL, _BARE = Text("many", "viel"), Text("some", "einig"), Text("all the", "all"), Text("", "")
 NUMBERS = tuple(numbers.cardinal(n) for n in range(2, 13))
 _POSSESSIVES = (
-    Text("my", "mein"), Text("your", "dein"), Text("his", "sein"), Text("her", "ihr"), Text("our", "unser"),
+    Text("my", "mein"),
+    Text("your", "dein"),
+    Text("his", "sein"),
+    Text("her", "ihr"),
+    Text("our", "unser"),
     Text("their", "ihr"),
-)  # fmt: skip
+)
 _INDEFINITE = {A, MANY, SOME, _BARE, *NUMBERS}
 _KNOWN = {False: (_THE, _THE, _THE, _THIS), True: (_THE, _THE, _THE, _THESE)}  # by plural
 _ONE = (_THE,) * 10 + (A,) * 7 + (_THIS,) * 3
@@ -295,9 +299,11 @@ def vehicle(d: Draw) -> Text:
 
 
 _BY = (
-    Text("by train", "mit dem Zug"), Text("by bus", "mit dem Bus"), Text("by car", "mit dem Auto"),
+    Text("by train", "mit dem Zug"),
+    Text("by bus", "mit dem Bus"),
+    Text("by car", "mit dem Auto"),
     Text("by ship", "mit dem Schiff"),
-)  # fmt: skip
+)
 
 
 def destination(d: Draw, frame: str) -> Text:
@@ -319,36 +325,62 @@ _DAYS = numbers.WEEKDAYS
 _ON_DAY = tuple(Text(f"on {day.en}", f"am {day.de}") for day in _DAYS)
 _ON_DAYS = tuple(Text(f"on {day.en}s", day.de.lower() + "s") for day in _DAYS)
 _HABITS = (
-    Text("every day", "jeden Tag"), Text("every morning", "jeden Morgen"), Text("every evening", "jeden Abend"),
-    Text("every week", "jede Woche"), Text("every year", "jedes Jahr"), Text("in the morning", "am Morgen"),
-    Text("in the evening", "am Abend"), Text("in summer", "im Sommer"), Text("in winter", "im Winter"),
-    *(Text(f"every {day.en}", f"jeden {day.de}") for day in _DAYS), *_ON_DAYS,
-)  # fmt: skip
+    Text("every day", "jeden Tag"),
+    Text("every morning", "jeden Morgen"),
+    Text("every evening", "jeden Abend"),
+    Text("every week", "jede Woche"),
+    Text("every year", "jedes Jahr"),
+    Text("in the morning", "am Morgen"),
+    Text("in the evening", "am Abend"),
+    Text("in summer", "im Sommer"),
+    Text("in winter", "im Winter"),
+    *(Text(f"every {day.en}", f"jeden {day.de}") for day in _DAYS),
+    *_ON_DAYS,
+)
 _PASTS = (
-    Text("yesterday", "gestern"), Text("yesterday morning", "gestern Morgen"), Text("last week", "letzte Woche"),
-    Text("yesterday evening", "gestern Abend"), Text("this morning", "heute Morgen"),
-    Text("last month", "letzten Monat"), Text("last year", "letztes Jahr"), Text("last summer", "letzten Sommer"),
-    Text("last winter", "letzten Winter"), *(Text(f"last {day.en}", f"letzten {day.de}") for day in _DAYS),
-)  # fmt: skip
+    Text("yesterday", "gestern"),
+    Text("yesterday morning", "gestern Morgen"),
+    Text("last week", "letzte Woche"),
+    Text("yesterday evening", "gestern Abend"),
+    Text("this morning", "heute Morgen"),
+    Text("last month", "letzten Monat"),
+    Text("last year", "letztes Jahr"),
+    Text("last summer", "letzten Sommer"),
+    Text("last winter", "letzten Winter"),
+    *(Text(f"last {day.en}", f"letzten {day.de}") for day in _DAYS),
+)
 _FUTURES = (
-    Text("tomorrow", "morgen"), Text("tomorrow morning", "morgen früh"), Text("tomorrow evening", "morgen Abend"),
-    Text("this evening", "heute Abend"), Text("next week", "nächste Woche"), Text("next month", "nächsten Monat"),
-    Text("next year", "nächstes Jahr"), Text("next summer", "nächsten Sommer"), Text("soon", "bald"),
+    Text("tomorrow", "morgen"),
+    Text("tomorrow morning", "morgen früh"),
+    Text("tomorrow evening", "morgen Abend"),
+    Text("this evening", "heute Abend"),
+    Text("next week", "nächste Woche"),
+    Text("next month", "nächsten Monat"),
+    Text("next year", "nächstes Jahr"),
+    Text("next summer", "nächsten Sommer"),
+    Text("soon", "bald"),
     *(Text(f"next {day.en}", f"nächsten {day.de}") for day in _DAYS),
-)  # fmt: skip
+)
 _HOURLY = {  # what an hour may follow
-    _HABITS[0], _PASTS[0], _FUTURES[0], *_ON_DAY,
+    _HABITS[0],
+    _PASTS[0],
+    _FUTURES[0],
+    *_ON_DAY,
     *(text for text in _HABITS + _PASTS + _FUTURES for day in _DAYS if day.en in text.en),
-}  # fmt: skip
+}
 AT_THE_MOMENT, _TODAY = Text("at the moment", "gerade"), Text("today", "heute")
 UNITS = (Text("days", "Tagen"), Text("weeks", "Wochen"), Text("months", "Monaten"), Text("years", "Jahren"))
 _LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _EVENTS = of_kind("event")
 # Beside the verb
 OFTEN = (
-    Text("often", "oft"), Text("always", "immer"), Text("sometimes", "manchmal"), Text("usually", "meistens"),
-    Text("never", "nie"), Text("rarely", "selten"),
-)  # fmt: skip
+    Text("often", "oft"),
+    Text("always", "immer"),
+    Text("sometimes", "manchmal"),
+    Text("usually", "meistens"),
+    Text("never", "nie"),
+    Text("rarely", "selten"),
+)
 ALREADY, JUST, NEVER_YET = Text("already", "schon"), Text("just", "gerade"), Text("never", "noch nie")
 
 

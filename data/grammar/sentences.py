@@ -48,12 +48,23 @@ from .phrases import (
 
 _BY_FRAME = {frame: [verb for verb in VERBS if verb.frame == frame] for frame in {verb.frame for verb in VERBS}}
 _FRAMES = (
-    *("acc",) * 11, *("none",) * 3, "goal", *("city",) * 2, *("place",) * 2, *("dat",) * 3, *("dat+acc",) * 3,
+    *("acc",) * 11,
+    *("none",) * 3,
+    "goal",
+    *("city",) * 2,
+    *("place",) * 2,
+    *("dat",) * 3,
+    *("dat+acc",) * 3,
     *("prep",) * 3,
-)  # fmt: skip
+)
 _TENSES = (
-    *("present",) * 5, *("progressive",) * 2, *("past",) * 5, *("perfect",) * 2, *("future",) * 2, *("modal",) * 4,
-)  # fmt: skip
+    *("present",) * 5,
+    *("progressive",) * 2,
+    *("past",) * 5,
+    *("perfect",) * 2,
+    *("future",) * 2,
+    *("modal",) * 4,
+)
 _CAN, _MUST, _SHOULD = MODALS[0], MODALS[1], MODALS[4]
 
 
@@ -436,8 +447,12 @@ def relative(d: Draw, phrase: Phrase) -> Text:
 _TRY = _plain("try", "tried", "versuchen", "versucht", "versucht")
 _PROMISE = _plain("promise", "promised", "versprechen", "verspricht", "versprochen")
 _DECIDE = _plain("decide", "decided", "beschließen", "beschließt", "beschlossen")
-_WILLED = [verb for frame in ("acc", "dat", "dat+acc") for verb in _BY_FRAME[frame] if "person" in verb.subjects
-           and not verb.notes & {"stative", "simple", "sense", "once"}]  # fmt: skip
+_WILLED = [
+    verb
+    for frame in ("acc", "dat", "dat+acc")
+    for verb in _BY_FRAME[frame]
+    if "person" in verb.subjects and not verb.notes & {"stative", "simple", "sense", "once"}
+]
 
 
 def infinitive_sentence(d: Draw) -> Text:

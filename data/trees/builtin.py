@@ -97,7 +97,7 @@ RULES: dict[str, dict[str, int]] = {
 WORDS = {
     "DT": "the the the a a that this every",
     "NN": "king queen horse fish letter house garden river stone song picture watch walk light play boat door road "
-          "teacher child bird tree market window table story",
+    "teacher child bird tree market window table story",
     "NN/time": "war storm winter harvest meeting night",
     "NNS": "dogs kings letters birds stones children horses songs boats houses friends plays",
     "NNP": "Anna Bruno Clara Emil Frieda Greta Hugo Ida Jonas Lotte",
@@ -138,7 +138,7 @@ WORDS = {
     ",": ",",
     "``": "``",
     "''": "''",
-}  # fmt: skip
+}
 """Of each part of speech its words; one that stands twice is twice as frequent."""
 
 _EXPANSIONS = {label: [body for body, weight in of.items() for _ in range(weight)] for label, of in RULES.items()}

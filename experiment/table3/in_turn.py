@@ -37,10 +37,9 @@ def train_in_turn(asked: Options, recipe: Recipe) -> int:
                 continue
             name = f"{row.name}, seed {seed}"
             print(f"\n=== {name}", flush=True)
-            code = start([
-                *shlex.split(asked.launcher), sys.argv[0], "--row", row.name, "--scale", str(asked.scale.widths),
-                "--layer_scale", str(asked.scale.layers), *asked.flags, "--seed", str(seed), "--resume",
-            ])  # fmt: skip
+            own = f"--row {row.name} --scale {asked.scale.widths} --layer_scale {asked.scale.layers}".split()
+            last = f"--seed {seed} --resume".split()
+            code = start([*shlex.split(asked.launcher), sys.argv[0], *own, *asked.flags, *last])
             if code == 0:
                 trained += 1
                 gather(table)

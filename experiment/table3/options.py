@@ -32,23 +32,45 @@ def options(argv: Sequence[str], description: str | None) -> Options:
     """
     names = ", ".join(row.name for row in ROWS)
     parser = argparse.ArgumentParser(
-        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Every other flag goes to each row; with --row NAME --help they are listed.", add_help=False,
-    )  # fmt: skip
+        description=description,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Every other flag goes to each row; with --row NAME --help they are listed.",
+        add_help=False,
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--row", metavar="NAME", help=f"Train this row, in this process: {names}.")
     which.add_argument("--rows", metavar="NAME", nargs="+", help="Train these in turn; a letter names a group.")
     which.add_argument("--all", action="store_true", help="Train all in turn.")
-    parser.add_argument("--scale", type=int, default=1, metavar="S",
-                        help="Divide d_model, d_ff, d_k and d_v of every row, for small machines: 1, 2, 4, 8 or 16. "
-                             "Rates stay those of the paper's widths; --peak_learning_rate is base's, and "
-                             "the others' follow by eq. 3.")  # fmt: skip
-    parser.add_argument("--layer_scale", type=int, default=1, metavar="S",
-                        help="Divide N of every row likewise: 1 or 2; deep narrow networks learn late.")  # fmt: skip
-    parser.add_argument("--seeds", type=int, default=1, metavar="K",
-                        help="With --rows or --all: seeds 1 to K, the whole table before the next seed.")  # fmt: skip
-    parser.add_argument("--launcher", default="accelerate launch", metavar="COMMAND",
-                        help="With --rows or --all: what starts a row (%(default)s).")  # fmt: skip
+    parser.add_argument(
+        "--scale",
+        type=int,
+        default=1,
+        metavar="S",
+        help="Divide d_model, d_ff, d_k and d_v of every row, for small machines: 1, 2, 4, 8 or 16. "
+        "Rates stay those of the paper's widths; --peak_learning_rate is base's, and "
+        "the others' follow by eq. 3.",
+    )
+    parser.add_argument(
+        "--layer_scale",
+        type=int,
+        default=1,
+        metavar="S",
+        help="Divide N of every row likewise: 1 or 2; deep narrow networks learn late.",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="K",
+        help="With --rows or --all: seeds 1 to K, the whole table before the next seed.",
+    )
+    parser.add_argument(
+        "--launcher",
+        default="accelerate launch",
+        metavar="COMMAND",
+        help="With --rows or --all: what starts a row (%(default)s).",
+    )
     parser.add_argument("--help", action="store_true")
     given, flags = parser.parse_known_args(argv)
     if given.help and given.row is None:

@@ -11,13 +11,37 @@ from vaswani.publishing import METRICS, read_records
 from .rows import NETWORK, ROWS, Row, Scale, fields_of
 
 _DATA = (
-    "dataset", "dataset_config", "data_dir", "direction", "train_split", "validation_split", "max_tokens", "max_ratio",
-    "drop_html", "check_script", "drop_duplicates", "drop_test_text", "extra_dirs", "weights", "tokens_per_batch",
-)  # fmt: skip
+    "dataset",
+    "dataset_config",
+    "data_dir",
+    "direction",
+    "train_split",
+    "validation_split",
+    "max_tokens",
+    "max_ratio",
+    "drop_html",
+    "check_script",
+    "drop_duplicates",
+    "drop_test_text",
+    "extra_dirs",
+    "weights",
+    "tokens_per_batch",
+)
 _TRAINING = (
-    "batches_per_step", "warmup_steps", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay",
-    "bf16", "fp16", "bf16_throughout", "test_beams", "length_penalty", "extra_symbols",
-)  # fmt: skip
+    "batches_per_step",
+    "warmup_steps",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "max_grad_norm",
+    "weight_decay",
+    "bf16",
+    "fp16",
+    "bf16_throughout",
+    "test_beams",
+    "length_penalty",
+    "extra_symbols",
+)
 
 
 class Run(NamedTuple):

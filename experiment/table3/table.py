@@ -55,11 +55,14 @@ def gather(table: Path) -> str:
         "\n\n".join(["# Table 3, here and in the paper", heading(runs), rows_as_text(lines), *directions(found)]) + "\n"
     )
     (table / "table3.md").write_text(text, encoding="utf-8")
-    write_json(table / "table3.json", {
-        "setting": runs[0].setting | {"steps": sorted({run.steps for run in runs})},
-        "rows": [as_json(line) for line in lines],
-        "against_base": [difference._asdict() for difference in found],
-    })  # fmt: skip
+    write_json(
+        table / "table3.json",
+        {
+            "setting": runs[0].setting | {"steps": sorted({run.steps for run in runs})},
+            "rows": [as_json(line) for line in lines],
+            "against_base": [difference._asdict() for difference in found],
+        },
+    )
     if found:
         save(draw_table3(found), table / "table3")
     return text
@@ -70,14 +73,16 @@ def lines_of(runs: Sequence[Run]) -> list[Line]:
     lines = []
     for row, of_row in groupby(runs, key=lambda run: run.row):
         each = list(of_row)
-        lines.append(Line(
-            row,
-            each[0].parameters,
-            [run.seed for run in each],
-            [run.perplexity for run in each],
-            [run.bleu for run in each],
-            [run.paper_bleu for run in each if run.paper_bleu is not None],
-        ))  # fmt: skip
+        lines.append(
+            Line(
+                row,
+                each[0].parameters,
+                [run.seed for run in each],
+                [run.perplexity for run in each],
+                [run.bleu for run in each],
+                [run.paper_bleu for run in each if run.paper_bleu is not None],
+            )
+        )
     return lines
 
 
@@ -95,15 +100,17 @@ def differences(lines: Sequence[Line]) -> list[Difference]:
     for line in lines:
         if line is not base:
             share = math.sqrt(1 / len(line.seeds) + 1 / len(base.seeds))
-            found.append(Difference(
-                line.row.name,
-                _mean_loss(line) - _mean_loss(base),
-                None if spread_of_loss is None else spread_of_loss * share,
-                math.log(line.row.perplexity / BASE.perplexity),
-                statistics.mean(line.bleus) - statistics.mean(base.bleus),
-                None if spread_of_bleu is None else spread_of_bleu * share,
-                line.row.bleu - BASE.bleu,
-            ))  # fmt: skip
+            found.append(
+                Difference(
+                    line.row.name,
+                    _mean_loss(line) - _mean_loss(base),
+                    None if spread_of_loss is None else spread_of_loss * share,
+                    math.log(line.row.perplexity / BASE.perplexity),
+                    statistics.mean(line.bleus) - statistics.mean(base.bleus),
+                    None if spread_of_bleu is None else spread_of_bleu * share,
+                    line.row.bleu - BASE.bleu,
+                )
+            )
     return found
 
 
@@ -158,16 +165,35 @@ def rows_as_text(lines: Sequence[Line]) -> str:
     """Return the table itself, in Markdown."""
     with_paper_bleu = all(line.paper_bleus for line in lines)
     counts = ["the paper's count"] if with_paper_bleu else []
-    head = ["row", "change, in the paper's sizes", "PPL", "paper", "BLEU", *counts, "paper", "parameters, millions",
-            "paper", "seeds"]  # fmt: skip
+    head = [
+        "row",
+        "change, in the paper's sizes",
+        "PPL",
+        "paper",
+        "BLEU",
+        *counts,
+        "paper",
+        "parameters, millions",
+        "paper",
+        "seeds",
+    ]
     body = []
     for line in lines:
         counted = [figure(line.paper_bleus, 1)] if with_paper_bleu else []
-        body.append([
-            line.row.name, change_as_text(line.row), figure(line.perplexities, 2), f"{line.row.perplexity:.2f}",
-            figure(line.bleus, 1), *counted, f"{line.row.bleu:.1f}", f"{line.parameters / 1e6:.2f}",
-            str(line.row.parameters or ""), str(len(line.seeds)),
-        ])  # fmt: skip
+        body.append(
+            [
+                line.row.name,
+                change_as_text(line.row),
+                figure(line.perplexities, 2),
+                f"{line.row.perplexity:.2f}",
+                figure(line.bleus, 1),
+                *counted,
+                f"{line.row.bleu:.1f}",
+                f"{line.parameters / 1e6:.2f}",
+                str(line.row.parameters or ""),
+                str(len(line.seeds)),
+            ]
+        )
     return markdown(head, body)
 
 
@@ -179,11 +205,15 @@ def directions(found: Sequence[Difference]) -> list[str]:
     body = [
         [
             each.name,
-            f"{each.loss:+.3f}", f"{each.paper_loss:+.3f}", verdict(each.loss, each.loss_error, each.paper_loss),
-            f"{each.bleu:+.1f}", f"{each.paper_bleu:+.1f}", verdict(each.bleu, each.bleu_error, each.paper_bleu),
+            f"{each.loss:+.3f}",
+            f"{each.paper_loss:+.3f}",
+            verdict(each.loss, each.loss_error, each.paper_loss),
+            f"{each.bleu:+.1f}",
+            f"{each.paper_bleu:+.1f}",
+            verdict(each.bleu, each.bleu_error, each.paper_bleu),
         ]
         for each in found
-    ]  # fmt: skip
+    ]
     return [
         "## Against base",
         "The logarithm of the perplexity and BLEU, less those of base. A direction is read from a difference above two "
@@ -222,9 +252,13 @@ def as_json(line: Line) -> dict[str, Any]:
         "parameters": line.parameters,
         "seeds": line.seeds,
         **{
-            name: {"values": each, "mean": statistics.mean(each),
-                   "deviation": statistics.stdev(each) if len(each) > 1 else None}
-            for name, each in values.items() if each
+            name: {
+                "values": each,
+                "mean": statistics.mean(each),
+                "deviation": statistics.stdev(each) if len(each) > 1 else None,
+            }
+            for name, each in values.items()
+            if each
         },
         "paper": {"perplexity": line.row.perplexity, "bleu": line.row.bleu, "parameters": line.row.parameters},
-    }  # fmt: skip
+    }

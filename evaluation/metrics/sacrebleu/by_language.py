@@ -28,8 +28,8 @@ _LANGUAGES = {
     "ko-mecab": "ko kor",
     # Thai, Lao, Khmer, Burmese, Tibetan, Yi and their kin, for which sacrebleu has nothing of their own.
     "char": "th tha tts sou nod lo lao km khm my mya bur shn mnw ksw kht rki blk pwo kjp khb tdd bo bod tib dz dzo adx "
-            "khg lbj ii iii ryu",
-}  # fmt: skip
+    "khg lbj ii iii ryu",
+}
 _SCRIPTS = {
     "Han": "Hani Hans Hant Hanb",
     "Bopomofo": "Bopo",
