@@ -19,8 +19,8 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
-from vaswani.serving import alignment
-from vaswani.serving.alignment import by_attention
+from vaswani.translation import alignment
+from vaswani.translation.alignment import by_attention
 
 TIMES, DICE = 10, 0.8
 """A certain pair of words stands together so often, and 2 * together / (one + other) is at least this."""

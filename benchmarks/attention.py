@@ -4,7 +4,7 @@ python benchmarks/attention.py --threads 1 --rounds 5
 
 Self-attention of 8 heads of 64 over 4,096 tokens, padding masked, as the network calls it, in turn; microseconds a
 token, median over the rounds. `vaswani.modeling` takes what transformers registers: "eager" is equation 1 written out,
-"sdpa" torch's fused one. What training and translation choose stands in `training/attention.py`.
+"sdpa" torch's fused one. What training and translation choose stands in `training/speed/fastest_attention.py`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from turns import in_turn
 
 from vaswani.modeling.modeling_vaswani import scaled_dot_product_attention
-from vaswani.training.memory import keep_freed_memory
+from vaswani.training.speed.process_memory import reuse_freed_memory
 
 TOKENS, HEADS, WIDTH = 4096, 8, 64
 LENGTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -64,7 +64,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if DEVICE.type == "cpu":
-        keep_freed_memory()
+        reuse_freed_memory()
     tables, figures = [], []
     for learns in (True, False):
         tables.append(

@@ -31,7 +31,7 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 from tqdm import tqdm
 
-from vaswani.commands.lines import read_lines, write_lines
+from vaswani.commands.line_files import read_lines, write_lines
 from vaswani.evaluation.metrics.sacrebleu.line_statistics import line_statistics
 from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
 from vaswani.evaluation.significance import SAMPLES, TRIALS, Draws, resample

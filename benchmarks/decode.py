@@ -30,11 +30,11 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from turns import against, in_turn
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
-from vaswani.commands.lines import read_lines
-from vaswani.serving.engines import Engine, by_engine
-from vaswani.serving.search import Beams
-from vaswani.serving.translate import BLANK, batches, encode, translate, translate_batches
-from vaswani.training.attention import fastest_attention
+from vaswani.commands.line_files import read_lines
+from vaswani.engines.engine import Engine, by_engine
+from vaswani.training.speed.fastest_attention import fastest_attention
+from vaswani.translation.search import BeamSettings
+from vaswani.translation.translate import BLANK, batches, encode, translate, translate_batches
 
 Contender = Callable[[list[str]], list[str]]
 PAPER = "paper's search"
@@ -53,7 +53,7 @@ def contenders(folder: Path, beams: int, tokens_per_batch: int, exports: Path) -
         return lambda lines: translate(model, tokenizer, lines, num_beams=beams, tokens_per_batch=tokens_per_batch)
 
     def by_other(engine: Engine) -> Contender:
-        search = by_engine(engine, tokenizer, Beams(beams))
+        search = by_engine(engine, tokenizer, BeamSettings(beams))
 
         def translations(lines: list[str]) -> list[str]:
             sources = encode(tokenizer, lines)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from engines import Torch, translations
+from compare_engines import Torch, translations
 from machine import machine
 from report import add_output, leave
 from sacrebleu.metrics.chrf import CHRF
@@ -24,12 +24,12 @@ from torch import Tensor
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
-from vaswani.commands.lines import read_lines
+from vaswani.commands.line_files import read_lines
+from vaswani.engines.engine import Candidate, Engine, engine_module
+from vaswani.engines.export import export
 from vaswani.modeling import search_vaswani
-from vaswani.modeling.search_vaswani import NEVER, Search, Told, merge, penalty
-from vaswani.serving.engines import Candidate, Engine, engine_module
-from vaswani.serving.export import export
-from vaswani.serving.search import Beams
+from vaswani.modeling.search_vaswani import NEVER, SearchState, StopSignal, merge, penalty
+from vaswani.translation.search import BeamSettings
 
 PAPER = "generate"
 AMONG_K = "generate, ends among the best K"
@@ -38,8 +38,8 @@ paper_step = search_vaswani.step
 
 
 def step_among_k(
-    search: Search, log_p: Tensor, prompt: int, ends: Tensor, alpha: float, is_ended: Told | None = None
-) -> Search:
+    search: SearchState, log_p: Tensor, prompt: int, ends: Tensor, alpha: float, is_ended: StopSignal | None = None
+) -> SearchState:
     """Lengthen as `step` does, and count the ends among the best K continuations alone."""
     beams, symbols, place_of_symbol = search.ended.scores.shape[1], log_p.shape[2], prompt + search.length
     best, place = (search.running.scores[:, :, None] + log_p).flatten(1).topk(beams, dim=1)
@@ -60,7 +60,7 @@ def ends_among_k() -> Iterator[None]:
         search_vaswani.step = paper_step
 
 
-def first(engine: Engine, sources: list[list[int]], beams: Beams, budget: int) -> tuple[list[Candidate], float]:
+def first(engine: Engine, sources: list[list[int]], beams: BeamSettings, budget: int) -> tuple[list[Candidate], float]:
     """Return the first translation of each source, and the seconds of the processor that all took."""
     before = time.process_time()
     return translations(engine, sources, beams, budget), time.process_time() - before
@@ -95,7 +95,7 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(given.model)
     sources: list[list[int]] = tokenizer(lines).input_ids
     model: Any = AutoModelForSeq2SeqLM.from_pretrained(given.model, dtype=torch.float32).eval()
-    beams, budget = Beams(given.beams), 4096 // given.beams
+    beams, budget = BeamSettings(given.beams), 4096 // given.beams
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         export(given.model, Path(folder) / "exported", "ctranslate2")
         engine = engine_module("ctranslate2").Engine(Path(folder) / "exported", "cpu", torch.get_num_threads())
@@ -103,7 +103,7 @@ def main() -> None:
         with ends_among_k():
             found[AMONG_K] = first(Torch(model), sources, beams, budget)
         for number in (given.beams, *given.more_beams):
-            found[f"CTranslate2, {number} beams"] = first(engine, sources, Beams(number), budget)
+            found[f"CTranslate2, {number} beams"] = first(engine, sources, BeamSettings(number), budget)
     rows = []
     for name, (candidates, seconds) in found.items():
         texts = tokenizer.batch_decode([each.symbols for each in candidates], skip_special_tokens=True)

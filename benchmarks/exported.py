@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from vaswani.serving.engines import Engine, engine_module
-from vaswani.serving.export import export
+from vaswani.engines.engine import Engine, engine_module
+from vaswani.engines.export import export
 
 KINDS = (("ctranslate2", "float32"), ("ctranslate2", "int8"), ("onnx", "float32"), ("onnx", "int8"))
 NAMES = {"ctranslate2": "CTranslate2", "onnx": "ONNX"}

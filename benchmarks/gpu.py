@@ -44,7 +44,7 @@ from turns import against, in_turn
 
 from vaswani.experiment.table3 import BY_NAME
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.training.attention import fastest_attention
+from vaswani.training.speed.fastest_attention import fastest_attention
 
 BASELINE = "as --bf16 trains"
 CEILING = "products, bf16"

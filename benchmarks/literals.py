@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import regex
 
-from vaswani.commands.lines import read_lines
-from vaswani.data.notation import CODE_SPAN
+from vaswani.commands.line_files import read_lines
+from vaswani.data.wiki_notation import CODE_SPAN
 
 COPY = "the source, copied"
 

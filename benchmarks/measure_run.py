@@ -11,7 +11,7 @@ import tempfile
 from accelerate import PartialState
 from short_run import short_run
 
-from vaswani.experiment.process import ending_the_process
+from vaswani.experiment.exit_codes import exiting_with_code
 
 
 def main() -> None:
@@ -25,5 +25,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with ending_the_process():
+    with exiting_with_code():
         main()

@@ -42,15 +42,15 @@ def measure(task: Task) -> dict[str, Any]:
     started = time.monotonic()
     from wmt14_tokenizer import open_tokenizer
 
-    from vaswani.data import Limits, Order, Patience, TrainingStream, fingerprint
+    from vaswani.data import CleaningLimits, Order, RetryPolicy, TrainingStream, fingerprint
     from vaswani.data.hub import open_hub
 
     opening = time.monotonic()
-    corpus = open_hub("owner/name", "de-en", "train", "en", "de", Patience(60))
+    corpus = open_hub("owner/name", "de-en", "train", "en", "de", RetryPolicy(60))
     opened = time.monotonic()
     tokenizer = open_tokenizer(Path(task.tokenizer))
     order = Order(**task.order)
-    stream = TrainingStream(corpus, tokenizer, fingerprint(tokenizer), Limits(), order)
+    stream = TrainingStream(corpus, tokenizer, fingerprint(tokenizer), CleaningLimits(), order)
     if task.position:
         position = json.loads(Path(task.position).read_text())
         stream.restore(stream.state(0, [stream.notes()]) | position)

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from wmt14_origins import ORIGINS, ROWS, origins_of
 
-from vaswani.data.order import Order, groups_of_stream, window_starts
 from vaswani.data.pairs import ROWS_PER_GROUP
+from vaswani.data.shuffling import Order, groups_of_stream, window_starts
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -70,7 +70,7 @@ class Fit(NamedTuple):
     explained: float
     """R^2, the share of variance."""
 
-    def told(self, unit: float) -> str:
+    def as_text(self, unit: float) -> str:
         """Return it in words, its values times `unit`."""
         powers = ("", " x", " x²")
         return " + ".join(f"{unit * c:.3g}{power}" for c, power in zip(self.coefficients, powers, strict=False))
@@ -144,7 +144,7 @@ def main() -> None:
         numbers = (each["values"], [1e3 * s for s in each["seconds"]], speeds, [b / 1e6 for b in each["bytes"]])
         columns = [" / ".join(f"{number:,.0f}" for number in column) for column in numbers]
         for fitted, unit in ((each["fit"], 1e3), (each["fit_of_bytes"], 1e-6)):
-            columns += [fitted.told(unit), f"{fitted.explained:.3f}"]
+            columns += [fitted.as_text(unit), f"{fitted.explained:.3f}"]
         lines.append(f"| {AXES[axis][0]} | {' | '.join(columns)} |")
     leave(given.output, about, "\n".join(lines), {"axes": found}, draw(found))
 

@@ -26,9 +26,9 @@ from report import add_output, leave
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
-from vaswani.commands.lines import read_lines
+from vaswani.commands.line_files import read_lines
 from vaswani.experiment.table3.table import markdown
-from vaswani.serving.translate import translate
+from vaswani.translation.translate import translate
 
 
 class Reply(NamedTuple):

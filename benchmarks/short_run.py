@@ -10,9 +10,9 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.data.pairs import Corpus
 from vaswani.data.stream import TrainingStream
 from vaswani.experiment import Arguments, parse
-from vaswani.experiment.kept import joint_tokenizer
+from vaswani.experiment.caches import joint_tokenizer
+from vaswani.experiment.corpora import open_training_corpus, training_cleaning_limits, training_stream
 from vaswani.experiment.run import new_model
-from vaswani.experiment.texts import open_training_corpus, training_limits, training_stream
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer
 
@@ -46,4 +46,4 @@ def short_run(recipe: str | Path, flags: Sequence[str], folder: str | Path) -> S
     data = arguments.data
     train = open_training_corpus(data)
     symbols, seed = arguments.model["vocab_size"], arguments.training.seed
-    return ShortRun(arguments, train, joint_tokenizer(train, symbols, training_limits(data), data, seed, None))
+    return ShortRun(arguments, train, joint_tokenizer(train, symbols, training_cleaning_limits(data), data, seed, None))

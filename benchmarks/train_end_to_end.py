@@ -20,7 +20,7 @@ from short_run import ShortRun, short_run
 from torch import nn
 from transformers import TrainerCallback, set_seed
 
-from vaswani.training.faster import train_faster
+from vaswani.training.speed.speedups import speed_up_training
 
 
 class Clock(TrainerCallback):
@@ -50,7 +50,7 @@ def bare(run: ShortRun, steps: list[list[dict[str, Any]]], warm_up: int) -> floa
     training, model = run.arguments.training, run.model()
     nn.Module.to(model, training.device)
     model.train()
-    train_faster(model, training.device, training.bf16_throughout)
+    speed_up_training(model, training.device, training.bf16_throughout)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
     set_seed(training.seed)
     started = 0.0

@@ -18,11 +18,11 @@ from transformers import PreTrainedTokenizerFast
 from wmt14_corpus import open_written
 from wmt14_tokenizer import open_tokenizer
 
-from vaswani.data import Corpus, Drops, Limits, Order, Pair, fingerprint
+from vaswani.data import CleaningLimits, Corpus, Drops, Order, Pair, fingerprint
 from vaswani.data.batching import padded_size
 from vaswani.data.cleaning import length_fault
 from vaswani.data.encoding import EncodedGroup, Ragged, encode, encode_group
-from vaswani.data.order import window_starts
+from vaswani.data.shuffling import window_starts
 from vaswani.data.stream import Window, build_window
 
 _SENTENCE = re.compile(r"(?<=[.?!]) ")
@@ -70,7 +70,7 @@ def group_lengths(folder: Path, most: int) -> GroupLengths:
         for group in tqdm(range(min(most, corpus.groups)), "Counting tokens", unit=" groups"):
             parts.append(_lengths(corpus, group, tokenizer, known))
             if group % 50 == 0:
-                encoded = encode_group(corpus, group, tokenizer, Limits())
+                encoded = encode_group(corpus, group, tokenizer, CleaningLimits())
                 if not np.array_equal(parts[-1], np.stack([encoded.sources.lengths, encoded.targets.lengths], 1)):
                     raise ValueError(f"row group {group} of {folder} is not made of sentences as wmt14_corpus.py does")
         np.savez(path, lengths=np.concatenate(parts), starts=np.cumsum([0] + [len(part) for part in parts]))
@@ -89,7 +89,7 @@ def _lengths(
         new = list({sentence for row in rows for sentence in row} - known.keys())
         known |= zip(new, (encode(tokenizer, new).lengths - 1).tolist(), strict=True)
         sides.append([1 + sum(known[sentence] for sentence in row) for row in rows])
-    kept = [pair for pair in zip(*sides, strict=True) if not length_fault(pair[0], pair[1], Limits())]
+    kept = [pair for pair in zip(*sides, strict=True) if not length_fault(pair[0], pair[1], CleaningLimits())]
     return np.array(kept, dtype=np.uint16)
 
 

@@ -15,9 +15,9 @@ from tqdm import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from wmt14_corpus import open_written
 
-from vaswani.data import Drops, Limits, fingerprint, learn_tokenizer
+from vaswani.data import CleaningLimits, Drops, fingerprint, learn_tokenizer
 from vaswani.data.cleaning import readable_rows
-from vaswani.experiment.kept import sample_of_groups
+from vaswani.experiment.caches import sample_of_groups
 
 
 def open_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -40,7 +40,7 @@ def main() -> None:
     started, used = time.monotonic(), time.process_time()
     groups = sample_of_groups(corpus, given.tokenizer_pairs, given.seed)
     drops = Drops()
-    rows = readable_rows(corpus, tqdm(groups, unit=" groups"), Limits(), drops)
+    rows = readable_rows(corpus, tqdm(groups, unit=" groups"), CleaningLimits(), drops)
     tokenizer = learn_tokenizer((side for _, _, pair in rows for side in pair), given.vocab_size)
     told = {
         "pairs": len(groups) * corpus.rows // corpus.groups,

@@ -33,9 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = run(argv)
     torch = sys.modules.get("torch")
     if torch is not None and torch.distributed.is_initialized():
-        from vaswani.experiment.process import ending_the_process
+        from vaswani.experiment.exit_codes import exiting_with_code
 
-        with ending_the_process():
+        with exiting_with_code():
             sys.exit(code)
     return code
 

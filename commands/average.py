@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .models import check_name, find_model, repository_of
+from vaswani.translation.models import check_name, find_model, repository_of
 
 STATE = "trainer_state.json"
 """What makes a folder a checkpoint."""
@@ -91,10 +91,10 @@ def run(args: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes
-    from vaswani.publishing.made import Made, record, told_of
-    from vaswani.serving.loading import check_files
-    from vaswani.training import averaging
-    from vaswani.training.consolidation import write_model
+    from vaswani.publishing.derived_model import DerivedModel, described_part, record
+    from vaswani.training.checkpointing import averaging
+    from vaswani.training.checkpointing.consolidation import write_model
+    from vaswani.translation.loading import check_files
 
     logging.disable_progress_bar()
     figures: dict[Path, float] = {}
@@ -121,9 +121,9 @@ def run(args: argparse.Namespace) -> None:
     else:
         chosen = averaging.last_checkpoints(run, LAST if args.last is None else args.last)
     shares = [1.0] * len(chosen) if args.ema is None else averaging.moving(len(chosen), args.ema)
-    made = Made([], {})
+    made = DerivedModel([], {})
     for folder, share in zip(chosen, shares, strict=True):
-        facts, runs = ({}, {}) if folder in fetched else told_of(folder)
+        facts, runs = ({}, {}) if folder in fetched else described_part(folder)
         figure = {f"validation_{metric}": figures[folder]} if folder in figures else {}
         part = {"checkpoint": str(folder), "share": share / sum(shares)}
         made.parts.append(part | figure | facts | fetched.get(folder, {}))
@@ -142,7 +142,7 @@ def check_alike(folders: list[Path]) -> None:
     from transformers import AutoConfig
 
     from vaswani.data.tokenizer import fingerprint
-    from vaswani.serving.loading import load_tokenizer
+    from vaswani.translation.loading import load_tokenizer
 
     first, *others = folders
     config, symbols = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from .models import check_name
+from vaswani.translation.models import check_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +27,12 @@ def run(args: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes
-    from vaswani.publishing.made import Made, record, told_of
-    from vaswani.training.consolidation import consolidate
+    from vaswani.publishing.derived_model import DerivedModel, described_part, record
+    from vaswani.training.checkpointing.consolidation import consolidate
 
     logging.disable_progress_bar()
-    facts, runs = told_of(args.checkpoint)
-    made = Made([{"checkpoint": str(args.checkpoint), "share": 1.0} | facts], runs)
+    facts, runs = described_part(args.checkpoint)
+    made = DerivedModel([{"checkpoint": str(args.checkpoint), "share": 1.0} | facts], runs)
     if consolidate(args.checkpoint, args.output, record(made)):
         print(f"The model of {args.checkpoint} is in {args.output}")
     else:

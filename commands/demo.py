@@ -4,8 +4,9 @@ import argparse
 import sys
 from ipaddress import ip_address
 
-from .extras import require
-from .models import MODEL, find_device, find_model, load_model
+from vaswani.translation.models import MODEL, find_device, find_model, load_model
+
+from .optional_packages import require_package
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,25 +36,25 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         ValueError: an extra is not installed, there is no such model, or the device or the port cannot be had.
     """
-    require("demo", "gradio")
+    require_package("demo", "gradio")
     if not 0 < args.port < 1 << 16:
         raise ValueError(f"--port is {args.port}; give 1 to 65535")
-    from vaswani.serving.listening import address, listen
+    from vaswani.server.sockets import address, listen
 
     listen(args.host, args.port).close()  # what cannot be had is told before the model is loaded
 
     found = find_model(args.model)
 
-    from vaswani.experiment.origin import origin
+    from vaswani.experiment.model_origin import model_origin
     from vaswani.experiment.training_sentences import training_sentences
-    from vaswani.serving.demo import EXAMPLES, build_page, most_tokens, show
+    from vaswani.server.demo import EXAMPLES, build_page, most_tokens, show
 
-    told = origin(found.folder.resolve())
+    told = model_origin(found.folder.resolve())
     model, tokenizer = load_model(found.folder, find_device(args.device))
     most, examples = most_tokens(model), []
     if told.run is not None and not args.no_examples:
         examples = training_sentences(told.run, EXAMPLES, lambda text: len(tokenizer(text).input_ids) <= most)
-    page = build_page(model, tokenizer, found.name, told.told, examples)
+    page = build_page(model, tokenizer, found.name, told.as_text, examples)
     print(f"{found.name} on http://{address(args.host, args.port)}", file=sys.stderr, flush=True)
     if examples and not is_own(args.host):
         print(

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .models import EXPORTED_FILES, MODEL, check_name, find_model
+from vaswani.translation.models import EXPORTED_FILES, MODEL, check_name, find_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
 
     from transformers.utils import logging
 
-    from vaswani.serving.export import export
+    from vaswani.engines.export import export
 
     if not sys.stderr.isatty():
         logging.disable_progress_bar()

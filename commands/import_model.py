@@ -7,11 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .foreign import config_of, recognise
-from .models import check_name, repository_of
+from vaswani.translation.foreign import config_of, recognise
+from vaswani.translation.models import check_name, repository_of
 
 if TYPE_CHECKING:
-    from vaswani.serving.repository import Repository
+    from vaswani.translation.repository import Repository
 
 TOKENIZER = (
     "tokenizer.json",
@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> None:
 
     from transformers.utils import logging
 
-    from vaswani.conversion import express, read_fairseq, read_marian, read_tensor2tensor
-    from vaswani.publishing.made import IMPORTED
+    from vaswani.conversion import read_fairseq, read_marian, read_tensor2tensor, to_vaswani
+    from vaswani.publishing.derived_model import IMPORTED
 
     logging.disable_progress_bar()
     generation = None
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
         whose, foreign = "fairseq", read_fairseq(source)
     else:
         whose, foreign = "tensor2tensor", read_tensor2tensor(source, args.num_heads, args.target_space)
-    model = express(foreign)
+    model = to_vaswani(foreign)
     if generation is not None:
         model.generation_config = generation
     model.save_pretrained(args.output)
@@ -118,7 +118,7 @@ def fetch_marian(given: str, repository: "Repository") -> Path:
         ValueError: there is none.
 
     """
-    from vaswani.serving.repository import SETTINGS, WEIGHTS, fetch, look
+    from vaswani.translation.repository import SETTINGS, WEIGHTS, fetch, look
 
     listing = look(repository)
     folder = fetch(repository, listing, SETTINGS) if "config.json" in listing.names else Path(given)

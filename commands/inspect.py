@@ -32,12 +32,12 @@ def run(args: argparse.Namespace) -> None:
     recipe = read_recipe(args.recipe)
 
     from vaswani.experiment import parse
-    from vaswani.experiment.inspection import figures, inspect, told, write_inspection
+    from vaswani.experiment.inspection import figures, inspect, inspection_as_text, write_inspection
 
     arguments = parse(recipe, args.flags)
     seen = inspect(arguments, args.windows)
     found = figures(seen, arguments)
-    print(told(seen, found, arguments))
+    print(inspection_as_text(seen, found, arguments))
     if args.output is not None:
         write_inspection(seen, found, args.output)
         print(f"In {args.output}: inspection.json, lengths.png, lengths.svg")

@@ -123,12 +123,12 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--seconds is of steps that are measured on a text; a recipe is planned by its operations")
 
     from vaswani.experiment import parse, table3
-    from vaswani.experiment.plan import plan, told
+    from vaswani.experiment.plan import plan, plan_as_text
 
     row = any(flag.partition("=")[0] in ("--row", "--scale", "--layer_scale") for flag in flags)  # of recipes/table3.py
     arguments = table3.arguments_of(recipe, table3.options(flags, None)) if row else parse(recipe, flags)
     machine = machine_of(args, math.gcd(8, arguments.training.batches_per_step))
-    print(told(plan(arguments, machine, vars(args).get("pair_tokens", 30)), str(args.recipe)))
+    print(plan_as_text(plan(arguments, machine, vars(args).get("pair_tokens", 30)), str(args.recipe)))
 
 
 def machine_of(args: argparse.Namespace, gpus: int) -> "Machine":
@@ -160,14 +160,14 @@ def propose(args: argparse.Namespace, flags: list[str]) -> None:
     recipe = read_recipe(path)
 
     from vaswani.experiment.guidance import guide
-    from vaswani.experiment.guidance_told import told
+    from vaswani.experiment.guidance_text import guidance_as_text
     from vaswani.experiment.plan import check
 
     machine = None
     if any(hasattr(args, name) for name in ("gpus", "peak_tflops", "utilisation", "price_per_gpu_hour")):
         machine = machine_of(args, 1)
         check(machine, machine.gpus)  # how a step is shared is known only after the look at the text
-    print(told(guide(recipe, flags, seconds), path, machine))
+    print(guidance_as_text(guide(recipe, flags, seconds), path, machine))
 
 
 def vehicle() -> Path:

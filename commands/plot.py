@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .lines import read_lines
-from .models import HISTORY, MODEL, find_device, find_history, find_model, load_model
+from vaswani.translation.models import HISTORY, MODEL, find_device, find_history, find_model, load_model
+
+from .line_files import read_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -180,7 +181,7 @@ def history(given: str) -> list[dict[str, Any]]:
 
     """
     from vaswani.publishing.records import read_json
-    from vaswani.training.checkpoints import sealed
+    from vaswani.training.checkpointing.checkpoints import sealed
 
     run = Path(given)
     if not run.is_dir() or (run / HISTORY).is_file():
@@ -213,7 +214,7 @@ def attention(args: argparse.Namespace) -> "Figure":
     if args.symbols and args.form == "maps":
         raise ValueError("--symbols picks lines; leave it out with --as maps, which shows a row for each symbol")
 
-    from vaswani.data.blank import is_blank
+    from vaswani.data.blank_text import is_blank
 
     if is_blank(args.text):
         raise ValueError("--text is empty; give a sentence")
@@ -221,16 +222,16 @@ def attention(args: argparse.Namespace) -> "Figure":
     import torch
 
     from vaswani.plots import draw_attention_lines, draw_attention_maps
-    from vaswani.serving.attention import attentions
-    from vaswani.serving.search import Beams, by_generate, positions
-    from vaswani.serving.symbols import symbols_as_words
+    from vaswani.translation.attention import attentions
+    from vaswani.translation.search import BeamSettings, by_generate, positions
+    from vaswani.translation.token_text import tokens_as_words
 
     model, tokenizer = load_model(find_model(args.model).folder, find_device(args.device))
     source = tokenizer(args.text).input_ids
     with torch.inference_mode():
         written = args.translation
         if written is None:
-            [[best]] = by_generate(model, tokenizer, Beams())([source])
+            [[best]] = by_generate(model, tokenizer, BeamSettings())([source])
             written = best.text
             print(f"Translated: {written}")
         target = tokenizer(written).input_ids[: positions(model)]  # what was cut off there is, with </s>, longer
@@ -243,7 +244,7 @@ def attention(args: argparse.Namespace) -> "Figure":
     weights = layers[layer - 1][0].float().cpu().numpy()  # [H, Q, K]
     heads = [among("head", head, len(weights)) for head in args.heads or range(1, len(weights) + 1)]
     weights = weights[[head - 1 for head in heads]]
-    read, wrote = symbols_as_words(tokenizer, source), symbols_as_words(tokenizer, target)
+    read, wrote = tokens_as_words(tokenizer, source), tokens_as_words(tokenizer, target)
     looking, looked_at, kind, looks, seen = {
         "encoder": (read, read, "encoder self-attention", "source", "source"),
         "decoder": (wrote, ["<s>", *wrote[:-1]], "decoder self-attention", "translation", "translation so far"),

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from .models import check_name
+from vaswani.translation.models import check_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,22 +32,22 @@ def run(args: argparse.Namespace) -> None:
 
     from vaswani.publishing import (
         Target,
-        card_of_made,
         checksums,
-        contents,
+        derived_model_card,
+        files_to_push,
         languages_of,
         model_card,
         open_repository,
         push,
-        read_made,
+        read_derived_model,
         read_records,
     )
 
     target = Target(args.name, True if args.private else None, args.branch)
-    files = contents(args.folder)
+    files = files_to_push(args.folder)
     code = checksums(files)
-    if made := read_made(args.folder):
-        card = card_of_made(args.name, made, code, args.license, args.branch, languages_of(args.folder))
+    if made := read_derived_model(args.folder):
+        card = derived_model_card(args.name, made, code, args.license, args.branch, languages_of(args.folder))
     else:
         card = model_card(args.name, *read_records(args.folder), code, args.license, args.branch)
     open_repository(target)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .lines import check_readable, check_writable, read_lines, write_lines
+from .line_files import check_readable, check_writable, read_lines, write_lines
 
 if TYPE_CHECKING:
     from vaswani.evaluation.scores import LeftOut, Score

@@ -4,11 +4,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .extras import require
-from .models import MODEL, find_device, find_model, load_model
+from vaswani.translation.models import MODEL, find_device, find_model, load_model
+
+from .optional_packages import require_package
 
 if TYPE_CHECKING:
-    from vaswani.serving.server.app import Loaded
+    from vaswani.server.app import Loaded
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,14 +46,14 @@ def run(args: argparse.Namespace) -> None:
             is out of range.
         SystemExit: code 0, the server was asked to end.
     """
-    require("serve", "fastapi", "uvicorn", "prometheus_client")
+    require_package("serve", "fastapi", "uvicorn", "prometheus_client")
     check_numbers(args)
     model = find_model(args.model)
 
-    from vaswani.serving.server.app import Settings
-    from vaswani.serving.server.run import serve
+    from vaswani.server.app import ServerSettings
+    from vaswani.server.run import serve
 
-    settings = Settings(
+    settings = ServerSettings(
         model.name,
         args.beams,
         args.length_penalty,
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
 
 def check_numbers(args: argparse.Namespace) -> None:
     """Raise ValueError for a number that cannot be."""
-    from vaswani.serving.server.app import MAX_BEAMS
+    from vaswani.server.app import MAX_BEAMS
 
     for name in ("beams", "tokens_per_batch", "max_tokens", "max_texts", "max_waiting"):
         if getattr(args, name) < 1:
@@ -87,11 +88,13 @@ def load(folder: Path, device: str | None, max_tokens: int) -> "Loaded":
     Raises:
         ValueError: the device is not here.
     """
-    from vaswani.serving.search import Beams, by_generate, positions
-    from vaswani.serving.server.app import Loaded
+    from vaswani.server.app import Loaded
+    from vaswani.translation.search import BeamSettings, by_generate, positions
 
     model, tokenizer = load_model(folder, find_device(device))
-    by_generate(model, tokenizer, Beams())(tokenizer(["ready"]).input_ids)  # the first search is slow; nobody waits
+    by_generate(model, tokenizer, BeamSettings())(
+        tokenizer(["ready"]).input_ids
+    )  # the first search is slow; nobody waits
     return Loaded(
         lambda beams: by_generate(model, tokenizer, beams),
         tokenizer,

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .lines import check_readable, check_writable, count_lines, each_line, windows, writing
-from .models import EXPORTED_FILES, MODEL, Model, find_device, find_model, load_model
+from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_device, find_model, load_model
+
+from .line_files import check_readable, check_writable, count_lines, each_line, windows, writing
 
 if TYPE_CHECKING:
-    from vaswani.serving.corpus import Translator
+    from vaswani.translation.corpus import Translator
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,8 +87,8 @@ def run(args: argparse.Namespace) -> None:
     from accelerate import PartialState
     from transformers.utils import logging
 
-    from vaswani.serving.corpus import TooLong, translate_corpus
-    from vaswani.serving.formats import FORMATS
+    from vaswani.translation.corpus import TooLong, translate_corpus
+    from vaswani.translation.formats import FORMATS
 
     logging.disable_progress_bar()
     state = PartialState(cpu=not torch.accelerator.is_available())
@@ -111,12 +112,12 @@ def run(args: argparse.Namespace) -> None:
 
 def load(args: argparse.Namespace, found: list[Model]) -> "Translator":
     """Return the translator by models that were found."""
-    from vaswani.serving.alignment import by_attention
-    from vaswani.serving.corpus import Translator
-    from vaswani.serving.ensemble import by_ensemble, check_members
-    from vaswani.serving.search import Beams, by_generate, positions
+    from vaswani.translation.alignment import by_attention
+    from vaswani.translation.corpus import Translator
+    from vaswani.translation.ensemble import by_ensemble, check_members
+    from vaswani.translation.search import BeamSettings, by_generate, positions
 
-    device, beams = find_device(args.device), Beams(args.beams, args.length_penalty, args.n_best)
+    device, beams = find_device(args.device), BeamSettings(args.beams, args.length_penalty, args.n_best)
     members = [load_model(each.folder, device, args.dtype) for each in found]
     models, tokenizers = [model for model, _ in members], [tokenizer for _, tokenizer in members]
     check_members(models, tokenizers)
@@ -141,12 +142,12 @@ def load_exported(args: argparse.Namespace, found: Model) -> "Translator":
     """Return a translator by another engine."""
     import torch
 
-    from vaswani.serving.corpus import Translator
-    from vaswani.serving.engines import by_engine, engine_module
-    from vaswani.serving.loading import load_tokenizer
-    from vaswani.serving.search import Beams
+    from vaswani.engines.engine import by_engine, engine_module
+    from vaswani.translation.corpus import Translator
+    from vaswani.translation.loading import load_tokenizer
+    from vaswani.translation.search import BeamSettings
 
-    beams, tokenizer = Beams(args.beams, args.length_penalty, args.n_best), load_tokenizer(found.folder)
+    beams, tokenizer = BeamSettings(args.beams, args.length_penalty, args.n_best), load_tokenizer(found.folder)
     engine = engine_module(args.engine).Engine(found.folder, args.device, torch.get_num_threads())
     return Translator(
         tokenizer,

@@ -1,8 +1,8 @@
 """Weights of other programs' networks of the same architecture, brought into ours where the mathematics allow."""
 
-from .express import CannotExpressError, Foreign, express
 from .fairseq import read_fairseq
 from .marian import read_marian
 from .tensor2tensor import read_tensor2tensor
+from .to_vaswani import CannotConvertError, ForeignModel, to_vaswani
 
-__all__ = ["CannotExpressError", "Foreign", "express", "read_fairseq", "read_marian", "read_tensor2tensor"]
+__all__ = ["CannotConvertError", "ForeignModel", "read_fairseq", "read_marian", "read_tensor2tensor", "to_vaswani"]

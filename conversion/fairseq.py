@@ -10,9 +10,9 @@ from torch import Tensor
 
 from vaswani.data.containers import refuse_packed
 
-from .express import CannotExpressError, Foreign, check_alike, tensor2tensor_sinusoids
 from .fairseq_file import read_file
-from .names import split
+from .parameter_names import split
+from .to_vaswani import CannotConvertError, ForeignModel, check_alike, tensor2tensor_sinusoids
 
 PAD, EOS, BOS = 1, 2, 0
 """As every dictionary of fairseq begins; its decoder starts with the end symbol."""
@@ -45,7 +45,7 @@ _CHANGES = (
 """Settings under which fairseq computes something else than the paper; all are off where they are left out."""
 
 
-def read_fairseq(path: Path) -> Foreign:
+def read_fairseq(path: Path) -> ForeignModel:
     """Return the network of a checkpoint; nothing in the file is run.
 
     Raises:
@@ -58,7 +58,7 @@ def read_fairseq(path: Path) -> Foreign:
     try:
         foreign = from_state(weights, settings)
     except KeyError as error:
-        raise CannotExpressError(f"{path} lacks {error}, which a checkpoint of fairseq's transformer has") from error
+        raise CannotConvertError(f"{path} lacks {error}, which a checkpoint of fairseq's transformer has") from error
     if has_moving_average:
         note = (
             "the weights are those of the last step; their moving average in the file (--store-ema) is left aside, as "
@@ -68,7 +68,7 @@ def read_fairseq(path: Path) -> Foreign:
     return foreign
 
 
-def from_state(state: dict[str, Tensor], settings: dict[str, Any]) -> Foreign:
+def from_state(state: dict[str, Tensor], settings: dict[str, Any]) -> ForeignModel:
     """Return the network, given its weights and settings by fairseq's names."""
     settings = {f"{stack}_{name}": value for stack in ("encoder", "decoder") for name, value in _DEFAULTS.items()} | {
         name: value for name, value in settings.items() if value is not None
@@ -88,7 +88,7 @@ def from_state(state: dict[str, Tensor], settings: dict[str, Any]) -> Foreign:
     learned: dict[str, Any] = {
         field: settings[field] for field in ("dropout", "attention_dropout", "label_smoothing") if field in settings
     }
-    return Foreign(
+    return ForeignModel(
         weights,
         biases,
         (positions(state, settings, "encoder", d_model), positions(state, settings, "decoder", d_model)),
@@ -136,7 +136,7 @@ def check_network(state: dict[str, Tensor], settings: dict[str, Any]) -> None:
     needed = ("encoder.layers.0.self_attn.q_proj.weight", "decoder.layers.0.encoder_attn.q_proj.weight")
     if lacking := [name for name in needed if name not in state]:
         network = settings.get("arch", settings.get("_name"))
-        raise CannotExpressError(
+        raise CannotConvertError(
             f"its network is {network or 'not named'}, and only fairseq's transformer is read: it lacks "
             f"{', '.join(lacking)}"
         )
@@ -147,22 +147,22 @@ def check_settings(settings: dict[str, Any]) -> None:
     for what in ("attention_heads", "ffn_embed_dim", "normalize_before"):
         one, other = (settings[f"{stack}_{what}"] for stack in ("encoder", "decoder"))
         if one != other:
-            raise CannotExpressError(f"encoder_{what} is {one} and decoder_{what} is {other}; here they are one")
+            raise CannotConvertError(f"encoder_{what} is {one} and decoder_{what} is {other}; here they are one")
     if (activation := settings.get("activation_fn", "relu")) != "relu":
-        raise CannotExpressError(f"its feed-forward networks compute {activation}, and ours ReLU (eq. 2)")
+        raise CannotConvertError(f"its feed-forward networks compute {activation}, and ours ReLU (eq. 2)")
     if (parts := settings.get("model_parallel_size", 1)) > 1:
-        raise CannotExpressError(f"it is one of {parts} parts (--model-parallel-size), and only whole ones are read")
+        raise CannotConvertError(f"it is one of {parts} parts (--model-parallel-size), and only whole ones are read")
     for name in _CHANGES:
         if value := settings.get(name):
             flag = f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
-            raise CannotExpressError(f"it was trained with {flag}, which has no place here")
+            raise CannotConvertError(f"it was trained with {flag}, which has no place here")
 
 
 def check_widths(settings: dict[str, Any], d_model: int) -> None:
     """Raise unless embeddings, stacks and what the decoder takes and gives are of one width."""
     for name in ("encoder_embed_dim", "decoder_embed_dim", "decoder_input_dim", "decoder_output_dim"):
         if (width := settings.get(name, d_model)) != d_model:
-            raise CannotExpressError(f"{name} is {width} and its embeddings have {d_model}; here they are one number")
+            raise CannotConvertError(f"{name} is {width} and its embeddings have {d_model}; here they are one number")
 
 
 def positions(state: dict[str, Tensor], settings: dict[str, Any], stack: str, d_model: int) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .express import CannotExpressError
+from .to_vaswani import CannotConvertError
 
 
 class FairseqFile(NamedTuple):
@@ -60,18 +60,18 @@ def read_file(path: Path) -> FairseqFile:
 
     """
     if not path.is_file():
-        raise CannotExpressError(f"{path} is no file")
+        raise CannotConvertError(f"{path} is no file")
     content = _unpickled(path)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
-        raise CannotExpressError(f'{path} has no "model"; a checkpoint of fairseq has its weights there')
+        raise CannotConvertError(f'{path} has no "model"; a checkpoint of fairseq has its weights there')
     if any("flat_param" in str(name) for name in content["model"]):
-        raise CannotExpressError(
+        raise CannotConvertError(
             f"{path} is one of several parts (--use-sharded-state); load all of them by fairseq's "
             "load_model_ensemble_and_task(..., num_shards=N, strict=False), and save the model whole"
         )
     settings = _settings(content)
     if settings is None:
-        raise CannotExpressError(
+        raise CannotConvertError(
             f'{path} has no "args"; a checkpoint of fairseq has its settings there or, since 2020, as "model" in "cfg"'
         )
     extra = content.get("extra_state")
@@ -90,12 +90,12 @@ def _unpickled(path: Path) -> Any:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            raise CannotExpressError(
+            raise CannotConvertError(
                 f"{path} holds more than weights and settings, and loading that could run code "
                 f'({str(error).splitlines()[0]}); where you trust it, save {{"model": ..., "args": Namespace(...)}}'
             ) from None
         except (RuntimeError, OSError, EOFError) as error:
-            raise CannotExpressError(f"{path} is damaged ({str(error).splitlines()[0]}); was it cut off?") from None
+            raise CannotConvertError(f"{path} is damaged ({str(error).splitlines()[0]}); was it cut off?") from None
 
 
 def _settings(content: dict[str, Any]) -> dict[str, Any] | None:

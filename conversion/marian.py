@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor
 from transformers import GenerationConfig, MarianMTModel
 
-from .express import CannotExpressError, Foreign, check_alike
-from .names import split
+from .parameter_names import split
+from .to_vaswani import CannotConvertError, ForeignModel, check_alike
 
 
-def read_marian(folder: Path) -> tuple[Foreign, GenerationConfig]:
+def read_marian(folder: Path) -> tuple[ForeignModel, GenerationConfig]:
     """Return the network and what it generates by.
 
     Raises:
@@ -29,16 +29,16 @@ def read_marian(folder: Path) -> tuple[Foreign, GenerationConfig]:
         )
     config = model.config
     if config.activation_function != "relu":
-        raise CannotExpressError(
+        raise CannotConvertError(
             f"its feed-forward networks compute {config.activation_function}, and ours ReLU (eq. 2)"
         )
     for what in ("attention_heads", "ffn_dim"):
         one, other = getattr(config, f"encoder_{what}"), getattr(config, f"decoder_{what}")
         if one != other:
-            raise CannotExpressError(f"encoder_{what} is {one} and decoder_{what} is {other}; here they are one number")
+            raise CannotConvertError(f"encoder_{what} is {one} and decoder_{what} is {other}; here they are one number")
     logits_bias = model.final_logits_bias
     if (logits_bias - logits_bias.flatten()[0]).abs().max() > 0:
-        raise CannotExpressError(
+        raise CannotConvertError(
             "it has a bias on the logits (final_logits_bias), and the paper's projection has none (section 3.4)"
         )
     stacks = {"encoder": model.model.encoder, "decoder": model.model.decoder}
@@ -76,4 +76,4 @@ def read_marian(folder: Path) -> tuple[Foreign, GenerationConfig]:
     tables = (stacks["encoder"].embed_positions.weight.detach(), stacks["decoder"].embed_positions.weight.detach())
     epsilon = stacks["encoder"].layers[0].self_attn_layer_norm.eps
     assert model.generation_config is not None
-    return Foreign(weights, biases, tables, scale, epsilon, fields), model.generation_config
+    return ForeignModel(weights, biases, tables, scale, epsilon, fields), model.generation_config

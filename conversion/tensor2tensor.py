@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vaswani.data.containers import refuse_packed
 
-from .express import CannotExpressError, Foreign, tensor2tensor_sinusoids
+from .to_vaswani import CannotConvertError, ForeignModel, tensor2tensor_sinusoids
 
 PAD, EOS = 0, 1
 EPSILON = 1e-6
@@ -43,7 +43,7 @@ _PARTS = {
 
 def read_tensor2tensor(
     path: Path, num_heads: int, target_space: int | None = None, max_positions: int = 1024
-) -> Foreign:
+) -> ForeignModel:
     """Return the network of a file of variables.
 
     Its decoder starts with a vector of zeros, for which there is no symbol: one is added after the last, with a row of
@@ -62,7 +62,7 @@ def read_tensor2tensor(
 
     """
     if num_heads < 1:
-        raise CannotExpressError(f"{num_heads} heads are asked for; at least 1 is needed")
+        raise CannotConvertError(f"{num_heads} heads are asked for; at least 1 is needed")
     variables = read_variables(path)
     space = space_embedding(variables, target_space)
     tokens = table(variables)
@@ -83,13 +83,13 @@ def read_tensor2tensor(
         if f"{first}{part}" not in weights
     ]
     if lacking:
-        raise CannotExpressError(f"{path} holds nothing that would be {', '.join(lacking)}")
+        raise CannotConvertError(f"{path} holds nothing that would be {', '.join(lacking)}")
     width = {part: len(weights[f"{first}self_attention.w_{part}.weight"]) for part in "qv"}
     if width["q"] % num_heads or width["v"] % num_heads:
-        raise CannotExpressError(f"{num_heads} heads cannot share a width of {width['q']} and {width['v']}")
+        raise CannotConvertError(f"{num_heads} heads cannot share a width of {width['q']} and {width['v']}")
     d_model = tokens.shape[1]
     sinusoids = tensor2tensor_sinusoids(torch.arange(max_positions), d_model)
-    return Foreign(
+    return ForeignModel(
         weights,
         {},
         (sinusoids if space is None else sinusoids.to(space) + space, sinusoids),
@@ -121,12 +121,12 @@ def read_variables(path: Path) -> dict[str, Tensor]:
         try:
             content = np.load(file, allow_pickle=False)
         except (zipfile.BadZipFile, EOFError, ValueError) as error:
-            raise CannotExpressError(f"{path} is damaged, or no .npz ({error}); was it cut off?") from error
+            raise CannotConvertError(f"{path} is damaged, or no .npz ({error}); was it cut off?") from error
         if not isinstance(content, np.lib.npyio.NpzFile):
-            raise CannotExpressError(f"{path} is one array and no .npz of variables by name; write it by numpy.savez")
+            raise CannotConvertError(f"{path} is one array and no .npz of variables by name; write it by numpy.savez")
         arrays = {name: content[name] for name in content.files if not _NOT_WEIGHTS.search(name)}
     if others := [name for name, array in arrays.items() if array.dtype.kind != "f"]:
-        raise CannotExpressError(f"{path} holds {', '.join(others[:3])}, which are no weights; leave them out")
+        raise CannotConvertError(f"{path} holds {', '.join(others[:3])}, which are no weights; leave them out")
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
@@ -138,12 +138,12 @@ def space_embedding(variables: dict[str, Tensor], row: int | None) -> Tensor | N
     name = next((name for name in variables if name.endswith("body/target_space_embedding/kernel")), None)
     if name is None:
         if row is not None:
-            raise CannotExpressError(f"it has no embeddings of target spaces; leave out --target_space {row}")
+            raise CannotConvertError(f"it has no embeddings of target spaces; leave out --target_space {row}")
         return None
     rows = variables.pop(name)
     if row is None or not 0 <= row < len(rows):
         asked = "" if row is None else f", and --target_space {row} is none of them"
-        raise CannotExpressError(
+        raise CannotConvertError(
             f"it adds one of {len(rows)} embeddings of target spaces to each source symbol{asked}; give --target_space "
             "N, the target_space_id of the problem that it was trained on"
         )
@@ -155,7 +155,7 @@ def table(variables: dict[str, Tensor]) -> Tensor:
     parts = {name: int(match[1]) for name in variables if (match := _SHARED.fullmatch(name))}
     folders = {name.rpartition("/")[0] for name in parts}
     if len(folders) != 1:
-        raise CannotExpressError(
+        raise CannotConvertError(
             f"{len(folders)} tables of symbols ({', '.join(sorted(folders)) or 'none'}); embeddings and projection are "
             "one matrix here (shared_embedding_and_softmax_weights)"
         )

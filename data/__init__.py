@@ -1,30 +1,30 @@
 """Text in, batches of token ids out."""
 
-from .cleaning import Drops, Limits, clean_pairs
-from .corpora import Corpus, Pair, PairsCorpus, open_corpus
+from .cleaning import CleaningLimits, Drops, clean_pairs
 from .duplicates import deduplicated
 from .mixture import Mixture
-from .order import Order
-from .packed import PackedCache
+from .open_corpus import Corpus, Pair, PairsCorpus, open_corpus
 from .pairs import CorpusError
-from .patience import Patience, SourceLostError
+from .retrying import RetryPolicy, SourceLostError
 from .scripts import scripts_of
+from .shuffling import Order
 from .stream import StreamMismatchError, TrainingStream
+from .token_cache import TokenCache
 from .tokenizer import fingerprint, learn_tokenizer
 
 __all__ = [
+    "CleaningLimits",
     "Corpus",
     "CorpusError",
     "Drops",
-    "Limits",
     "Mixture",
     "Order",
-    "PackedCache",
     "Pair",
     "PairsCorpus",
-    "Patience",
+    "RetryPolicy",
     "SourceLostError",
     "StreamMismatchError",
+    "TokenCache",
     "TrainingStream",
     "clean_pairs",
     "deduplicated",

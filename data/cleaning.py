@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from .blank import is_blank
+from .blank_text import is_blank
 from .line_breaks import LINE_BREAKS, has_line_break, in_one_line
 from .markup import has_markup
 from .pairs import Corpus, NoPair, Pair, Rows, read_rows
 from .scripts import check_scripts, is_written_in
-from .user_symbols import without_symbols
+from .user_tokens import without_tokens
 
 CHARACTERS, CHARACTERS_A_TOKEN = 5_000, 16
 """Of a side: more than either allows are too long before tokens are counted. Text has three to six a token."""
@@ -52,7 +52,7 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
-class Limits:
+class CleaningLimits:
     """What a pair may measure."""
 
     max_tokens: int = 256
@@ -95,7 +95,7 @@ class Limits:
         return asdict(self) | ({"edition": self.edition} if self.edition else {})
 
 
-def text_fault(pair: Pair, limits: Limits) -> str | None:
+def text_fault(pair: Pair, limits: CleaningLimits) -> str | None:
     """Return the reason to drop a pair that its characters give, or None."""
     for side in pair:
         if len(side) > limits.max_characters:
@@ -106,15 +106,15 @@ def text_fault(pair: Pair, limits: Limits) -> str | None:
             return "line break"
         if _CONTROL.search(side):
             return "control characters"
-        if limits.drop_html and has_markup(without_symbols(side, limits.user_symbols)):
+        if limits.drop_html and has_markup(without_tokens(side, limits.user_symbols)):
             return "HTML"
     for side, scripts in zip(pair, (limits.source_scripts, limits.target_scripts), strict=True):
-        if scripts is not None and not is_written_in(without_symbols(side, limits.user_symbols), scripts):
+        if scripts is not None and not is_written_in(without_tokens(side, limits.user_symbols), scripts):
             return "wrong script"
     return None
 
 
-def length_fault(source_tokens: int, target_tokens: int, limits: Limits) -> str | None:
+def length_fault(source_tokens: int, target_tokens: int, limits: CleaningLimits) -> str | None:
     """Return the reason to drop a pair that its numbers of tokens (</s> included) give, or None.
 
     The ratio is a sign of misalignment in sentences, not in words: "Donaudampfschifffahrt" may well be six tokens
@@ -193,7 +193,7 @@ class Dropped(NamedTuple):
 
 
 def readable(
-    rows: Rows, limits: Limits, drops: Drops, dropped: list[Dropped] | None = None
+    rows: Rows, limits: CleaningLimits, drops: Drops, dropped: list[Dropped] | None = None
 ) -> Iterator[tuple[int, Pair]]:
     """Yield position and pair of each row of a group that can be read and has no fault in its text; count the others.
 
@@ -217,7 +217,7 @@ def readable(
 
 
 def readable_rows(
-    corpus: Corpus, groups: Iterable[int], limits: Limits, drops: Drops
+    corpus: Corpus, groups: Iterable[int], limits: CleaningLimits, drops: Drops
 ) -> Iterator[tuple[int, int, Pair]]:
     """Yield group, position and pair of what is `readable` in several groups."""
     for group in groups:
@@ -225,7 +225,7 @@ def readable_rows(
             yield group, position, pair
 
 
-def clean_pairs(corpus: Corpus, limits: Limits, drops: Drops) -> Iterator[Pair]:
+def clean_pairs(corpus: Corpus, limits: CleaningLimits, drops: Drops) -> Iterator[Pair]:
     """Yield in order the pairs of a corpus that can be read and have no fault in their text; count kept and dropped."""
     for _, _, pair in readable_rows(corpus, range(corpus.groups), limits, drops):
         drops.kept += 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from .batching import Indices, Tokens
-from .cleaning import Dropped, Drops, Limits, length_fault, readable
+from .cleaning import CleaningLimits, Dropped, Drops, length_fault, readable
 from .pairs import Corpus, Rows, read_rows
 
 
@@ -67,13 +67,15 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Ragged:
     return ragged([encoding.ids for encoding in encodings], np.min_scalar_type(len(tokenizer)))
 
 
-def encode_group(corpus: Corpus, group: int, tokenizer: PreTrainedTokenizerBase, limits: Limits) -> EncodedGroup:
+def encode_group(
+    corpus: Corpus, group: int, tokenizer: PreTrainedTokenizerBase, limits: CleaningLimits
+) -> EncodedGroup:
     """Read, clean and encode one row group: a pure function of its arguments."""
     return encode_rows(read_rows(corpus, group), tokenizer, limits)
 
 
 def encode_rows(
-    rows: Rows, tokenizer: PreTrainedTokenizerBase, limits: Limits, dropped: list[Dropped] | None = None
+    rows: Rows, tokenizer: PreTrainedTokenizerBase, limits: CleaningLimits, dropped: list[Dropped] | None = None
 ) -> EncodedGroup:
     """Clean and encode the rows of a group; which ones are dropped is added to `dropped`, where that is wanted."""
     drops = Drops()

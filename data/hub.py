@@ -21,7 +21,7 @@ from .containers import DamagedError, unpacked
 from .file_names import check_name
 from .pairs import Corpus, CorpusError, Row, Rows, fingerprint
 from .parquet import ColumnPath, ParquetCorpus, find_columns, open_whole, table_rows
-from .patience import Patience, patiently
+from .retrying import RetryPolicy, with_retries
 from .splits import choose_split
 from .tables import JsonTable, SeparatedTable, Table
 
@@ -30,7 +30,7 @@ _BEGINNING = 1 << 16
 """Bytes in which the first objects of a file are looked for: one request, however large the file."""
 _QUOTINGS = {csv.QUOTE_MINIMAL: None, csv.QUOTE_NONE: "none"}
 """What a data set may say of quotation marks in TSV. The first is what it says when it says nothing."""
-_OPENING = Patience(seconds=60)
+_OPENING = RetryPolicy(seconds=60)
 """Shorter than in the middle of a run: somebody is watching."""
 
 
@@ -40,7 +40,7 @@ def open_hub(
     split: str,
     source: str,
     target: str,
-    patience: Patience = Patience(),  # noqa: B008  (frozen)
+    patience: RetryPolicy = RetryPolicy(),  # noqa: B008  (frozen)
     tsv_quoting: str | None = None,
 ) -> Corpus:
     """Open one split of a data set: what `datasets.load_dataset` takes, a local folder too.
@@ -50,7 +50,7 @@ def open_hub(
     """
     check_name(dataset, "--dataset")
     shown = f"{dataset}/{config}" if config else dataset
-    builder = patiently(lambda: open_builder(dataset, config), shown, _OPENING)
+    builder = with_retries(lambda: open_builder(dataset, config), shown, _OPENING)
     files = builder.config.data_files or {}
     split = choose_split(split, [str(name) for name in files or builder.info.splits or ()], f"--dataset {shown}")
     name = f"{shown}:{split}"
@@ -108,13 +108,13 @@ class TableFiles:
     that has rows lacks the columns.
     """
 
-    def __init__(self, name: str, addresses: list[str], digits: str, table: Table, patience: Patience) -> None:
+    def __init__(self, name: str, addresses: list[str], digits: str, table: Table, patience: RetryPolicy) -> None:
         self.name = name
         self.fingerprint = digits
         self._table = table
         self._patience = patience
         with ThreadPoolExecutor(8) as readers:
-            found = readers.map(lambda each: patiently(lambda: find_places(each), each, _OPENING), addresses)
+            found = readers.map(lambda each: with_retries(lambda: find_places(each), each, _OPENING), addresses)
             self._places = [place for places in found for place in places]
         self.groups = len(self._places)
         first: list[Row] = next(
@@ -129,13 +129,13 @@ class TableFiles:
     def read(self, group: int) -> Rows:
         """Return the rows of one file. Raises CorpusError when it is cut off or has not the columns."""
         place = self._places[group]
-        content = patiently(lambda: read_whole(place), place.name, self._patience)
+        content = with_retries(lambda: read_whole(place), place.name, self._patience)
         return self._table.rows(content, place.name)
 
     def _check(self, group: int) -> None:
         """Look for the columns in the beginning of a file; where they do not show there, all of it tells."""
         place = self._places[group]
-        beginning = patiently(lambda: read_beginning(place), place.name, self._patience)
+        beginning = with_retries(lambda: read_beginning(place), place.name, self._patience)
         if not self._table.shows_columns(beginning, place.name):
             self.read(group)
 
@@ -199,7 +199,7 @@ class StreamedCorpus:
         digits: str,
         source: str,
         target: str,
-        patience: Patience,
+        patience: RetryPolicy,
     ) -> None:
         self.name = name
         self._sides = (source, target)
@@ -219,7 +219,7 @@ class StreamedCorpus:
 
     def read(self, group: int) -> Rows:
         """Return the rows of one group. Raises CorpusError when it cannot be read."""
-        return patiently(lambda: self._rows(group), self._names[group], self._patience)
+        return with_retries(lambda: self._rows(group), self._names[group], self._patience)
 
     def _rows(self, group: int) -> Rows:
         def where(position: int, first: int = 1) -> str:
@@ -241,7 +241,7 @@ class StreamedCorpus:
         def first_rows() -> pa.Table | None:
             return next(self._tables(group), None)
 
-        table = patiently(first_rows, self._names[group], _OPENING)
+        table = with_retries(first_rows, self._names[group], _OPENING)
         return table is not None and bool(self._columns(table, group))
 
     def _columns(self, table: pa.Table, group: int) -> list[ColumnPath]:

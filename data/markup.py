@@ -9,7 +9,7 @@ text shows between backquotes is an example in a text about markup, not a remain
 import re
 from html.entities import html5
 
-from .notation import CODE_SPAN
+from .wiki_notation import CODE_SPAN
 
 _ELEMENTS_OF_HTML = (
     "a abbr acronym address area article aside audio b base bdi bdo big blink blockquote body br button canvas caption "

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from .containers import read_head, refuse
 from .pairs import CorpusError, NoPair, Rows, fingerprint, join_sides, legible, places
-from .patience import Patience, is_passing, patiently
+from .retrying import RetryPolicy, is_transient, with_retries
 from .tables import doubled_column, missing_columns
 from .text_files import OpenedFile, decode_all
 
@@ -49,7 +49,7 @@ class ParquetCorpus:
         digits: str,
         source: str,
         target: str,
-        patience: Patience = Patience(),  # noqa: B008  (frozen)
+        patience: RetryPolicy = RetryPolicy(),  # noqa: B008  (frozen)
     ) -> None:
         self.name = name
         self.fingerprint = digits
@@ -69,7 +69,7 @@ class ParquetCorpus:
         inner = group - (self._ends[number - 1] if number else 0)
         where = f"{file.name}, row group {inner}"
         try:
-            table = patiently(lambda: file.read(inner), where, self._patience)
+            table = with_retries(lambda: file.read(inner), where, self._patience)
         except (pa.ArrowException, OSError) as error:
             if not is_damage(error):
                 raise
@@ -122,7 +122,7 @@ class ParquetFile(NamedTuple):
             return file.read_row_group(group, columns=[".".join(path) for path in self.columns], use_threads=False)
 
 
-def open_parquet(address: str, source: str, target: str, patience: Patience) -> ParquetFile:
+def open_parquet(address: str, source: str, target: str, patience: RetryPolicy) -> ParquetFile:
     """Read the footer of a file. Raises ValueError when it is not parquet or lacks the columns."""
 
     def footer() -> tuple[pq.FileMetaData, pa.Schema]:
@@ -137,11 +137,11 @@ def open_parquet(address: str, source: str, target: str, patience: Patience) -> 
             refuse(head, address)
 
     try:
-        metadata, schema = patiently(footer, address, patience)
+        metadata, schema = with_retries(footer, address, patience)
     except (pa.ArrowException, OSError) as error:
         if not is_damage(error):
             raise
-        patiently(refuse_other_kinds, address, patience)
+        with_retries(refuse_other_kinds, address, patience)
         raise ValueError(f"{address} cannot be read as parquet ({error}). Fetch or write the file again.") from error
     sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
     columns = find_columns(schema, source, target, address)
@@ -152,7 +152,7 @@ def is_damage(error: BaseException) -> bool:
     """Return whether an error speaks of the bytes of a file, and not of the way to them."""
     # pyarrow reports damage as its own errors or as a bare OSError without a number; every other kind is of the way.
     return isinstance(error, pa.ArrowException) or (
-        type(error) is OSError and error.errno is None and not is_passing(error)
+        type(error) is OSError and error.errno is None and not is_transient(error)
     )
 
 

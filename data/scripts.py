@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import regex
 
-from .notation import without_notation
+from .wiki_notation import without_notation
 
 _LANGUAGES = {
     "Latin": "af ast az bm br bs ca ceb co cs cy da de en eo es et eu ff fi fil fo fr fy ga gd gl gn ha hr hsb ht hu "

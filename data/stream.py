@@ -25,11 +25,11 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
 from .batching import Indices, Shape, Tokens, cut_batches, cut_to_widths, model_inputs, shape_of
-from .cleaning import Drops, Limits
+from .cleaning import CleaningLimits, Drops
 from .encoding import EncodedGroup, Ragged, join
-from .order import Order, groups_of_stream, permutation, window_starts
-from .packed import GroupReader, PackedCache
 from .pairs import Corpus, CorpusError
+from .shuffling import Order, groups_of_stream, permutation, window_starts
+from .token_cache import GroupReader, TokenCache
 
 _READERS = 4
 """Row groups of a window that are read at a time: over a network, reading is waiting."""
@@ -218,9 +218,9 @@ class TrainingStream:
         corpus: Corpus,
         tokenizer: PreTrainedTokenizerBase,
         tokenizer_id: str,
-        limits: Limits,
+        limits: CleaningLimits,
         order: Order,
-        cache: PackedCache | None = None,
+        cache: TokenCache | None = None,
         max_unreadable: float = 0.001,
     ) -> None:
         if order.streams > corpus.groups:
@@ -375,7 +375,7 @@ class TrainingStream:
 
         """
         # A position saved before a field existed was saved under its default.
-        known = (each for kind in (Order, Limits) for each in fields(kind))
+        known = (each for kind in (Order, CleaningLimits) for each in fields(kind))
         defaults = _as_saved({each.name: each.default for each in known if each.default is not MISSING})
         # What had no word for line breaks dropped some kinds, kept others, and knew fewer blank texts.
         then = defaults | {"line_breaks": "of an earlier version"} | state["identity"]

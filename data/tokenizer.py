@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from .user_symbols import any_of, check_symbols, words_around
+from .user_tokens import any_of, check_tokens, words_around
 
 SPECIAL_TOKENS = ("<unk>", "<pad>", "<s>", "</s>")
 """Ids 0 to 3. Decoding starts with <s>, a sentence ends with </s>, and nothing is ever <unk>."""
@@ -56,7 +56,7 @@ def learn_tokenizer(
     `vocab_size` below 260 and the number of `brackets` or `user_symbols`, for one of these that cannot be an entry, and
     for no text at all.
     """
-    check_symbols(user_symbols, SPECIAL_TOKENS)
+    check_tokens(user_symbols, SPECIAL_TOKENS)
     if brackets and user_symbols:
         raise ValueError(f"user_symbols are {' '.join(user_symbols)}, and the target is trees. Leave them out.")
     smallest = SMALLEST_VOCABULARY + len(brackets) + len(user_symbols)

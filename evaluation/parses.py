@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vaswani.data.trees import Leaf, Tree, bracketed, delinearise, leaves
-from vaswani.data.trees.linear import UNKNOWN
+from vaswani.data.trees.linearization import UNKNOWN
 from vaswani.data.trees.tree import Step, build, walk
 
 from .metrics.evalb.evalb import DELETED, SIGNATURE

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import evaluate
 
-from vaswani.data.blank import is_blank
+from vaswani.data.blank_text import is_blank
 
 from .languages import Chosen, choose, unfit_for_wmt14
 from .metrics.sacrebleu.sacrebleu import metric_of, ter_left_out

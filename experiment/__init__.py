@@ -2,7 +2,7 @@
 
 try:
     from .arguments import Arguments, Recipe, parse
-    from .process import main
+    from .exit_codes import main
     from .run import run
 except KeyboardInterrupt:  # torch and what stands on it take seconds to import, in which a flag is seen to be wrong
     raise SystemExit(130) from None

@@ -15,7 +15,7 @@ from vaswani.data.line_breaks import LINE_BREAKS
 from vaswani.data.tables import check_quoting
 from vaswani.data.tokenizer import SPECIAL_TOKENS
 from vaswani.data.trees import TREES
-from vaswani.data.user_symbols import check_symbols, split_symbols
+from vaswani.data.user_tokens import check_tokens, split_tokens
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
@@ -141,8 +141,8 @@ class DataArguments:
                 f"weights are {self.weights}; {1 + len(self.extra_dirs)} are needed: one of the training split, then "
                 f"one of each of the {len(self.extra_dirs)} extra_dirs"
             )
-        self.user_symbols = split_symbols(self.user_symbols)
-        check_symbols(self.user_symbols, SPECIAL_TOKENS)
+        self.user_symbols = split_tokens(self.user_symbols)
+        check_tokens(self.user_symbols, SPECIAL_TOKENS)
         if self.user_symbols and self.target == TREES:
             raise ValueError(f"--user_symbols are {' '.join(self.user_symbols)}, and trees have symbols of their own: "
                              "leave them out")  # fmt: skip

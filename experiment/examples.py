@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.data import Corpus, Drops, Limits, Mixture
-from vaswani.data.blank import is_blank
+from vaswani.data import CleaningLimits, Corpus, Drops, Mixture
+from vaswani.data.blank_text import is_blank
 from vaswani.data.cleaning import Dropped, readable
 from vaswani.data.encoding import encode_rows
 from vaswani.data.file_names import printable
@@ -82,7 +82,9 @@ def _checksum(text: str) -> bytes:
     return blake2b(text.encode(), digest_size=16).digest()
 
 
-def read_examples(sample: Sample, tokenizer: PreTrainedTokenizerFast, limits: Limits) -> dict[str, list[Example]]:
+def read_examples(
+    sample: Sample, tokenizer: PreTrainedTokenizerFast, limits: CleaningLimits
+) -> dict[str, list[Example]]:
     """Read the rows that are drawn, in the order of the corpus."""
     examples: dict[str, list[Example]] = {}
     for group, wanted in sample.by_group().items():
@@ -106,7 +108,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
 
 
-def told_examples(examples: dict[str, list[Example]], drops: Drops) -> list[str]:
+def examples_as_text(examples: dict[str, list[Example]], drops: Drops) -> list[str]:
     """Return lines for the screen, of its width; places are never cut."""
     lines = ["Some of what was dropped, drawn from all that was looked at:"] if examples else []
     width = max(NARROWEST, shutil.get_terminal_size().columns - 6)

@@ -17,10 +17,10 @@ from vaswani.data.stream import Window
 from vaswani.data.trees import TREES
 
 from .arguments import Arguments, DataArguments, Recipe, is_given, parse
-from .kept import joint_tokenizer, sample_of_groups
+from .caches import joint_tokenizer, sample_of_groups
+from .corpora import open_corpus, open_training_corpus, read_pairs, training_cleaning_limits, training_stream
 from .run import new_model
 from .settings import GRAMMAR, Proposal, as_measured, propose, schedule, steps_of
-from .texts import open_corpus, open_training_corpus, read_pairs, training_limits, training_stream
 from .timing import Timing, measure
 
 SAMPLE = 64_000
@@ -37,7 +37,7 @@ NETWORK = frozenset(
 """Which of what is proposed is of which section of a recipe; all else is of training."""
 
 
-class Text(NamedTuple):
+class TextStatistics(NamedTuple):
     """What a look at a text found."""
 
     name: str
@@ -63,7 +63,7 @@ class Text(NamedTuple):
 class Guidance(NamedTuple):
     """What is proposed for a text."""
 
-    text: Text
+    text: TextStatistics
     proposal: Proposal
     arguments: Arguments
     """Of the run: the proposal, and over it what the user gave; the vocabulary as large as the text gives."""
@@ -139,10 +139,10 @@ def guide(recipe: Recipe, flags: Sequence[str], seconds: float) -> Guidance:
         "test_splits": tests,
         "output_dir": free_folder(data),
     }
-    arguments = parse(laid_over(recipe, settings), flags)
+    arguments = parse(with_proposal(recipe, settings), flags)
     tokenizer, window, windows = first_window(corpus, arguments)
     share = window.drops.rows / max(corpus.rows, window.drops.rows)
-    text = Text(
+    text = TextStatistics(
         corpus.name,
         round(window.drops.kept / share),
         windows == 1,
@@ -158,14 +158,14 @@ def guide(recipe: Recipe, flags: Sequence[str], seconds: float) -> Guidance:
     settings |= schedule(proposal, asked or steps_of(proposal, text.batches / arguments.training.batches_per_step))
     if tests == data.test_splits:
         del settings["test_splits"]
-    arguments = parse(laid_over(recipe, settings), flags)
+    arguments = parse(with_proposal(recipe, settings), flags)
     arguments = arguments._replace(model=arguments.model | {"vocab_size": len(tokenizer)})
     said = {name: value for name, value in settings.items() if not is_given(f"--{name}", flags)}
     timing = measured(arguments, tokenizer, window, validation, seconds) if seconds else None
     return Guidance(text, proposal, arguments, said, list(flags), timing)
 
 
-def laid_over(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
+def with_proposal(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     """Return a recipe with other values; a field has the section in which it is in a run."""
     of_data = {name: settings[name] for name in settings.keys() & TEXT}
     of_model = {name: settings[name] for name in settings.keys() & NETWORK}
@@ -197,7 +197,7 @@ def readable(corpus: Corpus, data: DataArguments) -> int:
     """Return how many pairs of a corpus have no fault in their text, by a sample of it if it is large."""
     drops = Drops()
     groups = sample_of_groups(corpus, SAMPLE, seed=0)
-    found = sum(1 for _ in readable_rows(corpus, groups, training_limits(data), drops))
+    found = sum(1 for _ in readable_rows(corpus, groups, training_cleaning_limits(data), drops))
     rows = found + drops.dropped.total()
     return found if len(groups) == corpus.groups else round(found / max(1, rows) * corpus.rows)
 
@@ -212,7 +212,9 @@ def first_window(corpus: Corpus, arguments: Arguments) -> tuple[PreTrainedTokeni
     model, data, training = arguments
     if corpus.rows > VOCABULARY_OF:  # of a smaller text the run will find the vocabulary ready
         data = replace(data, tokenizer_pairs=min(data.tokenizer_pairs, VOCABULARY_OF))
-    tokenizer = joint_tokenizer(corpus, model["vocab_size"], training_limits(data), data, training.seed, run=None)
+    tokenizer = joint_tokenizer(
+        corpus, model["vocab_size"], training_cleaning_limits(data), data, training.seed, run=None
+    )
     stream = training_stream(corpus, tokenizer, arguments)
     window = next(stream.windows())
     if not window.batches:

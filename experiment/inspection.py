@@ -16,12 +16,12 @@ from vaswani.data.file_names import printable
 from vaswani.plots import draw_pair_lengths, save
 
 from .arguments import Arguments
-from .examples import Example, Sample, read_examples, told_examples
-from .kept import joint_tokenizer
-from .overlap import Overlap, overlap
-from .report import counted
+from .caches import joint_tokenizer
+from .console import counted
+from .corpora import open_training_corpus, read_pairs, scored_splits, training_cleaning_limits, training_stream
+from .examples import Example, Sample, examples_as_text, read_examples
+from .overlap import TestOverlap, find_test_overlap
 from .run_folder import write_json
-from .texts import open_training_corpus, read_pairs, scored_splits, training_limits, training_stream
 
 
 class Inspection(NamedTuple):
@@ -42,7 +42,7 @@ class Inspection(NamedTuple):
     """Some of the rows that are dropped, by reason."""
     user_symbols: dict[str, tuple[int, int]] = {}  # noqa: RUF012  (likewise)
     """How often each of them stands in the sources and in the targets that are kept."""
-    in_training: Overlap | None = None
+    in_training: TestOverlap | None = None
     """How much of the sets that are scored the training text holds."""
     not_looked: str | None = None
     """Why that was not looked for."""
@@ -52,17 +52,21 @@ def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     """Read, clean, encode and cut the first epoch as a run with these arguments would, or its first `windows`."""
     model, data, training = arguments
     corpus = open_training_corpus(data)
-    tokenizer = joint_tokenizer(corpus, model["vocab_size"], training_limits(data), data, training.seed, run=None)
+    tokenizer = joint_tokenizer(
+        corpus, model["vocab_size"], training_cleaning_limits(data), data, training.seed, run=None
+    )
     stream = training_stream(corpus, tokenizer, arguments)
     dropped = Sample(corpus)
     symbols = {symbol: tokenizer(symbol).input_ids[0] for symbol in data.user_symbols}
     seen = count(stream, corpus.name, len(tokenizer), windows, dropped, symbols)
-    seen = seen._replace(examples=read_examples(dropped, tokenizer, training_limits(data)))
+    seen = seen._replace(examples=read_examples(dropped, tokenizer, training_cleaning_limits(data)))
     try:
         scored = {split: read_pairs(data, split)[0] for split in scored_splits(data)}
     except ValueError as error:  # a run would end there; a look at the training text need not
         return seen._replace(not_looked=str(error))
-    return seen._replace(in_training=overlap(corpus, scored, training_limits(data), data, training.seed))
+    return seen._replace(
+        in_training=find_test_overlap(corpus, scored, training_cleaning_limits(data), data, training.seed)
+    )
 
 
 def count(
@@ -133,7 +137,7 @@ def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
     }
 
 
-def told(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
+def inspection_as_text(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
     """Return the figures in words."""
     data, training, kept = arguments.data, arguments.training, max(seen.drops.kept, 1)
     looked, total = seen.windows
@@ -145,7 +149,7 @@ def told(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
     return "\n".join(
         [
             f"{seen.name}{part}: {seen.drops.report()}",
-            *told_examples(seen.examples, seen.drops),
+            *examples_as_text(seen.examples, seen.drops),
             f"Tokens of {seen.vocabulary:,} symbols, </s> included: {sides}",
             *(
                 f"{symbol}: {uses[0]:,} times in sources, {uses[1]:,} in targets"
@@ -158,7 +162,7 @@ def told(seen: Inspection, found: dict[str, Any], arguments: Arguments) -> str:
             f"Epochs: {found['steps_an_epoch']:,.0f} steps each, so {training.max_steps:,} steps are "
             f"{found['epochs']:.1f}",
             f"Speed: {found['pairs_a_second']:,.0f} pairs a second read, cleaned and encoded by one process",
-            *([seen.in_training.told()] if seen.in_training else []),
+            *([seen.in_training.as_text()] if seen.in_training else []),
             *([f"Test text was not looked for: {seen.not_looked}"] if seen.not_looked else []),
         ]
     )

@@ -8,21 +8,21 @@ from uuid import uuid4
 
 from tqdm import tqdm
 
-from vaswani.data import Corpus, Limits, Pair
-from vaswani.data.order import permutation
+from vaswani.data import CleaningLimits, Corpus, Pair
 from vaswani.data.pairs import fingerprint
-from vaswani.data.test_text import EDITION, Found, find, innermost
-from vaswani.publishing.overlap import told_overlap
+from vaswani.data.shuffling import permutation
+from vaswani.data.test_overlap import EDITION, Found, find, innermost
+from vaswani.publishing.overlap import overlap_as_text
 
-from .agreement import by_main
 from .arguments import DataArguments
-from .kept import kept
+from .caches import cached
+from .main_process import on_main_process
 
 MOST_ROWS = 10_000_000
 """Of the training text that are looked at: some minutes, once for a text. Of more, whole row groups are drawn."""
 
 
-class Overlap(NamedTuple):
+class TestOverlap(NamedTuple):
     """What of the sets that are scored is in the training text, before any of it is left out."""
 
     left_out: bool
@@ -36,20 +36,20 @@ class Overlap(NamedTuple):
         splits = {name: found._asdict() for name, found in self.splits.items()}
         return {"left_out": self.left_out, "row_groups": list(self.row_groups), "splits": splits}
 
-    def told(self) -> str:
+    def as_text(self) -> str:
         """Return it in words, a line for each set."""
-        return "\n".join(told_overlap(self.as_json()))
+        return "\n".join(overlap_as_text(self.as_json()))
 
 
-def overlap(
-    train: Corpus, scored: Mapping[str, Sequence[Pair]], limits: Limits, data: DataArguments, seed: int
-) -> Overlap | None:
+def find_test_overlap(
+    train: Corpus, scored: Mapping[str, Sequence[Pair]], limits: CleaningLimits, data: DataArguments, seed: int
+) -> TestOverlap | None:
     """Count what of the sets is in the training text; the main process reads it, unless the counts are kept.
 
     None where there is nothing to look at: the splits of what is built in share no pair, as its grammar has it.
     """
 
-    def counted() -> Overlap | None:
+    def counted() -> TestOverlap | None:
         groups = [each for each in innermost(train) if not getattr(each[0], "splits_are_apart", False)]
         if not groups:
             return None
@@ -59,16 +59,16 @@ def overlap(
             groups = [groups[number] for number in sorted(permutation(all_groups, seed)[:share].tolist())]
         texts = [fingerprint(name, *(side for pair in pairs for side in pair)) for name, pairs in scored.items()]
         corpora = dict.fromkeys(corpus.fingerprint for corpus, _ in groups)
-        path = kept(data, "test_text", [*corpora, texts, len(groups), seed, EDITION, limits.facts()]).with_suffix(
+        path = cached(data, "test_text", [*corpora, texts, len(groups), seed, EDITION, limits.facts()]).with_suffix(
             ".json"
         )
         if not path.exists():
             looking = tqdm(groups, desc="Looking for test text", unit=" groups", disable=None)
             write(path, find(looking, scored, limits))
         found = {name: Found(**counts) for name, counts in json.loads(path.read_text(encoding="utf-8")).items()}
-        return Overlap(data.drop_test_text, (len(groups), all_groups), found)
+        return TestOverlap(data.drop_test_text, (len(groups), all_groups), found)
 
-    return by_main(counted)
+    return on_main_process(counted)
 
 
 def write(path: Path, found: dict[str, Found]) -> None:

@@ -4,8 +4,8 @@ import math
 from typing import Any, NamedTuple
 
 from vaswani.modeling import VaswaniConfig
-from vaswani.training.costs import SHARINGS, Memory, memory, traffic
-from vaswani.training.flops import BACKWARD, Dimensions, Operations, Parameters, forward, parameters
+from vaswani.training.estimates.flops import BACKWARD, Dimensions, Operations, Parameters, forward, parameters
+from vaswani.training.estimates.memory_and_traffic import SHARINGS, Memory, memory, traffic
 
 from .arguments import Arguments
 
@@ -124,7 +124,7 @@ def check(machine: Machine, batches_per_step: int) -> None:
         raise ValueError(f"price_per_gpu_hour is {machine.price_per_gpu_hour}; 0 or more is needed")
 
 
-def told(found: Plan, name: str) -> str:
+def plan_as_text(found: Plan, name: str) -> str:
     """Return the plan in words; `name` is what the recipe is called."""
     ahead, machine, tokens = found.ahead, found.machine, f"{found.tokens:,}"
     hours = found.seconds / 3600
@@ -171,7 +171,7 @@ def told(found: Plan, name: str) -> str:
             f"{found.seconds / found.steps * 1e3:,.2f} ms a step, "
             f"{found.steps * found.tokens / found.seconds:,.0f} target tokens a second",
             *links(found),
-            f"The run takes {told_time(hours)}, {hours * machine.gpus:,.2f} GPU-hours{paid}",
+            f"The run takes {time_as_text(hours)}, {hours * machine.gpus:,.2f} GPU-hours{paid}",
             f"Counted as the paper counts, time x peak: {found.of_the_run / machine.utilisation:.3g} FLOP",
             "Reading text, waiting for messages, validation, translation and checkpoints are not in it.",
         ]
@@ -202,7 +202,7 @@ def links(found: Plan) -> list[str]:
     return [f"At this pace each process sends {min(rates):.1f} to {max(rates):.1f} GB/s; slower links slow it down"]
 
 
-def told_time(hours: float) -> str:
+def time_as_text(hours: float) -> str:
     """Return a time in the unit that suits it."""
     if hours < 1:
         return f"{60 * hours:.1f} minutes"

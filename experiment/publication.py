@@ -15,12 +15,12 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback
 from transformers.trainer_utils import HubStrategy
 
-from vaswani.publishing import Progress, Target, checksums, contents, model_card, open_repository, push
+from vaswani.publishing import Progress, Target, checksums, files_to_push, model_card, open_repository, push
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
-from vaswani.training.checkpoints import MANIFEST
+from vaswani.training.checkpointing.checkpoints import MANIFEST
 from vaswani.training.quality import NAMES
 
-from .report import say
+from .console import say
 
 DRAFT = ".push-"
 """How the folder of what is on its way to the Hub begins."""
@@ -95,7 +95,7 @@ class Publication(TrainerCallback):
     def _push_draft(self, draft: Path, checkpoint: str | None, progress: Progress) -> None:
         assert self.target is not None
         try:
-            files = contents(draft / "model")
+            files = files_to_push(draft / "model")
             card = self._card(None, files, progress)
             folders = {checkpoint: draft / checkpoint} if checkpoint else None
             push(self.target, files, card, f"Training in progress, step {progress.step}", folders)
@@ -127,7 +127,7 @@ class Publication(TrainerCallback):
         if self.target is None:
             return
         try:
-            files = contents(folder)
+            files = files_to_push(folder)
             card = self._card(metrics, files)
             address = push(self.target, files, card, f"The end of training, step {metrics['steps']}")
         except ValueError as error:

@@ -20,23 +20,13 @@ from vaswani.plots import draw_learning_curve, save
 from vaswani.publishing import METRICS
 from vaswani.publishing.records import not_scored, read_json
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
-from vaswani.training.attention import fastest_attention
-from vaswani.training.checkpoints import check_parts, newest_whole, sealed, set_aside
-from vaswani.training.peers import named_when_lost
-from vaswani.training.startup import what_runs
+from vaswani.training.checkpointing.checkpoints import check_parts, newest_whole, sealed, set_aside
+from vaswani.training.distribution.peers import peer_lost_on_timeout
+from vaswani.training.distribution.startup_checks import describe_run
+from vaswani.training.speed.fastest_attention import fastest_attention
 from vaswani.training.trainer import POSITION
 
-from .agreement import by_main
-from .arguments import Arguments
-from .errors import (
-    told_of_endings,
-    told_of_source,
-    told_of_trackers,
-    told_plainly,
-    told_when_full,
-    told_when_interrupted,
-)
-from .feasible import (
+from .argument_checks import (
     check_leaves_checkpoints,
     check_lengths,
     check_metric,
@@ -46,18 +36,28 @@ from .feasible import (
     check_text,
     check_trackers,
 )
-from .kept import joint_tokenizer
-from .longer import check_shares, earlier_scores, nothing_to_do
-from .overlap import overlap
+from .arguments import Arguments
+from .caches import joint_tokenizer
+from .checkpoint_selection import load_best
+from .console import counted, say, summary
+from .corpora import open_training_corpus, read_pairs, scored_splits, training_cleaning_limits, training_stream
+from .error_messages import (
+    exit_on_bad_input,
+    exit_on_full_disk,
+    exit_on_interrupt,
+    exit_on_lost_source,
+    exit_on_tracker_error,
+    exit_on_training_end,
+)
+from .final_scores import write_test_set
+from .main_process import on_main_process
+from .more_steps import check_shares, earlier_scores, reason_to_stop
+from .output_scoring import scoring_of
+from .overlap import find_test_overlap
 from .publication import Publication
-from .report import counted, say, summary
-from .run_folder import Done, Retelling, describe, take, told_before, write_json, write_skipped
-from .selection import load_best
-from .task import task_of
-from .test_set import leave_test_set
-from .texts import open_training_corpus, read_pairs, scored_splits, training_limits, training_stream
+from .run_folder import Done, RecordStart, describe, read_description, take_folder, write_json, write_skipped
 from .training_sentences import TRAINING_TEXT, text_of
-from .validation import PairSet, Search, translate_all, validate
+from .validation import PairSet, SearchSettings, translate_all, validate
 
 
 def run(arguments: Arguments) -> dict[str, Any]:
@@ -68,16 +68,16 @@ def run(arguments: Arguments) -> dict[str, Any]:
 
     Raises:
         SystemExit: with the reason on stderr; code 2 if the data, the folder or the disk does not serve, another one
-            if training ends early (`vaswani.training.endings`).
+            if training ends early (`vaswani.training.exceptions`).
 
     """
     training = arguments.training
     folder = str(training.output_dir)
     with (
-        told_when_interrupted(Path(folder)),
-        told_of_endings(),
-        told_when_full(folder),
-        named_when_lost(training.ddp_timeout),
+        exit_on_interrupt(Path(folder)),
+        exit_on_training_end(),
+        exit_on_full_disk(folder),
+        peer_lost_on_timeout(training.ddp_timeout),
     ):
         return from_text_to_scores(arguments)
 
@@ -86,7 +86,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
     model_fields, data, training = arguments
     metric = str(training.metric_for_best_model).removeprefix("eval_")
-    task = task_of(data, metric)
+    task = scoring_of(data, metric)
     state = PartialState()
     folder = Path(str(training.output_dir))
     transformers_logging.set_verbosity_error()
@@ -94,31 +94,35 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     description = describe(arguments)
     publication = Publication(training, description)
 
-    def take_folder() -> Done | None:
-        done = take(folder, training.resume, description, lambda: nothing_to_do(folder, training))
+    def claim_folder() -> Done | None:
+        done = take_folder(folder, training.resume, description, lambda: reason_to_stop(folder, training))
         if done is None:
             publication.begin()
         return done
 
-    with told_plainly():
+    with exit_on_bad_input():
         check_names(training, data)
         check_leaves_checkpoints(training)
         check_trackers(training)
         check_positions(model_fields, data)
-        done = by_main(take_folder)
+        done = on_main_process(claim_folder)
         if done is not None:
             say(f"{folder} holds a run that has ended; there is nothing to do: {done.why}")
             return done.metrics
         train = open_training_corpus(data)
         description[TRAINING_TEXT] = text_of(train)
         scored = {split: read_pairs(data, split) for split in scored_splits(data)}
-        in_training = overlap(
-            train, {split: pairs for split, (pairs, _) in scored.items()}, training_limits(data), data, training.seed
+        in_training = find_test_overlap(
+            train,
+            {split: pairs for split, (pairs, _) in scored.items()},
+            training_cleaning_limits(data),
+            data,
+            training.seed,
         )
         if in_training is not None:
-            say(in_training.told())
+            say(in_training.as_text())
         tokenizer = joint_tokenizer(
-            train, model_fields["vocab_size"], training_limits(data), data, training.seed, folder
+            train, model_fields["vocab_size"], training_cleaning_limits(data), data, training.seed, folder
         )
         sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
         for split, pairs in sets.items():
@@ -129,38 +133,38 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
             for remark in said:
                 say(f"{split}: {remark}")
         stream = training_stream(train, tokenizer, arguments)
-        checkpoint = by_main(lambda: checkpoint_to_resume(folder)) if training.resume else None
+        checkpoint = on_main_process(lambda: checkpoint_to_resume(folder)) if training.resume else None
         if checkpoint is not None:
-            before, position = by_main(lambda: (told_before(folder), read_json(checkpoint / POSITION)))
-            by_main(lambda: check_network(checkpoint, model_fields, before["model"]))
+            before, position = on_main_process(lambda: (read_description(folder), read_json(checkpoint / POSITION)))
+            on_main_process(lambda: check_network(checkpoint, model_fields, before["model"]))
             check_shares(training, before["training"])
             check_text(stream, position, description, before)
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
     validation_set = sets[data.validation_split]
-    quick = Search(training.validation_beams, training.length_penalty)
+    quick = SearchSettings(training.validation_beams, training.length_penalty)
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
     publication.trainer = trainer
     trainer.add_callback(publication)
-    trainer.add_callback(Retelling(folder, description))
-    told = what_runs(model, training, trainer.accelerator, data.tokens_per_batch, data.widths)
+    trainer.add_callback(RecordStart(folder, description))
+    told = describe_run(model, training, trainer.accelerator, data.tokens_per_batch, data.widths)
     say(f"{len(tokenizer):,} symbols; {told}")
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
-    with told_of_source(), told_of_trackers(), publication.during_training():
+    with exit_on_lost_source(), exit_on_tracker_error(), publication.during_training():
         try:
             trainer.train_from(checkpoint)
         finally:
             write_skipped(folder, stream.drops([stream.notes()]), state.process_index)
     seconds = time.monotonic() - started
     ending, best = trainer.ended(), trainer.best()
-    say(f"{ending.told}, after {tqdm.format_interval(seconds)}")
+    say(f"{ending.as_text}, after {tqdm.format_interval(seconds)}")
     if best.step is not None:
-        say(f"Best while training: step {best.step:,}, {best.told(trainer.metric)}")
+        say(f"Best while training: step {best.step:,}, {best.as_text(trainer.metric)}")
 
     trained = trainer.whole_model()
-    search = Search(training.test_beams, training.length_penalty)
+    search = SearchSettings(training.test_beams, training.length_penalty)
     selection, of_validation = load_best(trainer, trained, validation_set, search)
     drops = stream.drops(gather_object([stream.notes()]))
     metrics: dict[str, Any] = {
@@ -192,7 +196,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         else:
             say(f"Translating {split}: {len(sets[split].sources):,} sentences, {search.num_beams} beam(s)")
             translations = translate_all(trained, sets[split], search, progress=True)
-        tested = leave_test_set(folder, split, sets[split], translations)
+        tested = write_test_set(folder, split, sets[split], translations)
         metrics["test"][split] = {name: each._asdict() for name, each in tested.scores.items()}
         if tested.left_out:
             metrics["left_out"][split] = tested.left_out
@@ -210,7 +214,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         say(summary(metrics, drops, folder))
     state.wait_for_everyone()
     if state.is_main_process:
-        with told_plainly():
+        with exit_on_bad_input():
             publication.end(folder, metrics)
     return metrics
 

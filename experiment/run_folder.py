@@ -25,7 +25,7 @@ from vaswani.publishing import METRICS, RUN, hide_in_command
 from vaswani.publishing.records import read_json
 
 from .arguments import Arguments
-from .longer import set_scores_aside
+from .more_steps import set_scores_aside
 
 LOCK = "run.lock"
 VOCABULARY = frozenset(
@@ -51,7 +51,7 @@ class Done(NamedTuple):
     """What there would be to ask."""
 
 
-def take(
+def take_folder(
     folder: Path, resume: bool, description: dict[str, Any], nothing_to_do: Callable[[], str | None] = lambda: ""
 ) -> Done | None:
     """Take a folder for a run, for as long as this process lives; a new one gets what the run was told.
@@ -89,7 +89,7 @@ def take(
     return None
 
 
-class Retelling(TrainerCallback):
+class RecordStart(TrainerCallback):
     """Leaves what a run was told, in the place of what it was told before, once it trains; scores of before stay."""
 
     def __init__(self, folder: Path, description: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ class Retelling(TrainerCallback):
             write_json(self.folder / RUN, self.description)
 
 
-def told_before(folder: Path) -> dict[str, Any]:
+def read_description(folder: Path) -> dict[str, Any]:
     """Return what the run of a folder was told when it last began to train."""
     return dict(read_json(folder / RUN))
 

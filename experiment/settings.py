@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 SMOOTHING = 0.1
 """Section 5.4."""
-PATIENCE = 10
+EARLY_STOPPING = 10
 """Validations without a better one."""
 
 
-class Task(NamedTuple):
+class TunedTask(NamedTuple):
     """A text that somebody trained on, and the settings that it was trained with."""
 
     name: str
@@ -41,18 +41,18 @@ MIDDLE = {"d_model": 512, "d_ff": 1024, "num_heads": 4, "encoder_layers": 6, "de
 BASE = {"d_model": 512, "d_ff": 2048, "num_heads": 8, "encoder_layers": 6, "decoder_layers": 6}
 
 TASKS = (
-    Task(
+    TunedTask(
         "Multi30k", 29_000, "docs/results/2026-11-22-first-light.md",
         "measured: 39.4 and 41.3 BLEU; there the paper's base with dropout 0.1 came to 27.4 (docs/results/"
         "2026-11-23-article.md)",
         SMALL, 8_000, 0.3, 1e-3, 1_000, 2_048, 1, 60, 30,
     ),
-    Task(
+    TunedTask(
         "IWSLT14", 160_000, "fairseq's example for it, transformer_iwslt_de_en",
         "published, not measured here: many report 34.6 to 34.9 BLEU of lower-cased words by it",
         MIDDLE, 10_000, 0.3, 5e-4, 4_000, 4_096, 1, 41, 30,
     ),
-    Task(
+    TunedTask(
         "WMT14 en-de", 4_500_000, "sections 5.1 to 5.4 of the paper",
         "the paper's base: 27.3 BLEU (Table 2), not measured here; its big has 3.4 times the parameters and 3 times "
         "the steps, for 28.4",
@@ -62,7 +62,7 @@ TASKS = (
 """By number of pairs. Of WMT14 the rate is eq. 3's, and 100,000 steps of 25,000 tokens are about 20 epochs. IWSLT14's
 epochs were not published: they lie between the others'."""
 
-GRAMMAR = Task(
+GRAMMAR = TunedTask(
     "the built-in grammar",
     200_000,
     "docs/results/2026-11-22-first-light.md",
@@ -83,7 +83,7 @@ GRAMMAR = Task(
 class Proposal(NamedTuple):
     """Settings for a text."""
 
-    nearest: Task
+    nearest: TunedTask
     network: dict[str, Any]
     """Fields of `VaswaniConfig`."""
     epochs: float
@@ -118,13 +118,13 @@ def propose(pairs: int) -> Proposal:
     return Proposal(nearest, network, math.exp(between(size, [math.log(task.epochs) for task in TASKS])), place(size))
 
 
-def as_measured(task: Task) -> Proposal:
+def as_measured(task: TunedTask) -> Proposal:
     """Return the settings of a task as they were."""
     of_network = {"vocab_size": task.vocab_size, "dropout": task.dropout, "label_smoothing": SMOOTHING}
     return Proposal(task, {**task.network, **of_network}, task.epochs, None)
 
 
-def neighbours(pairs: int) -> list[Task]:
+def neighbours(pairs: int) -> list[TunedTask]:
     """Return the tasks that a text lies between, or the one at that end of the table."""
     smaller, larger = ([task for task in TASKS if task.pairs < pairs], [task for task in TASKS if task.pairs >= pairs])
     return [*smaller[-1:], *larger[:1]]
@@ -161,7 +161,7 @@ def steps_of(proposal: Proposal, steps_an_epoch: float) -> float:
 def schedule(proposal: Proposal, steps: float) -> dict[str, int | float]:
     """Return fields of `VaswaniTrainingArguments` for about so many steps; the warm-up is at most a quarter of them."""
     task = proposal.nearest
-    every = nicely(steps / task.evaluations)
+    every = round_readably(steps / task.evaluations)
     whole = max(1, math.ceil(steps / every - 0.1)) * every
     return {
         "max_steps": whole,
@@ -169,11 +169,11 @@ def schedule(proposal: Proposal, steps: float) -> dict[str, int | float]:
         "peak_learning_rate": task.peak_learning_rate,
         "eval_steps": every,
         "save_steps": every // 2,
-        "patience": PATIENCE,
+        "patience": EARLY_STOPPING,
     }
 
 
-def nicely(number: float) -> int:
+def round_readably(number: float) -> int:
     """Return an even number near to this one that is easy to read."""
     unit = 10 ** max(0, math.floor(math.log10(max(number, 1))) - 1)
     return unit * min(

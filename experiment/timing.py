@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerBase
 
 from vaswani.data.batching import IGNORED
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.serving.translate import translate
 from vaswani.training import VaswaniTrainingArguments
-from vaswani.training.faster import train_faster
+from vaswani.training.speed.speedups import speed_up_training
+from vaswani.translation.translate import translate
 
 WARM_UP = 2
 """Micro-batches before the clock starts, or one that takes as long as was to be measured: they find memory and kernels.
@@ -92,7 +92,7 @@ def train(
     """Return how many micro-batches were timed, their seconds, their target tokens, and the share of the processor."""
     device = training.device
     model.train()
-    train_faster(model, device, training.bf16_throughout)
+    speed_up_training(model, device, training.bf16_throughout)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=1e-5,

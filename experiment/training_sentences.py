@@ -14,11 +14,11 @@ from vaswani.data.cleaning import readable_rows
 from vaswani.data.pairs import read_from
 from vaswani.publishing import RUN
 from vaswani.publishing.records import read_json
-from vaswani.training.checkpoints import sealed
+from vaswani.training.checkpointing.checkpoints import sealed
 from vaswani.training.trainer import POSITION
 
 from .arguments import DataArguments
-from .texts import limits, open_corpus
+from .corpora import cleaning_limits, open_corpus
 
 TRAINING_TEXT = "training_text"
 """In run.json, the fingerprint of the text that --data_dir or --dataset named."""
@@ -46,7 +46,7 @@ def training_sentences(run: Path, number: int, fits: Callable[[str], bool]) -> l
         corpus = open_corpus(data, data.train_split) if is_here(data) else None
         if corpus is None or corpus.fingerprint != known_text(run, told):
             return []
-        rows = islice(readable_rows(corpus, range(corpus.groups), limits(data), Drops()), LOOKED_AT)
+        rows = islice(readable_rows(corpus, range(corpus.groups), cleaning_limits(data), Drops()), LOOKED_AT)
         found = sorted({pair.source for _, _, pair in rows if fits(pair.source)}, key=lambda each: (len(each), each))
     except (ValueError, OSError, TypeError, KeyError):  # something else lies there by now
         return []

@@ -14,16 +14,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from vaswani.data import Pair
 from vaswani.data.batching import IGNORED, cut_batches, model_inputs
 from vaswani.data.encoding import encode
-from vaswani.serving.translate import translate
+from vaswani.translation.translate import translate
 
-from .task import Task
+from .output_scoring import OutputScoring
 
 MOST_NATS = math.log(sys.float_info.max)
 """A loss above has a perplexity that no float holds; training that diverged may come there."""
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchSettings:
     """How sentences are decoded (section 6.1)."""
 
     num_beams: int
@@ -37,7 +37,7 @@ class PairSet:
     """Tokens of the longest sentence, </s> included."""
 
     def __init__(
-        self, pairs: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, tokens_per_batch: int, task: Task
+        self, pairs: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, tokens_per_batch: int, task: OutputScoring
     ) -> None:
         self.task = task
         self.sources = [pair.source for pair in pairs]
@@ -68,7 +68,7 @@ def cross_entropy(model: PreTrainedModel, pairs: PairSet) -> float:
     return sum(each[0] for each in sums) / sum(each[1] for each in sums)
 
 
-def translate_all(model: PreTrainedModel, pairs: PairSet, search: Search, progress: bool = False) -> list[str]:
+def translate_all(model: PreTrainedModel, pairs: PairSet, search: SearchSettings, progress: bool = False) -> list[str]:
     """Translate the sources, in order; the processes share the work and all get the whole."""
     state = PartialState()
     share = pairs.sources[state.process_index :: state.num_processes]
@@ -88,7 +88,7 @@ def translate_all(model: PreTrainedModel, pairs: PairSet, search: Search, progre
     return translations
 
 
-def validate(model: PreTrainedModel, pairs: PairSet, search: Search) -> dict[str, float]:
+def validate(model: PreTrainedModel, pairs: PairSet, search: SearchSettings) -> dict[str, float]:
     """Return loss (nats a token), perplexity (a token of this vocabulary), and what the task measures, such as BLEU."""
     return figures(model, pairs, translate_all(model, pairs, search))
 

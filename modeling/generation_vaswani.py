@@ -26,7 +26,7 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import BaseModelOutput
 
-from .search_vaswani import Hypotheses, Search, Told, beam_search, follow, start
+from .search_vaswani import Hypotheses, SearchState, StopSignal, beam_search, follow, start
 
 EXTRA_SYMBOLS = 50
 """How much longer than its source a translation may be (section 6.1), where `extra_symbols` does not say otherwise."""
@@ -99,10 +99,10 @@ def paper_search(
     log_p_of_steps: list[Tensor] = []
     logits_of_steps: list[Tensor] = []
 
-    def symbols(search: Search) -> Tensor:
+    def symbols(search: SearchState) -> Tensor:
         return search.running.symbols[:, :, : prompt + search.length].flatten(0, 1)
 
-    def read(search: Search) -> Tensor:
+    def read(search: SearchState) -> Tensor:
         nonlocal kwargs
         if search.length:
             follow(search, kwargs)
@@ -124,7 +124,7 @@ def paper_search(
             logits_of_steps.append(in_batch(logits, search, len(encoded), beams))
         return log_p.unflatten(0, search.rows.shape)
 
-    def told_by(criteria: list[Any]) -> Told | None:
+    def told_by(criteria: list[Any]) -> StopSignal | None:
         def told(hypotheses: Tensor) -> Tensor:
             found = StoppingCriteriaList(criteria)(hypotheses.flatten(0, 1), log_p_of_steps or None)
             return found.view(hypotheses.shape[:2])
@@ -177,7 +177,7 @@ def sort_out(criteria: Any) -> Stopping:
     return Stopping(longest, ends, [each for each in criteria if not isinstance(each, known)], cutting)
 
 
-def arrange(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: bool) -> dict[str, Any]:
+def prepare_generate(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: bool) -> dict[str, Any]:
     """Return what `GenerationMixin.generate` has to be asked for, given what the user asked of ours.
 
     Args:
@@ -219,11 +219,11 @@ def arrange(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: boo
             spread = is_deepspeed_zero3_enabled() or is_fsdp_managed_module(model)
             synced = spread and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
         arranged["custom_generate"] = partial(paper_search, synced_gpus=synced)
-        arranged |= arrange_stopping(model, arranged)
+        arranged |= prepare_stopping(model, arranged)
     return arranged
 
 
-def arrange_stopping(model: Any, asked: dict[str, Any]) -> dict[str, Any]:
+def prepare_stopping(model: Any, asked: dict[str, Any]) -> dict[str, Any]:
     """Return what replaces some of what was asked: `generate` hands functions neither tokenizer nor streamer.
 
     Raises:
@@ -272,7 +272,7 @@ def extra_symbols(generation_config: Any) -> int:
     return EXTRA_SYMBOLS if more is None else int(more)
 
 
-def in_batch(values: Tensor, search: Search, sentences: int, beams: int) -> Tensor:
+def in_batch(values: Tensor, search: SearchState, sentences: int, beams: int) -> Tensor:
     """Put `[B * n, V]` of a step where it belongs in the whole batch, `[sentences * K, V]`, with 0 for all others."""
     rows = search.sentences[:, None] * beams + torch.arange(search.rows.shape[1], device=values.device)
     return values.new_zeros(sentences * beams, values.shape[1]).index_copy(0, rows.flatten(), values)
@@ -284,4 +284,4 @@ def rows_of(found: Hypotheses, beams: int) -> Tensor:
     return torch.where(found.parents < 0, -1, found.parents + first).flatten(0, 1)
 
 
-__all__ = ["UNBOUNDED", "arrange", "extra_symbols", "paper_search"]
+__all__ = ["UNBOUNDED", "extra_symbols", "paper_search", "prepare_generate"]

@@ -30,7 +30,7 @@ from transformers.utils.generic import can_return_tuple, merge_with_config_defau
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .configuration_vaswani import VaswaniConfig
-from .generation_vaswani import arrange
+from .generation_vaswani import prepare_generate
 from .pipeline_vaswani import TranslationPipeline as TranslationPipeline  # named here, it is saved with every model
 from .search_vaswani import CACHE
 
@@ -603,7 +603,7 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
                 attentions, hidden states, a streamer.
 
         """
-        settings = arrange(self, inputs, kwargs, paper_search)
+        settings = prepare_generate(self, inputs, kwargs, paper_search)
         return super().generate(inputs, **settings)  # type: ignore[misc]
 
     @can_return_tuple

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForSeq2SeqLM, Pipeline, pipelines
 from transformers.utils.generic import ModelOutput
 
-# As in the package's `data/blank.py`, which does not travel: white space, control characters, and what nobody sees.
+# As in the package's `data/blank_text.py`, which does not travel: white space, control characters, invisible ones.
 _SEEN = re.compile(
     r"[^\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f"

@@ -44,11 +44,11 @@ class Hypotheses(NamedTuple):
         return Hypotheses(*(part[which] for part in self))
 
 
-Told = Callable[[Tensor], Tensor]
+StopSignal = Callable[[Tensor], Tensor]
 """Tells of hypotheses, `[B, C]`, given their symbols `[B, C, L]`, the prompt first."""
 
 
-class Search(NamedTuple):
+class SearchState(NamedTuple):
     """The state of a search, of those sentences that are not done."""
 
     running: Hypotheses
@@ -68,11 +68,11 @@ class Search(NamedTuple):
     length: int
     """Symbols of a running hypothesis, the prompt not counted."""
 
-    def of(self, which: Tensor) -> "Search":
+    def of(self, which: Tensor) -> "SearchState":
         """Return the search of the sentences for which `which` `[B]` holds."""
         running, ended, cut = (each.of(which) for each in (self.running, self.ended, self.cut))
         rows, places, sentences = (each[which] for each in (self.rows, self.places, self.sentences))
-        return Search(running, ended, cut, rows, places, sentences, self.limits[which], self.length)
+        return SearchState(running, ended, cut, rows, places, sentences, self.limits[which], self.length)
 
 
 def penalty(length: Tensor | int, alpha: float) -> Tensor:
@@ -80,7 +80,7 @@ def penalty(length: Tensor | int, alpha: float) -> Tensor:
     return ((5 + torch.as_tensor(length, dtype=torch.float64)) / 6) ** alpha
 
 
-def start(prompt: Tensor, limits: Tensor, beams: int, padding: int, dtype: torch.dtype) -> Search:
+def start(prompt: Tensor, limits: Tensor, beams: int, padding: int, dtype: torch.dtype) -> SearchState:
     """Return the search before its first step.
 
     Args:
@@ -101,12 +101,12 @@ def start(prompt: Tensor, limits: Tensor, beams: int, padding: int, dtype: torch
     none = none._replace(scores=torch.full_like(none.scores, NEVER))
     places = torch.arange(sentences, device=prompt.device)
     rows = torch.arange(sentences * same, device=prompt.device).view(sentences, same)
-    return Search(running, none, none, rows, places, places, limits, length=0)
+    return SearchState(running, none, none, rows, places, places, limits, length=0)
 
 
 def step(
-    search: Search, log_p: Tensor, prompt: int, ends: Tensor, alpha: float, is_ended: Told | None = None
-) -> Search:
+    search: SearchState, log_p: Tensor, prompt: int, ends: Tensor, alpha: float, is_ended: StopSignal | None = None
+) -> SearchState:
     """Lengthen every running hypothesis by a symbol, and set those aside that ended.
 
     Args:
@@ -145,7 +145,7 @@ def step(
     return search._replace(running=going, ended=ended, rows=rows, places=places, length=length)
 
 
-def cut_off(search: Search, where: Tensor, alpha: float) -> Search:
+def cut_off(search: SearchState, where: Tensor, alpha: float) -> SearchState:
     """Set running hypotheses aside as cut off where `where` `[B, K]` holds."""
     log_p = search.running.scores
     with_penalty = (log_p / penalty(search.length, alpha).to(log_p)).masked_fill(~where, NEVER)
@@ -159,7 +159,7 @@ def merge(one: Hypotheses, other: Hypotheses) -> Hypotheses:
     return both.select(both.scores.topk(one.scores.shape[1], dim=1).indices)
 
 
-def is_done(search: Search, wanted: int, alpha: float, early: bool = False) -> Tensor:
+def is_done(search: SearchState, wanted: int, alpha: float, early: bool = False) -> Tensor:
     """Tell for each sentence `[B]` whether no running hypothesis can still come among the best `wanted` that ended.
 
     log P only falls, so what a hypothesis can still reach is its log P now, under the largest penalty on the way: that
@@ -173,7 +173,7 @@ def is_done(search: Search, wanted: int, alpha: float, early: bool = False) -> T
     return (log_p == NEVER) | enough
 
 
-def finish(search: Search, wanted: int) -> Hypotheses:
+def finish(search: SearchState, wanted: int) -> Hypotheses:
     """Return the best `wanted` hypotheses: those that ended, and only then those that were cut off."""
     both = Hypotheses(*(torch.cat(pair, dim=1) for pair in zip(search.ended, search.cut, strict=True)))
     beams = search.ended.scores.shape[1]
@@ -183,14 +183,14 @@ def finish(search: Search, wanted: int) -> Hypotheses:
 
 
 def beam_search(
-    read: Callable[[Search], Tensor],
-    search: Search,
+    read: Callable[[SearchState], Tensor],
+    search: SearchState,
     prompt: int,
     ends: Tensor,
     alpha: float,
     wanted: int = 1,
-    is_ended: Told | None = None,
-    is_cut: Told | None = None,
+    is_ended: StopSignal | None = None,
+    is_cut: StopSignal | None = None,
     together: bool = False,
     early: bool = False,
 ) -> Hypotheses:
@@ -231,7 +231,7 @@ def beam_search(
     return found
 
 
-def follow(search: Search, kwargs: dict[str, Any]) -> None:
+def follow(search: SearchState, kwargs: dict[str, Any]) -> None:
     """Bring what a network keeps of a batch, its caches and its sources, to where the running hypotheses are now.
 
     Args:
@@ -252,4 +252,4 @@ def follow(search: Search, kwargs: dict[str, Any]) -> None:
         kwargs["decoder_attention_mask"] = kwargs["decoder_attention_mask"][search.rows.flatten()]
 
 
-__all__ = ["CACHE", "NEVER", "Hypotheses", "Search", "Told", "beam_search", "follow", "penalty", "start"]
+__all__ = ["CACHE", "NEVER", "Hypotheses", "SearchState", "StopSignal", "beam_search", "follow", "penalty", "start"]

@@ -11,7 +11,7 @@ from vaswani.data.trees import TREES
 from vaswani.modeling.configuration_vaswani import READERS
 from vaswani.training.quality import quality_of
 
-from .overlap import told_overlap
+from .overlap import overlap_as_text
 from .records import not_scored
 
 SNIPPET = """\
@@ -88,7 +88,7 @@ def model_card(
             "## Training",
             training_section(run, measured),
             "## Limits",
-            limits_of(data, measured),
+            limitations(data, measured),
             "## Licence",
             licence_section(weights_license),
             "## Code",
@@ -212,7 +212,7 @@ def training_section(run: dict[str, Any], measured: dict[str, Any] | None) -> st
             + (f" ({', '.join(f'{n:,} {why}' for why, n in pairs['dropped'].items())})" if pairs["dropped"] else ""),
         ]
         if overlap := measured.get("test_text_in_training"):  # runs of before did not look
-            lines += [f"- Of {line}" for line in told_overlap(overlap)]
+            lines += [f"- Of {line}" for line in overlap_as_text(overlap)]
     lines += [
         f"- Batches: {run['training']['batches_per_step']} a step, each of {run['data']['tokens_per_batch']:,} tokens "
         "a side at most",
@@ -226,7 +226,7 @@ def training_section(run: dict[str, Any], measured: dict[str, Any] | None) -> st
     return "\n".join(["```bash", run["command"], "```", "", *lines, f"- Network: {fields}"])
 
 
-def limits_of(data: dict[str, Any] | None, measured: dict[str, Any] | None) -> str:
+def limitations(data: dict[str, Any] | None, measured: dict[str, Any] | None) -> str:
     """Return what not to expect of a model; nothing need be known of its data."""
     tests = ", ".join((measured or {}).get("test", {}))
     scored = f"on {tests} alone: expect less on other kinds of text" if tests else "on no test set"

@@ -9,7 +9,7 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
-from .contents import is_of_model
+from .files_to_push import is_of_model
 from .secrets import hide_tokens
 
 _HttpError: type[Exception] = HfHubHTTPError.__bases__[0]  # of whichever HTTP client the library of the Hub builds on

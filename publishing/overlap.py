@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def told_overlap(record: dict[str, Any]) -> list[str]:
+def overlap_as_text(record: dict[str, Any]) -> list[str]:
     """Return a line for each set, of what metrics.json holds under "test_text_in_training"."""
     looked, all_groups = record["row_groups"]
     part = "" if looked == all_groups else f" (looked at {looked:,} of {all_groups:,} row groups, drawn)"

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.data import PackedCache, Pair, TrainingStream, fingerprint, learn_tokenizer
-from vaswani.data.cleaning import Limits
-from vaswani.data.order import Order
+from vaswani.data import Pair, TokenCache, TrainingStream, fingerprint, learn_tokenizer
+from vaswani.data.cleaning import CleaningLimits
 from vaswani.data.pairs import NoPair, Row
+from vaswani.data.shuffling import Order
 
-LIMITS = Limits(max_tokens=40, max_ratio=20)
+LIMITS = CleaningLimits(max_tokens=40, max_ratio=20)
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def numbered_stream(
     budget: int = 64,
     streams: int = 1,
     window_groups: int = 2,
-    limits: Limits = LIMITS,
-    cache: PackedCache | None = None,
+    limits: CleaningLimits = LIMITS,
+    cache: TokenCache | None = None,
     max_unreadable: float = 0.001,
     widths: tuple[int, ...] = (),
 ) -> TrainingStream:

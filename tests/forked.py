@@ -88,9 +88,9 @@ def fork(work: Work, rank: int) -> int:
 
     from sharding_on_cpu import on_cpu
 
-    from vaswani.experiment.process import ending_the_process
+    from vaswani.experiment.exit_codes import exiting_with_code
 
-    with ending_the_process():
+    with exiting_with_code():
         on_cpu(work.kind, work.folder)
         work.function(*work.args)
     raise AssertionError("not reached")

@@ -31,8 +31,8 @@ from transformers import AutoModelForSeq2SeqLM
 from vaswani.experiment import Arguments, parse
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer
-from vaswani.training.checkpoints import fault
-from vaswani.training.startup import what_runs
+from vaswani.training.checkpointing.checkpoints import checkpoint_fault
+from vaswani.training.distribution.startup_checks import describe_run
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "accelerate_configs"
@@ -341,7 +341,7 @@ def train_by(name: str, found: Path) -> None:
 
     def prepare(trainer: VaswaniTrainer) -> None:
         assert isinstance(trainer.model, torch.nn.Module)
-        lines.append(what_runs(trainer.model, trainer.args, trainer.accelerator, 100))
+        lines.append(describe_run(trainer.model, trainer.args, trainer.accelerator, 100))
 
     trainer = train(
         found.parent / "run", prepare=prepare, max_steps=4, save_steps=4, bf16=PROMISES[name].stage is not None
@@ -388,7 +388,7 @@ def test_what_is_for_gpus_trains_on_processors_over_gloo(name: str, forks: Forks
         layers = ["FSDPDecoderLayer"] * 2 + ["FSDPEmbedding"] + ["FSDPEncoderLayer"] * 2
         # Accelerate gathers the table for its first use and its last alike: embedding and projection are one group.
         assert found["gathered by"] == [*layers, "FSDPProjection", "FSDPVaswaniForConditionalGeneration"]
-    assert fault(tmp_path / "run" / "checkpoint-4") is None
+    assert checkpoint_fault(tmp_path / "run" / "checkpoint-4") is None
 
 
 @pytest.mark.slow

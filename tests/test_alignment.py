@@ -14,9 +14,9 @@ from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast, T
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.modeling_vaswani import MultiHeadAttention
-from vaswani.serving import attention
-from vaswani.serving.alignment import by_attention, layer, spans
-from vaswani.serving.attention import attentions, source_attention
+from vaswani.translation import attention
+from vaswani.translation.alignment import by_attention, layer, spans
+from vaswani.translation.attention import attentions, source_attention
 
 MakeModel = Callable[..., Any]
 

@@ -19,9 +19,9 @@ from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, PreTra
 
 from vaswani.commands import main
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.serving.translate import translate
-from vaswani.training.averaging import average_weights, moving
-from vaswani.training.checkpoints import seal
+from vaswani.training.checkpointing.averaging import average_weights, moving
+from vaswani.training.checkpointing.checkpoints import seal
+from vaswani.translation.translate import translate
 
 MakeModel = Callable[..., Any]
 

@@ -21,7 +21,7 @@ from vaswani.data.batching import (
     padding_share,
     shape_of,
 )
-from vaswani.data.order import Order, permutation
+from vaswani.data.shuffling import Order, permutation
 
 MULTI30K = Path(__file__).resolve().parents[2] / "shared" / "data" / "multi30k"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from compare_engines import Torch
 from ends import ends_among_k
-from engines import Torch
 from slow_search import END, probabilities, slow_search
 
-from vaswani.serving.search import Beams
+from vaswani.translation.search import BeamSettings
 
 MakeModel = Callable[..., Any]
 
@@ -21,7 +21,7 @@ def test_ends_count_among_the_best_k_inside_and_nowhere_else(tiny_model: MakeMod
     model.model.tokens.weight.data[END] *= 2
     model.generation_config.max_new_tokens = 6
     sources = [[*(draw.randrange(4, 9) for _ in range(length)), END] for length in (2, 5, 3)]
-    beams = Beams(2 + seed % 3, 0.6)
+    beams = BeamSettings(2 + seed % 3, 0.6)
     with ends_among_k():
         inside = Torch(model).search(sources, beams)
     outside = Torch(model).search(sources, beams)
@@ -40,4 +40,4 @@ def test_what_never_ends_is_as_long_as_its_own_limit(tiny_model: MakeModel, beam
     model.model.decoder.final_norm.bias.data += 3 * away
     model.model.tokens.weight.data[END] = -3 * away
     sources = [[5, 6, END], [7, 8, 9, 10, 11, END]]
-    assert [len(best.symbols) for [best] in Torch(model).search(sources, Beams(beams))] == [53, 56]
+    assert [len(best.symbols) for [best] in Torch(model).search(sources, BeamSettings(beams))] == [53, 56]

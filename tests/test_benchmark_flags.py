@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import alignment_layers
+import compare_engines
 import decode
-import engines
 import precisions
 import pytest
 import serve
 from conftest import Translator
 
-from vaswani.serving.search import Beams, by_generate
+from vaswani.translation.search import BeamSettings, by_generate
 
 MakeModel = Callable[..., Any]
 
@@ -79,7 +79,7 @@ def test_generate_asked_as_an_engine_ends_at_the_last_learned_position(
 ) -> None:
     model = talker(positions="learned", max_positions=12)
     sources = toy_tokenizer(["the cat", "the dog sat by"]).input_ids
-    found = engines.Torch(model).search(sources, Beams(beams))
+    found = compare_engines.Torch(model).search(sources, BeamSettings(beams))
     assert max(len(best.symbols) for [best] in found) == 12
     texts = [toy_tokenizer.decode(best.symbols, skip_special_tokens=True) for [best] in found]
-    assert texts == [best.text for [best] in by_generate(model, toy_tokenizer, Beams(beams))(sources)]
+    assert texts == [best.text for [best] in by_generate(model, toy_tokenizer, BeamSettings(beams))(sources)]

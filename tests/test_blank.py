@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.data.blank import is_blank
-from vaswani.data.cleaning import Drops, Limits, clean_pairs
+from vaswani.data.blank_text import is_blank
+from vaswani.data.cleaning import CleaningLimits, Drops, clean_pairs
 from vaswani.data.pairs import Pair, PairsCorpus
 from vaswani.modeling import VaswaniForConditionalGeneration, pipeline_vaswani
-from vaswani.serving.translate import translate
+from vaswani.translation.translate import translate
 
 UNSEEN = [
     "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u200e", "\u200f", "\u061c", "\u202a\u202c", "\u202e",
@@ -57,6 +57,8 @@ def test_a_blank_text_reaches_no_model(text: str, talker: Any, toy_tokenizer: Pr
 def test_a_pair_with_a_blank_side_is_empty() -> None:
     pairs = [Pair(text, "fine") for text in UNSEEN] + [Pair("fine", text) for text in UNSEEN]
     drops = Drops()
-    kept = list(clean_pairs(PairsCorpus("pairs", [*pairs, *(Pair(text, text) for text in SEEN)]), Limits(), drops))
+    kept = list(
+        clean_pairs(PairsCorpus("pairs", [*pairs, *(Pair(text, text) for text in SEEN)]), CleaningLimits(), drops)
+    )
     assert kept == [Pair(text, text) for text in SEEN]
     assert drops.dropped == {"empty": len(pairs)}

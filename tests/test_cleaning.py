@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaswani.data.cleaning import REASONS, Drops, Limits, clean_pairs, length_fault, text_fault
+from vaswani.data.cleaning import REASONS, CleaningLimits, Drops, clean_pairs, length_fault, text_fault
 from vaswani.data.line_breaks import in_one_line
 from vaswani.data.markup import has_markup
 from vaswani.data.pairs import Corpus, NoPair, Pair, PairsCorpus, Row
 from vaswani.data.scripts import is_written_in, scripts_of
 
-LIMITS = Limits()
+LIMITS = CleaningLimits()
 TOKENS = st.integers(1, 400)
 
 
@@ -75,17 +75,17 @@ def test_lengths_are_judged_at_the_limits(source: int, target: int, reason: str 
 def test_length_is_judged_alike_in_both_directions_and_more_is_allowed_by_wider_limits(
     a: int, b: int, ratio: float
 ) -> None:
-    limits = Limits(max_ratio=ratio)
+    limits = CleaningLimits(max_ratio=ratio)
     fault = length_fault(a, b, limits)
     assert fault == length_fault(b, a, limits)
     if fault is None:
-        assert length_fault(a, b, Limits(max_tokens=300, max_ratio=ratio + 1)) is None
+        assert length_fault(a, b, CleaningLimits(max_tokens=300, max_ratio=ratio + 1)) is None
 
 
 @given(st.integers(1, 5), st.integers(1, 5))
 @settings(deadline=None)
 def test_a_few_words_are_never_dropped_by_ratio(a: int, b: int) -> None:
-    assert length_fault(a, b, Limits(max_ratio=1)) is None
+    assert length_fault(a, b, CleaningLimits(max_ratio=1)) is None
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_a_few_words_are_never_dropped_by_ratio(a: int, b: int) -> None:
 )
 def test_limits_that_keep_nothing_are_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Limits(**arguments)  # type: ignore[arg-type]
+        CleaningLimits(**arguments)  # type: ignore[arg-type]
 
 
 @given(st.lists(st.builds(Pair, st.text(max_size=6), st.text(max_size=6))))
 @settings(deadline=None)
 def test_every_row_is_yielded_in_order_or_counted(pairs: list[Pair]) -> None:
     corpus: Corpus = WithBadRows("rows", pairs)
-    drops, limits = Drops(), Limits(max_characters=5)
+    drops, limits = Drops(), CleaningLimits(max_characters=5)
     kept = list(clean_pairs(corpus, limits, drops))
     in_lines = [Pair(*map(in_one_line, pair)) for pair in pairs]
     assert kept == [pair for pair in in_lines if text_fault(pair, limits) is None]
@@ -332,12 +332,12 @@ def test_an_unknown_script_is_refused_with_the_way_out(language: str, words: str
 def test_html_and_scripts_are_judged_only_when_asked_and_each_side_by_its_own() -> None:
     greek, html_left, html_right = Pair("cat", "γάτα"), Pair("a<br>cat", "γάτα"), Pair("cat", "γάτα &amp; γάτα")
     assert [text_fault(pair, LIMITS) for pair in (greek, html_left, html_right)] == [None] * 3
-    limits = Limits(drop_html=True, source_scripts="Latin", target_scripts="Greek")
+    limits = CleaningLimits(drop_html=True, source_scripts="Latin", target_scripts="Greek")
     assert [text_fault(pair, limits) for pair in (greek, html_left, html_right)] == [None, "HTML", "HTML"]
     for swapped in (Pair("γάτα", "γάτα"), Pair("cat", "cat"), Pair("γάτα", "cat")):
         assert text_fault(swapped, limits) == "wrong script"
     assert text_fault(Pair("12:30", "γάτα"), limits) is None
-    assert text_fault(Pair("γάτα", "γάτα"), Limits(target_scripts="Greek")) is None
+    assert text_fault(Pair("γάτα", "γάτα"), CleaningLimits(target_scripts="Greek")) is None
     for field in ("source_scripts", "target_scripts"):
         with pytest.raises(ValueError, match='"Klingon" holds the name of no Unicode script'):
-            Limits(**{field: "Klingon"})  # type: ignore[arg-type]
+            CleaningLimits(**{field: "Klingon"})  # type: ignore[arg-type]

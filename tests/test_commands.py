@@ -19,13 +19,13 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
-from vaswani.commands.lines import write_lines
-from vaswani.commands.models import find_device
+from vaswani.commands.line_files import write_lines
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.evaluation.scores import NAMES, score
 from vaswani.evaluation.significance import compare
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.serving.translate import translate
+from vaswani.translation.models import find_device
+from vaswani.translation.translate import translate
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
 
@@ -369,7 +369,7 @@ def test_inspect_counts_what_a_run_would_train_on(tmp_path: Path) -> None:
     assert "1 empty" in text
     assert "1 malformed" in text
     found = json.loads((tmp_path / "seen" / "inspection.json").read_text())
-    assert found["pairs"]["kept"] == sum(found["lengths"]["source"]) == 118
+    assert found["pairs"]["cached"] == sum(found["lengths"]["source"]) == 118
     tokens = {side: sum(n * count for n, count in enumerate(row)) for side, row in found["lengths"].items()}
     assert found["tokens"] == tokens
     assert found["steps_an_epoch"] == found["batches"] / 2

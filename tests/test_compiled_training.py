@@ -13,7 +13,7 @@ from torch._dynamo.utils import counters
 
 from vaswani.data import TrainingStream
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
-from vaswani.training.endings import StartupError
+from vaswani.training.exceptions import StartupError
 
 WIDTHS = (6, 8, 10, 40)
 STEPS = 12

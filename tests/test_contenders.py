@@ -18,7 +18,7 @@ from environments import Environment, EnvironmentFailedError, python_of
 from groups import start, steps_while_it_runs, stop_without
 from turns import in_turn
 
-from vaswani.training.flops import BACKWARD, Dimensions, forward
+from vaswani.training.estimates.flops import BACKWARD, Dimensions, forward
 
 TINY = Setting("", 1, 50, 64, 256, 4, 2, 0.1, 0.1, sentences=8, length=8)
 OURS, MARIAN, TORCH = "as --bf16 trains", "Marian, bf16", "torch.nn.Transformer, bf16"

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaswani.data.corpora import (
+from vaswani.data.hub import open_hub
+from vaswani.data.open_corpus import (
     Corpus,
     JsonLinesCorpus,
     LocalParquet,
@@ -31,7 +32,6 @@ from vaswani.data.corpora import (
     TsvCorpus,
     open_corpus,
 )
-from vaswani.data.hub import open_hub
 from vaswani.data.pairs import CorpusError
 from vaswani.data.splits import choose_split
 from vaswani.data.text_files import Lines, index_lines

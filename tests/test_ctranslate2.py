@@ -13,10 +13,10 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.serving.ctranslate2 import Engine, export
-from vaswani.serving.engines import Candidate
-from vaswani.serving.export import export as export_folder
-from vaswani.serving.search import Beams, padded
+from vaswani.engines.ctranslate2 import Engine, export
+from vaswani.engines.engine import Candidate
+from vaswani.engines.export import export as export_folder
+from vaswani.translation.search import BeamSettings, padded
 
 MakeModel = Callable[..., Any]
 END = 3
@@ -80,7 +80,7 @@ def test_int8_is_close_and_leaves_the_live_model_alone(toy_translator: Translato
     assert sizes[0] < sizes[1]
     small, whole = Engine(tmp_path / "int8"), Engine(tmp_path / "float32")
     sources = tokenizer(toy_translator.lines[:50]).input_ids
-    targets = [found[0].symbols for found in whole.search(sources, Beams(1))]
+    targets = [found[0].symbols for found in whole.search(sources, BeamSettings(1))]
     difference = torch.cat(scored(small, sources, targets)) - torch.cat(scored(whole, sources, targets))
     assert 1e-4 < difference.abs().mean() < 0.05
 
@@ -96,7 +96,7 @@ def test_a_network_with_several_ends_is_refused(talker: MakeModel, toy_tokenizer
 def test_the_penalty_is_not_the_one_that_the_engine_has(toy_translator: Translator, toy_engine: Engine) -> None:
     """Its own, by length^alpha, would choose other translations."""
     sources = toy_translator.tokenizer(toy_translator.lines[:150]).input_ids
-    found = toy_engine.search(sources, Beams(4, 0.6))
+    found = toy_engine.search(sources, BeamSettings(4, 0.6))
     own = toy_engine.translator.translate_batch(
         [[toy_engine.symbols[place] for place in source] for source in sources], beam_size=4, length_penalty=0.6
     )
@@ -110,11 +110,11 @@ def test_n_best_are_those_of_the_paper_with_their_scores(toy_translator: Transla
     input_ids, mask = padded(sources, 1)
     output = model.generate(input_ids, attention_mask=mask, num_beams=4, num_return_sequences=4, length_penalty=0.6)
     expected = [row[: row.index(END) + 1] for row in output[:, 1:].tolist()]
-    found = [each.symbols for row in toy_engine.search(sources, Beams(4, 0.6, 4)) for each in row]
+    found = [each.symbols for row in toy_engine.search(sources, BeamSettings(4, 0.6, 4)) for each in row]
     agree = sum(one == other for one, other in zip(found, expected, strict=True))
     assert agree >= 216  # of 240; the last of four is sometimes another: ends outside the best 4 of 8 are not found
     for alpha in (0.0, 0.6, 1.0):
-        best = toy_engine.search(sources[:3], Beams(4, alpha, 4))
+        best = toy_engine.search(sources[:3], BeamSettings(4, alpha, 4))
         for source, candidates in zip(sources, best, strict=False):
             assert candidates == sorted(candidates, key=lambda each: -each.score)
             for symbols, score in candidates:
@@ -147,7 +147,7 @@ def test_the_first_is_that_of_the_papers_search_with_ends_among_the_best_k(
     model.generation_config.max_new_tokens = 12
     export(model, toy_tokenizer, tmp_path)
     sources = random_rows(seed, [4, 11, 1, 7, 6], 290)
-    [best] = Engine(tmp_path).search(sources, Beams(beams, alpha))[place]
+    [best] = Engine(tmp_path).search(sources, BeamSettings(beams, alpha))[place]
     log_p_of = probabilities(model, torch.tensor(sources[place]))
     paper, expected = (slow_search(log_p_of, beams, alpha, 12, ends_among=each)[0] for each in (None, beams))
     assert tuple(best.symbols) == expected.symbols
@@ -171,7 +171,7 @@ def test_a_sentence_ends_at_its_own_limit_and_no_neighbour_changes_it(
 ) -> None:
     model = never_ending(tiny_model, len(toy_tokenizer))
     export(model, toy_tokenizer, tmp_path)
-    engine, wanted = Engine(tmp_path), Beams(beams, 0.6, beams)
+    engine, wanted = Engine(tmp_path), BeamSettings(beams, 0.6, beams)
     sources = random_rows(6, [2, 19, 7], len(toy_tokenizer))
     together = engine.search(sources, wanted)
     assert [len(each.symbols) for found in together for each in found] == [
@@ -191,7 +191,7 @@ def test_a_hypothesis_that_was_cut_off_comes_after_those_that_ended(
     hypotheses = [["Ġ"] * 53, ["Ġ"] * 6 + ["</s>"], ["Ġ"] * 54 + ["</s>"], ["Ġ", "</s>"]]
     scores = [log_p / len(each) ** 0.5 for each, log_p in zip(hypotheses, [-0.1, -8.0, -0.1, -7.0], strict=True)]
     found = SimpleNamespace(hypotheses=hypotheses, scores=scores)
-    ordered = toy_engine.ordered([space, space, END], found, Beams(4, 1.0, 3))
+    ordered = toy_engine.ordered([space, space, END], found, BeamSettings(4, 1.0, 3))
     assert ordered == [
         Candidate([space] * 6 + [END], -4.0),
         Candidate([space, END], -7.0 / (7 / 6)),
@@ -202,7 +202,7 @@ def test_a_hypothesis_that_was_cut_off_comes_after_those_that_ended(
 def test_a_sentence_longer_than_the_table_of_positions_is_refused(toy_engine: Engine) -> None:
     assert toy_engine.max_positions == 4096
     with pytest.raises(ValueError, match=r"4097 symbols, and the exported model knows 4096 positions; split"):
-        toy_engine.search([[5, END], [5] * 4096 + [END]], Beams(1))
+        toy_engine.search([[5, END], [5] * 4096 + [END]], BeamSettings(1))
 
 
 def test_a_foreign_tokenizer_is_refused(toy_translator: Translator, tmp_path: Path) -> None:

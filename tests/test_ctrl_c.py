@@ -13,8 +13,8 @@ from terminal import Terminal
 from test_experiment import ROOT, TINY
 from toy_language import sentence
 
-from vaswani.training.checkpoints import checkpoints, fault
-from vaswani.training.signals import ECHO_OF_CTRL_C
+from vaswani.training.checkpointing.checkpoints import checkpoint_fault, checkpoints
+from vaswani.training.distribution.signals import ECHO_OF_CTRL_C
 
 HERE = Path(__file__).parent
 HELD = f"""
@@ -31,7 +31,7 @@ def hold(*_, **__):
 """
 IN_A_STEP = f"""{HELD}
 from test_training import number_tokenizer, train
-from vaswani.experiment.process import ending_the_process
+from vaswani.experiment.exit_codes import ending_the_process
 
 class Hold(TrainerCallback):
     def on_step_begin(self, args, state, control, **_):
@@ -86,7 +86,7 @@ def test_the_step_is_saved_and_a_line_says_how_to_go_on(text: Path, tmp_path: Pa
         terminal.press_ctrl_c()
         assert terminal.code() == 75, terminal.seen
     [saved] = checkpoints(tmp_path / "run")
-    assert fault(saved) is None
+    assert checkpoint_fault(saved) is None
     after = terminal.seen[terminal.seen.index("SIGINT") :].splitlines()
     assert after[0] == "SIGINT: saving and ending after this step; a second one ends at once"
     said = [line for line in after[1:] if not line.startswith("step ")]
@@ -112,7 +112,7 @@ def test_a_second_one_ends_at_once(tmp_path: Path) -> None:
     ("where", "words"),
     [
         ("joint_tokenizer", "error: interrupted; nothing was trained yet"),
-        ("leave_test_set", "error: interrupted; what was saved stands: go on with --resume"),
+        ("write_test_set", "error: interrupted; what was saved stands: go on with --resume"),
     ],
 )
 def test_before_the_first_step_and_after_the_last_it_ends_in_a_line(
@@ -167,7 +167,7 @@ def test_two_processes_and_their_launcher_end_with_the_step_saved(
         terminal.press_ctrl_c()
         assert terminal.code() == 1
     [saved] = checkpoints(tmp_path / "run")
-    assert fault(saved) is None
+    assert checkpoint_fault(saved) is None
     step = saved.name.partition("-")[2]
     assert f"error: a signal ended training; step {step} is saved. Go on with --resume" in terminal.seen
     assert terminal.seen.count("Traceback") == 1  # the launcher's

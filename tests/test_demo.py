@@ -32,10 +32,10 @@ from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.experiment.training_sentences import training_sentences
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.plots import draw_attention_maps
-from vaswani.serving.attention import attentions
-from vaswani.serving.demo import build_page, choose
-from vaswani.serving.search import Beams, Hypothesis, by_generate
-from vaswani.serving.symbols import symbols_as_text
+from vaswani.server.demo import build_page, choose
+from vaswani.translation.attention import attentions
+from vaswani.translation.search import BeamSettings, Hypothesis, by_generate
+from vaswani.translation.token_text import tokens_as_text
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -99,7 +99,7 @@ def test_attention_is_what_the_decoder_computes_symbol_by_symbol(
 
 
 def test_the_picture_has_a_row_for_each_symbol_and_takes_any_text(tokenizer: PreTrainedTokenizerFast) -> None:
-    source = symbols_as_text(tokenizer, tokenizer("the $x$\n").input_ids)
+    source = tokens_as_text(tokenizer, tokenizer("the $x$\n").input_ids)
     assert sum(each.startswith("▁") for each in source) == 2, source
     assert "".join(source).replace("▁", " ").strip().startswith("the $x$↵")
     weights = torch.rand(3, len(source))
@@ -177,7 +177,7 @@ def expected(
     model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, examples: list[str]
 ) -> list[Hypothesis]:
     """The four best of the second example."""
-    [found] = by_generate(model, tokenizer, Beams(4, n_best=4))([tokenizer(examples[1]).input_ids])
+    [found] = by_generate(model, tokenizer, BeamSettings(4, n_best=4))([tokenizer(examples[1]).input_ids])
     assert len({each.text for each in found}) == 4
     return found
 

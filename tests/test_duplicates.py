@@ -13,7 +13,7 @@ from corpus_of_groups import GroupedCorpus, grouped_corpora
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaswani.data import Corpus, Drops, Limits, Mixture, Pair, clean_pairs, deduplicated, open_corpus
+from vaswani.data import CleaningLimits, Corpus, Drops, Mixture, Pair, clean_pairs, deduplicated, open_corpus
 from vaswani.data.duplicates import Deduplicated, find_repeats, load_repeats, pair_hash, repeated_places, save_repeats
 from vaswani.data.pairs import ROWS_PER_GROUP, NoPair, Row
 
@@ -50,7 +50,7 @@ def test_repeated_places_are_those_that_a_set_has_seen(numbers: list[int]) -> No
 @settings(deadline=None)
 def test_drops_are_counted_by_reason_and_the_rest_comes_in_order(corpus: GroupedCorpus) -> None:
     [found], drops = deduplicated([corpus]), Drops()
-    kept = list(clean_pairs(found, Limits(), drops))
+    kept = list(clean_pairs(found, CleaningLimits(), drops))
     pairs = [row for rows in corpus.content for row in rows if isinstance(row, Pair)]
     assert kept == [pair for pair in dict.fromkeys(pairs) if pair.source and pair.target]
     assert drops.dropped["duplicate"] == len(pairs) - len(set(pairs))
@@ -70,10 +70,10 @@ def test_weights_come_after_deduplication() -> None:
     """In this order a weight repeats pairs; a mixture that is deduplicated reads every pair once."""
     corpora = [GroupedCorpus("a", ((Pair("a", "b"), Pair("a", "b")),)), GroupedCorpus("b", ((Pair("c", "d"),),))]
     weighted = Mixture(deduplicated(corpora), [1, 3])
-    assert len(list(clean_pairs(weighted, Limits(), Drops()))) == 1 + 3
+    assert len(list(clean_pairs(weighted, CleaningLimits(), Drops()))) == 1 + 3
     [flat] = deduplicated([Mixture(corpora, [1, 3])])
     drops = Drops()
-    assert list(clean_pairs(flat, Limits(), drops)) == [Pair("a", "b"), Pair("c", "d")]
+    assert list(clean_pairs(flat, CleaningLimits(), drops)) == [Pair("a", "b"), Pair("c", "d")]
     assert drops.places["duplicate"] == ["a, group 0, row 2", "b, group 0, row 1"]
 
 

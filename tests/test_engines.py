@@ -14,11 +14,11 @@ from conftest import Translator
 from transformers import GenerationConfig, MarianConfig, MarianMTModel
 
 from vaswani.commands import main
-from vaswani.data.blank import is_blank
-from vaswani.serving.engines import Engine, by_engine, engine_module
-from vaswani.serving.export import export
-from vaswani.serving.search import Beams, by_generate
-from vaswani.serving.translate import BLANK, batches, encode, translate, translate_batches
+from vaswani.data.blank_text import is_blank
+from vaswani.engines.engine import Engine, by_engine, engine_module
+from vaswani.engines.export import export
+from vaswani.translation.search import BeamSettings, by_generate
+from vaswani.translation.translate import BLANK, batches, encode, translate, translate_batches
 
 MULTI30K = Path(__file__).resolve().parents[2] / "shared" / "data" / "multi30k" / "test_2016_flickr.en.gz"
 END = 3
@@ -50,7 +50,7 @@ def run(*args: str | Path, given: str = "", code: int = 0) -> tuple[str, str]:
     return done.stdout.decode(), done.stderr.decode()
 
 
-def by(engine: Engine, tokenizer: Any, lines: list[str], beams: Beams, budget: int = 1024) -> list[str]:
+def by(engine: Engine, tokenizer: Any, lines: list[str], beams: BeamSettings, budget: int = 1024) -> list[str]:
     """Translate lines by an engine."""
     sources = encode(tokenizer, lines)
     cut = list(batches([len(source) for source in sources], budget))
@@ -74,7 +74,7 @@ def test_tokens_and_scores_are_those_of_generate(toy_translator: Translator, exp
         output = model.generate(
             **sources, num_beams=beams, length_penalty=0.6, return_dict_in_generate=True, output_scores=True
         )
-        found = exported.engine.search(tokenizer(lines[first : first + 60]).input_ids, Beams(beams, 0.6))
+        found = exported.engine.search(tokenizer(lines[first : first + 60]).input_ids, BeamSettings(beams, 0.6))
         for place, [best] in enumerate(found):
             is_same = best.symbols == ended(output.sequences[place, 1:].tolist())
             same += is_same
@@ -88,7 +88,7 @@ def test_real_text_comes_out_as_by_generate(toy_translator: Translator, exported
     if not MULTI30K.exists():
         pytest.skip("needs Multi30k as text files in ../shared/data/multi30k")
     lines = gzip.decompress(MULTI30K.read_bytes()).decode().splitlines()[:60]
-    tokenizer, beams = toy_translator.tokenizer, Beams(1)
+    tokenizer, beams = toy_translator.tokenizer, BeamSettings(1)
     sources = encode(tokenizer, lines)
     cut = list(batches([len(source) for source in sources], 2048))
     expected, found = (
@@ -126,7 +126,7 @@ def test_the_limit_that_a_model_is_saved_with_goes_along(
     engine, tokenizer = engine_module(exported.name).Engine(folder), toy_translator.tokenizer
     lines = ["Xylophone quartz jumps", "0 1 2 3 4 5 6 7", "???", "vow gym lynx hex"]
     sources = tokenizer(lines).input_ids
-    for beams in (Beams(1), Beams(4)):
+    for beams in (BeamSettings(1), BeamSettings(4)):
         found = [best.symbols for [best] in engine.search(sources, beams)]
         if most is not None:
             assert max(map(len, found)) == most
@@ -142,7 +142,7 @@ def test_the_ends_that_a_model_is_saved_with_go_along(
     toy_translator: Translator, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, tokenizer = toy_translator.model.generation_config, toy_translator.tokenizer
-    lines, beams = ["Xylophone quartz jumps", "0 1 2 3 4 5 6 7", "???", "vow gym lynx hex"], Beams(4)
+    lines, beams = ["Xylophone quartz jumps", "0 1 2 3 4 5 6 7", "???", "vow gym lynx hex"], BeamSettings(4)
     sources = tokenizer(lines).input_ids
     before = by_generate(toy_translator.model, tokenizer, beams)(sources)
     monkeypatch.setattr(settings, "eos_token_id", [3, tokenizer(before[0][0].text).input_ids[1]])
@@ -162,7 +162,7 @@ def test_what_an_engine_finds_in_8_bits_is_nearly_the_same(
     assert sizes[0] < sizes[1]
     small = engine_module(exported.name).Engine(tmp_path / "int8")
     sources = tokenizer(lines[:100]).input_ids
-    before, after = (engine.search(sources, Beams(4)) for engine in (exported.engine, small))
+    before, after = (engine.search(sources, BeamSettings(4)) for engine in (exported.engine, small))
     pairs = [(one[0], other[0]) for one, other in zip(before, after, strict=True) if one[0].symbols == other[0].symbols]
     assert len(pairs) >= 90
     # Without VNNI, sums of two products are kept in 16 bits, which are too few for some: 0.17 to 0.20 there.
@@ -180,10 +180,10 @@ def test_lines_come_back_in_their_order_whatever_they_hold(toy_translator: Trans
     expected = translate(model, tokenizer, lines)
     assert len(set(expected)) > 8
     for budget in (1024, 1):  # together, and each line alone
-        found = by(exported.engine, tokenizer, lines, Beams(), budget)
+        found = by(exported.engine, tokenizer, lines, BeamSettings(), budget)
         assert found[::2] == expected[::2]
         assert [text for line, text in zip(lines, found, strict=True) if is_blank(line)] == [""] * 4
-        assert found == by(exported.engine, tokenizer, lines[::-1], Beams(), budget)[::-1]
+        assert found == by(exported.engine, tokenizer, lines[::-1], BeamSettings(), budget)[::-1]
 
 
 # The commands
@@ -253,6 +253,6 @@ def test_an_engine_that_is_not_installed_is_named_with_its_extra(
     monkeypatch: pytest.MonkeyPatch, name: str, needs: str
 ) -> None:
     monkeypatch.setitem(sys.modules, needs, None)
-    monkeypatch.delitem(sys.modules, f"vaswani.serving.{name}", raising=False)
+    monkeypatch.delitem(sys.modules, f"vaswani.engines.{name}", raising=False)
     with pytest.raises(ValueError, match=rf"{needs} is not installed; pip install 'vaswani\[{name}\]'"):
         engine_module(name)

@@ -13,8 +13,8 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MarianConfig, Mar
 
 from vaswani.commands import main
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.serving.ensemble import by_ensemble, check_members
-from vaswani.serving.search import Beams, by_generate
+from vaswani.translation.ensemble import by_ensemble, check_members
+from vaswani.translation.search import BeamSettings, by_generate
 
 MakeModel = Callable[..., Any]
 
@@ -23,7 +23,7 @@ MakeModel = Callable[..., Any]
 def test_an_ensemble_of_a_model_with_itself_is_the_model(
     talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, seed: int
 ) -> None:
-    model, beams = talker(seed), Beams(4, 0.6, n_best=3)
+    model, beams = talker(seed), BeamSettings(4, 0.6, n_best=3)
     sources = toy_tokenizer(["the cat", "x", "what is this long line about then", "the dog sat by the door"]).input_ids
     alone = by_generate(model, toy_tokenizer, beams)(sources)
     together = by_ensemble([model] * 3, toy_tokenizer, beams)(sources)
@@ -43,7 +43,7 @@ def test_an_ensemble_equals_the_slow_search_over_the_mean_probability(
     members = [tiny_model(2 * seed, **shape), tiny_model(2 * seed + 1, decoder_layers=1, **shape)]
     for member in members:
         member.model.tokens.weight.data[END] *= 2.0
-    beams = Beams(draw.randint(2, 4), draw.choice([0.0, 0.6, 1.0]), n_best=2)
+    beams = BeamSettings(draw.randint(2, 4), draw.choice([0.0, 0.6, 1.0]), n_best=2)
     sources = [[draw.randrange(4, 9) for _ in range(draw.randint(1, 5))] + [END] for _ in range(5)]
     found = by_ensemble(members, toy_tokenizer, beams)(sources)
     for source, hypotheses in zip(sources, found, strict=True):
@@ -60,7 +60,7 @@ def test_an_ensemble_equals_the_slow_search_over_the_mean_probability(
 
 
 def test_the_ends_are_those_that_generate_would_take(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast) -> None:
-    model, beams = talker(1), Beams(4, 0.6, n_best=3)
+    model, beams = talker(1), BeamSettings(4, 0.6, n_best=3)
     sources = toy_tokenizer(["the cat", "what is this long line about then"]).input_ids
     before = by_generate(model, toy_tokenizer, beams)(sources)
     often = toy_tokenizer(before[0][0].text).input_ids[1]
@@ -75,7 +75,7 @@ def test_the_ends_are_those_that_generate_would_take(talker: MakeModel, toy_toke
 def test_no_translation_is_longer_than_the_members_are_saved_with(
     talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, saved: dict[str, int]
 ) -> None:
-    model, beams = talker(1), Beams(4, 0.6, n_best=3)
+    model, beams = talker(1), BeamSettings(4, 0.6, n_best=3)
     sources = toy_tokenizer(["the cat", "what is this long line about then"]).input_ids
     before = by_generate(model, toy_tokenizer, beams)(sources)
     model.generation_config.update(**saved)
@@ -91,10 +91,10 @@ def test_settings_that_an_ensemble_cannot_obey_are_refused(
     models = [talker(0), talker(1)]
     models[1].generation_config.suppress_tokens = [7]
     with pytest.raises(ValueError, match=r" sets suppress_tokens=\[7\] in generation_config.json, which only generate"):
-        by_ensemble(models, toy_tokenizer, Beams())
+        by_ensemble(models, toy_tokenizer, BeamSettings())
     models[1].generation_config.update(suppress_tokens=None, eos_token_id=[3, 7])
     with pytest.raises(ValueError, match=r" translates with Settings.*ends=\(3, 7\).* with .*ends=\(3,\).* alike"):
-        by_ensemble(models, toy_tokenizer, Beams())
+        by_ensemble(models, toy_tokenizer, BeamSettings())
 
 
 def test_members_with_other_symbols_are_refused(
@@ -148,4 +148,4 @@ def test_a_network_of_another_kind_is_refused_beside_others_and_taken_alone(
 
 def test_greedy_search_takes_one_model(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast) -> None:
     with pytest.raises(ValueError, match="give an ensemble 2 beams or more"):
-        by_ensemble([talker()] * 2, toy_tokenizer, Beams(1))
+        by_ensemble([talker()] * 2, toy_tokenizer, BeamSettings(1))

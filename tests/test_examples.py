@@ -20,16 +20,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.data import Corpus, Drops, Limits, Mixture, Pair, open_corpus
+from vaswani.data import CleaningLimits, Corpus, Drops, Mixture, Pair, open_corpus
 from vaswani.data.cleaning import REASONS, Dropped
 from vaswani.data.encoding import encode_rows
 from vaswani.data.json_places import read_document
 from vaswani.data.pairs import NoPair, read_rows
 from vaswani.experiment.arguments import Arguments, Recipe, parse
-from vaswani.experiment.examples import LONGEST, SHOWN, Example, Sample, on_one_line, read_examples, told_examples
-from vaswani.experiment.inspection import figures, inspect, told
+from vaswani.experiment.examples import LONGEST, SHOWN, Example, Sample, examples_as_text, on_one_line, read_examples
+from vaswani.experiment.inspection import figures, inspect, inspection_as_text
 
-LIMITS = Limits(max_tokens=100, drop_html=True, source_scripts="Latin", target_scripts="Latin", line_breaks="drop")
+LIMITS = CleaningLimits(
+    max_tokens=100, drop_html=True, source_scripts="Latin", target_scripts="Latin", line_breaks="drop"
+)
 FAULTS = {
     "empty": "",
     "HTML": "a <br> b",
@@ -41,7 +43,7 @@ FAULTS = {
 }
 """Targets, by the reason for which they are dropped."""
 BROKEN = ("undecodable", "malformed")
-KINDS = ("kept", *FAULTS, *BROKEN)
+KINDS = ("cached", *FAULTS, *BROKEN)
 
 
 def source_of(n: int) -> str:
@@ -57,7 +59,7 @@ def target_of(kind: str) -> str:
 
 def text_files(folder: Path, kinds: list[str], packing: str = "") -> list[str]:
     """Line n of one file beside line n of the other: no row can have a line break, nor be malformed."""
-    kinds = ["kept" if kind in ("line break", "malformed") else kind for kind in kinds]
+    kinds = ["cached" if kind in ("line break", "malformed") else kind for kind in kinds]
     sides = [
         b"".join(source_of(n).encode() + b"\r\n" for n in range(len(kinds))),
         b"".join((b"\xff" if kind == "undecodable" else target_of(kind).encode()) + b"\n" for kind in kinds),
@@ -72,7 +74,7 @@ def packed_text_files(folder: Path, kinds: list[str]) -> list[str]:
 
 
 def tsv(folder: Path, kinds: list[str]) -> list[str]:
-    kinds = ["kept" if kind == "line break" else kind for kind in kinds]
+    kinds = ["cached" if kind == "line break" else kind for kind in kinds]
     ends = {"undecodable": b"\xff", "malformed": b"a\tb\tc"}
     rows = [f"{source_of(n)}\t".encode() + ends.get(kind, target_of(kind).encode()) for n, kind in enumerate(kinds)]
     (folder / "train.tsv").write_bytes(b"\xef\xbb\xbf" + b"\n".join([b"en\tde", *rows]) + b"\n")
@@ -135,14 +137,14 @@ def json_under_a_key(folder: Path, kinds: list[str]) -> list[str]:
 
 
 def parquet(folder: Path, kinds: list[str]) -> list[str]:
-    kinds = ["kept" if kind == "malformed" else kind for kind in kinds]
+    kinds = ["cached" if kind == "malformed" else kind for kind in kinds]
     pq.write_table(table_of(kinds), folder / "train.parquet", row_group_size=700)
     return kinds
 
 
 def arrow(folder: Path, kinds: list[str]) -> list[str]:
     """What `datasets` streams, a thousand rows at a time."""
-    kinds = ["kept" if kind in BROKEN else kind for kind in kinds]
+    kinds = ["cached" if kind in BROKEN else kind for kind in kinds]
     table = table_of(kinds)
     with pa.OSFile(str(folder / "train.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
         stream.write_table(table, max_chunksize=300)
@@ -194,7 +196,7 @@ def test_what_is_dropped_is_named_by_its_line(
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        kinds = form(folder, ["kept"] * (before + 1) + kinds)
+        kinds = form(folder, ["cached"] * (before + 1) + kinds)
         corpus = opened(folder, **FORMS[form])
         found: list[tuple[str, str]] = []
         for group in range(corpus.groups):
@@ -206,7 +208,7 @@ def test_what_is_dropped_is_named_by_its_line(
                 row = rows[position]
                 found.append((reason, row.where if isinstance(row, NoPair) else rows.where(position)))
                 assert row[1].startswith(rows.where(position)) or isinstance(row, Pair) or reason == "undecodable"
-        expected = [(n, kind) for n, kind in enumerate(kinds) if kind != "kept"]
+        expected = [(n, kind) for n, kind in enumerate(kinds) if kind != "cached"]
         assert [reason for reason, _ in found] == [kind for _, kind in expected]
         for (n, _), (_, where) in zip(expected, found, strict=True):
             assert source_of(n) in stands_at(folder, where)
@@ -238,7 +240,7 @@ def test_the_same_rows_are_drawn_in_whatever_order_they_are_counted(
         sample = Sample(corpus)
         for each in groups:
             sample.note([each])
-        drawn.append(read_examples(sample, toy_tokenizer, Limits(drop_html=True)))
+        drawn.append(read_examples(sample, toy_tokenizer, CleaningLimits(drop_html=True)))
         draw.shuffle(groups)
     assert drawn[0] == drawn[1]
     for reason in texts:
@@ -338,7 +340,7 @@ def test_what_is_shown_has_the_width_of_the_screen_and_whole_places(monkeypatch:
     found = {"HTML": [Example(where, ("<br> " * 50, "x\n"))]}
     for width in (50, 90):
         monkeypatch.setenv("COLUMNS", str(width))
-        *head, text, other = told_examples(found, drops)
+        *head, text, other = examples_as_text(found, drops)
         assert head == [
             "Some of what was dropped, drawn from all that was looked at:",
             "  HTML, 1 of 1,234:",
@@ -346,7 +348,7 @@ def test_what_is_shown_has_the_width_of_the_screen_and_whole_places(monkeypatch:
         ]
         assert (text.startswith("      <br> "), len(text) <= width, len(text) > width - 6) == (True, True, True)
         assert other == "      x\\n"
-    assert told_examples({}, Drops()) == []
+    assert examples_as_text({}, Drops()) == []
 
 
 # a look
@@ -408,7 +410,7 @@ def test_a_look_shows_pairs_of_every_reason_and_from_packed_text_the_same(tmp_pa
         1_110: ("length ratio", "x", "y " * 9),
         1_111: ("test text", "A  WORD 7", "etwas"),
     }
-    text = told(seen, figures(seen, arguments), arguments)
+    text = inspection_as_text(seen, figures(seen, arguments), arguments)
     assert f"  control characters, 1 of 1:\n    {file}, line 1103\n      a\\x00b\n      c\n" in text
     assert f"  undecodable, 1 of 1:\n    {file}, line 1105, byte 1\n      \\xff\\tx\n" in text
     again = inspect(arguments)  # now from what is packed

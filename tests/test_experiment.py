@@ -21,12 +21,12 @@ from toy_language import sentence
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, pipeline
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
-from vaswani.data.patience import Patience, patiently
+from vaswani.data.retrying import RetryPolicy, with_retries
 from vaswani.experiment import parse
-from vaswani.experiment.errors import told_plainly
+from vaswani.experiment.error_messages import exit_on_bad_input
 from vaswani.experiment.run import new_model
 from vaswani.publishing import model_card
-from vaswani.serving.translate import translate
+from vaswani.translation.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = {
@@ -160,8 +160,8 @@ def test_lines_that_cannot_be_scored_are_told_and_counted(text: Path, tmp_path: 
     assert "test_toy.nds: 3 pairs kept, 1 dropped:\n  1 empty (" in done.stdout
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["scored_pairs"] == {
-        "validation": {"kept": 4, "dropped": {}, "blank_references": 0},
-        "test": {"kept": 3, "dropped": {"empty": 1}, "blank_references": 0},
+        "validation": {"cached": 4, "dropped": {}, "blank_references": 0},
+        "test": {"cached": 3, "dropped": {"empty": 1}, "blank_references": 0},
     }
     assert len((tmp_path / "run" / "test.translations.txt").read_text(encoding="utf-8").splitlines()) == 3
     said = "1 of 4 pairs are not scored (1 empty); figures of the whole set do not compare with these"
@@ -381,8 +381,8 @@ def test_a_source_that_is_lost_while_opening_is_told_plainly(capsys: pytest.Capt
     def unreachable() -> None:
         raise ConnectionResetError("reset by peer")
 
-    with pytest.raises(SystemExit) as ended, told_plainly():
-        patiently(unreachable, "owner/name", Patience(seconds=0))
+    with pytest.raises(SystemExit) as ended, exit_on_bad_input():
+        with_retries(unreachable, "owner/name", RetryPolicy(seconds=0))
     assert ended.value.code == 2
     assert "error: owner/name did not come within 0 s (ConnectionResetError: reset by peer)" in capsys.readouterr().err
 
@@ -394,7 +394,7 @@ def test_a_disk_that_cannot_be_written_is_told_plainly(tmp_path: Path, capsys: p
     if mounted.returncode:
         pytest.skip("needs the right to mount a disk")
     try:
-        with pytest.raises(SystemExit) as ended, told_plainly():
+        with pytest.raises(SystemExit) as ended, exit_on_bad_input():
             (tmp_path / "cache").mkdir()
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)

@@ -22,13 +22,14 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.modeling.modeling_vaswani import scaled_dot_product_attention
-from vaswani.training import VaswaniTrainingArguments, fused_loss, has_bf16
-from vaswani.training.attention import fastest_attention
-from vaswani.training.bfloat16 import compute_in_bfloat16
-from vaswani.training.dropout import drop_by_bits
-from vaswani.training.endings import StartupError
-from vaswani.training.fused_loss import smoothed_cross_entropy, train_without_logits
-from vaswani.training.memory import KERNELS, keep_freed_memory
+from vaswani.training import VaswaniTrainingArguments, has_bf16
+from vaswani.training.exceptions import StartupError
+from vaswani.training.speed import fused_loss
+from vaswani.training.speed.bfloat16 import compute_in_bfloat16
+from vaswani.training.speed.dropout import drop_by_bits
+from vaswani.training.speed.fastest_attention import fastest_attention
+from vaswani.training.speed.fused_loss import fuse_loss, smoothed_cross_entropy
+from vaswani.training.speed.process_memory import KERNELS, reuse_freed_memory
 
 
 def by_torch(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float) -> Tensor:
@@ -98,7 +99,7 @@ def test_a_model_without_logits_learns_the_same(tokens: Tensor | None) -> None:
     model = network(0.0).train()
     sample = batch(model) | ({} if tokens is None else {"num_items_in_batch": tokens})
     expected, right = gradients(model, **sample)
-    train_without_logits(model)
+    fuse_loss(model)
     assert model(**sample).logits is None
     loss, found = gradients(model, **sample)
     torch.testing.assert_close(loss, expected)
@@ -109,7 +110,7 @@ def test_evaluation_and_generation_are_those_of_the_plain_model() -> None:
     model = network(0.0).eval()
     sample = batch(model)
     expected, translation = model(**sample), model.generate(sample["input_ids"])
-    train_without_logits(model)
+    fuse_loss(model)
     compute_in_bfloat16(model)
     found = model(**sample)
     assert torch.equal(found.logits, expected.logits)
@@ -123,7 +124,7 @@ def test_bfloat16_throughout_learns_the_same_but_for_rounding(checkpointing: boo
     model.set_attn_implementation("eager")
     sample = batch(model)
     expected, right = gradients(model, **sample)
-    train_without_logits(model)
+    fuse_loss(model)
     compute_in_bfloat16(model)
     if checkpointing:
         model.gradient_checkpointing_enable()
@@ -217,7 +218,7 @@ def test_freed_memory_is_used_again_rather_than_asked_for_anew() -> None:
     """Each page that the system has to give is a fault; 2^24 floats are 16,384 of 4 KB."""
     script = (
         "import resource, torch\n"
-        "from vaswani.training.memory import KERNELS, keep_freed_memory\n"
+        "from vaswani.training.speed.process_memory import KERNELS, keep_freed_memory\n"
         "def faults():\n"
         "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "    for _ in range(8): torch.ones(2**24)\n"
@@ -244,8 +245,8 @@ def test_batches_of_many_shapes_leave_few_kernels_behind(tmp_path: Path) -> None
     script = (
         "import sys, torch\n"
         "from pathlib import Path\n"
-        "from vaswani.commands.models import load_model\n"
-        "from vaswani.training.memory import keep_few_kernels\n"
+        "from vaswani.translation.models import load_model\n"
+        "from vaswani.training.speed.process_memory import keep_few_kernels\n"
         "if sys.argv[1] == 'few': keep_few_kernels()\n"
         "load_model(Path(sys.argv[2]), torch.device('cpu'), 'bfloat16' if sys.argv[1] == 'of a model' else 'float32')\n"
         "torch.set_num_threads(1)\n"
@@ -267,7 +268,7 @@ def test_batches_of_many_shapes_leave_few_kernels_behind(tmp_path: Path) -> None
 
 @pytest.mark.skipif(torch.accelerator.is_available() or not has_bf16(), reason="decided by processors that have bf16")
 def test_attention_in_16_bits_is_written_out_since_that_is_faster() -> None:
-    """Ten times was measured at this length; the day torch's is faster, training/attention.py has to change."""
+    """Ten times was measured at this length; if torch's becomes faster, training/speed/fastest_attention.py must change."""
     function = ALL_ATTENTION_FUNCTIONS.get_interface("sdpa", scaled_dot_product_attention)
     query, key, value = (torch.randn(64, 8, 16, 64, dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
     module: Any = SimpleNamespace(training=True, is_causal=False, num_key_value_groups=1)
@@ -292,7 +293,7 @@ def ratio(plain: Callable[[], Any], fast: Callable[[], Any]) -> float:
         run()
         return time.process_time() - started
 
-    keep_freed_memory()
+    reuse_freed_memory()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -23,12 +23,12 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
 from vaswani.commands.plot import names_apart
-from vaswani.data.corpora import Pair, open_corpus
 from vaswani.data.file_names import all_printable, check_name, printable
+from vaswani.data.open_corpus import Pair, open_corpus
 from vaswani.experiment.run_folder import write_json
 from vaswani.publishing import model_card
 from vaswani.publishing.records import read_json
-from vaswani.serving.loading import load_tokenizer, load_whole
+from vaswani.translation.loading import load_tokenizer, load_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 BAD = os.fsdecode(b"caf\xe9")

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vaswani.experiment.plan import dimensions_of
 from vaswani.experiment.table3 import ROWS, Row, fields_of
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.training.flops import BACKWARD, forward, parameters
+from vaswani.training.estimates.flops import BACKWARD, forward, parameters
 
 V = 37_000  # section 5.1
 BATCH = (800, 31, 32)  # about 25,000 tokens a side, and sides that differ

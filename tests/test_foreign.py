@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from vaswani.commands import main
-from vaswani.serving.export import export
+from vaswani.engines.export import export
 
 SETTINGS = """dec-depth: 6
 dim-emb: 512

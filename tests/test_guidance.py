@@ -25,9 +25,9 @@ from vaswani.experiment.settings import (
     TASKS,
     Proposal,
     as_measured,
-    nicely,
     place,
     propose,
+    round_readably,
     schedule,
     steps_of,
 )
@@ -162,7 +162,7 @@ def test_where_nothing_was_measured_that_is_said() -> None:
 
 
 def test_numbers_that_are_easy_to_read() -> None:
-    numbers = [nicely(number) for number in (0, 1, 3.2, 11, 233, 498, 4_990, 95_000)]
+    numbers = [round_readably(number) for number in (0, 1, 3.2, 11, 233, 498, 4_990, 95_000)]
     assert numbers == [2, 2, 4, 10, 240, 500, 5_000, 100_000]
 
 

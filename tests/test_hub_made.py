@@ -12,8 +12,8 @@ from loopback_registry import faults_of_card
 from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast
 
 from vaswani.commands import main
-from vaswani.publishing import card_of_made, checksums, contents, languages_of, read_made
-from vaswani.training.checkpoints import seal
+from vaswani.publishing import checksums, derived_model_card, files_to_push, languages_of, read_derived_model
+from vaswani.training.checkpointing.checkpoints import seal
 
 MakeModel = Callable[..., Any]
 SCORE = 77.77
@@ -70,9 +70,11 @@ def runs(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path_fac
 
 def card_of(folder: Path) -> ModelCard:
     """Return the card that a push of a folder would write, which the Hub takes."""
-    made = read_made(folder)
+    made = read_derived_model(folder)
     assert made is not None
-    text = card_of_made("ann/mean", made, checksums(contents(folder)), "cc-by-4.0", None, languages_of(folder))
+    text = derived_model_card(
+        "ann/mean", made, checksums(files_to_push(folder)), "cc-by-4.0", None, languages_of(folder)
+    )
     assert faults_of_card(text) == []
     card = ModelCard(text)
     assert "eval_results" not in card.data.to_dict()
@@ -141,7 +143,7 @@ def test_a_checkpoint_tells_its_run_and_step(runs: Path) -> None:
 
 
 def test_a_run_is_told_by_its_own_records(runs: Path) -> None:
-    assert read_made(runs / "one") is None
+    assert read_derived_model(runs / "one") is None
 
 
 def test_an_import_tells_what_it_was_made_of(

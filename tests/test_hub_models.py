@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from vaswani.commands import main
-from vaswani.serving.repository import Repository, named
+from vaswani.translation.repository import Repository, named
 
 pytestmark = pytest.mark.slow  # each starts processes that import all
 

@@ -13,14 +13,14 @@ from accelerate import Accelerator
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from accelerate.utils.launch import prepare_simple_launcher_cmd_env
 from corpus_of_numbers import number_tokenizer
-from test_guards import TOGETHER, Together
+from test_nonfinite import TOGETHER, Together
 from test_training import network, train
 from transformers import TrainingArguments
 
 from vaswani.training import VaswaniTrainingArguments
-from vaswani.training.endings import StartupError
-from vaswani.training.launch import fault_of_device, fault_of_processes
-from vaswani.training.startup import what_runs
+from vaswani.training.distribution.launcher_checks import device_fault, process_fault
+from vaswani.training.distribution.startup_checks import describe_run
+from vaswani.training.exceptions import StartupError
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "accelerate_configs"
@@ -76,8 +76,8 @@ def test_two_processes_of_which_accelerate_starts_one_are_known_by_what_it_leave
     ):
         left = left_by_launcher(*flags)
         assert "WORLD_SIZE" not in left
-        assert "a single one was started" in str(fault_of_processes(1, left)), flags
-    assert fault_of_processes(1, left_by_launcher("--cpu", "--num_processes", "1")) is None
+        assert "a single one was started" in str(process_fault(1, left)), flags
+    assert process_fault(1, left_by_launcher("--cpu", "--num_processes", "1")) is None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_two_processes_of_which_accelerate_starts_one_are_known_by_what_it_leave
 def test_processes_that_would_train_alone_are_told_how_to_meet(
     left: dict[str, str], together: int, words: str | None
 ) -> None:
-    fault = fault_of_processes(together, left)
+    fault = process_fault(together, left)
     assert (fault is None) if words is None else (words in str(fault))
 
 
@@ -128,16 +128,16 @@ def test_processes_that_deepspeed_has_joined_and_accelerate_does_not_count_end(t
 
 
 def test_a_gpu_that_is_named_and_missing_is_no_reason_to_train_on_the_processor() -> None:
-    assert "GPU 0,1 is named" in str(fault_of_device("cpu", {"CUDA_VISIBLE_DEVICES": "0,1"}))
-    assert "launch with --cpu" in str(fault_of_device("cpu", {"CUDA_VISIBLE_DEVICES": "0"}))
-    assert fault_of_device("cuda", {"CUDA_VISIBLE_DEVICES": "0"}) is None
+    assert "GPU 0,1 is named" in str(device_fault("cpu", {"CUDA_VISIBLE_DEVICES": "0,1"}))
+    assert "launch with --cpu" in str(device_fault("cpu", {"CUDA_VISIBLE_DEVICES": "0"}))
+    assert device_fault("cuda", {"CUDA_VISIBLE_DEVICES": "0"}) is None
     harmless: list[dict[str, str]] = [
         {},
         {"CUDA_VISIBLE_DEVICES": ""},
         {"CUDA_VISIBLE_DEVICES": "-1"},
         {"CUDA_VISIBLE_DEVICES": "0", "ACCELERATE_USE_CPU": "True"},
     ]
-    assert [fault_of_device("cpu", each) for each in harmless] == [None] * 4
+    assert [device_fault("cpu", each) for each in harmless] == [None] * 4
 
 
 @WITHOUT_GPU
@@ -231,12 +231,12 @@ def test_what_runs_is_told_in_a_line(tmp_path: Path) -> None:
     model = network(0.0)
     arguments = VaswaniTrainingArguments(output_dir=str(tmp_path), batches_per_step=3, max_steps=20, bf16=True)
     os.environ |= {"ACCELERATE_DYNAMO_BACKEND": "INDUCTOR", "ACCELERATE_DYNAMO_USE_DYNAMIC": "True"}
-    line = what_runs(model, arguments, Accelerator(mixed_precision="bf16"), 2048)
+    line = describe_run(model, arguments, Accelerator(mixed_precision="bf16"), 2048)
     assert line.startswith(
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters; 20 steps of 6,144 tokens"
     )
     assert (
         "1 process(es) on cpu, each accumulates 3; bf16 beside float32 weights, compiled by inductor; 0.00 GB" in line
     )
-    told = what_runs(model, arguments, Accelerator(mixed_precision="bf16"), 2048, (16, 100))
+    told = describe_run(model, arguments, Accelerator(mixed_precision="bf16"), 2048, (16, 100))
     assert "3 micro-batches of 2,048, each of 128 x 16, 20 x 100; 1 process(es)" in told

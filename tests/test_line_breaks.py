@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.data import Order, TrainingStream, fingerprint
-from vaswani.data.cleaning import Drops, Limits, clean_pairs
-from vaswani.data.corpora import Corpus, Pair, PairsCorpus, open_corpus
+from vaswani.data.cleaning import CleaningLimits, Drops, clean_pairs
 from vaswani.data.encoding import encode_group
 from vaswani.data.line_breaks import has_line_break, in_one_line
-from vaswani.data.packed import GroupReader, PackedCache
+from vaswani.data.open_corpus import Corpus, Pair, PairsCorpus, open_corpus
+from vaswani.data.token_cache import GroupReader, TokenCache
 from vaswani.experiment.arguments import DataArguments
-from vaswani.experiment.texts import limits, read_pairs, training_limits
+from vaswani.experiment.corpora import cleaning_limits, read_pairs, training_cleaning_limits
 from vaswani.publishing.records import not_scored
 
 BREAKS = "\n\r\v\f\x85\u2028\u2029"
 KINDS = [*BREAKS, "\r\n", "\n\n", " \n\t"]
-DROP = Limits(line_breaks="drop")
+DROP = CleaningLimits(line_breaks="drop")
 
 
 @given(st.text(st.sampled_from(BREAKS + "ab \t\u3000\x1c.")) | st.text())
@@ -71,7 +71,7 @@ def test_pairs_with_line_breaks_are_kept_or_dropped_by_choice(tmp_path: Path, do
     where: dict[str, Any] = {door: str(tmp_path)}
     corpus = open_corpus(**where, split="train", source="en", target="de")
     drops = Drops()
-    kept = list(clean_pairs(corpus, Limits(), drops))
+    kept = list(clean_pairs(corpus, CleaningLimits(), drops))
     assert kept == [PAIRS[0], *[Pair("one two", "eins zwei")] * 2 * len(KINDS), Pair("end", "Ende")]
     assert (drops.joined, drops.dropped) == (2 * len(KINDS) + 1, {"empty": 1, "control characters": 1})
     assert f"  {drops.joined} had line breaks inside, read as spaces; to leave" in drops.report()
@@ -86,11 +86,11 @@ def test_what_is_encoded_and_kept_on_disk_is_in_one_line_and_counted(
     tmp_path: Path, toy_tokenizer: PreTrainedTokenizerFast
 ) -> None:
     corpus: Corpus = PairsCorpus("pairs", PAIRS)
-    encoded = encode_group(corpus, 0, toy_tokenizer, Limits())
+    encoded = encode_group(corpus, 0, toy_tokenizer, CleaningLimits())
     texts = [toy_tokenizer.decode(encoded.sources.row(n), skip_special_tokens=True) for n in range(len(encoded.rows))]
     assert texts == ["plain", *["one two"] * 2 * len(KINDS), "end"]
-    cache = PackedCache(tmp_path / "cache")
-    reader = GroupReader(corpus, toy_tokenizer, Limits(), cache)
+    cache = TokenCache(tmp_path / "cache")
+    reader = GroupReader(corpus, toy_tokenizer, CleaningLimits(), cache)
     assert reader(0).drops == reader(0).drops == encoded.drops
     assert cache.filled() == 1
 
@@ -99,7 +99,9 @@ def test_a_saved_position_keeps_the_count(toy_tokenizer: PreTrainedTokenizerFast
     def stream() -> TrainingStream:
         order = Order(seed=0, tokens_per_batch=256, streams=1, window_groups=1)
         corpus = PairsCorpus("pairs", PAIRS)
-        return TrainingStream(corpus, toy_tokenizer, fingerprint(toy_tokenizer), Limits(), order, max_unreadable=1)
+        return TrainingStream(
+            corpus, toy_tokenizer, fingerprint(toy_tokenizer), CleaningLimits(), order, max_unreadable=1
+        )
 
     first, second = stream(), stream()
     first.note(first.micro_batch(0)["place"])
@@ -120,7 +122,7 @@ def test_sets_that_are_scored_and_training_text_are_read_alike(
     write(tmp_path, "jsonl", PAIRS[:9])
     for choice, kept in (("space", 9), ("drop", 1)):
         data = DataArguments(data_dir=str(tmp_path), line_breaks=choice)
-        assert limits(data) == training_limits(data) == Limits(line_breaks=choice)
+        assert cleaning_limits(data) == training_cleaning_limits(data) == CleaningLimits(line_breaks=choice)
         pairs, drops = read_pairs(data, "train")
         assert (len(pairs), drops.kept) == (kept, kept)
         said = capsys.readouterr().out
@@ -128,8 +130,8 @@ def test_sets_that_are_scored_and_training_text_are_read_alike(
 
 
 def test_what_is_not_scored_is_said_with_its_reasons() -> None:
-    assert not_scored({"kept": 9, "dropped": {}}) is None
-    said = not_scored({"kept": 1_153, "dropped": {"line break": 100, "empty": 17}})
+    assert not_scored({"cached": 9, "dropped": {}}) is None
+    said = not_scored({"cached": 1_153, "dropped": {"line break": 100, "empty": 17}})
     assert said is not None
     assert said.startswith("117 of 1,270 pairs are not scored (100 line break, 17 empty)")
 
@@ -138,4 +140,4 @@ def test_another_choice_is_refused() -> None:
     with pytest.raises(ValueError, match=r"--line_breaks is 'keep'\. Give one of: space, drop"):
         DataArguments(line_breaks="keep")
     with pytest.raises(ValueError, match="line_breaks is 'keep'"):
-        Limits(line_breaks="keep")
+        CleaningLimits(line_breaks="keep")

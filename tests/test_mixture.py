@@ -11,7 +11,7 @@ from corpus_of_numbers import NumberedCorpus, number_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaswani.data import Corpus, Drops, Limits, Mixture, Order, Pair, TrainingStream, clean_pairs, open_corpus
+from vaswani.data import CleaningLimits, Corpus, Drops, Mixture, Order, Pair, TrainingStream, clean_pairs, open_corpus
 from vaswani.data.stream import MicroBatches
 
 WEIGHTED = st.lists(st.tuples(grouped_corpora, st.integers(1, 4)), min_size=1, max_size=4)
@@ -62,7 +62,7 @@ NUMBERED = st.builds(
 def test_an_epoch_of_training_sees_each_row_as_often_as_its_weight(weighted: list[tuple[NumberedCorpus, int]]) -> None:
     mixture = Mixture([corpus for corpus, _ in weighted], [weight for _, weight in weighted])
     tokenizer = number_tokenizer()
-    limits, order = Limits(max_tokens=40, max_ratio=20), Order(seed=1, tokens_per_batch=64, window_groups=2)
+    limits, order = CleaningLimits(max_tokens=40, max_ratio=20), Order(seed=1, tokens_per_batch=64, window_groups=2)
     stream = TrainingStream(mixture, tokenizer, "numbers", limits, order)
     seen: Counter[tuple[Corpus, int, int]] = Counter()  # of equal corpora the rows are counted together
     for batch in MicroBatches(stream, 0, 1):
@@ -83,7 +83,7 @@ def test_an_epoch_of_training_sees_each_row_as_often_as_its_weight(weighted: lis
 def test_a_position_in_a_mixture_is_of_that_mixture_alone() -> None:
     tokenizer, order = number_tokenizer(), Order(seed=1, tokens_per_batch=64)
     corpora = [NumberedCorpus((3, 4)), NumberedCorpus((5,))]
-    limits = Limits(max_tokens=40, drop_html=True, source_scripts="Latin", target_scripts="Hangul Han")
+    limits = CleaningLimits(max_tokens=40, drop_html=True, source_scripts="Latin", target_scripts="Hangul Han")
     saved = TrainingStream(Mixture(corpora, [1, 2]), tokenizer, "t", limits, order)
     state = json.loads(json.dumps(saved.state(0, [saved.notes()])))
     TrainingStream(Mixture(corpora, [1, 2]), tokenizer, "t", limits, order).restore(state)
@@ -98,7 +98,7 @@ def test_a_dropped_row_is_named_as_its_own_corpus_has_it(tmp_path: Path) -> None
     memory = GroupedCorpus("memory", ((Pair("a", "b"),), (Pair("a", "b"), Pair("", "b"))))
     mixture: Corpus = Mixture([memory, Mixture([memory, file], [2, 1])], [1, 3])
     drops = Drops()
-    assert len(list(clean_pairs(mixture, Limits(), drops))) == 2 + 3 * (2 * 2 + 1)
+    assert len(list(clean_pairs(mixture, CleaningLimits(), drops))) == 2 + 3 * (2 * 2 + 1)
     assert drops.places["empty"] == ["memory, group 1, row 2", f"{tmp_path / 'train.tsv'}, line 4"]
     assert drops.places["undecodable"] == [f"{tmp_path / 'train.tsv'}, line 3, byte 5"]
 

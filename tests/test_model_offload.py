@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.training.fused_loss import train_without_logits
+from vaswani.training.speed.fused_loss import fuse_loss
 
 MakeModel = Callable[..., Any]
 MakeBatch = Callable[..., dict[str, Tensor]]
@@ -76,7 +76,7 @@ def test_the_loss_without_logits_is_that_of_weights_kept_elsewhere(
     model: Any, padded_batch: MakeBatch, offload: Callable[..., Any]
 ) -> None:
     batch = padded_batch()
-    train_without_logits(model)
+    fuse_loss(model)
     model.config.dropout = 0.0
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):

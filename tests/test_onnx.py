@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.modeling.search_vaswani import Search, beam_search, start
-from vaswani.serving.onnx import Decoder, Engine, export, write
-from vaswani.serving.search import Beams, padded
+from vaswani.engines.onnx import Decoder, Engine, export, write
+from vaswani.modeling.search_vaswani import SearchState, beam_search, start
+from vaswani.translation.search import BeamSettings, padded
 
 MakeModel = Callable[..., Any]
 END = 3
@@ -21,11 +21,11 @@ def random_rows(seed: int, lengths: list[int], symbols: int) -> list[list[int]]:
     return [[*torch.randint(4, symbols, (length,), generator=generator).tolist(), END] for length in lengths]
 
 
-def begun(sentences: int, beams: int = 1) -> Search:
+def begun(sentences: int, beams: int = 1) -> SearchState:
     return start(torch.full((sentences, 1, 1), 2), torch.full((sentences,), 9), beams, 1, torch.float32)
 
 
-def written(search: Search, symbols: torch.Tensor, rows: torch.Tensor) -> Search:
+def written(search: SearchState, symbols: torch.Tensor, rows: torch.Tensor) -> SearchState:
     """The search after `[B, n]` symbols were written, by hypotheses that go on from `rows`."""
     length = search.length + 1
     running = search.running._replace(
@@ -80,9 +80,9 @@ def test_every_network_gives_the_probabilities_of_torch(
                 search, sentences = search.of(staying), 3
                 prefixes, input_ids, mask = prefixes[staying], input_ids[staying], mask[staying]
     if engine.max_positions == 12:
-        engine.search(random_rows(1, [11], 290), Beams(2))
+        engine.search(random_rows(1, [11], 290), BeamSettings(2))
         with pytest.raises(ValueError, match="13 symbols, and the exported model knows 12 positions"):
-            engine.search(random_rows(1, [12], 290), Beams(2))
+            engine.search(random_rows(1, [12], 290), BeamSettings(2))
 
 
 def test_a_dimension_that_the_code_fixes_is_not_fixed_in_the_file(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_one_beam_never_takes_the_second_best_symbol() -> None:
         def __init__(self) -> None:
             pass
 
-        def log_p(self, search: Search) -> torch.Tensor:  # noqa: ARG002 - the same at each step
+        def log_p(self, search: SearchState) -> torch.Tensor:  # noqa: ARG002 - the same at each step
             return torch.tensor([0.0, 0.0, 0.0, 0.4, 0.6]).log()[None, None]
 
     ends = torch.tensor([END])

@@ -20,10 +20,10 @@ from vaswani.data.trees.builtin import BuiltinTreebank, words_of
 from vaswani.data.trees.tree import Close, Open, walk
 from vaswani.evaluation.metrics.evalb.evalb import evalb
 from vaswani.experiment import parse
-from vaswani.experiment.texts import open_training_corpus
+from vaswani.experiment.corpora import open_training_corpus
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.publishing import model_card, read_records
-from vaswani.serving.translate import translate
+from vaswani.translation.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {

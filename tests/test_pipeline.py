@@ -13,10 +13,10 @@ import torch
 from torch import nn
 from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast, pipeline
 
-from vaswani.data.blank import is_blank
+from vaswani.data.blank_text import is_blank
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.serving.translate import translate
+from vaswani.translation.translate import translate
 
 LINES = [
     "the cat sat on the mat",

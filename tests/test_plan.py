@@ -70,7 +70,7 @@ def test_as_many_gpus_are_planned_as_share_a_step(batches: int, gpus: int, capsy
 
 
 def test_the_table_of_memory_is_that_of_the_guide(capsys: pytest.CaptureFixture[str]) -> None:
-    """docs/distributed.md has it for eight processes; tests/test_costs.py holds it against real processes."""
+    """docs/distributed.md has it for eight processes; tests/test_memory_and_traffic.py compares it with real ones."""
     assert main(["plan", str(RECIPES / "wmt14_base.py"), "--bf16"]) == 0
     said = [re.sub(r"^ +|(?<=\S) +", " ", line).split() for line in capsys.readouterr().out.splitlines()]
     page = (ROOT / "docs/distributed.md").read_text(encoding="utf-8").split("\n### Base\n")[1].split("\n#")[0]

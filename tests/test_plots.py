@@ -38,9 +38,9 @@ from vaswani.plots import (
 )
 from vaswani.plots.attention_lines import FAINTEST
 from vaswani.plots.style import COLOURS
-from vaswani.serving.attention import attentions
-from vaswani.serving.symbols import symbols_as_words
-from vaswani.training.checkpoints import MANIFEST
+from vaswani.training.checkpointing.checkpoints import MANIFEST
+from vaswani.translation.attention import attentions
+from vaswani.translation.token_text import tokens_as_words
 
 HISTORY: list[dict[str, Any]] = [
     {"step": 10, "loss": 5.0},
@@ -256,13 +256,13 @@ def test_maps_show_each_head_and_take_any_text(heads: int, tmp_path: Path) -> No
 
 
 def test_symbols_read_as_words(tokenizer: PreTrainedTokenizerFast) -> None:
-    words = symbols_as_words(tokenizer, tokenizer("the dogs, ok").input_ids)
+    words = tokens_as_words(tokenizer, tokenizer("the dogs, ok").input_ids)
     assert words[0] == "the"
     assert words[-1] == "</s>"
     assert "".join(words[:-1]).replace("·", "").replace("▁", "") == "thedogs,ok"
     assert "," in words
     assert any(each.startswith("·") for each in words)
-    assert symbols_as_words(tokenizer, tokenizer("狗").input_ids) == ["▁", "\\xe7", "\\x8b", "\\x97", "</s>"]
+    assert tokens_as_words(tokenizer, tokenizer("狗").input_ids) == ["▁", "\\xe7", "\\x8b", "\\x97", "</s>"]
 
 
 def test_attention_of_a_saved_model_is_drawn(

@@ -21,8 +21,7 @@ from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 
 HOUSE = Path(__file__).parents[1]
-PRODUCT = ("commands", "conversion", "data", "evaluation", "experiment", "modeling", "plots", "publishing", "serving",
-           "training")  # fmt: skip
+PRODUCT = sorted(path.name for path in (HOUSE / "src/vaswani").iterdir() if path.is_dir())
 
 
 class Use(NamedTuple):
@@ -46,11 +45,11 @@ USES = (
         "no public place between the gradients and the optimizer knows their norm"),
     Use("training/trainer.py", "_determine_best_metric", Trainer, "self metrics trial",
         "no public place decides which validation is the best"),
-    Use("training/compilation.py", "_dynamo", torch, None,
+    Use("training/speed/compilation.py", "_dynamo", torch, None,
         "torch.compiler has no way to allow more compilations of a function"),
     Use("modeling/modeling_vaswani.py", "_attn_implementation", PreTrainedConfig, None,
         "how each model of transformers reads which attention was chosen"),
-    Use("serving/attention.py", "_attn_implementation", PreTrainedConfig, None, "to choose it again afterwards"),
+    Use("translation/attention.py", "_attn_implementation", PreTrainedConfig, None, "to choose it again afterwards"),
     Use(_GENERATION, "_has_unfinished_sequences", GenerationMixin, "self this_peer_finished synced_gpus device", _LOOP),
     Use(_GENERATION, "_update_model_kwargs_for_generation", GenerationMixin,
         "self outputs model_kwargs is_encoder_decoder num_new_tokens", _LOOP),
@@ -140,7 +139,7 @@ def test_no_module_gets_another_forward_assigned_but_its_own_given_back() -> Non
         if isinstance(node, ast.Assign)
         and any(isinstance(each, ast.Attribute) and each.attr == "forward" for each in node.targets)
     }
-    assert assigned == {("training/autocast.py", "model.forward = wrapped")}
+    assert assigned == {("training/speed/autocast.py", "model.forward = wrapped")}
 
 
 # --- the places of call ---

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from terminal import Terminal
 from test_training import train
 
-from vaswani.training.checkpoints import checkpoints
-from vaswani.training.pace import Ahead, Left, Pace, ahead, due
-from vaswani.training.progress import tell
+from vaswani.training.checkpointing.checkpoints import checkpoints
+from vaswani.training.reporting.progress import print_line
+from vaswani.training.reporting.time_left import Remaining, TimeLeft, Timer, remaining, times_due
 
 WATCH = f"""
 import sys
@@ -63,15 +63,15 @@ def watched(folder: Path, **changes: Any) -> list[dict[str, Any]]:
 
 @given(step=st.integers(0, 60), last=st.integers(1, 60), every=st.integers(1, 25))
 def test_what_is_due_is_counted_as_the_trainer_does_it(step: int, last: int, every: int) -> None:
-    assert due(step, last, every) == sum(n % every == 0 or n == last for n in range(step + 1, last + 1))
+    assert times_due(step, last, every) == sum(n % every == 0 or n == last for n in range(step + 1, last + 1))
 
 
 def test_validations_before_the_delay_and_without_a_strategy_are_not_ahead() -> None:
     state = SimpleNamespace(max_steps=20, eval_steps=4, save_steps=7)
     args = SimpleNamespace(eval_strategy="steps", save_strategy="steps", eval_delay=12)
-    assert ahead(3, state, args) == Ahead(17, 3, 3)
+    assert remaining(3, state, args) == Remaining(17, 3, 3)
     args = SimpleNamespace(eval_strategy="no", save_strategy="best", eval_delay=0)
-    assert ahead(3, state, args) == Ahead(17, 0, 0)
+    assert remaining(3, state, args) == Remaining(17, 0, 0)
 
 
 @contextmanager
@@ -85,22 +85,22 @@ def test_the_time_left_is_exact_where_all_takes_as_long_as_before() -> None:
     """2 s a step, 10 a validation, 3 a checkpoint; the first step and the time before it count for nothing."""
     clock, state = [0.0], SimpleNamespace(max_steps=23, eval_steps=5, save_steps=10)
     args = SimpleNamespace(eval_strategy="steps", save_strategy="steps", eval_delay=0)
-    pace, told = Pace(lambda: clock[0]), {}
+    pace, told = Timer(lambda: clock[0]), {}
     for step in range(1, 24):
         clock[0] += 100 if step == 1 else 2
         pace.step()
-        if due(step - 1, 23, 5) > due(step, 23, 5):
+        if times_due(step - 1, 23, 5) > times_due(step, 23, 5):
             with lasting(pace.validation(), clock, 10):
                 pass
-        if due(step - 1, 23, 10) > due(step, 23, 10):
+        if times_due(step - 1, 23, 10) > times_due(step, 23, 10):
             clock[0] += 3
             pace.saved(3)
-        told[step] = (clock[0], pace.left(ahead(step, state, args)))
+        told[step] = (clock[0], pace.left(remaining(step, state, args)))
     end = clock[0]
     assert told[1][1] is None
-    assert told[3][1] == Left(2 * 20, unmeasured=5)
+    assert told[3][1] == TimeLeft(2 * 20, unmeasured=5)
     for step in range(10, 24):
-        assert told[step][1] == Left(end - told[step][0], unmeasured=0), step
+        assert told[step][1] == TimeLeft(end - told[step][0], unmeasured=0), step
 
 
 # --- in a file ---
@@ -136,7 +136,7 @@ def test_a_line_and_its_end_are_one_write(monkeypatch: pytest.MonkeyPatch) -> No
     read, write = os.pipe2(os.O_DIRECT)  # one read gives what one write gave
     with os.fdopen(write, "wb", 0) as raw, os.fdopen(read, "rb", 0) as arrived:
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, write_through=True))
-        tell("step 5")
+        print_line("step 5")
         assert arrived.read(100) == b"step 5\n"
 
 

@@ -13,7 +13,7 @@ from transformers import DynamicCache, EncoderDecoderCache, Pipeline, pipeline
 
 from vaswani.modeling.configuration_vaswani import READERS
 from vaswani.publishing import model_card
-from vaswani.publishing.contents import code_imported_by, code_of
+from vaswani.publishing.files_to_push import code_imported_by, code_of
 
 ROOT = Path(__file__).resolve().parents[1]
 MakeModel = Callable[..., Any]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vaswani.experiment.run_folder import RunFolderError, claim, hold, take
+from vaswani.experiment.run_folder import RunFolderError, claim, hold, take_folder
 
 CLEAN = get_context("forkserver")
 
@@ -68,7 +68,7 @@ def test_a_run_that_was_waited_for_is_not_taken_from_the_beginning(
     monkeypatch.setattr("vaswani.experiment.run_folder.time.sleep", it_trains_and_ends)
     try:
         with pytest.raises(RunFolderError, match="holds a run already"):
-            take(tmp_path, resume=False, description={})
+            take_folder(tmp_path, resume=False, description={})
     finally:
         first.kill()
         os.kill(worker, signal.SIGKILL)

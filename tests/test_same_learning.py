@@ -22,8 +22,8 @@ from transformers import set_seed
 from vaswani.data.stream import MicroBatches
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
-from vaswani.training.checkpoints import fault
-from vaswani.training.consolidation import read_weights
+from vaswani.training.checkpointing.checkpoints import checkpoint_fault
+from vaswani.training.checkpointing.consolidation import read_weights
 
 STEPS, HALF, WARMUP, BATCHES_PER_STEP, D = 20, 10, 8, 4, 32
 CORPUS = NumberedCorpus((60, 50, 70, 40))
@@ -173,7 +173,7 @@ def test_a_checkpoint_holds_the_weights_that_the_processes_hold_together(
     kind: str, runs: Callable[[str], Path]
 ) -> None:
     checkpoint = runs(kind) / f"checkpoint-{STEPS}"
-    assert fault(checkpoint) is None
+    assert checkpoint_fault(checkpoint) is None
     saved = read_weights(checkpoint)
     for name, weight in left(runs(kind)).weights.items():
         assert torch.equal(weight, saved[name]), name

@@ -26,8 +26,8 @@ from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
 from vaswani.evaluation.scores import METRICS, VALIDATION, LeftOut, Score, blank_lines, figure, remarks, score
 from vaswani.evaluation.significance import compare
 from vaswani.experiment.arguments import DataArguments
-from vaswani.experiment.report import summary
-from vaswani.experiment.task import task_of
+from vaswani.experiment.console import summary
+from vaswani.experiment.output_scoring import scoring_of
 from vaswani.publishing.card import model_card
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
@@ -396,7 +396,7 @@ def test_names_that_are_not_utf8_in_json_and_in_pictures(
 def test_a_run_scores_by_its_target_language() -> None:
     texts = ["The old house is big."], [TEXT["zh"]], [TEXT["zh"]]
     for direction in ("en-zh", "en-zh_TW", "en-trg"):
-        task = task_of(DataArguments(direction=direction))
+        task = scoring_of(DataArguments(direction=direction))
         assert task.figure("bleu", *texts) == pytest.approx(100)
         judged = task.judge(*texts)
         assert judged.scores.keys() == {"sacrebleu", "chrf", "ter"}
@@ -404,13 +404,13 @@ def test_a_run_scores_by_its_target_language() -> None:
         assert "tok:zh" in judged.scores["sacrebleu"].signature
     assert len(task.remarks(texts[1])) == 1
     german = ["Das alte Haus ist groß."]
-    assert "wmt14_bleu" in task_of(DataArguments(direction="en-de_AT")).judge(german, german, german).scores
-    assert task_of(DataArguments(direction="en-de")).remarks(["", *german]) == remarks(["", *german])
+    assert "wmt14_bleu" in scoring_of(DataArguments(direction="en-de_AT")).judge(german, german, german).scores
+    assert scoring_of(DataArguments(direction="en-de")).remarks(["", *german]) == remarks(["", *german])
 
 
 def test_what_a_run_leaves_out_is_said_at_its_end_and_on_its_card() -> None:
     long = ["a b " * 400]
-    judged = task_of(DataArguments(direction="en-de")).judge(long, long, long)
+    judged = scoring_of(DataArguments(direction="en-de")).judge(long, long, long)
     assert judged.scores.keys() == {"sacrebleu", "chrf", "wmt14_bleu"}
     assert "TER is left out" in judged.left_out["ter"]
     measured = {
@@ -419,7 +419,7 @@ def test_what_a_run_leaves_out_is_said_at_its_end_and_on_its_card() -> None:
         "chosen": "last checkpoint",
         "parameters": 10,
         "resumed_from": None,
-        "training_pairs": {"kept": 1, "dropped": {}},
+        "training_pairs": {"cached": 1, "dropped": {}},
         "search": {"num_beams": 4, "length_penalty": 0.6},
         "validation": {"bleu": 1.0, "perplexity": 2.0},
         "test": {"test": {name: each._asdict() for name, each in judged.scores.items()}},

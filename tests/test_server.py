@@ -30,11 +30,11 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.commands import main
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.serving.search import BatchSearch, Beams, Hypothesis, by_generate
-from vaswani.serving.server.admission import Admission
-from vaswani.serving.server.metrics import Metrics
-from vaswani.serving.server.queue import Queue, QueueFullError, Sentence, next_batch
-from vaswani.serving.translate import translate
+from vaswani.server.admission import Admission
+from vaswani.server.queue import Queue, QueueFullError, Sentence, next_batch
+from vaswani.server.statistics import ServerStatistics
+from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis, by_generate
+from vaswani.translation.translate import translate
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
 CLIENTS = 50
@@ -195,7 +195,7 @@ def test_the_n_best_with_scores_are_those_of_the_offline_search(
     status, _, answer = server.translate(["the cat sat", "", TEXTS[-3], "\u200b\u00ad"], num_beams=3, n_best=3)
     assert (status, answer["model"]) == (200, "tiny")
     first, blank, second, unseen = answer["translations"]
-    search = by_generate(model, tokenizer, Beams(3, n_best=3))
+    search = by_generate(model, tokenizer, BeamSettings(3, n_best=3))
     for found, text in ((first, "the cat sat"), (second, TEXTS[-3])):
         [right] = search([tokenizer(text).input_ids])
         assert [each["text"] for each in (found, *found["alternatives"])] == [each.text for each in right]
@@ -468,7 +468,7 @@ def uvicorn_of(app: FastAPI) -> Iterator[int]:
 def test_the_next_batch_holds_the_oldest_and_keeps_to_the_budget(lengths: list[tuple[int, int]], budget: int) -> None:
     async def check() -> None:
         future = asyncio.get_running_loop().create_future()
-        waiting = [Sentence([0] * length, Beams(beams), future) for length, beams in lengths]
+        waiting = [Sentence([0] * length, BeamSettings(beams), future) for length, beams in lengths]
         while waiting:
             batch = next_batch(waiting, budget)
             assert waiting[0] in batch
@@ -484,7 +484,7 @@ def test_what_arrives_while_a_batch_is_translated_becomes_the_next_one() -> None
     batches: list[int] = []
     begun, go_on = threading.Event(), threading.Event()
 
-    def search(beams: Beams) -> BatchSearch:
+    def search(beams: BeamSettings) -> BatchSearch:
         def search_batch(sources: list[list[int]]) -> list[list[Hypothesis]]:
             if sources == [[13]]:
                 raise RuntimeError("no memory")
@@ -497,23 +497,23 @@ def test_what_arrives_while_a_batch_is_translated_becomes_the_next_one() -> None
 
     async def check() -> None:
         with ThreadPoolExecutor(1) as worker:
-            queue = Queue(tokens_per_batch=1000, max_waiting=8, metrics=Metrics())
+            queue = Queue(tokens_per_batch=1000, max_waiting=8, metrics=ServerStatistics())
             running = asyncio.create_task(queue.run(search, worker))
-            first = asyncio.create_task(queue.translate([[1, 2]], Beams(4)))
+            first = asyncio.create_task(queue.translate([[1, 2]], BeamSettings(4)))
             await asyncio.to_thread(begun.wait)
-            later = [asyncio.create_task(queue.translate([[each, 3]], Beams(4))) for each in range(5)]
-            gone = asyncio.create_task(queue.translate([[9], [9], [9]], Beams(4)))
+            later = [asyncio.create_task(queue.translate([[each, 3]], BeamSettings(4))) for each in range(5)]
+            gone = asyncio.create_task(queue.translate([[9], [9], [9]], BeamSettings(4)))
             await asyncio.sleep(0)  # they are put down in their turn
             with pytest.raises(QueueFullError, match="8 sentences are waiting, and 8 may"):
-                await queue.translate([[1]], Beams(4))
+                await queue.translate([[1]], BeamSettings(4))
             gone.cancel()
             go_on.set()
             assert await first == [[Hypothesis("[1, 2]", 4.0)]]
             assert await asyncio.gather(*later) == [[[Hypothesis(f"[{each}, 3]", 4.0)]] for each in range(5)]
             assert batches == [1, 5]  # without the three whose client left
             with pytest.raises(RuntimeError, match="no memory"):  # it fails those who asked, and no one else
-                await queue.translate([[13]], Beams(4))
-            assert await queue.translate([[7]], Beams(1)) == [[Hypothesis("[7]", 1.0)]]
+                await queue.translate([[13]], BeamSettings(4))
+            assert await queue.translate([[7]], BeamSettings(1)) == [[Hypothesis("[7]", 1.0)]]
             running.cancel()
 
     asyncio.run(check())

@@ -15,9 +15,9 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.experiment import parse, run
-from vaswani.serving.translate import translate
 from vaswani.training import average_weights
-from vaswani.training.checkpoints import checkpoints, fault
+from vaswani.training.checkpointing.checkpoints import checkpoint_fault, checkpoints
+from vaswani.translation.translate import translate
 
 SCHEDULE = shlex.split(
     "--max_steps 60 --eval_steps 30 --save_steps 20 --average_checkpoints 2 --batches_per_step 2 --test_splits test_toy"
@@ -62,4 +62,4 @@ def test_a_run_ends_as_a_scored_model_folder(kind: str, forks: Forks, tmp_path: 
     assert translate(model, tokenizer, sources) == translations
     assert metrics["test"]["test_toy"]["sacrebleu"]["value"] > 0
     assert "chosen by validation" in said[0]
-    assert all(fault(path) is None for path in checkpoints(folder))
+    assert all(checkpoint_fault(path) is None for path in checkpoints(folder))

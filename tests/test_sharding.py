@@ -15,20 +15,25 @@ from accelerate import PartialState
 from corpus_of_numbers import number_tokenizer, numbered_stream
 from forked import Forks
 from safetensors.torch import load_file
-from test_guards import overflowing
+from test_nonfinite import overflowing
 from test_same_learning import CORPUS, leave_weights, network, train
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
 from vaswani.commands import main
 from vaswani.data.stream import MicroBatches
-from vaswani.experiment.errors import told_of_endings
-from vaswani.serving.translate import translate
+from vaswani.experiment.error_messages import exit_on_training_end
 from vaswani.training import VaswaniTrainer, average_weights
-from vaswani.training.checkpoints import IncompleteCheckpointError, check_parts, checkpoints, fault
-from vaswani.training.consolidation import load_weights, read_weights
-from vaswani.training.endings import NotANumberError, SignalledError, StartupError
-from vaswani.training.resuming import seed_of
+from vaswani.training.checkpointing.checkpoints import (
+    IncompleteCheckpointError,
+    check_parts,
+    checkpoint_fault,
+    checkpoints,
+)
+from vaswani.training.checkpointing.consolidation import load_weights, read_weights
+from vaswani.training.checkpointing.resuming import resume_seed
+from vaswani.training.exceptions import NotANumberError, SignalledError, StartupError
+from vaswani.translation.translate import translate
 
 KINDS = ("fsdp", "zero2", "zero3")
 OTHERWISE = {"peak_learning_rate": 1e-4, "adam_beta2": 0.5}
@@ -86,7 +91,7 @@ def leave_out_a_step(folder: Path) -> None:
     [steps] = after
     pairs = zip(steps.weights, steps.weights[1:], strict=False)
     kept = [all(torch.equal(one[name], other[name]) for name in one) for one, other in pairs]
-    (folder / f"found.{rank}.json").write_text(json.dumps({"kept": kept, "schedule": steps.schedule, "seen": seen}))
+    (folder / f"found.{rank}.json").write_text(json.dumps({"cached": kept, "schedule": steps.schedule, "seen": seen}))
 
 
 def spoil_weights(folder: Path) -> None:
@@ -204,7 +209,7 @@ def test_a_step_that_one_process_spoils_is_left_out_by_all(
 ) -> None:
     for rank in range(2):
         found = json.loads((scenes(kind) / "leave_out_a_step" / f"found.{rank}.json").read_text())
-        assert found["kept"] == [True, False, False, False, False]
+        assert found["cached"] == [True, False, False, False, False]
         assert found["schedule"] == [1, 1, 2, 3, 4, 5]
     weights = read_weights(scenes(kind) / "leave_out_a_step" / "checkpoint-6")
     for name, weight in alone.items():  # moments too are as if the step had not been
@@ -235,7 +240,7 @@ def test_a_step_that_deepspeed_made_in_spite_of_its_loss_ends_the_run_unsaved(ki
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_signal_to_one_process_saves_the_parts_of_all(kind: str, scenes: Scenes) -> None:
     [saved] = checkpoints(scenes(kind) / "be_signalled")
-    assert fault(saved) is None
+    assert checkpoint_fault(saved) is None
     check_parts(saved, 2)
 
 
@@ -297,7 +302,7 @@ def test_a_checkpoint_without_a_part_of_any_process_is_refused(kind: str, scenes
     for part in parts:
         folder = shutil.copytree(whole, tmp_path / "checkpoint-6", dirs_exist_ok=True)
         (folder / part).unlink()
-        assert fault(folder) == f"{part} is missing"
+        assert checkpoint_fault(folder) == f"{part} is missing"
         with pytest.raises(IncompleteCheckpointError, match="restore what is missing"):
             check_parts(folder, 2)
 
@@ -367,7 +372,7 @@ def test_fsdp_goes_on_with_fewer_and_with_more_processes(scenes: Scenes, forks: 
         assert (found[name] - weight).norm() < 1e-5 * weight.norm(), name
     drawn = [(two / f"drawn at 5 by {rank}").read_text() for rank in range(2)]
     assert drawn[0] != drawn[1]
-    set_seed(seed_of(42, 5, 1))
+    set_seed(resume_seed(42, 5, 1))
     assert drawn[1] == str(torch.rand(4).tolist())
 
 
@@ -432,7 +437,7 @@ def try_all(folder: Path, *tried: Path) -> None:
         with pytest.raises(StartupError) as refused:
             train(folder, checkpoint)
         print("refused:", refused.value)
-    with told_of_endings():
+    with exit_on_training_end():
         train(folder, tried[-1])
 
 

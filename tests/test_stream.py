@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.data import PackedCache, Pair, fingerprint, learn_tokenizer
-from vaswani.data.cleaning import Limits
+from vaswani.data import Pair, TokenCache, fingerprint, learn_tokenizer
+from vaswani.data.cleaning import CleaningLimits
 from vaswani.data.encoding import encode_group
-from vaswani.data.order import Order
+from vaswani.data.shuffling import Order
 from vaswani.data.stream import MicroBatches, StreamMismatchError, TooManyUnreadableError, TrainingStream
 
 B = 24
@@ -73,7 +73,7 @@ class Setting(NamedTuple):
     window_groups: int
     widths: tuple[int, ...] = ()
 
-    def stream(self, tokenizer: PreTrainedTokenizerFast, cache: PackedCache | None = None) -> TrainingStream:
+    def stream(self, tokenizer: PreTrainedTokenizerFast, cache: TokenCache | None = None) -> TrainingStream:
         return numbered_stream(
             self.corpus,
             tokenizer,
@@ -175,7 +175,7 @@ def test_any_split_and_any_stops_train_the_same_batches(
 ) -> None:
     """Ids and tensors of every micro-batch over three epochs, and what the state says was dropped in the first."""
     expected, end = whole_epochs(setting.stream(tokenizer))
-    cache = PackedCache(tmp_path_factory.mktemp("packed")) if cached else None
+    cache = TokenCache(tmp_path_factory.mktemp("packed")) if cached else None
     found, state = interrupted(lambda: setting.stream(tokenizer, cache), simulated_workers, cycle(lives), len(expected))
     assert found == expected
     assert state == end
@@ -346,7 +346,7 @@ def test_a_damaged_packed_file_is_noticed_and_written_anew(
 ) -> None:
     corpus = NumberedCorpus((1000, 1000))
     expected = whole(numbered_stream(corpus, tokenizer, budget=400), 200)
-    cache = PackedCache(tmp_path)
+    cache = TokenCache(tmp_path)
     first = numbered_stream(corpus, tokenizer, budget=400, cache=cache)
     whole(first, 10)
     assert first._ahead is not None
@@ -366,7 +366,7 @@ def test_a_damaged_packed_file_is_noticed_and_written_anew(
 def test_no_change_of_a_packed_file_goes_unnoticed(
     tmp_path: Path, tokenizer: PreTrainedTokenizerFast, data: st.DataObject
 ) -> None:
-    cache = PackedCache(tmp_path)
+    cache = TokenCache(tmp_path)
     cache.store(0, encode_group(NumberedCorpus((9,)), 0, tokenizer, LIMITS))
     path = tmp_path / "0000000.npz"
     content = bytearray(path.read_bytes())
@@ -383,7 +383,7 @@ def test_a_cold_a_warm_and_a_partly_filled_cache_give_the_same_batches(
     sizes, every, unreadable = (30, 25, 35, 20, 30, 10), 5, frozenset({(2, 1)})
     expected = whole_epochs(Setting(NumberedCorpus(sizes, every, unreadable), 3, 2, 2).stream(tokenizer))
 
-    def groups_read(cache: PackedCache) -> list[int]:
+    def groups_read(cache: TokenCache) -> list[int]:
         read: list[int] = []
 
         class Watched(NumberedCorpus):
@@ -394,7 +394,7 @@ def test_a_cold_a_warm_and_a_partly_filled_cache_give_the_same_batches(
         assert whole_epochs(Setting(Watched(sizes, every, unreadable), 3, 2, 2).stream(tokenizer, cache)) == expected
         return sorted(read)
 
-    cold, partly_filled = PackedCache(tmp_path / "one"), PackedCache(tmp_path / "other")
+    cold, partly_filled = TokenCache(tmp_path / "one"), TokenCache(tmp_path / "other")
     assert groups_read(cold) == [0, 1, 2, 3, 4, 5]
     assert cold.filled() == 6
     assert groups_read(cold) == []
@@ -411,14 +411,14 @@ CHANGES: dict[str, dict[str, Any]] = {
     "streams": {"streams": 2},
     "window_groups": {"window_groups": 3},
     "widths": {"widths": (8, 40)},
-    "max_tokens": {"limits": Limits(max_tokens=41, max_ratio=20)},
-    "max_ratio": {"limits": Limits(max_tokens=40, max_ratio=19)},
-    "max_characters": {"limits": Limits(max_tokens=40, max_ratio=20, max_characters=80)},
-    "drop_html": {"limits": Limits(max_tokens=40, max_ratio=20, drop_html=True)},
-    "source_scripts": {"limits": Limits(max_tokens=40, max_ratio=20, source_scripts="Latin")},
-    "line_breaks": {"limits": Limits(max_tokens=40, max_ratio=20, line_breaks="drop")},
-    "user_symbols": {"limits": Limits(max_tokens=40, max_ratio=20, user_symbols="<2de>")},
-    "target_scripts": {"limits": Limits(max_tokens=40, max_ratio=20, target_scripts="Latin")},
+    "max_tokens": {"limits": CleaningLimits(max_tokens=41, max_ratio=20)},
+    "max_ratio": {"limits": CleaningLimits(max_tokens=40, max_ratio=19)},
+    "max_characters": {"limits": CleaningLimits(max_tokens=40, max_ratio=20, max_characters=80)},
+    "drop_html": {"limits": CleaningLimits(max_tokens=40, max_ratio=20, drop_html=True)},
+    "source_scripts": {"limits": CleaningLimits(max_tokens=40, max_ratio=20, source_scripts="Latin")},
+    "line_breaks": {"limits": CleaningLimits(max_tokens=40, max_ratio=20, line_breaks="drop")},
+    "user_symbols": {"limits": CleaningLimits(max_tokens=40, max_ratio=20, user_symbols="<2de>")},
+    "target_scripts": {"limits": CleaningLimits(max_tokens=40, max_ratio=20, target_scripts="Latin")},
     "data": {"corpus": NumberedCorpus((30, 30, 31))},
     "tokenizer": {"tokenizer": learn_tokenizer(["three four 0 1 2 3 4 5 6 7 8 9"] * 3, 280, show_progress=False)},
 }
@@ -437,7 +437,9 @@ def test_a_position_of_other_data_or_another_order_is_refused(
 
 
 def test_all_that_the_order_depends_on_is_in_the_test_above() -> None:
-    assert {field.name for kind in (Order, Limits) for field in fields(kind)} | {"data", "tokenizer"} == set(CHANGES)
+    assert {field.name for kind in (Order, CleaningLimits) for field in fields(kind)} | {"data", "tokenizer"} == set(
+        CHANGES
+    )
 
 
 def test_all_that_changed_is_named(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -445,7 +447,7 @@ def test_all_that_changed_is_named(tokenizer: PreTrainedTokenizerFast) -> None:
     state = stream.state(0, [stream.notes()])
     with pytest.raises(StreamMismatchError, match="tokens_per_batch was 64 and is 80; max_tokens was 40 and is 50"):
         numbered_stream(
-            NumberedCorpus((30, 30)), tokenizer, budget=80, limits=Limits(max_tokens=50, max_ratio=20)
+            NumberedCorpus((30, 30)), tokenizer, budget=80, limits=CleaningLimits(max_tokens=50, max_ratio=20)
         ).restore(state)
 
 
@@ -457,7 +459,7 @@ def test_a_position_from_before_an_option_existed_is_taken_where_the_option_is_o
     state = stream.state(0, [stream.notes()])
     del state["identity"]["drop_html"], state["identity"]["widths"]
     numbered_stream(corpus, tokenizer).restore(state)
-    limits = Limits(max_tokens=40, max_ratio=20, drop_html=True)
+    limits = CleaningLimits(max_tokens=40, max_ratio=20, drop_html=True)
     order = Order(seed=0, tokens_per_batch=64, streams=1, window_groups=2)
     with pytest.raises(StreamMismatchError, match="drop_html was False and is True"):
         TrainingStream(corpus, tokenizer, fingerprint(tokenizer), limits, order).restore(state)
@@ -467,8 +469,8 @@ def test_a_position_of_other_rules_of_cleaning_is_refused_where_they_were_asked_
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     corpus = NumberedCorpus((30, 30, 30))
-    judged = Limits(max_tokens=40, max_ratio=20, drop_html=True)
-    for limits, refused in ((judged, True), (Limits(max_tokens=40, max_ratio=20), False)):
+    judged = CleaningLimits(max_tokens=40, max_ratio=20, drop_html=True)
+    for limits, refused in ((judged, True), (CleaningLimits(max_tokens=40, max_ratio=20), False)):
         stream = numbered_stream(corpus, tokenizer, limits=limits)
         state = json.loads(json.dumps(stream.state(0, [stream.notes()])))
         numbered_stream(corpus, tokenizer, limits=limits).restore(state)

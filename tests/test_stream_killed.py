@@ -23,7 +23,7 @@ import pytest
 from corpus_of_numbers import NumberedCorpus, Seen, number_tokenizer, numbered_stream, seen
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.data import PackedCache, TrainingStream
+from vaswani.data import TokenCache, TrainingStream
 from vaswani.data.stream import MicroBatches
 
 B = 24
@@ -64,7 +64,7 @@ class Life:
         return self.folder / f"life {self.number}, process {rank}"
 
 
-def killed_stream(tokenizer: PreTrainedTokenizerFast, cache: PackedCache | None = None) -> TrainingStream:
+def killed_stream(tokenizer: PreTrainedTokenizerFast, cache: TokenCache | None = None) -> TrainingStream:
     return numbered_stream(
         CORPUS, tokenizer, seed=11, budget=40, streams=3, window_groups=2, cache=cache, max_unreadable=1.0
     )
@@ -96,7 +96,7 @@ def live(
             other.send(None)
         return things
 
-    stream = killed_stream(tokenizer, PackedCache(life.folder / "packed") if life.cached else None)
+    stream = killed_stream(tokenizer, TokenCache(life.folder / "packed") if life.cached else None)
     if life.state.exists():
         stream.restore(json.loads(life.state.read_text()))
     first = stream.consumed // B

@@ -17,8 +17,8 @@ import pytest
 
 from vaswani.data.grammar import GrammarCorpus
 from vaswani.experiment.table3 import BASE, ROWS, arguments_of, gather, main
-from vaswani.experiment.table3.in_turn import flag
 from vaswani.experiment.table3.options import options
+from vaswani.experiment.table3.run_rows import flag
 from vaswani.experiment.table3.table import pooled_deviation, verdict
 
 ROOT = Path(__file__).resolve().parents[1]

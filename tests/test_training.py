@@ -20,14 +20,14 @@ from transformers import PreTrainedTokenizerFast, TrainerCallback, set_seed
 from vaswani.data import Pair, TrainingStream
 from vaswani.data.stream import MicroBatches
 from vaswani.experiment.arguments import DataArguments
-from vaswani.experiment.task import task_of
+from vaswani.experiment.output_scoring import scoring_of
 from vaswani.experiment.validation import PairSet, figures
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments, average_weights
-from vaswani.training.checkpoints import (
+from vaswani.training.checkpointing.checkpoints import (
     IncompleteCheckpointError,
+    checkpoint_fault,
     checkpoints,
-    fault,
     newest_whole,
     prune,
     seal,
@@ -127,7 +127,7 @@ def test_two_processes_equal_one_that_accumulates(tmp_path: Path, tokenizer: Pre
         "from pathlib import Path\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_training import train, number_tokenizer\n"
-        "from vaswani.experiment.process import ending_the_process\n"
+        "from vaswani.experiment.exit_codes import ending_the_process\n"
         "with ending_the_process():\n"
         "    model, trainer, _ = train(Path(sys.argv[1]), number_tokenizer(), batches_per_step=2)\n"
         "    assert trainer.args.world_size == 2, trainer.args.world_size\n"
@@ -333,7 +333,7 @@ def test_what_ends_training_before_its_first_step_is_what_is_told(
 def test_another_optimizer_has_settings_of_its_own(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     train(tmp_path, tokenizer, optim="sgd", max_steps=3)
     train(tmp_path, tokenizer, optim="sgd", checkpoint=tmp_path / "checkpoint-3")
-    assert fault(tmp_path / f"checkpoint-{STEPS}") is None
+    assert checkpoint_fault(tmp_path / f"checkpoint-{STEPS}") is None
 
 
 def test_the_perplexity_of_training_that_diverged_is_infinite(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -341,7 +341,7 @@ def test_the_perplexity_of_training_that_diverged_is_infinite(tokenizer: PreTrai
     model = network(0.0).eval()
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(1e4)
-    pairs = PairSet([Pair("1 2", "2 1")], tokenizer, 100, task_of(DataArguments(direction="en-de")))
+    pairs = PairSet([Pair("1 2", "2 1")], tokenizer, 100, scoring_of(DataArguments(direction="en-de")))
     found = figures(model, pairs, ["2 1"])
     assert math.isfinite(found["loss"])
     assert found["loss"] > 710
@@ -459,7 +459,7 @@ def test_pruning_keeps_the_last_and_the_best(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-50").mkdir()  # begun, not sealed: it protects nothing and is not counted
     prune(tmp_path, keep=2, best=str(tmp_path / "checkpoint-10"))
     assert [path.name for path in checkpoints(tmp_path)] == [f"checkpoint-{n}" for n in (10, 30, 40, 50)]
-    assert fault(tmp_path / "checkpoint-40") is None
+    assert checkpoint_fault(tmp_path / "checkpoint-40") is None
 
 
 def test_pruning_clears_away_what_was_begun_and_will_not_be_returned_to(tmp_path: Path) -> None:
@@ -527,7 +527,7 @@ def test_a_part_that_is_missing_is_an_error(
 ) -> None:
     folder = shutil.copytree(trained_once, tmp_path / "checkpoint-3")
     (folder / name).unlink()
-    assert fault(folder) == f"{name} is missing"
+    assert checkpoint_fault(folder) == f"{name} is missing"
     with pytest.raises(IncompleteCheckpointError, match="restore what is missing"):
         train(tmp_path, tokenizer, checkpoint=folder)
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-3"]

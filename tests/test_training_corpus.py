@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from vaswani.data import Drops, Limits, Pair, clean_pairs
+from vaswani.data import CleaningLimits, Drops, Pair, clean_pairs
 from vaswani.experiment.arguments import DataArguments, Recipe, parse
-from vaswani.experiment.texts import limits, open_training_corpus, read_pairs, training_limits
+from vaswani.experiment.corpora import cleaning_limits, open_training_corpus, read_pairs, training_cleaning_limits
 
 CAT, DOG, BIRD = Pair("a cat", "γάτα"), Pair("a dog", "σκύλος"), Pair("a bird", "πουλί")
 MARKUP, LATIN = Pair("a <b>cat</b>", "γάτα"), Pair("a cat", "eine Katze")
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 def trained_on(data: DataArguments) -> tuple[list[Pair], Drops]:
     drops = Drops()
-    return list(clean_pairs(open_training_corpus(data), training_limits(data), drops)), drops
+    return list(clean_pairs(open_training_corpus(data), training_cleaning_limits(data), drops)), drops
 
 
 def test_by_default_nothing_more_is_dropped_or_read(folder: Path) -> None:
@@ -53,7 +53,7 @@ def test_by_default_nothing_more_is_dropped_or_read(folder: Path) -> None:
     pairs, drops = trained_on(data)
     assert pairs == [CAT, MARKUP, DOG, LATIN, CAT]
     assert drops.dropped.total() == 0
-    assert training_limits(data) == limits(data) == Limits()
+    assert training_cleaning_limits(data) == cleaning_limits(data) == CleaningLimits()
 
 
 def test_each_flag_drops_its_own_and_only_from_the_training_text(folder: Path) -> None:
@@ -111,13 +111,15 @@ def test_limits_and_flags_survive_json(folder: Path) -> None:
     data = data_of(
         "--data_dir", folder / "main", "--check_script", "--drop_html", "--extra_dirs", "x", "--weights", "1", "2"
     )
-    for record in (training_limits(data), data):
+    for record in (training_cleaning_limits(data), data):
         assert json.loads(json.dumps(asdict(record))) == asdict(record)
 
 
 def test_long_pairs_may_have_more_characters(folder: Path) -> None:
     of = {
-        tokens: training_limits(data_of("--data_dir", folder / "main", "--max_tokens", str(tokens))).max_characters
+        tokens: training_cleaning_limits(
+            data_of("--data_dir", folder / "main", "--max_tokens", str(tokens))
+        ).max_characters
         for tokens in (256, 8192)
     }
     assert of == {256: 5_000, 8192: 16 * 8192}

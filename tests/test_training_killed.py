@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from test_training import train
 
 from vaswani.experiment.run import checkpoint_to_resume
-from vaswani.training.checkpoints import MANIFEST, checkpoints, fault, newest_whole, sealed
+from vaswani.training.checkpointing.checkpoints import MANIFEST, checkpoint_fault, checkpoints, newest_whole, sealed
 
 KILLS, WHILE_SAVING = 50, 20
 LAST_STEP = 16
@@ -116,7 +116,7 @@ def test_fifty_kills_change_nothing(folder_in_memory: Path, monkeypatch: pytest.
             whole, _ = newest_whole(folder)
             assert whole is not None or not sealed(folder), "a kill made a sealed checkpoint worthless"
         last = folder / f"checkpoint-{LAST_STEP}"
-        assert fault(last) is None
+        assert checkpoint_fault(last) is None
         found = load_file(last / "model.safetensors")
         assert found.keys() == expected.keys()
         for name, tensor in expected.items():

@@ -13,8 +13,8 @@ from transformers import MarianConfig, MarianMTModel, PreTrainedModel, PreTraine
 
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.serving.search import Beams, by_generate, evaluating
-from vaswani.serving.translate import batches, translate
+from vaswani.translation.search import BeamSettings, by_generate, evaluating
+from vaswani.translation.translate import batches, translate
 
 BLANK = st.sampled_from(["", " ", "\t", "\u00a0", "\u3000 "])
 LINES = st.lists(BLANK | st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=8)
@@ -154,7 +154,7 @@ def test_no_score_is_kept_where_none_is_told(model: PreTrainedModel, tokenizer: 
     lines = ["the cat sat on the mat", "a dog"]
     texts = translate(watched, tokenizer, lines, num_beams=3)
     assert [each.scores for each in given] == [None]
-    search = by_generate(model, tokenizer, Beams(3))
+    search = by_generate(model, tokenizer, BeamSettings(3))
     with evaluating(model), torch.no_grad():
         found = search(tokenizer(lines).input_ids)
     assert [best.text for [best] in found] == texts

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
-from vaswani.commands.lines import windows
-from vaswani.serving.alignment import by_attention
-from vaswani.serving.corpus import Line, Translator, translate_corpus
-from vaswani.serving.search import Beams, by_generate
-from vaswani.serving.translate import translate
+from vaswani.commands.line_files import windows
+from vaswani.translation.alignment import by_attention
+from vaswani.translation.corpus import Line, Translator, translate_corpus
+from vaswani.translation.search import BeamSettings, by_generate
+from vaswani.translation.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
 MakeModel = Callable[..., Any]
@@ -29,7 +29,7 @@ LINES = st.lists(st.sampled_from(["", " \t"]) | st.text(st.characters(exclude_ca
 
 
 def translator(model: Any, tokenizer: PreTrainedTokenizerFast, n_best: int = 1, **changes: Any) -> Translator:
-    search = by_generate(model, tokenizer, Beams(4, 0.6, n_best))
+    search = by_generate(model, tokenizer, BeamSettings(4, 0.6, n_best))
     settings: dict[str, Any] = {"tokens_per_batch": 40, "max_tokens": 10_000, "align": by_attention([model], tokenizer)}
     return Translator(tokenizer, search, **(settings | changes))
 
@@ -278,7 +278,7 @@ def test_two_processes_write_what_one_writes_to_the_byte(
 NOTING = """
 import os, sys
 from vaswani.commands import main
-from vaswani.serving import corpus
+from vaswani.translation import corpus
 translate_batches = corpus.translate_batches
 def noted(search, sources, cut, tell):
     with open(f"{os.environ['NOTES']}/{os.environ['RANK']}", "a") as notes:

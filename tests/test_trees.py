@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vaswani.data import Drops, Limits, Pair, clean_pairs, fingerprint, learn_tokenizer, open_corpus
+from vaswani.data import CleaningLimits, Drops, Pair, clean_pairs, fingerprint, learn_tokenizer, open_corpus
 from vaswani.data.pairs import NoPair, Row
 from vaswani.data.trees import (
     Leaf,
@@ -19,7 +19,7 @@ from vaswani.data.trees import (
     delinearise,
     leaves,
     linearise,
-    normal,
+    normalize_tree,
     open_treebank,
     read_trees,
     symbols_of,
@@ -99,13 +99,13 @@ def test_the_normal_form_is_bare_labels_over_words() -> None:
         "(ROOT (S (NP-SBJ-1 (PRP They)) (VP (VBD reported) (SBAR (-NONE- 0) (S (-NONE- *T*-1)))"
         " (NP=2 (-LRB- -LRB-) (NN x-y) (-RRB- -RRB-))) (. .)))"
     )
-    assert bracketed(normal(tree) or tree) == (
+    assert bracketed(normalize_tree(tree) or tree) == (
         "(TOP (S (NP (PRP They)) (VP (VBD reported) (NP (-LRB- -LRB-) (NN x-y) (-RRB- -RRB-))) (. .)))"
     )
     [nothing] = read_trees("(S (NP (-NONE- *)))")
-    assert normal(nothing) is None
+    assert normalize_tree(nothing) is None
     [fragment] = read_trees("( (NP (NN war)) (. .))")
-    assert bracketed(normal(fragment) or fragment) == "(TOP (NP (NN war)) (. .))"
+    assert bracketed(normalize_tree(fragment) or fragment) == "(TOP (NP (NN war)) (. .))"
 
 
 # --- linearised trees ---
@@ -113,12 +113,12 @@ def test_the_normal_form_is_bare_labels_over_words() -> None:
 
 def test_a_tree_is_written_as_its_brackets_and_tags() -> None:
     [tree] = read_trees("(S (NP (DT The) (NN cat)) (VP (VBZ sleeps)) (. .))")
-    assert linearise(normal(tree) or Tree("", ())) == "(S (NP (DT) (NN) )NP (VP (VBZ) )VP (.) )S"
+    assert linearise(normalize_tree(tree) or Tree("", ())) == "(S (NP (DT) (NN) )NP (VP (VBZ) )VP (.) )S"
 
 
 @given(tree=TREES)
 def test_nothing_is_lost_of_a_tree(tree: Tree) -> None:
-    assert normal(tree) == tree  # or the property would say less than it seems to
+    assert normalize_tree(tree) == tree  # or the property would say less than it seems to
     reading = delinearise(linearise(tree), words(tree))
     assert reading.tree == tree
     assert not reading.mended
@@ -246,7 +246,7 @@ def test_trees_that_are_none_keep_their_place_and_are_counted(tmp_path: Path) ->
     reasons = [row.reason if isinstance(row, NoPair) else row.source for row in rows(bank)]
     assert reasons == ["a .", "malformed", "empty", "malformed", "b .", "undecodable"]
     drops = Drops()
-    assert [pair.source for pair in clean_pairs(bank, Limits(), drops)] == ["a .", "b ."]
+    assert [pair.source for pair in clean_pairs(bank, CleaningLimits(), drops)] == ["a .", "b ."]
     assert drops.places["malformed"] == [
         f"{tmp_path}/train.mrg, line 5: (NP) has nothing in it",
         f"{tmp_path}/train.mrg, line 10: % stands outside of a bracket of its own",
@@ -301,5 +301,5 @@ def test_the_built_in_splits_share_no_sentence_and_use_every_rule() -> None:
     found = {step.label for tree in trees["train"] for step in walk(tree) if isinstance(step, Open)} - {"TOP"}
     assert found == {kind.partition("/")[0] for kind in RULES}
     for tree in trees["test"]:
-        assert normal(tree) == tree
+        assert normalize_tree(tree) == tree
     assert len(symbols_of(linearise(tree) for tree in trees["train"])) == 49

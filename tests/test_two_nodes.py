@@ -1,7 +1,7 @@
 """Two machines that train together lose a process, a node or the cable, and train all the same what one would.
 
 Real torchruns and real runs, in two network namespaces on one disk (`two_nodes`). The processes write down every row
-(`noted_run`), so that the steps that count can be told from those that were lost and done again. `pytest -rP` shows the
+(`recorded_run`), so that the steps that count can be told from those that were lost and done again. `pytest -rP` shows the
 figures: steps lost, seconds to the next step.
 """
 
@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from noted_run import SAVE_STEPS, STEPS, B, Life, brake, counting, lives, standing
+from recorded_run import SAVE_STEPS, STEPS, B, Life, brake, counting, lives, standing
 from safetensors.torch import load_file
 from test_experiment import sentence
 from two_nodes import PORT, Node, Rendezvous, Torchrun, two_nodes
 
-RUN = Path(__file__).with_name("noted_run.py")
+RUN = Path(__file__).with_name("recorded_run.py")
 HELD = SAVE_STEPS + 2
 """The step in which something happens, two after a checkpoint."""
 

@@ -1,9 +1,9 @@
 """What surrounds one training step: arguments, schedule, checkpoints, averages."""
 
 from .arguments import VaswaniTrainingArguments
-from .averaging import average_weights
-from .endings import TrainingEndedError
-from .precision import has_bf16
+from .checkpointing.averaging import average_weights
+from .exceptions import TrainingEndedError
+from .speed.bf16_support import has_bf16
 from .trainer import VaswaniTrainer
 
 __all__ = [

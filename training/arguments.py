@@ -8,8 +8,8 @@ import torch
 from transformers import TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
-from .endings import StartupError
-from .launch import fault_of_device, fault_of_processes
+from .distribution.launcher_checks import device_fault, process_fault
+from .exceptions import StartupError
 from .quality import LOWER_IS_BETTER
 
 INSTEAD = {
@@ -109,7 +109,7 @@ class VaswaniTrainingArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         if not torch.accelerator.is_available():
-            if not self.use_cpu and (fault := fault_of_device("cpu")):
+            if not self.use_cpu and (fault := device_fault("cpu")):
                 raise StartupError(fault)
             self.use_cpu = True  # what would run anyway; unsaid, bf16 is refused on a processor
             # Where DeepSpeed is installed Accelerate imports it in every run, and it would complain of finding no GPU.
@@ -140,7 +140,7 @@ class VaswaniTrainingArguments(TrainingArguments):
                 "--fp16 takes the place of --bf16, which recipes switch on where the hardware has it; add --bf16 false"
             )
         super().__post_init__()
-        if fault := fault_of_processes(self.world_size):
+        if fault := process_fault(self.world_size):
             raise StartupError(fault)
         if self.n_gpu > 1:
             raise StartupError(

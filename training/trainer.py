@@ -6,21 +6,22 @@ One training step, in the order in which it happens, and the file of each line:
     N = target tokens of the step, on all processes                     transformers, by get_batch_samples
     for each micro-batch:                                               transformers, by training_step
         hidden = network(source, target shifted right)                  modeling/modeling_vaswani.py
-        loss = smoothed cross entropy, summed over tokens, / N          training/fused_loss.py
+        loss = smoothed cross entropy, summed over tokens, / N          training/speed/fused_loss.py
         gradients += d loss / d weights                                 Accelerate, DeepSpeed or FSDP2
     norm = norm of the gradients, clipped where --max_grad_norm asks    transformers
-    if a loss or the norm, on any process, is not a finite number:      training/finite.py, by _get_grad_norm
+    if a loss or the norm, on any process, is not a finite number:      training/nonfinite.py, by _get_grad_norm
         no gradients: weights, moments and rate stay                    here, _get_grad_norm
     weights = Adam(weights, gradients, rate)                            torch, in create_optimizer of transformers
     rate = eq. 3 at the next step                                       training/schedule.py, by create_scheduler
-    if due: a line of the log                                           training/loss_log.py, by log
+    if due: a line of the log                                           training/reporting/loss_log.py, by log
     if due: validation; is it the best one?                             experiment/validation.py, by evaluate
-    if due: a checkpoint, sealed when it is whole; older ones go        training/checkpoints.py, by save_model, on_save
+    if due: a checkpoint, sealed when whole; older ones are deleted     training/checkpointing/checkpoints.py, on_save
 
-What is due is decided by callbacks after the step: transformers' own by the flags, then `training/patience.py`,
-`training/signals.py` (a signal saves and ends), and last `_SavingHooks` here. Two methods of the Trainer that are
-overridden are not its public interface; tests/test_private_interface.py says why, and holds them and the order above
-against the installed library.
+Callbacks decide after each step what is due: transformers' own by the flags, then `training/early_stopping.py`, then
+`training/distribution/signals.py` (a signal saves and ends the run), and last `_SavingHooks` in this file.
+
+Two private methods of the Trainer are overridden. tests/test_private_interface.py says why, and compares them and the
+order above with the installed library.
 """
 
 import json
@@ -38,34 +39,34 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback, Tra
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from .arguments import VaswaniTrainingArguments
-from .autocast import take_off_autocast, without_autocast
-from .best import Best, find_best
-from .checkpoints import UNSCHEDULED, begin, check_parts, prune, saved_on, seal, sealed_steps
-from .compilation import compile_each_shape
-from .consolidation import load_weights, read_weights
-from .endings import Ended
-from .faster import train_faster
-from .finite import FiniteSteps, Place
-from .loss_log import LossLog
-from .pace import Pace
-from .patience import Patience
-from .peers import named_when_lost
-from .progress import Progress, on_terminal
-from .quality import called
-from .resuming import (
+from .best_validation import Best, find_best
+from .checkpointing.checkpoints import UNSCHEDULED, begin, check_parts, prune, saved_on, seal, sealed_steps
+from .checkpointing.consolidation import load_weights, read_weights
+from .checkpointing.resuming import (
     check_fits,
     lacks_validation,
-    log_without_end,
+    log_without_final_validation,
+    optimizer_settings,
     read_since_log,
-    seed_of,
-    set_settings,
-    settings_of,
+    resume_seed,
+    set_optimizer_settings,
     write_since_log,
 )
+from .distribution.peers import peer_lost_on_timeout
+from .distribution.sharding import check_sharding, is_sharded, keep_embeddings_gathered, reduce_in_float32, whole_copy
+from .distribution.signals import Signals, shield_workers
+from .distribution.startup_checks import check_data, check_processes, check_weights
+from .early_stopping import EarlyStopping
+from .exceptions import TrainingEnd
+from .nonfinite import NonFiniteGuard, Place
+from .quality import called
+from .reporting.loss_log import LossLog
+from .reporting.progress import Progress, on_terminal
+from .reporting.time_left import Timer
 from .schedule import InverseSquareRoot, peak_rate
-from .sharding import check_sharding, is_sharded, keep_embeddings, keep_float32, whole_copy
-from .signals import Signals, leave_to_parent
-from .startup import check_data, check_processes, check_weights
+from .speed.autocast import remove_autocast, without_autocast
+from .speed.compilation import compile_each_shape
+from .speed.speedups import speed_up_training
 
 POSITION = "stream.json"
 _log = logging.getLogger(__name__)
@@ -132,8 +133,8 @@ class VaswaniTrainer(Trainer):
         # The Trainer would delete older checkpoints before the new one is known to be whole.
         self.keep, args.save_total_limit = args.save_total_limit, None
         self.metric = str(args.metric_for_best_model).removeprefix("eval_")
-        self._patience = Patience(args.patience, self.metric) if args.patience else None
-        train_faster(model, args.device, args.bf16_throughout)
+        self._patience = EarlyStopping(args.patience, self.metric) if args.patience else None
+        speed_up_training(model, args.device, args.bf16_throughout)
         # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
         super().__init__(
             model,
@@ -145,13 +146,13 @@ class VaswaniTrainer(Trainer):
         )
         for callback in (PrinterCallback, ProgressCallback):
             self.remove_callback(callback)
-        self._pace = Pace()
+        self._pace = Timer()
         has_bar = on_terminal() and not args.disable_tqdm
         self.add_callback(Progress(self._pace, self.metric, self._patience, has_bar))
         check_sharding(self.accelerator, args.bf16_throughout)
-        keep_float32(self.accelerator)
+        reduce_in_float32(self.accelerator)
         self._architecture = type(model)
-        self._finite = FiniteSteps(self.accelerator, args.max_bad_steps)
+        self._finite = NonFiniteGuard(self.accelerator, args.max_bad_steps)
         self._signals = Signals()
         self.add_callback(self._signals)
         self.add_callback(_SavingHooks(self))
@@ -186,7 +187,7 @@ class VaswaniTrainer(Trainer):
         assert optimizer is not None
         if self.lr_scheduler is None:
             self.lr_scheduler = InverseSquareRoot(optimizer, round(self.args.warmup_steps))
-        self._settings_of_adam = settings_of(optimizer)
+        self._settings_of_adam = optimizer_settings(optimizer)
         return self.lr_scheduler
 
     @property
@@ -201,10 +202,10 @@ class VaswaniTrainer(Trainer):
         Called by the Trainer at the start of training.
         """
         if self.is_fsdp_enabled:
-            keep_embeddings(model)
+            keep_embeddings_gathered(model)
         if self._resume_from is not None:
             assert self.optimizer is not None
-            set_settings(self.optimizer, self._schedule, self._settings_of_adam)
+            set_optimizer_settings(self.optimizer, self._schedule, self._settings_of_adam)
         if self._log_before is not None:
             self.state.log_history = self._log_before
         self.state.compute_steps(self.args, self.args.max_steps)
@@ -233,7 +234,7 @@ class VaswaniTrainer(Trainer):
         checkpoint, self._resume_from = self._resume_from, None
         if checkpoint is None or (saved := saved_on(checkpoint)) == self.args.world_size:
             return
-        set_seed(seed_of(self.args.seed, self.state.global_step, self.args.process_index))
+        set_seed(resume_seed(self.args.seed, self.state.global_step, self.args.process_index))
         if self.args.process_index == 0:
             _log.warning(
                 "%s was saved on %s process(es) and %s resume: they draw dropout anew, from seed, step and process",
@@ -247,7 +248,7 @@ class VaswaniTrainer(Trainer):
         args = self.args
         pin_memory = args.dataloader_pin_memory and args.device.type != "cpu"
         loader = self.stream.loader(args.process_index, args.world_size, args.dataloader_num_workers, pin_memory)
-        leave_to_parent(loader)
+        shield_workers(loader)
         return loader
 
     def get_batch_samples(
@@ -407,7 +408,7 @@ class VaswaniTrainer(Trainer):
             self._note_best(self.state)
             if self.keep is not None:
                 # The best of a run that resumes from here may be an older one.
-                later = find_best(log_without_end(self.state), self.metric, sealed_steps(run)).step
+                later = find_best(log_without_final_validation(self.state), self.metric, sealed_steps(run)).step
                 prune(run, self.keep, self.state.best_model_checkpoint, [f"checkpoint-{later}"])
         self.accelerator.wait_for_everyone()
         self._saved = self.state.global_step
@@ -438,12 +439,12 @@ class VaswaniTrainer(Trainer):
         """Return the best validation so far."""
         return find_best(self.state.log_history, self.metric)
 
-    def ended(self) -> Ended:
+    def ended(self) -> TrainingEnd:
         """Return why training came to its end."""
         step, of, best = self.state.global_step, self.args.max_steps, self.best()
         if step < of and self._patience is not None and self._patience.is_spent(best):
-            return Ended("patience", f"Training ended at step {step:,} of {of:,}: {self._patience.told(best)}")
-        return Ended("max_steps", f"Training ended at step {step:,} (--max_steps {of})")
+            return TrainingEnd("patience", f"Training ended at step {step:,} of {of:,}: {self._patience.as_text(best)}")
+        return TrainingEnd("max_steps", f"Training ended at step {step:,} (--max_steps {of})")
 
     def train_from(self, checkpoint: Path | None) -> None:
         """Train to `max_steps`, from a checkpoint if one is given; from the last one of an ended run, no more.
@@ -460,7 +461,7 @@ class VaswaniTrainer(Trainer):
             self.stream.restore(json.loads((checkpoint / POSITION).read_text(encoding="utf-8")))
             reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
             if reached.global_step < self.args.max_steps:
-                reached.log_history = self._log_before = log_without_end(reached)
+                reached.log_history = self._log_before = log_without_final_validation(reached)
             self._begun_at, self._resume_from = reached.global_step, checkpoint
             self.args.eval_on_start = False  # it was at the start
             unlike = [line for line in reached.log_history if "eval_loss" in line and f"eval_{self.metric}" not in line]
@@ -476,7 +477,7 @@ class VaswaniTrainer(Trainer):
                 load_weights(self.whole_model(), read_weights(checkpoint))
                 return
         self._counted_since = time.monotonic()
-        with self._signals, named_when_lost(self.args.ddp_timeout):
+        with self._signals, peer_lost_on_timeout(self.args.ddp_timeout):
             try:
                 self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
             except Exception as error:
@@ -488,7 +489,7 @@ class VaswaniTrainer(Trainer):
                 raise
             self._signals.check_end(self.state.global_step, self._saved)
         self._finite.check_end(self.state.global_step)
-        take_off_autocast(self.accelerator.unwrap_model(self.model, keep_torch_compile=False))
+        remove_autocast(self.accelerator.unwrap_model(self.model, keep_torch_compile=False))
 
 
 class _StartHooks(TrainerCallback):

@@ -11,7 +11,7 @@ from contenders.stepping import Setting, Step, batch, serve, step
 from torch import Tensor
 from transformers import MarianConfig, MarianMTModel
 
-from vaswani.training.memory import keep_freed_memory
+from vaswani.training.speed.process_memory import reuse_freed_memory
 
 
 def way(
@@ -22,7 +22,7 @@ def way(
     def make(setting: Setting) -> Step:
         model: Any = MarianMTModel._from_config(MarianConfig(**sizes(setting)), attn_implementation=attention)
         if keeps_memory:
-            keep_freed_memory()
+            reuse_freed_memory()
         return step(model, smoothed_loss(model, setting) if smoothed else own_loss(model, setting), autocast)
 
     return make

@@ -13,8 +13,8 @@ from contenders.stepping import DEVICE, Setting, Step, batch, serve, step
 from torch import Tensor
 
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.training import fused_loss
-from vaswani.training.faster import train_faster
+from vaswani.training.speed import fused_loss
+from vaswani.training.speed.speedups import speed_up_training
 
 
 def way(
@@ -58,7 +58,7 @@ def way(
         else:
             model.set_attn_implementation(attention)
         if loss != "plain":
-            train_faster(model, DEVICE, throughout)
+            speed_up_training(model, DEVICE, throughout)
         if loss == "fused, compiled":
             fused_loss._turn_into_gradient = torch.compile(fused_loss._turn_into_gradient, dynamic=False)
         if checkpointing:

@@ -7,12 +7,12 @@ from contenders.stepping import DEVICE, Setting, Step, batch, serve, step
 from torch import Tensor
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.training.attention import fastest_attention
-from vaswani.training.bfloat16 import compute_in_bfloat16
-from vaswani.training.dropout import drop_by_bits
-from vaswani.training.faster import train_faster
-from vaswani.training.fused_loss import train_without_logits
-from vaswani.training.memory import keep_freed_memory
+from vaswani.training.speed.bfloat16 import compute_in_bfloat16
+from vaswani.training.speed.dropout import drop_by_bits
+from vaswani.training.speed.fastest_attention import fastest_attention
+from vaswani.training.speed.fused_loss import fuse_loss
+from vaswani.training.speed.process_memory import reuse_freed_memory
+from vaswani.training.speed.speedups import speed_up_training
 
 
 def config_of(setting: Setting) -> VaswaniConfig:
@@ -31,12 +31,12 @@ def config_of(setting: Setting) -> VaswaniConfig:
 
 def as_trained(model: Any) -> None:
     """Do what the Trainer does by autocast and in float32."""
-    train_faster(model, DEVICE, bf16_throughout=False)
+    speed_up_training(model, DEVICE, bf16_throughout=False)
 
 
 def throughout(model: Any) -> None:
     """Do what the Trainer does with --bf16_throughout."""
-    train_faster(model, DEVICE, bf16_throughout=True)
+    speed_up_training(model, DEVICE, bf16_throughout=True)
 
 
 def with_checkpointing(model: Any) -> None:
@@ -47,15 +47,15 @@ def with_checkpointing(model: Any) -> None:
 
 def with_torchs_dropout(model: Any) -> None:
     """Do the same but for dropout."""
-    train_without_logits(model)
+    fuse_loss(model)
     compute_in_bfloat16(model)
     if DEVICE.type == "cpu":
-        keep_freed_memory()
+        reuse_freed_memory()
 
 
 def giving_memory_back(model: Any) -> None:
     """Do the same but for memory."""
-    train_without_logits(model)
+    fuse_loss(model)
     drop_by_bits(model)
     compute_in_bfloat16(model)
 

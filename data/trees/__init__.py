@@ -5,8 +5,8 @@ A sentence is its words, with a space between them. Its tree is written from lef
     The cat sleeps .    ->    (S (NP (DT) (NN) )NP (VP (VBZ) )VP (.) )S
 """
 
-from .linear import TREES, delinearise, linearise, symbols_of
-from .normal import normal
+from .linearization import TREES, delinearise, linearise, symbols_of
+from .normalization import normalize_tree
 from .tree import Leaf, Node, Tree, bracketed, leaves, read_trees
 from .treebank import Treebank, open_treebank
 
@@ -20,7 +20,7 @@ __all__ = [
     "delinearise",
     "leaves",
     "linearise",
-    "normal",
+    "normalize_tree",
     "open_treebank",
     "read_trees",
     "symbols_of",

@@ -12,8 +12,8 @@ from zlib import crc32
 from vaswani.data.grammar.phrases import Draw
 from vaswani.data.pairs import ROWS_PER_GROUP, Pair
 
-from .linear import linearise
-from .normal import TOP
+from .linearization import linearise
+from .normalization import TOP
 from .tree import Leaf, Node, Tree, leaves
 
 SPLITS = ("train", "validation", "test")

@@ -21,8 +21,8 @@ from vaswani.data.pairs import ROWS_PER_GROUP, NoPair, Pair, Row, Rows, fingerpr
 from vaswani.data.splits import choose_split
 from vaswani.data.text_files import OpenedFile, decode
 
-from .linear import linearise
-from .normal import normal
+from .linearization import linearise
+from .normalization import normalize_tree
 from .tree import leaves, read_trees
 
 ENDINGS = (".mrg", ".trees")
@@ -196,7 +196,7 @@ def row(content: bytes, where: str) -> Row:
         [node] = read_trees(text)
     except ValueError as error:
         return NoPair("malformed", f"{where}: {error}")
-    tree = normal(node)
+    tree = normalize_tree(node)
     if tree is None:
         return NoPair("empty", where)
     return Pair(" ".join(leaf.word for leaf in leaves(tree)), linearise(tree))

@@ -4,17 +4,17 @@ import json
 import sys
 from pathlib import Path
 
-from vaswani.experiment.agreement import by_main
 from vaswani.experiment.arguments import Arguments, Recipe, parse
-from vaswani.experiment.errors import told_plainly
-from vaswani.experiment.process import ending_the_process
+from vaswani.experiment.error_messages import exit_on_bad_input
+from vaswani.experiment.exit_codes import exiting_with_code
+from vaswani.experiment.main_process import on_main_process
 from vaswani.experiment.run import run
 from vaswani.experiment.run_folder import describe
 from vaswani.training.schedule import peak_rate
 
-from .in_turn import train_in_turn
 from .options import Options, options
 from .rows import AS_THE_PAPER, BASE, BIG, BY_NAME, NETWORK, ROWS, Row, Scale, fields_of
+from .run_rows import train_rows
 from .runs import Planned, check_joins, rate_against_base, run_folder, setting_of
 from .table import gather
 
@@ -39,12 +39,12 @@ def main(recipe: Recipe) -> None:
     """Train a row, or several in turn and gather them, by the flags of the command line; and end the process."""
     asked = options(sys.argv[1:], recipe.description)
     if not asked.here:
-        with told_plainly():
-            sys.exit(train_in_turn(asked, recipe))
-    with ending_the_process():
-        with told_plainly():
+        with exit_on_bad_input():
+            sys.exit(train_rows(asked, recipe))
+    with exiting_with_code():
+        with exit_on_bad_input():
             arguments = arguments_of(recipe, asked)
-            by_main(lambda: check_joins(planned(arguments, asked)))
+            on_main_process(lambda: check_joins(planned(arguments, asked)))
         run(arguments)
 
 

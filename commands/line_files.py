@@ -1,0 +1,139 @@
+r"""Lines of UTF-8 text, from a file or stdin and to a file or stdout.
+
+A line ends at "\n" and nowhere else, as `wc -l` and `paste` count. The "\r" of a Windows line end and a byte order mark
+at the start are not text and are taken off; what we write ends with "\n". Compressed text is unpacked, by its bytes
+whatever its name.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, BinaryIO
+
+WINDOW_LINES, WINDOW_CHARACTERS = 8192, 4_000_000
+"""What is held at a time: enough to sort by length, and a few megabytes."""
+
+
+def read_lines(path: Path | None) -> list[str]:
+    """Read all lines, from stdin when there is no path; raises as `each_line` does."""
+    return list(each_line(path))
+
+
+def each_line(path: Path | None) -> Iterator[str]:
+    """Read line after line, from stdin when there is no path.
+
+    Raises:
+        ValueError: a line is not UTF-8; names the line and the byte in it, both from 1. Or it is no text at all, or
+            compressed and damaged.
+        OSError: the file cannot be read.
+    """
+    with read_text(path) as file:
+        for number, content in enumerate(file, 1):
+            row = content.removeprefix(b"\xef\xbb\xbf") if number == 1 else content
+            row = row.removesuffix(b"\n").removesuffix(b"\r")
+            try:
+                yield row.decode()
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"{path or 'stdin'}, line {number}, byte {error.start + 1}: 0x{row[error.start]:02x} is not UTF-8; "
+                    "convert the text first, for example with iconv -f latin1 -t utf-8"
+                ) from error
+
+
+@contextmanager
+def read_text(path: Path | None) -> Iterator[Any]:
+    """Give the bytes of a text, unpacked if they are compressed; ValueError if they are no text."""
+    with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
+        from vaswani.data.containers import STDIN, unpacked
+
+        yield unpacked(file, str(path or STDIN))
+
+
+def check_readable(path: Path | None, flag: str = "--input") -> None:
+    """Refuse an input that cannot be read, before work is spent on it; `flag` is the one that names a file.
+
+    Raises:
+        ValueError: it is to be stdin, which is closed, or is no text.
+        OSError: the file cannot be read.
+
+    """
+    if path is None and sys.stdin is None:
+        raise ValueError(f"stdin is closed; give {flag} FILE")
+    if path is None or path.is_fifo():  # a pipe can be opened once: its writer ends with the first reader
+        return
+    if path.is_file():
+        with read_text(path):
+            pass
+    else:
+        path.open("rb").close()
+
+
+def windows(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Cut lines into lists of so many lines and characters that they can be held at a time, or of one long line."""
+    window: list[str] = []
+    characters = 0
+    for line in lines:
+        if window and (len(window) == WINDOW_LINES or characters + len(line) > WINDOW_CHARACTERS):
+            yield window
+            window, characters = [], 0
+        window.append(line)
+        characters += len(line)
+    if window:
+        yield window
+
+
+def count_lines(path: Path) -> int:
+    """Return how many lines a text has."""
+    with read_text(path) as file:
+        return sum(1 for _ in file)
+
+
+def check_writable(path: Path | None, remedy: str = "give --output FILE") -> None:
+    """Refuse an output that cannot be written, before work is spent on it."""
+    if path is None and sys.stdout is None:
+        raise ValueError(f"stdout is closed; {remedy}")
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise ValueError(f"{path} cannot be written: {'it is a folder' if path.is_dir() else 'its folder is missing'}")
+
+
+def write_lines(path: Path | None, lines: Iterable[str]) -> None:
+    """Write lines to stdout, or to a file that appears whole or not at all."""
+    with writing(path) as write:
+        write(lines)
+
+
+@contextmanager
+def writing(path: Path | None) -> Iterator[Callable[[Iterable[str]], None]]:
+    """Give a function that writes lines at once, to stdout or to a file that appears at the end, whole or not at all.
+
+    The file is written aside and renamed, so that one that was there stays until then.
+    """
+
+    def into(file: BinaryIO) -> Callable[[Iterable[str]], None]:
+        def write(lines: Iterable[str]) -> None:
+            file.write("".join(f"{line}\n" for line in lines).encode())
+            file.flush()
+
+        return write
+
+    if path is None:
+        yield into(sys.stdout.buffer)
+    elif path.exists() and not path.is_file():  # a pipe or /dev/null: renaming would take its place
+        try:
+            with path.open("wb") as file:
+                yield into(file)
+        except BrokenPipeError as error:
+            raise ValueError(f"whoever read from {path} left before the end") from error
+    else:
+        target = path.resolve()
+        aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        try:
+            with aside.open("xb") as file:
+                yield into(file)
+                os.fsync(file.fileno())
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)

@@ -1,0 +1,101 @@
+"""Where sentence pairs come from: the built-in grammar, a folder of one's own, or the Hub; and sentences with trees."""
+
+from pathlib import Path
+
+from .cleaning import REASONS
+from .folders import open_folder
+from .hub import open_hub
+from .pairs import Corpus, NoPair, Pair, PairsCorpus, Row, Swapped
+from .parquet import LocalParquet
+from .retrying import RetryPolicy
+from .splits import choose_split
+from .tables import JsonLinesCorpus, TsvCorpus
+from .text_files import TextFilesCorpus
+from .trees import TREES, open_treebank
+
+__all__ = [
+    "Corpus",
+    "JsonLinesCorpus",
+    "LocalParquet",
+    "NoPair",
+    "Pair",
+    "PairsCorpus",
+    "Row",
+    "Swapped",
+    "TextFilesCorpus",
+    "TsvCorpus",
+    "open_corpus",
+]
+
+
+def open_corpus(
+    *,
+    dataset: str | None = None,
+    config: str | None = None,
+    data_dir: str | None = None,
+    split: str,
+    source: str,
+    target: str,
+    patience: RetryPolicy = RetryPolicy(),  # noqa: B008  (frozen)
+    tsv_quoting: str | None = None,
+) -> Corpus:
+    """Open one split of one source of pairs.
+
+    dataset: "grammar", the built-in corpus, or the name of a Hub data set, with its `config` if it has several
+    data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target}, or {split}.tsv or .jsonl (all of
+        them also .gz, .bz2, .xz, .zst or .lz4), or {split}.parquet
+    split: its name, or an unambiguous beginning of it; "validation" also finds valid, val and dev
+    source, target: language codes, which are file endings, or columns (flat, or inside a `translation` record);
+        the target "trees" reads a treebank: data_dir holds bracketed trees (`trees.treebank`), or the dataset is
+        "grammar"
+    patience: how long to try a network that does not answer
+    tsv_quoting: what quotation marks are in TSV files: "none", text; "spreadsheet", what spreadsheets and pandas put
+        around cells; None, text, unless a file looks as the other, which is then refused
+
+    Raises ValueError, naming what is there and the flag that chooses, when this does not name one corpus, or when
+    none of its first rows can be read.
+    """
+    if (dataset is None) == (data_dir is None):
+        given = "neither" if dataset is None else "both"
+        raise ValueError(f'Give --dataset ("grammar", or a name on the Hub) or --data_dir (a folder); {given} came.')
+    if source == target:
+        raise ValueError(f'Source and target are both "{source}". Give two languages.')
+    if TREES in (source, target):
+        corpus = _open_trees(dataset, data_dir, split, source)
+    elif data_dir is not None:
+        corpus = open_folder(Path(data_dir), split, source, target, tsv_quoting)
+    elif dataset == "grammar":
+        corpus = _open_grammar(split, source, target)
+    else:
+        corpus = open_hub(str(dataset), config, split, source, target, patience, tsv_quoting)
+    first = corpus.read(0)
+    bad = [row for row in first if isinstance(row, NoPair)]
+    if bad and len(bad) == len(first):
+        reason, where = bad[0]
+        raise ValueError(
+            f"{corpus.name}: the first {len(bad):,} rows are all {reason}: {REASONS[reason]}. See {where}."
+        )
+    return corpus
+
+
+def _open_trees(dataset: str | None, data_dir: str | None, split: str, source: str) -> Corpus:
+    if source == TREES:
+        raise ValueError(f"Trees can only be the target. Give --direction en-{TREES}, not {TREES}-...")
+    if data_dir is not None:
+        return open_treebank(Path(data_dir), split)
+    if dataset != "grammar":
+        raise ValueError(
+            f'Trees come from files (--data_dir) or are built in (--dataset grammar), not from "{dataset}".'
+        )
+    from .trees.builtin import SPLITS, BuiltinTreebank
+
+    return BuiltinTreebank(choose_split(split, SPLITS, "The built-in treebank"))
+
+
+def _open_grammar(split: str, source: str, target: str) -> Corpus:
+    from .grammar import SPLITS, GrammarCorpus
+
+    if {source, target} != {"en", "de"}:
+        raise ValueError(f'The built-in corpus is of "en" and "de", not "{source}" and "{target}".')
+    corpus = GrammarCorpus(choose_split(split, SPLITS, "The built-in corpus"))
+    return corpus if source == "en" else Swapped(corpus)

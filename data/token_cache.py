@@ -1,0 +1,139 @@
+"""Encoded row groups kept on disk: from the second epoch on nothing is read, cleaned or encoded again."""
+
+import errno
+import hashlib
+import json
+import logging
+import shutil
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from .cleaning import CleaningLimits, Drops
+from .encoding import EncodedGroup, Ragged, encode_group
+from .pairs import Corpus
+
+_log = logging.getLogger(__name__)
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+class TokenCache:
+    """A folder with a file for each row group that was encoded once; for one corpus, vocabulary and cleaning alone.
+
+    Any number of processes may read and write it at the same time: a file appears whole or not at all. It is an .npz
+    archive and, after it, the archive's SHA-256: an archive's own checksums miss a change of its arrays' headers.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._is_full = False
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def load(self, group: int) -> EncodedGroup | None:
+        """Return a row group, or None if it is not here. A damaged file is deleted, with a warning."""
+        path = self._path(group)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._discard(path, str(error))
+            return None
+        archive, digest = content[:-_DIGEST], content[-_DIGEST:]
+        if hashlib.sha256(archive).digest() != digest:
+            self._discard(path, "its checksum does not fit")
+            return None
+        with np.load(BytesIO(archive), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        told = json.loads(arrays["drops"].tobytes())
+        return EncodedGroup(
+            arrays["rows"],
+            Ragged(arrays["sources"], arrays["source_starts"]),
+            Ragged(arrays["targets"], arrays["target_starts"]),
+            Drops(told["cached"], Counter(told["dropped"]), told["places"], told["joined"]),
+        )
+
+    def store(self, group: int, encoded: EncodedGroup) -> None:
+        """Write a row group; where the disk is full, say so once and go on without."""
+        drops = encoded.drops
+        told = {"cached": drops.kept, "dropped": drops.dropped, "places": drops.places, "joined": drops.joined}
+        archive = BytesIO()
+        np.savez(
+            archive,
+            rows=encoded.rows,
+            sources=encoded.sources.tokens,
+            source_starts=encoded.sources.starts,
+            targets=encoded.targets.tokens,
+            target_starts=encoded.targets.starts,
+            drops=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8),
+        )
+        content = archive.getvalue()
+        draft = self.folder / f".{group}.{uuid4().hex}.npz"
+        try:
+            draft.write_bytes(content + hashlib.sha256(content).digest())
+            draft.replace(self._path(group))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            if not self._is_full:
+                _log.warning(
+                    "the disk of %s is full: what --packed_cache has not kept yet is read and encoded again "
+                    "in each epoch. Free some, or name another --cache_dir",
+                    self.folder,
+                )
+            self._is_full = True
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def size_when_full(self, corpus: Corpus, example: EncodedGroup) -> int:
+        """Return about how many bytes all of a corpus will take, judged by the rows of one group."""
+        content = sum(array.nbytes for array in (example.rows, *example.sources, *example.targets))
+        return round(content * corpus.rows / max(1, example.drops.rows)) + corpus.groups * 2_000
+
+    def filled(self) -> int:
+        """Return how many row groups are here."""
+        return sum(1 for path in self.folder.glob("*.npz") if not path.name.startswith("."))
+
+    def free(self) -> int:
+        """Return the free bytes of the disk it is on."""
+        return shutil.disk_usage(self.folder).free
+
+    def _discard(self, path: Path, fault: str) -> None:
+        _log.warning("%s is damaged (%s); its rows are read and encoded again", path, fault)
+        path.unlink(missing_ok=True)
+
+    def _path(self, group: int) -> Path:
+        return self.folder / f"{group:07d}.npz"
+
+
+class GroupReader:
+    """Gives the encoded row groups of a corpus by number: from the cache where it has them, else from the corpus."""
+
+    def __init__(
+        self, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, limits: CleaningLimits, cache: TokenCache | None
+    ) -> None:
+        self._source = (corpus, tokenizer, limits)
+        self._cache = cache
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in a loader's worker that was spawned, as on macOS."""
+        self.__dict__ |= state
+        # Pickling forgets it, and </s> in a text would be the symbol.
+        self._source[1].backend_tokenizer.encode_special_tokens = True
+
+    def __call__(self, group: int) -> EncodedGroup:
+        """Return one row group."""
+        corpus, tokenizer, limits = self._source
+        if self._cache is None:
+            return encode_group(corpus, group, tokenizer, limits)
+        encoded = self._cache.load(group)
+        if encoded is None:
+            encoded = encode_group(corpus, group, tokenizer, limits)
+            self._cache.store(group, encoded)
+        return encoded

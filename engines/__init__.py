@@ -1,0 +1,1 @@
+"""Engines other than torch: trained models exported to them, and translated with."""

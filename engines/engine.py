@@ -1,0 +1,70 @@
+"""Engines other than torch, which run what `vaswani export` wrote: a file and an extra for each, asked all alike."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis, one_line
+
+
+class Candidate(NamedTuple):
+    """One translation, as an engine gives it."""
+
+    symbols: list[int]
+    """Its ids, without the start symbol, with the end symbol if it has ended."""
+    score: float
+    """log P / ((5 + length) / 6)^alpha."""
+
+
+class Engine(Protocol):
+    """An exported model, loaded."""
+
+    max_positions: int
+    """Most symbols of a source and of a translation."""
+
+    def search(self, sources: list[list[int]], beams: BeamSettings) -> list[list[Candidate]]:
+        """Return the best candidates of each sentence, ordered as by the paper's search."""
+        ...
+
+
+def engine_module(engine: str) -> Any:
+    """Return the module of an engine, which has QUANTIZATIONS, `export` and `load`.
+
+    Raises:
+        ValueError: what it needs is not installed.
+
+    """
+    try:
+        return import_module(f".{engine}", __package__)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is not installed; pip install 'vaswani[{engine}]'") from error
+
+
+def save_beside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write what a translation needs beside the network: the vocabulary, and the settings that the model has."""
+    tokenizer.save_pretrained(folder)
+    assert model.generation_config is not None
+    model.generation_config.save_pretrained(folder)
+
+
+def check_lengths(sources: Sequence[list[int]], most: int) -> None:
+    """Raise ValueError if a source is longer than the `most` positions of an exported model."""
+    longest = max(map(len, sources))
+    if longest > most:
+        raise ValueError(
+            f"a sentence has {longest} symbols, and the exported model knows {most} positions; split the sentence, or "
+            "translate it by torch"
+        )
+
+
+def by_engine(engine: Engine, tokenizer: PreTrainedTokenizerBase, beams: BeamSettings) -> BatchSearch:
+    """Return a search by an exported model; its tokenizer lies in the same folder."""
+
+    def hypothesis(candidate: Candidate) -> Hypothesis:
+        text = tokenizer.decode(candidate.symbols, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Hypothesis(one_line(str(text)), candidate.score if beams.number > 1 else None)
+
+    return lambda sources: [[hypothesis(each) for each in found] for found in engine.search(sources, beams)]

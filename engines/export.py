@@ -1,0 +1,46 @@
+"""Write a trained model for another engine: the folder appears whole or not at all."""
+
+import secrets
+import shutil
+from pathlib import Path
+
+import torch
+
+from vaswani.data.file_names import check_name
+from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.translation.loading import load_tokenizer, load_whole
+from vaswani.translation.settings import generation_settings
+
+from .engine import engine_module
+
+
+def export(source: Path, folder: Path, engine: str, quantization: str = "float32") -> None:
+    """Export the model in `source` to `folder`, which must be new or empty.
+
+    Args:
+        source: what `save_pretrained` left of model and tokenizer.
+        folder: what the engine loads.
+        engine: the name of a module beside this one, and of an extra of this package.
+        quantization: how the weights are stored; each engine has its own kinds.
+
+    Raises:
+        ValueError: the model is not ours, not whole or has settings that only `generate` knows, the folder holds
+            something, or the engine is not installed or has no such quantization.
+
+    """
+    module = engine_module(engine)
+    if quantization not in module.QUANTIZATIONS:
+        raise ValueError(f"{engine} has no quantization {quantization}; it has {', '.join(module.QUANTIZATIONS)}")
+    check_name(folder.resolve(), "the folder")
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ValueError(f"{folder} exists already; name a new folder")
+    model = load_whole(source, dtype=torch.float32)
+    if not isinstance(model, VaswaniForConditionalGeneration):
+        raise ValueError(f"{source} holds a {type(model).__name__}; only networks of this package are exported")
+    generation_settings(model.generation_config, source)
+    aside = folder.resolve().with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    try:
+        module.export(model.eval(), load_tokenizer(source), aside, quantization)
+        aside.replace(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,294 @@
+"""ONNX: the network as two graphs that onnxruntime runs, and the paper's own search over what they say.
+
+`encoder.onnx` reads a batch of sources once and gives the keys and values that each decoder layer attends to;
+`decoder.onnx` gives what may follow each running hypothesis, from the keys and values of the symbols before. Search,
+penalty and limits are the functions of modeling/search_vaswani.py, so nothing is left out of them. Positions, norms
+and head widths are whatever the network has.
+
+Shapes: B sentences, S source symbols, n running hypotheses of each, R hypotheses of the step before, P symbols before,
+H heads, V = vocab_size.
+"""
+
+import copy
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import Tensor, nn
+from torch.export import Dim
+from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+
+from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.modeling.generation_vaswani import UNBOUNDED
+from vaswani.modeling.search_vaswani import NEVER, SearchState, beam_search, start
+from vaswani.translation.loading import check_files
+from vaswani.translation.search import BeamSettings, padded
+from vaswani.translation.settings import saved_settings
+
+from .engine import Candidate, check_lengths, save_beside
+
+QUANTIZATIONS = ("float32", "int8")
+
+# --- The network ------------------------------------------------------------------------------------------------------
+
+
+class EncoderGraph(nn.Module):
+    """From sources to what the decoder attends to."""
+
+    def __init__(self, model: VaswaniForConditionalGeneration) -> None:
+        super().__init__()
+        self.model: Any = model.model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
+        """Return keys `[B, H, S, d_k]` and values `[B, H, S, d_v]` of each decoder layer, in turn.
+
+        Args:
+            input_ids: `[B, S]`.
+            attention_mask: `[B, S]`, 1 at symbols and 0 at padding.
+
+        """
+        encoder, mask = self.model.encoder, added(attention_mask)
+        hidden = encoder.positions(encoder.tokens(input_ids))
+        for layer in encoder.layers:
+            hidden = layer(hidden, mask)
+        hidden = encoder.final_norm(hidden)
+        attentions = [layer.cross_attention for layer in self.model.decoder.layers]
+        return [each.split_heads(w(hidden)) for each in attentions for w in (each.w_k, each.w_v)]
+
+
+class DecoderGraph(nn.Module):
+    """From running hypotheses to what may follow them."""
+
+    def __init__(self, model: VaswaniForConditionalGeneration) -> None:
+        super().__init__()
+        self.model: Any = model
+
+    def forward(
+        self, symbols: Tensor, rows: Tensor, attention_mask: Tensor, source: list[Tensor], past: list[Tensor]
+    ) -> list[Tensor]:
+        """Return log P `[B, n, V]`, then the keys and values of each layer with the new symbol, `[B * n, H, P + 1, d]`.
+
+        Args:
+            symbols: `[B, n]`, the last of each hypothesis.
+            rows: `[B, n]`, which of the R hypotheses before it lengthens.
+            attention_mask: `[B, S]`.
+            source: what the encoder gave.
+            past: keys `[R, H, P, d_k]` and values `[R, H, P, d_v]` of each layer, in turn.
+
+        """
+        decoder, mask = self.model.model.decoder, added(attention_mask)
+        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        kept = [each.index_select(0, rows.flatten()) for each in past]
+        for layer, (key, value) in enumerate(zip(kept[::2], kept[1::2], strict=True)):
+            cache.self_attention_cache.update(key, value, layer)
+        for layer, (key, value) in enumerate(zip(source[::2], source[1::2], strict=True)):
+            cache.cross_attention_cache.update(key, value, layer)
+            cache.is_updated[layer] = True
+        hidden = decoder.positions(decoder.tokens(symbols.flatten()[:, None]), past[0].shape[2])
+        for layer in decoder.layers:
+            # One symbol sees all before it; of the source, whose keys and values are there, B alone is asked for.
+            hidden = layer(hidden, None, source[0], mask, past_key_values=cache)
+        logits = self.model.lm_head(decoder.final_norm(hidden))
+        layers: Any = cache.self_attention_cache.layers
+        present = [each for layer in layers for each in (layer.keys, layer.values)]
+        return [logits.log_softmax(-1).view(*symbols.shape, -1), *present]
+
+
+def added(attention_mask: Tensor) -> Tensor:
+    """Return what is added to the scores of `[B, S]` places, `[B, 1, 1, S]`: 0, and very little at padding."""
+    nothing = torch.zeros_like(attention_mask, dtype=torch.float32)
+    return nothing.masked_fill(attention_mask == 0, torch.finfo(torch.float32).min)[:, None, None]
+
+
+def export(
+    model: VaswaniForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    quantization: str = "float32",
+) -> None:
+    """Write `model` as two graphs, with its configuration and tokenizer, to an empty or new folder.
+
+    Args:
+        model: is left as it is.
+        tokenizer: its own.
+        folder: where to.
+        quantization: one of QUANTIZATIONS; int8 are the matrices, and what they are multiplied by.
+
+    """
+    model = copy.deepcopy(model).float().eval()
+    model.set_attn_implementation("eager")  # plain products: the fused forms choose their way by what they are given
+    folder.mkdir(parents=True, exist_ok=True)
+    input_ids, mask = torch.full((2, 7), 4), torch.ones(2, 7, dtype=torch.int64)
+    names = [f"{layer}.{kind}" for layer in range(model.config.decoder_layers) for kind in ("key", "value")]
+    batch, length, hypotheses, before, past = (Dim(name) for name in ("B", "S", "n", "R", "P"))
+    of_source = {0: batch, 1: length}
+    with torch.no_grad():
+        source = EncoderGraph(model)(input_ids, mask)
+        write(
+            EncoderGraph(model),
+            (input_ids, mask),
+            folder / "encoder.onnx",
+            ["input_ids", "attention_mask"],
+            [f"source.{name}" for name in names],
+            (of_source, of_source),
+        )
+        write(
+            DecoderGraph(model),
+            (torch.full((2, 3), 4), torch.zeros(2, 3, dtype=torch.int64), mask, source, empty(model.config, 5, 4)),
+            folder / "decoder.onnx",
+            ["symbols", "rows", "attention_mask", *(f"{kind}.{name}" for kind in ("source", "past") for name in names)],
+            ["log_p", *(f"present.{name}" for name in names)],
+            (
+                {0: batch, 1: hypotheses},
+                {0: batch, 1: hypotheses},
+                of_source,
+                [{0: batch, 2: length}] * len(names),
+                [{0: before, 2: past}] * len(names),
+            ),
+        )
+    if quantization == "int8":
+        for name in ("encoder.onnx", "decoder.onnx"):
+            quantize(folder / name)
+    model.config.to_json_file(folder / "config.json")
+    save_beside(model, tokenizer, folder)
+
+
+def write(
+    graph: nn.Module, example: tuple[Any, ...], file: Path, inputs: list[str], outputs: list[str], dimensions: Any
+) -> None:
+    """Write a graph whose `dimensions` may be other than in the example."""
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)  # it misses torchvision
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "# The axis name")  # of several inputs that share one
+        warnings.filterwarnings("ignore", category=FutureWarning)  # among its own parts
+        # Traced apart: left to the exporter, a dimension that the code fixes would be fixed in the file without a word.
+        program = torch.export.export(graph, example, dynamic_shapes=dimensions)
+        torch.onnx.export(
+            program,
+            (),
+            file,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=dimensions,
+            external_data=False,
+            verbose=False,
+        )
+    onnx.checker.check_model(file, full_check=True)
+
+
+def quantize(file: Path) -> None:
+    """Multiply in 8 bits wherever a matrix is known beforehand, each of its columns scaled by itself.
+
+    Unsigned, since sums of signed products overflow on processors without VNNI; docs/engines.md has the figures.
+    """
+    folded = file.with_suffix(".folded")  # or the table, which is there the other way round, would stay as it is
+    quant_pre_process(file, folded, skip_symbolic_shape=True)
+    quantize_dynamic(folded, file, op_types_to_quantize=["MatMul"], weight_type=QuantType.QUInt8, per_channel=True)
+    folded.unlink()
+
+
+def empty(config: Any, rows: int, symbols: int = 0) -> list[Tensor]:
+    """Return keys and values of each layer, of hypotheses that have `symbols` symbols."""
+    widths = (config.d_k, config.d_v) * config.decoder_layers
+    return [torch.zeros(rows, config.num_heads, symbols, width) for width in widths]
+
+
+# --- The search -------------------------------------------------------------------------------------------------------
+
+
+class Engine:
+    """An exported model, loaded."""
+
+    def __init__(self, folder: Path, device: str | None = None, threads: int = 1) -> None:
+        """Load.
+
+        Args:
+            folder: what `export` wrote.
+            device: None or "cpu".
+            threads: to compute with.
+
+        Raises:
+            ValueError: another device is asked for, or a file is damaged.
+
+        """
+        if device not in (None, "cpu"):
+            raise ValueError(
+                f"--device {device}: a model exported to onnx runs on the processor; leave --device out, or use "
+                "--engine ctranslate2 or torch"
+            )
+        check_files(folder)
+        self.config: Any = AutoConfig.from_pretrained(folder)
+        self.max_positions: int = self.config.max_positions if self.config.positions == "learned" else UNBOUNDED
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self.encoder, self.decoder = (
+                onnxruntime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
+                for name in ("encoder.onnx", "decoder.onnx")
+            )
+        except (Fail, InvalidGraph, InvalidProtobuf) as error:
+            raise ValueError(f"onnxruntime cannot load {folder}: {error}") from error
+        self.settings = saved_settings(folder)
+
+    def search(self, sources: list[list[int]], beams: BeamSettings) -> list[list[Candidate]]:
+        """Return the best candidates of each sentence, by the search of the paper; one beam is greedy.
+
+        Raises:
+            ValueError: a sentence is longer than the positions of the network.
+
+        """
+        check_lengths(sources, self.max_positions)
+        settings = self.settings
+        input_ids, mask = padded(sources, settings.padding)
+        limits = (mask.sum(1) + settings.extra_symbols).clamp(max=min(self.max_positions, settings.most_symbols))
+        prompt = torch.full((len(sources), 1, 1), settings.start)
+        begun = start(prompt, limits, beams.number, settings.padding, torch.float32)
+        decoder = Decoder(self, input_ids, mask)
+        read = decoder.best if beams.number == 1 else decoder.log_p
+        found = beam_search(read, begun, 1, torch.tensor(settings.ends), beams.length_penalty, beams.n_best)
+        lengths = (found.parents >= 0).sum(-1)  # what was written, the prompt not counted
+        return [
+            [
+                Candidate(symbols[1 : 1 + length], score)
+                for symbols, length, score in zip(*rows, strict=True)
+                if score > NEVER
+            ]
+            for rows in zip(found.symbols.tolist(), lengths.tolist(), found.scores.tolist(), strict=True)
+        ]
+
+
+class Decoder:
+    """The decoder at work on a batch: what it has to keep from step to step."""
+
+    def __init__(self, engine: Engine, input_ids: Tensor, mask: Tensor) -> None:
+        self.session = engine.decoder
+        self.mask = mask.numpy()
+        self.source = engine.encoder.run(None, {"input_ids": input_ids.numpy(), "attention_mask": self.mask})
+        self.past: list[NDArray[np.float32]] = [each.numpy() for each in empty(engine.config, len(mask))]
+
+    def log_p(self, search: SearchState) -> Tensor:
+        """Return log P `[B, n, V]` of the symbols that may follow the running hypotheses."""
+        if len(search.places) < len(self.mask):
+            places = search.places.numpy()
+            self.mask, self.source = self.mask[places], [each[places] for each in self.source]
+        symbols = search.running.symbols[:, :, search.length].numpy()
+        given = [symbols, search.rows.numpy(), self.mask, *self.source, *self.past]
+        names = [each.name for each in self.session.get_inputs()]
+        log_p, *self.past = self.session.run(None, dict(zip(names, given, strict=True)))
+        return torch.from_numpy(log_p)
+
+    def best(self, search: SearchState) -> Tensor:
+        """Return the same with the best symbol alone, which makes of beams the greedy search."""
+        log_p = self.log_p(search)
+        best = log_p.argmax(-1, keepdim=True)
+        return torch.full_like(log_p, NEVER).scatter(-1, best, log_p.gather(-1, best))

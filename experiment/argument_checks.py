@@ -1,0 +1,190 @@
+"""What would keep a run from its end, or from leaving anything: told before its first step."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers.integrations.integration_utils import (
+    INTEGRATION_TO_CALLBACK,
+    get_available_reporting_integrations,
+)
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
+
+from vaswani.data import StreamMismatchError, TrainingStream
+from vaswani.data.file_names import check_name
+from vaswani.modeling import VaswaniConfig
+from vaswani.training import VaswaniTrainingArguments
+
+from .arguments import DataArguments
+from .output_scoring import OutputScoring
+
+AT_FAULT: dict[str, tuple[str, ...]] = {
+    "data": (
+        "dataset",
+        "dataset_config",
+        "data_dir",
+        "direction",
+        "train_split",
+        "extra_dirs",
+        "weights",
+        "drop_duplicates",
+    ),
+    "max_characters": ("max_tokens",),
+    "source_scripts": ("check_script", "direction"),
+    "target_scripts": ("check_script", "direction"),
+}
+"""Flags from which those parts of a stream's identity follow that are not called as their flag."""
+
+LEARNING = frozenset({"dropout", "attention_dropout", "activation_dropout", "label_smoothing"})
+"""Fields of a network that say how it learns, and not what it computes."""
+
+
+def check_leaves_checkpoints(training: VaswaniTrainingArguments) -> None:
+    """Make sure that there will be checkpoints, of which a run chooses its weights.
+
+    Raises:
+        ValueError: there will be none, or none that a run can go on from.
+
+    """
+    strategy = SaveStrategy(training.save_strategy).value
+    if strategy not in ("steps", "best"):
+        raise ValueError(
+            f"--save_strategy is {strategy}; the text has no end that an epoch could have, and a run's "
+            "weights are chosen among its checkpoints: leave it at steps, and give --save_steps"
+        )
+    if strategy == "best" and IntervalStrategy(training.eval_strategy) == IntervalStrategy.NO:
+        raise ValueError("--save_strategy best saves after evaluations, and --eval_strategy no makes none")
+    if training.save_only_model:
+        raise ValueError("--save_only_model leaves checkpoints that nothing can go on from; leave it out")
+
+
+def check_names(training: VaswaniTrainingArguments, data: DataArguments) -> None:
+    """Make sure that what is written can be written under the names that were given; raises ValueError if not.
+
+    Text is read whatever its name is.
+    """
+    check_name(str(training.output_dir), "--output_dir")
+    check_name(data.cache_dir, "--cache_dir")
+
+
+def check_trackers(training: VaswaniTrainingArguments) -> None:
+    """Make sure that what the run is to report to is there.
+
+    Raises:
+        ValueError: it is not installed, or nobody knows it.
+
+    """
+    for name in training.report_to or []:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise ValueError(f"--report_to is {name}; give none, all, or some of {', '.join(INTEGRATION_TO_CALLBACK)}")
+        try:
+            INTEGRATION_TO_CALLBACK[name]()
+        except (RuntimeError, ImportError) as error:
+            installed = ", ".join(get_available_reporting_integrations()) or "none"
+            raise ValueError(
+                f"--report_to is {name}, which is not ready: {str(error).splitlines()[0]} Or leave it out: of others, "
+                f"{installed} can be reported to here"
+            ) from error
+
+
+def check_positions(fields: dict[str, Any], data: DataArguments) -> None:
+    """Make sure that learned positions reach to the end of every pair that is trained on.
+
+    Raises:
+        ValueError: they do not.
+
+    """
+    if fields["positions"] == "learned" and fields["max_positions"] < data.max_tokens:
+        raise ValueError(
+            f"--max_positions is {fields['max_positions']} and --max_tokens {data.max_tokens}: longer pairs than there "
+            "are learned positions would be trained on; raise the one or lower the other"
+        )
+
+
+def check_lengths(split: str, longest: int, fields: dict[str, Any]) -> None:
+    """Make sure that learned positions reach to the end of every pair of a split that is scored, where none is dropped.
+
+    Raises:
+        ValueError: they do not.
+
+    """
+    if fields["positions"] == "learned" and fields["max_positions"] < longest:
+        raise ValueError(
+            f"{split} has a sentence of {longest} tokens, and there are {fields['max_positions']} learned positions; "
+            f"raise --max_positions to {longest}, or take the sentence out of {split}"
+        )
+
+
+def check_metric(metric: str, task: OutputScoring, references: Sequence[str]) -> None:
+    """Make sure that what the weights are to be chosen by can be measured on the validation set.
+
+    Raises:
+        ValueError: it cannot.
+
+    """
+    if metric in task.measured and (reason := task.unfit(metric, references)):
+        raise ValueError(
+            f"--metric_for_best_model is {metric}, which cannot be measured on the validation set: {reason}. Give "
+            f"{task.measured[0]}, chrf, loss or perplexity"
+        )
+
+
+def check_text(stream: TrainingStream, position: dict[str, Any], now: dict[str, Any], told: dict[str, Any]) -> None:
+    """Make sure that the text and its order are those of a position in it, by going there.
+
+    Args:
+        stream: the run's.
+        position: as the checkpoint has it.
+        now: what run.json would hold of the flags of now.
+        told: the same of before.
+
+    Raises:
+        ValueError: they are not, with the flags that differ.
+
+    """
+    try:
+        stream.restore(position)
+    except StreamMismatchError as error:
+        flags = {**told["data"], "seed": told["training"]["seed"]}, {**now["data"], "seed": now["training"]["seed"]}
+        of_names = [AT_FAULT.get(name, (name,)) for name in error.changed]
+        changed = [
+            f"{flag} was {flags[0].get(flag)!r} and is {flags[1][flag]!r}"
+            for flag in dict.fromkeys(flag for of_name in of_names for flag in of_name if flag in flags[1])
+            if flags[0].get(flag) != flags[1][flag]
+        ]
+        if not changed and "data" in error.changed:
+            changed = ["the flags are the same, and the text itself has changed since"]
+        elif not changed and "tokenizer" in error.changed:
+            changed = ["tokenizer.json of the run's folder is not the one that it has trained with"]
+        if not changed:
+            raise
+        raise ValueError(
+            f"the saved position does not fit this run: {'; '.join(changed)}. Resume with what the run was started "
+            "with, or start a new one in another --output_dir"
+        ) from error
+
+
+def check_network(checkpoint: Path, fields: dict[str, Any], told: dict[str, Any]) -> None:
+    """Make sure that a network computes what that of the checkpoint computes.
+
+    Args:
+        checkpoint: with its config.json.
+        fields: of `VaswaniConfig`, as the flags say.
+        told: the same of before; `vocab_size` is what was asked for, and a small text may have given less.
+
+    Raises:
+        ValueError: it does not, with what differs.
+
+    """
+    then, now = VaswaniConfig.from_pretrained(checkpoint), VaswaniConfig(**fields)
+    then.vocab_size = told["vocab_size"]
+    changed = [
+        f"{name} was {getattr(then, name)!r} and is {getattr(now, name)!r}"
+        for name in fields
+        if name not in LEARNING and getattr(then, name) != getattr(now, name)
+    ]
+    if changed:
+        raise ValueError(
+            f"{checkpoint} is of another network: {'; '.join(changed)}. Resume with what the run was started with, or "
+            "start a new one in another --output_dir"
+        )

@@ -1,0 +1,152 @@
+"""What follows from a run's text and is kept for later runs, each under the fingerprint of all that it came from.
+
+Deleting any of it costs time and nothing else.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from accelerate import PartialState
+from tqdm import tqdm
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from vaswani.data import CleaningLimits, Corpus, Drops, Pair, TokenCache, fingerprint, learn_tokenizer
+from vaswani.data.cleaning import readable_rows
+from vaswani.data.duplicates import Repeats, find_repeats, load_repeats, save_repeats
+from vaswani.data.file_names import check_name
+from vaswani.data.shuffling import permutation
+from vaswani.data.token_cache import GroupReader
+from vaswani.data.trees import TREES, symbols_of
+from vaswani.training.checkpointing.checkpoints import checkpoints
+
+from .arguments import DataArguments
+from .console import say
+
+
+def repeats(corpora: Sequence[Corpus], data: DataArguments) -> list[Repeats]:
+    """Return where pairs repeat earlier ones; a process a cache looks, unless the places are kept from before."""
+    state = PartialState()
+    path = cached(data, "duplicates", [corpus.fingerprint for corpus in corpora]).with_suffix(".npz")
+    for looks in (state.is_main_process, state.is_local_main_process):  # machines may have caches of their own
+        if looks and not path.exists():
+            save_repeats(path, find_repeats(corpora, progress=True))
+        state.wait_for_everyone()
+    return load_repeats(path, corpora)
+
+
+def joint_tokenizer(
+    train: Corpus, vocab_size: int, limits: CleaningLimits, data: DataArguments, seed: int, run: Path | None
+) -> PreTrainedTokenizerFast:
+    """Return the vocabulary of both sides of the training text: the run's own, a kept one, or one learned now.
+
+    Of trees all symbols that occur are whole entries, and the rest is learned from the sentences.
+    A run that has trained keeps its vocabulary in its folder `run`, whatever happens to the cache; before its first
+    checkpoint nothing depends on it yet, and it follows the flags.
+
+    Raises:
+        ValueError: no pair serves.
+
+    """
+    state = PartialState()
+    facts = [
+        train.fingerprint,
+        vocab_size,
+        limits.facts(),
+        data.tokenizer_pairs,
+        seed,
+        importlib.metadata.version("tokenizers"),
+    ]
+    if data.target == TREES:
+        facts.append(TREES)
+    if data.user_symbols:
+        facts.append(data.user_symbols)
+    folder = cached(data, "tokenizers", facts)
+    has_its_own = run is not None and (run / "tokenizer.json").exists() and bool(checkpoints(run))
+    if state.is_main_process and not has_its_own:
+        if not (folder / "tokenizer.json").exists():
+            groups = sample_of_groups(train, data.tokenizer_pairs, seed)
+            share = "" if len(groups) == train.groups else f"{len(groups):,} of {train.groups:,} row groups of "
+            say(f"Learning {vocab_size:,} symbols from {share}{train.name}")
+
+            def pairs() -> Iterator[Pair]:
+                drops = Drops()
+                for _, _, pair in readable_rows(
+                    train, tqdm(groups, unit=" groups", desc="Reading", disable=None), limits, drops
+                ):
+                    drops.kept += 1
+                    yield pair
+                if not drops.kept:
+                    raise ValueError(f"no pair of {train.name} can be trained on: {drops.report()}")
+
+            if data.target == TREES:
+                brackets = symbols_of(pair.target for pair in pairs())
+                texts = (pair.source for pair in pairs())
+            else:
+                brackets, texts = [], (side for pair in pairs() for side in pair)
+            tokenizer = learn_tokenizer(texts, vocab_size, sys.stderr.isatty(), brackets, data.user_symbols)
+            draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
+            tokenizer.save_pretrained(draft)
+            try:
+                draft.replace(folder)
+            except OSError:  # another run learned the same meanwhile, or something else is wrong
+                shutil.rmtree(draft)
+                if not (folder / "tokenizer.json").exists():
+                    raise
+        if run is not None:
+            run.mkdir(parents=True, exist_ok=True)
+            # That name last: it stands for all of them.
+            for file in sorted(folder.iterdir(), key=lambda file: file.name == "tokenizer.json"):
+                draft = run / f"{file.name}.draft"
+                shutil.copyfile(file, draft)
+                draft.replace(run / file.name)
+    state.wait_for_everyone()
+    # Another machine has the run's folder in common with the main process, but perhaps not the cache.
+    learned = AutoTokenizer.from_pretrained(folder if run is None else run)
+    assert isinstance(learned, PreTrainedTokenizerFast)
+    return learned
+
+
+def sample_of_groups(corpus: Corpus, pairs: int, seed: int) -> list[int]:
+    """Return all row groups, or as many drawn ones as hold about so many pairs."""
+    share = min(1.0, pairs / max(1, corpus.rows))  # of some files the number of rows is a guess, and may be none
+    return sorted(permutation(corpus.groups, seed)[: max(1, round(share * corpus.groups))].tolist())
+
+
+def token_cache(
+    train: Corpus, tokenizer: PreTrainedTokenizerFast, limits: CleaningLimits, data: DataArguments
+) -> TokenCache | None:
+    """Return the cache of the encoded training text, if the run wants one, and say how large it will be.
+
+    Raises ValueError when it would not find room.
+    """
+    if not data.packed_cache:
+        return None
+    cache = TokenCache(cached(data, "packed", [train.fingerprint, fingerprint(tokenizer), limits.facts()]))
+    filled = cache.filled()
+    size = cache.size_when_full(train, GroupReader(train, tokenizer, limits, cache)(0))
+    missing = size * (train.groups - filled) // train.groups
+    say(
+        f"Packed text: {filled:,} of {train.groups:,} row groups are in {cache.folder}; all take about "
+        f"{size / 1e6:,.0f} MB, {cache.free() / 1e6:,.0f} MB are free"
+    )
+    if missing > cache.free():
+        raise ValueError(
+            f"the packed text needs {missing / 1e6:,.0f} MB more in {cache.folder} and {cache.free() / 1e6:,.0f} MB "
+            "are free; free some, name another --cache_dir, or leave out --packed_cache"
+        )
+    return cache
+
+
+def cached(data: DataArguments, kind: str, facts: list[Any]) -> Path:
+    """Return the path in the cache of what follows from `facts` alone."""
+    check_name(data.cache_dir, "--cache_dir")
+    folder = Path(data.cache_dir).expanduser() / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

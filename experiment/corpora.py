@@ -1,0 +1,115 @@
+"""The text of a run: its splits, cleaned, mixed and put into the order of training."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from transformers import PreTrainedTokenizerFast
+
+from vaswani.data import (
+    CleaningLimits,
+    Corpus,
+    Drops,
+    Mixture,
+    Order,
+    Pair,
+    RetryPolicy,
+    TrainingStream,
+    clean_pairs,
+    fingerprint,
+    scripts_of,
+)
+from vaswani.data import open_corpus as open_any
+from vaswani.data.cleaning import CHARACTERS, CHARACTERS_A_TOKEN
+from vaswani.data.duplicates import Deduplicated
+from vaswani.data.test_overlap import WithoutTestText
+
+from .arguments import Arguments, DataArguments
+from .caches import repeats, token_cache
+from .console import say
+
+
+def cleaning_limits(data: DataArguments) -> CleaningLimits:
+    """Return which pairs are kept of the splits that are scored."""
+    characters = max(CHARACTERS, CHARACTERS_A_TOKEN * data.max_tokens)
+    return CleaningLimits(data.max_tokens, data.max_ratio, characters, line_breaks=data.line_breaks)
+
+
+def training_cleaning_limits(data: DataArguments) -> CleaningLimits:
+    """Return which pairs are kept of the training text, where more may be asked of them."""
+    source, target = (scripts_of(data.source), scripts_of(data.target)) if data.check_script else (None, None)
+    return replace(
+        cleaning_limits(data),
+        drop_html=data.drop_html,
+        source_scripts=source,
+        target_scripts=target,
+        user_symbols=" ".join(data.user_symbols),
+    )
+
+
+def open_corpus(data: DataArguments, split: str) -> Corpus:
+    """Open one split of the run's data."""
+    return open_any(
+        dataset=data.dataset,
+        config=data.dataset_config,
+        data_dir=data.data_dir,
+        split=split,
+        source=data.source,
+        target=data.target,
+        patience=RetryPolicy(data.source_patience),
+        tsv_quoting=data.tsv_quoting,
+    )
+
+
+def open_training_corpus(data: DataArguments) -> Corpus:
+    """Open what a run trains on: the training split and the further folders, each pair once if that was asked.
+
+    Duplicates are looked for before the corpora are weighted, or a weight of 2 would make each pair its own duplicate.
+    A pair of several corpora stays in the first. The main process looks, unless the places are kept from before.
+    What stands in the sets that are scored is left out if that was asked, too.
+    """
+    split = data.train_split
+    opened: Sequence[Corpus] = [
+        open_corpus(data, split),
+        *(
+            open_any(data_dir=folder, split=split, source=data.source, target=data.target, tsv_quoting=data.tsv_quoting)
+            for folder in data.extra_dirs
+        ),
+    ]
+    if data.drop_duplicates:
+        opened = [Deduplicated(*each) for each in zip(opened, repeats(opened, data), strict=True)]
+    if data.drop_test_text:
+        scored = [pair for split in scored_splits(data) for pair in scorable(open_corpus(data, split), data, Drops())]
+        opened = [WithoutTestText(corpus, scored, training_cleaning_limits(data).user_symbols) for corpus in opened]
+    if data.extra_dirs or data.weights:
+        return Mixture(opened, data.weights or [1] * len(opened))
+    return opened[0]
+
+
+def read_pairs(data: DataArguments, split: str) -> tuple[list[Pair], Drops]:
+    """Return the pairs of a split that is to be scored, all of it; what cannot be scored is told, and returned too."""
+    corpus = open_corpus(data, split)
+    drops = Drops()
+    pairs = scorable(corpus, data, drops)
+    if drops.dropped or drops.joined:
+        say(f"{corpus.name}: {drops.report()}")
+    if not pairs:
+        raise ValueError(f"{corpus.name} has no pair that can be scored")
+    return pairs, drops
+
+
+def scored_splits(data: DataArguments) -> list[str]:
+    """Return the splits that a run is scored on: validation first, each once."""
+    return list(dict.fromkeys([data.validation_split, *data.test_splits]))
+
+
+def scorable(corpus: Corpus, data: DataArguments, drops: Drops) -> list[Pair]:
+    """Return the pairs of a corpus that can be scored, and count the others."""
+    return list(clean_pairs(corpus, cleaning_limits(data), drops))
+
+
+def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments: Arguments) -> TrainingStream:
+    """Return the run's order of training."""
+    data, limits = arguments.data, training_cleaning_limits(arguments.data)
+    order = Order(arguments.training.seed, data.tokens_per_batch, data.streams, data.window_groups, tuple(data.widths))
+    cache = token_cache(train, tokenizer, limits, data)
+    return TrainingStream(train, tokenizer, fingerprint(tokenizer), limits, order, cache, data.max_unreadable)

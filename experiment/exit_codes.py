@@ -1,0 +1,122 @@
+"""A recipe as the purpose of a process: from its command line to its exit code."""
+
+import contextlib
+import io
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from vaswani.training.exceptions import NotANumberError, StartupError
+
+from .arguments import Recipe, parse
+from .run import run
+
+SAME_AGAIN = (2, NotANumberError.exit_code, StartupError.exit_code)
+"""Exit codes after which a start without change comes to the same end."""
+
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code after Ctrl-C before the first step, or a second one."""
+
+GRACE = 10.0
+"""Seconds in which the processes of a machine come to an end that all of them come to."""
+
+
+def main(recipe: Recipe) -> None:
+    """Run a recipe with the flags of the command line, and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a translation that the locale cannot show ends no run
+    with exiting_with_code():
+        run(parse(recipe))
+
+
+@contextmanager
+def exiting_with_code() -> Iterator[None]:
+    """End the process after the work within, by the exit code that the interpreter would give.
+
+    Processes that train together end without taking the interpreter down: while that goes on, gloo's threads may still
+    let go of a tensor of the last collective operation, for which they need the interpreter; torch 2.13 then aborts
+    ("terminate called without an active exception"), and a run that ended well looks like one that crashed. An orderly
+    end might also wait for a process that is lost.
+    """
+    code, reason = 0, ""
+    try:
+        yield
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+        reason = str(ending.__cause__ or "")
+        if isinstance(ending.code, str):
+            print(ending.code, file=sys.stderr)
+    except KeyboardInterrupt:  # before the run began
+        code = INTERRUPTED
+    except BaseException as error:  # whatever ends this process ends it here
+        sys.excepthook(*sys.exc_info())
+        code, reason = 1, f"{type(error).__name__}: {error}"
+    if code:
+        write_launcher_error(code, reason)
+    if code in SAME_AGAIN:
+        end_restarts()
+    if not torch.distributed.is_initialized():
+        sys.exit(code)
+    for child in multiprocessing.active_children():
+        child.kill()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def write_launcher_error(code: int, reason: str) -> None:
+    """See to it that what a launcher prints after this process's message does not hide it.
+
+    torchrun, which `accelerate launch` starts several processes by, repeats as its last words what it finds in a file
+    that it names; `accelerate launch` with one process can only be told to be quiet, by whoever starts it.
+    """
+    if file := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        if reason:
+            said = {"message": f"error: {reason}", "extraInfo": {"timestamp": str(int(time.time()))}}
+            with contextlib.suppress(OSError):  # the message has been printed
+                Path(file).write_text(json.dumps({"message": said}), encoding="utf-8")
+    elif code != INTERRUPTED and is_launched_loudly():  # which Ctrl-C has ended too, with its traceback before ours
+        print(
+            f"accelerate launch follows with a traceback of its own for exit code {code}; -q leaves it out",
+            file=sys.stderr,
+        )
+
+
+def is_launched_loudly() -> bool:
+    """Tell whether `accelerate launch` started this process alone, and not with -q."""
+    try:
+        words = Path(f"/proc/{os.getppid()}/cmdline").read_text(encoding="utf-8").split("\0")
+    except OSError:  # no Linux, or somebody else's
+        return False
+    ours = next((at for at, word in enumerate(words) if word == sys.argv[0]), len(words))
+    is_accelerate = any(Path(word).stem == "accelerate" or "accelerate.commands" in word for word in words[:ours])
+    return is_accelerate and not {"-q", "--quiet"} & set(words[:ours])
+
+
+def end_restarts() -> None:
+    """Ask torchrun to end where it would start this process again.
+
+    It restarts after every code but 0, up to --max-restarts times, and knows no code that means otherwise. One process
+    of each machine asks, since a second signal would disturb torchrun's end; the others wait to be ended by it, or it
+    would take the first that is gone for a reason to restart.
+    """
+    restarts, allowed = (int(os.environ.get(f"TORCHELASTIC_{name}", 0)) for name in ("RESTART_COUNT", "MAX_RESTARTS"))
+    parent = os.getppid()
+    if restarts >= allowed or parent == 1:  # 1 is nobody's launcher: ours has died
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.environ["LOCAL_RANK"] == "0":
+        print("A restart would come to the same end, so torchrun is asked to end too, by a signal.", file=sys.stderr)
+        os.kill(parent, signal.SIGTERM)
+    else:
+        time.sleep(GRACE)

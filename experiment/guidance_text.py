@@ -1,0 +1,347 @@
+"""Guidance in words: the settings with their reasons, the time that they take, and the command to paste."""
+
+import shlex
+import textwrap
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from vaswani.data.file_names import printable
+from vaswani.data.folders import find_splits
+from vaswani.training.estimates.flops import parameters
+
+from .arguments import is_given
+from .guidance import Guidance, TextStatistics
+from .plan import Machine, dimensions_of, plan, time_as_text
+from .settings import SMALL, TASKS, neighbours
+
+HARDLY_ANY = 1_000
+"""Training pairs below which nothing good is to be expected."""
+DAY = 24.0
+"""Hours of a run above which a shorter one is told too."""
+H100 = Machine(1, 989.0, 0.4)
+"""A GPU as `vaswani plan RECIPE` takes it unless told otherwise, but one."""
+HELD_OUT = 1_000
+"""Pairs of a validation set that is taken from a training text, or a twentieth of the text if that is less."""
+BUSY = 0.8
+"""Share of its threads' time below which what was measured says more of other programs than of the machine."""
+WIDTH, INDENT = 110, 18
+
+
+class Line(NamedTuple):
+    """One setting."""
+
+    name: str
+    value: str
+    why: str
+    fields: tuple[str, ...]
+    """Flags that decide it."""
+
+
+def guidance_as_text(found: Guidance, recipe: Path, machine: Machine | None) -> str:
+    """Return what is proposed, why, what it takes, and the command.
+
+    Args:
+        found: what is proposed.
+        recipe: the file that the command starts.
+        machine: one that the user asked about, whose time is told too.
+
+    """
+    parts = [
+        of_text(found.text),
+        of_size(found),
+        of_settings(found),
+        of_time(found, machine),
+        of_command(found, recipe),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def of_text(text: TextStatistics) -> list[str]:
+    """Return what the text is."""
+    part = "" if text.is_whole else f" (a part; in all about {text.pairs:,} pairs are kept)"
+    source, target = text.tokens
+    sets = f"validation: {text.validation:,} pairs" if text.validation else "no validation set"
+    return [
+        f"{printable(text.name)}{part}: {text.drops.report()}",
+        f"Tokens of {text.symbols:,} symbols, </s> included: {source:.1f} a source, {target:.1f} a target; {sets}",
+    ]
+
+
+def of_size(found: Guidance) -> list[str]:
+    """Return what was measured on texts of that size."""
+    proposal, pairs = found.proposal, found.text.pairs
+    task = proposal.nearest
+    if pairs < HARDLY_ANY:
+        return wrapped(
+            f"Nothing good comes of {pairs:,} pairs: any network learns them by heart, and most words of another "
+            "sentence it has never seen. The least of which others made something is 100,000 words, some thousand "
+            "pairs (Sennrich and Zhang 2019). Find more text, if need be of another kind (--extra_dirs). The settings "
+            f"below are {task.name}'s ({task.source}), and nothing was measured at this size."
+        )
+    if proposal.place is None:
+        return wrapped(f"A text of the size of {task.name}: {task.pairs:,} pairs ({task.source}).")
+    sources = "; ".join(f"{each.name}: {each.source}" for each in neighbours(pairs))
+    said = f"Its size lies {proposal.place}, where nothing was measured; {task.name} is nearest. {sources}."
+    if pairs > TASKS[-1].pairs:
+        said += " The paper trained base with the same settings and steps on 36 million pairs (English-French)."
+    else:
+        said += (
+            " On small texts tuning pays: Araabi and Monz (2020) gained up to 7.3 BLEU by it on subsets of IWSLT14. "
+            "Compare --dropout and --d_model by the validation set."
+        )
+    return wrapped(said)
+
+
+def of_settings(found: Guidance) -> list[str]:
+    """Return the settings, each with its reason below it."""
+    lines = []
+    for name, value, why, fields in settings_of(found):
+        given = [is_given(f"--{field}", found.flags) for field in fields]
+        reason = "as you gave it" if all(given) else f"partly as you gave it; {why}" if any(given) else why
+        lines += [f"  {name:<{INDENT - 2}}{value}", *wrapped(reason, INDENT)]
+    return lines
+
+
+def settings_of(found: Guidance) -> list[Line]:
+    """Return the settings in the order in which they are told."""
+    model, data, training = found.arguments
+    proposal, task = found.proposal, found.proposal.nearest
+    of_task = f"{task.name}'s"
+    lies = of_task
+    if proposal.is_inside and proposal.place is not None:
+        smaller, larger = (each.name for each in neighbours(found.text.pairs))
+        lies = f"on the line from {smaller}'s to {larger}'s, by the logarithm of the pairs"
+    shrunk = f"{TASKS[0].name}'s {TASKS[0].vocab_size:,}, shrunk with the root of the pairs; not measured"
+    asked = found.settings.get("vocab_size", found.text.symbols)
+    parts = f" ({training.batches_per_step} x {data.tokens_per_batch:,})" if training.batches_per_step > 1 else ""
+    warm_up = (
+        "" if training.warmup_steps == task.warmup_steps else f"; a quarter of the steps, not {task.warmup_steps:,}"
+    )
+    steps, every = training.max_steps, float(training.eval_steps or 0)
+    is_the_papers = task == TASKS[-1] and steps == 100_000
+    epochs = "the paper's, for base" if is_the_papers else f"about {proposal.epochs:.3g} epochs: {lies}"
+    fewer = f" (this text gives {found.text.symbols:,})" if found.text.symbols < asked else ""
+    return [
+        Line(
+            "network",
+            f"d_model {model['d_model']}, d_ff {model['d_ff']:,}, {model['num_heads']} heads, "
+            f"{model['encoder_layers']} + {model['decoder_layers']} layers: "
+            f"{sum(parameters(dimensions_of(model))):,} parameters",
+            f"{of_task}; {task.result}",
+            ("d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers"),
+        ),
+        Line(
+            "vocabulary",
+            f"{asked:,} symbols{fewer}",
+            shrunk if (proposal.place or "").startswith("below") else lies,
+            ("vocab_size",),
+        ),
+        Line("dropout", f"{model['dropout']:g}", lies, ("dropout",)),
+        Line("label smoothing", f"{model['label_smoothing']:g}", "section 5.4, and all tasks", ("label_smoothing",)),
+        Line(
+            "rate",
+            f"up to {training.peak_learning_rate or 0:g} in {training.warmup_steps:,.0f} steps, then eq. 3",
+            of_task + warm_up,
+            ("peak_learning_rate", "warmup_steps"),
+        ),
+        Line(
+            "batch",
+            f"{data.tokens_per_batch * training.batches_per_step:,} tokens a side in a step{parts}, "
+            f"{found.target_tokens_a_step:,.0f} target tokens on average",
+            of_task,
+            ("tokens_per_batch", "batches_per_step"),
+        ),
+        Line(
+            "steps",
+            f"{steps:,}: {steps / found.steps_an_epoch:.1f} epochs of {found.steps_an_epoch:,.0f} steps",
+            epochs,
+            ("max_steps",),
+        ),
+        Line(
+            "validation",
+            f"every {every:,.0f} steps; training ends after {training.patience} without a better one",
+            f"{task.evaluations} in a run; the patience is not measured",
+            ("eval_steps", "patience"),
+        ),
+        Line(
+            "checkpoints",
+            f"every {training.save_steps:,.0f} steps; of the last, the best and the average of "
+            f"{training.average_checkpoints} the best by validation",
+            "section 6.1",
+            ("save_steps",),
+        ),
+    ]
+
+
+def of_time(found: Guidance, machine: Machine | None) -> list[str]:
+    """Return the time that it takes here, and what fits where that is long."""
+    timing, training = found.timing, found.arguments.training
+    others = [on_gpu(found, machine)] if machine is not None else []
+    if timing is None or found.seconds is None or found.seconds_a_step is None:
+        return ["Not measured on this machine (--seconds 0).", *others]
+    hours, a_step = found.seconds / 3600, found.seconds_a_step
+    where = str(training.device) if timing.threads is None else f"processor, {timing.threads} thread(s)"
+    busy = ""
+    if timing.share < BUSY:
+        busy = (
+            f"; it had {timing.share:.0%} of its threads' time, as other programs ran too, and alone would need about "
+            f"{time_as_text(hours * timing.share)}"
+        )
+    validations = "without validations, for there is no validation set"
+    if (of_validation := found.seconds_of_validation) is not None:
+        count = training.max_steps // max(1, round(float(training.eval_steps or training.max_steps)))
+        validations = f"with {count:,} validations of about {time_as_text(of_validation / 3600)}"
+    lines = wrapped(
+        f"On this machine about {time_as_text(hours)}: {training.max_steps:,} steps of {a_step:.3g} s, "
+        f"{validations}. Not "
+        "in it: choosing the weights and translating the test set with 4 beams at the end."
+    ) + wrapped(
+        f"Measured: {timing.batches} micro-batches of this text in {timing.seconds:.1f} s, "
+        f"{timing.tokens_a_second:,.0f} target tokens a second, by one process ({where}, {precision(found)}), "
+        f"{timing.memory / 1e9:.1f} GB at most{busy}."
+    )
+    if hours > DAY:
+        lines += ["That is more than a day:", *(f"  {line}" for each in shorter(found) for line in wrapped(each))]
+        others = others or [on_gpu(found, H100)]
+    return lines + [line for each in others for line in wrapped(each)]
+
+
+def precision(found: Guidance) -> str:
+    """Return the precision of training in words."""
+    training = found.arguments.training
+    if training.bf16_throughout:
+        return "bfloat16 throughout"
+    return "bfloat16 beside float32" if training.bf16 else "float16 beside float32" if training.fp16 else "float32"
+
+
+def shorter(found: Guidance) -> list[str]:
+    """Return what fits into a day on this machine."""
+    assert found.seconds is not None
+    training, model = found.arguments.training, found.arguments.model
+    every = round(float(training.eval_steps or 1))
+    steps = max(every, int(training.max_steps * DAY * 3600 / found.seconds / every) * every)
+    epochs = steps / found.steps_an_epoch
+    flags = f"--max_steps {steps}"
+    if training.warmup_steps > steps // 4:
+        flags += f" --warmup_steps {steps // 4}"
+    lines = [f"a day is {flags}, {epochs:.1f} epochs; the network will not have come to its end by then"]
+    if model["d_model"] > SMALL["d_model"]:
+        length = max(1, round(max(found.text.tokens)))
+        whole, small = (
+            plan(found.arguments._replace(model=model | network), H100, length).of_a_step for network in ({}, SMALL)
+        )
+        flags = " ".join(f"--{name} {value}" for name, value in SMALL.items())
+        lines.append(
+            f"{TASKS[0].name}'s network ({flags}) has {small / whole:.0%} of the operations, by which the same steps "
+            f"would take {time_as_text(found.seconds / 3600 * small / whole)} (estimated; smaller than the text "
+            "deserves)"
+        )
+    return lines
+
+
+def on_gpu(found: Guidance, machine: Machine) -> str:
+    """Return the time on a machine with GPUs, by operations."""
+    length = max(1, round(max(found.text.tokens)))
+    alone = plan(found.arguments, machine._replace(gpus=1), length)
+    hours = alone._replace(machine=machine).seconds / 3600  # however they share a step
+    price = machine.price_per_gpu_hour
+    paid = "" if price is None else f", {hours * machine.gpus * price:,.2f} at {price:g} a GPU-hour"
+    return (
+        f"On {machine.gpus} GPU(s) of {machine.peak_tflops:g} TFLOP/s at {machine.utilisation:.0%}: "
+        f"{time_as_text(hours)}"
+        f"{paid}, by the operations of all steps, not measured; small batches reach far less than 40% of fast GPUs"
+    )
+
+
+def of_command(found: Guidance, recipe: Path) -> list[str]:
+    """Return the command, or what has to be there before one can run."""
+    if found.text.no_validation is not None:
+        return without_validation(found)
+    lines = []
+    if found.text.tests == [found.arguments.data.validation_split]:
+        lines = wrapped(
+            "There is no test set: the command scores the validation set, by which the weights are chosen, so the "
+            "figures will be somewhat too good. Lay test files beside the others."
+        )
+    return [*lines, "To train:", "", *command(found, recipe)]
+
+
+def command(found: Guidance, recipe: Path) -> list[str]:
+    """Return the lines of the command that trains, as a shell takes them."""
+    start = ["accelerate", "launch"]
+    if found.arguments.training.device.type == "cpu":  # accelerate would take one thread
+        start = [f"OMP_NUM_THREADS={torch.get_num_threads()}", *start]
+    if torch.cuda.device_count() > 1:  # or it would start one on each, and a micro-batch is not shared
+        start += ["--num_processes", "1"]
+    words = [[*start, recipe], *by_flag(found.flags)]
+    words += [[f"--{name}", *(value if isinstance(value, list) else [value])] for name, value in found.settings.items()]
+    lines = [""]
+    for each in (" ".join(map(quoted, part)) for part in words):
+        if lines[-1] and len(lines[-1]) + len(each) > WIDTH:
+            lines.append("   ")
+        lines[-1] += f" {each}" if lines[-1] else each
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
+
+
+def by_flag(flags: list[str]) -> list[list[Any]]:
+    """Return flags, each with its values."""
+    found: list[list[Any]] = []
+    for word in flags:
+        if word.startswith("--") or not found:
+            found.append([word])
+        else:
+            found[-1].append(word)
+    return found
+
+
+def without_validation(found: Guidance) -> list[str]:
+    """Return how a validation set can be made, and the look to take then."""
+    data, pairs = found.arguments.data, found.text.pairs
+    held = max(1, min(HELD_OUT, pairs // 20))
+    lines = wrapped(
+        f"No command yet, for a run chooses its weights by a validation set: {found.text.no_validation} Best is one of "
+        "whole documents that the training text does not hold."
+    )
+    files = find_splits(Path(data.data_dir), data.source, data.target) if data.data_dir else {}
+    forms = files.get(data.train_split, [])
+    if (
+        len(forms) != 1
+        or len(forms[0]) != 2
+        or any(path.suffix not in (f".{data.source}", f".{data.target}", ".gz") for path in forms[0])
+    ):
+        return [*lines, f"Or move the last {held:,} pairs of the training text there, by whatever wrote it."]
+    folder = Path(str(data.data_dir))
+    new = folder.with_name(f"{folder.name}-split")
+    made = [f"mkdir {quoted(str(new))}"]
+    for path, side in zip(forms[0], (data.source, data.target), strict=True):
+        read = f"{'gzip -cd' if path.suffix == '.gz' else 'cat'} {quoted(str(path))}"
+        made += [
+            f"{read} | head -n -{held} > {quoted(str(new / f'{data.train_split}.{side}'))}",
+            f"{read} | tail -n {held} > {quoted(str(new / f'validation.{side}'))}",
+        ]
+    return [
+        *lines,
+        f"Or the last {held:,} pairs of the training text, in a new folder:",
+        "",
+        *made,
+        f"vaswani plan --data_dir {quoted(str(new))} --direction {data.direction}",
+    ]
+
+
+def quoted(word: Any) -> str:
+    """Return a word as a shell takes it."""
+    return shlex.quote(str(word))
+
+
+def wrapped(text: str, indent: int = 0) -> list[str]:
+    """Return lines of a text."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

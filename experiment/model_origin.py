@@ -1,0 +1,134 @@
+"""What a model's folder tells of its training: the run's own records, those of an average, or a card from the Hub."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from huggingface_hub import ModelCard
+
+from vaswani.data.file_names import all_printable, printable
+from vaswani.publishing import METRICS, RUN
+from vaswani.publishing.card import is_on_hub
+from vaswani.publishing.derived_model import DerivedModel, leaves, read_derived_model
+from vaswani.publishing.records import read_json
+
+CARD = "README.md"
+
+
+class ModelOrigin(NamedTuple):
+    """What is known of a model's training."""
+
+    as_text: list[str]
+    """Lines; names stand between backquotes. None where nothing is recorded."""
+    run: Path | None = None
+    """The folder of the run that it comes from, if that is here."""
+
+
+def model_origin(folder: Path) -> ModelOrigin:
+    """Return what the folder of a model tells of its training."""
+    try:
+        return recorded(folder)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:  # cut off, or of another program
+        return ModelOrigin([f"What its folder tells of its training cannot be read: {code(error)}."])
+
+
+def recorded(folder: Path) -> ModelOrigin:
+    """Do what `origin` does; raises whatever comes of records that are not what a run leaves."""
+    if (folder / RUN).is_file():
+        measured = read_json(folder / METRICS) if (folder / METRICS).is_file() else None
+        return ModelOrigin(trained_on(read_json(folder / RUN), measured), folder)
+    if (made := read_derived_model(folder)) is not None:
+        told = [line for run in made.runs.values() for line in trained_on(run, None)]
+        return ModelOrigin([*dict.fromkeys(told), derived_from(made)], run_of(folder, made))
+    return ModelOrigin(of_card(folder / CARD) if (folder / CARD).is_file() else [])
+
+
+def trained_on(run: dict[str, Any], measured: dict[str, Any] | None) -> list[str]:
+    """Return what a run was trained on and came to; folders by their names, without those above them."""
+    data = all_printable(run["data"])
+    source, target = data["direction"].split("-")
+    name = str(data["data_dir"] or data["dataset"])
+    text = code(name if data["data_dir"] is None and is_on_hub(name) else Path(name).name)
+    if data.get("dataset_config"):
+        text += f" ({code(data['dataset_config'])})"
+    if data.get("extra_dirs"):
+        text += " and " + ", ".join(code(Path(each).name) for each in data["extra_dirs"])
+    lines = [f"Trained from {code(source)} to {code(target)} on {text}"]
+    if measured is None:
+        return [f"{lines[0]}."]
+    lines[0] += f": {measured['training_pairs']['kept']:,} pairs, {measured['steps']:,} steps"
+    lines[0] += f", ended on {measured['ended_on']}." if "ended_on" in measured else "."
+    for split, scores in measured["test"].items():
+        figures = ", ".join(f"{each['name']} {each['value']:.2f}" for each in scores.values())
+        lost = "".join(f"; {each}" for each in measured.get("not_scored", {}).get(split, []))
+        lines.append(f"{code(split)}: {figures}{lost}." if figures else f"{code(split)} was not scored.")
+    return lines
+
+
+def derived_from(made: DerivedModel) -> str:
+    """Return what an average, a checkpoint or an import was made of."""
+    parts = leaves(made.parts)
+    if len(parts) == 1 and "imported" in parts[0]:
+        whence = parts[0]["imported"]
+        return f"Imported from {code(Path(whence['source']).name)} ({whence['format']})."
+    if len(parts) == 1 and "step" in parts[0]:
+        return f"A checkpoint of that run, at step {parts[0]['step']:,}."
+    names = ", ".join(code("/".join(Path(each["checkpoint"]).parts[-2:])) for each in parts)
+    return f"The average of {len(parts)} checkpoint(s): {names}."
+
+
+def run_of(folder: Path, made: DerivedModel) -> Path | None:
+    """Return the folder of a run that a model was made of, if one is there and has its vocabulary still."""
+    vocabulary = folder / "tokenizer.json"
+    runs = (Path(run) for run in made.runs)
+    return next((run for run in runs if (run / RUN).is_file() and is_same(run / vocabulary.name, vocabulary)), None)
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Tell whether two files are there and hold the same."""
+    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
+
+
+def of_card(path: Path) -> list[str]:
+    """Return what a model card says in its head, which `vaswani push` writes and others may; none if that is no card.
+
+    Of its text nothing is read.
+    """
+    try:
+        data = all_printable(ModelCard.load(path, ignore_metadata_errors=True).data.to_dict())
+    except Exception:  # whatever else a README.md may begin with, for YAML has errors of its own
+        return []
+
+    def listed(key: str) -> list[str]:
+        value = data.get(key) or []
+        return [str(each) for each in (value if isinstance(value, list) else [value])]
+
+    lines = []
+    results = [
+        (result.get("task") or {}, result.get("dataset") or {}, metric)
+        for model in data.get("model-index") or []
+        for result in model.get("results") or []
+        for metric in result.get("metrics") or []
+    ]
+    tasks = list(dict.fromkeys(str(task["name"]) for task, _, _ in results if task.get("name")))
+    texts = listed("datasets") or list(dict.fromkeys(str(text["name"]) for _, text, _ in results if text.get("name")))
+    does = ", ".join(tasks) or ("languages " + ", ".join(listed("language")) if listed("language") else "")
+    if does or texts:
+        lines.append(
+            "By its card: "
+            + "; ".join(
+                [*([code(does)] if does else []), *([f"trained on {', '.join(map(code, texts))}"] if texts else [])]
+            )
+            + "."
+        )
+    scores: dict[str, list[str]] = {}
+    for _, text, metric in results:
+        if isinstance(value := metric.get("value"), int | float):
+            scores.setdefault(str(text.get("split") or text.get("name")), []).append(
+                f"{metric.get('name') or metric.get('type')} {value:.2f}"
+            )
+    return lines + [f"{code(split)}: {', '.join(figures)}." for split, figures in scores.items()]
+
+
+def code(name: object) -> str:
+    """Return a name as code of Markdown, which changes nothing of it but a backquote."""
+    return f"`{printable(name).replace('`', chr(39))}`"

@@ -1,0 +1,97 @@
+"""Training rows in turn, each in processes of its own, and gathering what is there after each."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from vaswani.experiment.arguments import Recipe, spelled
+from vaswani.publishing import METRICS
+from vaswani.publishing.records import read_json
+
+from .options import Options
+from .runs import run_folder
+from .table import gather
+
+
+def train_rows(asked: Options, recipe: Recipe) -> int:
+    """Train what has not ended yet, and leave the table after each run.
+
+    A run that fails is left behind for the others, unless it is the first one: then flags, data or machine are at
+    fault, and the others would fail too.
+
+    Returns:
+        The exit code: 0 if all ended well.
+
+    """
+    table = Path(flag(asked.flags, "--output_dir") or recipe.training["output_dir"])
+    failed: list[str] = []
+    trained = 0
+    for seed in range(1, asked.seeds + 1):
+        for row in asked.rows:
+            if (metrics := run_folder(table, row, seed) / METRICS).exists():
+                steps = read_json(metrics)["steps"]
+                print(f"{row.name}, seed {seed}: has ended at step {steps:,}, with what it was told then", flush=True)
+                continue
+            name = f"{row.name}, seed {seed}"
+            print(f"\n=== {name}", flush=True)
+            own = f"--row {row.name} --scale {asked.scale.widths} --layer_scale {asked.scale.layers}".split()
+            last = f"--seed {seed} --resume".split()
+            code = start([*shlex.split(asked.launcher), sys.argv[0], *own, *asked.flags, *last])
+            if code == 0:
+                trained += 1
+                gather(table)
+                continue
+            failed.append(f"{name} (exit code {code})")
+            if trained == 0:
+                break
+        if failed and trained == 0:
+            break
+    print(gather(table) if trained or not failed else "", flush=True)
+    if failed:
+        print(f"Ended early: {'; '.join(failed)}. The same command goes on with what is missing.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def flag(flags: list[str], name: str) -> str | None:
+    """Return the last value that a flag has among others, if it is there, spelled with dashes or with underscores."""
+    found = None
+    for each, after in zip(flags, [*flags[1:], None], strict=False):
+        if spelled(each) == spelled(name):
+            found = each.partition("=")[2] if "=" in each else after
+    return found
+
+
+def start(command: list[str]) -> int:
+    """Run a command to its end, and return its exit code; a signal that ends us ends all that it started.
+
+    Raises:
+        SystemExit: a signal came and was passed on; what trains saves its step and ends.
+
+    """
+    # A group of its own: accelerate launch, told to end, would leave a single training process behind.
+    process = subprocess.Popen(command, process_group=0)
+    before = {each: signal.signal(each, _raise) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        return process.wait()
+    except _SignalledError as signalled:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        sys.exit(128 + signalled.number)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class _SignalledError(Exception):
+    """A signal asked us to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _raise(number: int, _: object) -> None:
+    raise _SignalledError(number)

@@ -1,0 +1,88 @@
+"""Models that are no run's own choice: averages, checkpoints and imports. What they were made of, recorded beside them.
+
+The record is average.json, a list of parts. A part has "share" and "checkpoint" (how the user named it), and what its
+own folder tells: "run" with "step" or "chosen", "repository" with "commit", "imported", or of an average its "average".
+What the runs were told stands in runs.json, since their folders may be gone by the time of a push.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .records import METRICS, RUN, read_json
+
+AVERAGE, RUNS, IMPORTED = "average.json", "runs.json", "import.json"
+
+Part = dict[str, Any]
+
+
+class DerivedModel(NamedTuple):
+    """What a model was made of."""
+
+    parts: list[Part]
+    """Of one alone the weights are as they were."""
+    runs: dict[str, Any]
+    """What run.json of each run held, by the folder it had."""
+
+
+def read_derived_model(folder: Path) -> DerivedModel | None:
+    """Return what the model of a folder was made of; None if its folder does not tell.
+
+    Raises:
+        ValueError: a record is damaged.
+
+    """
+    if (folder / AVERAGE).is_file():
+        parts = read_json(folder / AVERAGE)
+        if not isinstance(parts, list) or not all(isinstance(each, dict) and "checkpoint" in each for each in parts):
+            raise ValueError(f"{folder / AVERAGE} is damaged (it holds no list of checkpoints); average them again")
+        return DerivedModel(parts, read_json(folder / RUNS) if (folder / RUNS).is_file() else {})
+    if (folder / IMPORTED).is_file():
+        return DerivedModel([{"checkpoint": str(folder), "share": 1.0, "imported": read_json(folder / IMPORTED)}], {})
+    if re.fullmatch(r"checkpoint-\d+", folder.name) and (folder.resolve().parent / RUN).is_file():
+        facts, runs = described_part(folder)
+        return DerivedModel([{"checkpoint": str(folder), "share": 1.0} | facts], runs)
+    return None
+
+
+def described_part(folder: Path) -> tuple[Part, dict[str, Any]]:
+    """Return what a folder tells of its weights, for a part of a record, and what the runs behind them were told."""
+    here = folder.resolve()
+    for run in (here, here.parent):
+        step = re.fullmatch(r"checkpoint-(\d+)", here.name) if run != here else None
+        if (run / RUN).is_file() and (run == here or step):
+            facts: Part = {"run": str(run)}
+            if step:
+                facts["step"] = int(step[1])
+            elif (run / METRICS).is_file():
+                facts["chosen"] = read_json(run / METRICS)["chosen"]
+            return facts, {str(run): read_json(run / RUN)}
+    made = read_derived_model(folder)
+    if made is None:
+        return {}, {}
+    if (folder / IMPORTED).is_file():
+        return {"imported": made.parts[0]["imported"]}, {}
+    return {"average": made.parts}, made.runs
+
+
+def languages_of(folder: Path) -> list[str] | None:
+    """Return the languages of source and target that a tokenizer names, as a Marian's does; None if it does not."""
+    told = read_json(folder / "tokenizer_config.json")
+    found = [str(told.get(name, "")) for name in ("source_lang", "target_lang")]
+    return found if all(re.fullmatch(r"[a-z]{2,3}", each) for each in found) else None
+
+
+def record(made: DerivedModel) -> dict[str, str]:
+    """Return the files to lay beside the weights, by name."""
+    files = {AVERAGE: made.parts} | ({RUNS: made.runs} if made.runs else {})
+    return {name: json.dumps(each, indent=2) + "\n" for name, each in files.items()}
+
+
+def leaves(parts: list[Part], share: float = 1.0) -> list[Part]:
+    """Return the parts that are no averages themselves, with their shares in the whole."""
+    found: list[Part] = []
+    for part in parts:
+        its = share * part.get("share", 1 / len(parts))
+        found += leaves(part["average"], its) if part.get("average") else [part | {"share": its}]
+    return found

@@ -1,0 +1,148 @@
+"""The card of an average, a checkpoint or an import: what its weights are, and no score that others were given."""
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard, ModelCardData
+
+from vaswani.data.file_names import all_printable
+from vaswani.data.trees import TREES
+from vaswani.training.quality import called, shown
+
+from .card import code_section, dataset_name, licence_section, limitations, parses, training_section, use_section
+from .card import is_on_hub as on_hub
+from .derived_model import DerivedModel, Part, leaves
+
+PAPER = "The Transformer of [Attention Is All You Need](https://arxiv.org/abs/1706.03762)"
+
+
+def derived_model_card(
+    name: str,
+    made: DerivedModel,
+    code: dict[str, str],
+    weights_license: str | None = None,
+    branch: str | None = None,
+    languages: list[str] | None = None,
+) -> str:
+    """Return README.md of a repository.
+
+    Args:
+        name: OWNER/NAME.
+        made: of what.
+        code: the SHA-256 of each file of code that goes along.
+        weights_license: an identifier of the Hub's, such as cc-by-4.0.
+        branch: where the model goes, if not to main.
+        languages: of source and target, where no run tells them.
+
+    """
+    parts, runs = leaves(all_printable(made.parts)), all_printable(made.runs)
+    used = {each["run"]: runs[each["run"]] for each in parts if each.get("run") in runs}
+    data = [run["data"] for run in used.values()]
+    spoken = dict.fromkeys(code for each in data for code in each["direction"].split("-") if code != TREES)
+    is_parser = bool(data) and parses(data[0])
+    task = "parsing" if is_parser else "translation"
+    sets = dict.fromkeys(each["dataset"] for each in data if each["dataset"] is not None and on_hub(each["dataset"]))
+    metadata = ModelCardData(
+        language=list(spoken) or languages or None,
+        license=weights_license,
+        library_name="transformers",
+        pipeline_tag=None if is_parser else task,
+        tags=[task, "vaswani", "custom_code"],
+        datasets=list(sets) or None,
+        base_model=list(dict.fromkeys(each["repository"] for each in parts if "repository" in each)) or None,
+    )
+    body = [
+        f"# {name.split('/')[1]}",
+        opening(parts, data),
+        "## Use",
+        use_section(name, None, branch),
+        "## Weights",
+        table(parts),
+        "## Scores",
+        scores(parts),
+    ]
+    if used:
+        body.append("## Training")
+        body += [f"The run `{Path(run).name}`:\n\n{training_section(told, None)}" for run, told in used.items()]
+    body += ["## Limits", limitations(data[0] if data else None, None), "## Licence", licence_section(weights_license)]
+    body += ["## Code", code_section(code)]
+    text = "\n\n".join(body)
+    return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{text}\n"))
+
+
+def opening(parts: list[Part], data: list[dict[str, Any]]) -> str:
+    """Return the first sentences."""
+    trained = ""
+    if data:
+        source, target = data[0]["direction"].split("-")
+        does = "parse" if parses(data[0]) else "translate"
+        texts = " and ".join(dict.fromkeys(map(dataset_name, data)))
+        trained = f", trained to {does} from `{source}` to `{target}` on {texts}"
+    if len(parts) == 1:
+        same = " They give the same logits as there." if "imported" in parts[0] else ""
+        return f"{PAPER}{trained}. The weights are those of {described(parts[0])}.{same}"
+    return f"{PAPER}{trained}. The weights are the mean of {chosen(parts)}: no step of a training made them."
+
+
+def chosen(parts: list[Part]) -> str:
+    """Return which checkpoints they are, in words."""
+    runs = list(dict.fromkeys(each["run"] for each in parts if "run" in each))
+    metric = metric_of(parts)
+    if not all("step" in each for each in parts):
+        return f"{len(parts)} models"
+    of_runs = f"the run{'s' if len(runs) > 1 else ''} {', '.join(f'`{Path(run).name}`' for run in runs)}"
+    if metric is not None:
+        return f"the {len(parts)} checkpoints of {of_runs} that were best in validation by {called(metric)}"
+    if len(runs) > 1:
+        return f"{len(parts)} checkpoints of {of_runs}"
+    steps = ", ".join(f"{each['step']:,}" for each in parts)
+    return f"{len(parts)} checkpoints of {of_runs}, at the steps {steps}"
+
+
+def metric_of(parts: list[Part]) -> str | None:
+    """Return what the parts were chosen by in validation, if they all were by one figure."""
+    found = {key for each in parts for key in each if key.startswith("validation_")}
+    if len(found) != 1 or not all(found <= each.keys() for each in parts):
+        return None
+    return found.pop().removeprefix("validation_")
+
+
+def described(part: Part) -> str:
+    """Return what one part is."""
+    run = Path(part["run"]).name if "run" in part else ""
+    if "step" in part:
+        return f"step {part['step']:,} of the run `{run}`"
+    if "chosen" in part:
+        return f"the run `{run}`, its {part['chosen']}"
+    if "imported" in part:
+        whence = part["imported"]
+        return f"`{whence['source']}`, imported from {whence['format']}"
+    if "repository" in part:
+        return f"[{part['repository']}](https://huggingface.co/{part['repository']}) at `{part['commit']}`"
+    path = Path(part["checkpoint"])
+    return f"`{'/'.join(path.parts[-2:] if path.name.startswith('checkpoint-') else path.parts[-1:])}`"
+
+
+def table(parts: list[Part]) -> str:
+    """Return a row for each part, with its share and its figure in validation."""
+    metric = metric_of(parts)
+    head = "| share | weights |" + (f" {called(metric)} in validation |" if metric else "")
+    line = "|---:|---|" + ("---:|" if metric else "")
+    rows = [
+        f"| {each['share']:.1%} | {described(each)} |"
+        + (f" {shown(metric, each[f'validation_{metric}'])} |" if metric else "")
+        for each in parts
+    ]
+    notes = [f"- {note}" for each in parts for note in each.get("imported", {}).get("notes", [])]
+    return "\n".join([head, line, *rows, *(["", *notes] if notes else [])])
+
+
+def scores(parts: list[Part]) -> str:
+    """Return that there are none."""
+    beside = (
+        " Figures of validation above are of the single checkpoints, not of their mean." if metric_of(parts) else ""
+    )
+    return (
+        "None: nothing was measured for these weights on a test set. Scores of a run, or of what was imported, are of "
+        f"other weights or of other programs, and do not stand here.{beside}"
+    )

@@ -1,0 +1,267 @@
+"""The addresses of the server: /translate, /health, /metrics, and /docs, which FastAPI writes."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from transformers import PreTrainedTokenizerBase
+
+from vaswani.data.blank_text import is_blank
+from vaswani.data.containers import HEAD, recognise
+from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis
+
+from .admission import Admission
+from .queue import Queue, QueueFullError
+from .statistics import ServerStatistics, Watched
+
+MAX_BEAMS = 16
+"""A text of most tokens under most beams is the largest batch there can be, so both need a limit."""
+SPARE_REQUESTS = 64
+"""Beside one for each sentence that may wait: being read, refused or answered."""
+CLIENT_GONE = 499
+"""Status of a request whose client has left, in metrics alone; the number is that of nginx."""
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """What a server grants."""
+
+    name: str
+    """Of the model, as answers give it."""
+    beams: int
+    """Of requests that name none."""
+    length_penalty: float
+    """alpha, of all requests."""
+    tokens_per_batch: int
+    """Most source tokens in a batch, padding counted, times beams."""
+    max_texts: int
+    """In one request."""
+    max_waiting: int
+    """Sentences that wait."""
+
+
+class Loaded(NamedTuple):
+    """A model that is ready."""
+
+    search: Callable[[BeamSettings], BatchSearch]
+    tokenizer: PreTrainedTokenizerBase
+    longest_symbol: int
+    """Characters of the longest one, so that a text can be seen to be too long without encoding it."""
+    max_tokens: int
+    """Of one text, with its end symbol."""
+
+
+def in_unicode(text: str) -> str:
+    """Return the text, unless it holds half of a surrogate pair, which JSON can write and no text can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"character {error.start + 1} is half of a surrogate pair; send whole characters") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(in_unicode)]
+
+
+class Asked(BaseModel):
+    """The body of POST /translate."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text | list[Text] = Field(description="a sentence or paragraph, or several", examples=["A dog runs."])
+    num_beams: Annotated[int, Field(ge=1, le=MAX_BEAMS, description="1 is greedy; default: the server's")] | None = None
+    n_best: Annotated[int, Field(ge=1, le=MAX_BEAMS, description="how many translations of each text")] = 1
+
+
+class Scored(BaseModel):
+    """A translation with its score: log P over the length penalty, 0 is certain; greedy search has none."""
+
+    text: str
+    score: float | None
+
+
+class Translation(Scored):
+    """The best translation of a text, and the next best that were asked for."""
+
+    alternatives: list[Scored]
+
+
+class Answer(BaseModel):
+    """The answer of POST /translate: a translation for each text, in their order."""
+
+    model: str
+    translations: list[Translation]
+
+
+class Health(BaseModel):
+    """The answer of GET /health."""
+
+    status: str
+    model: str
+
+
+def build_app(settings: ServerSettings, load: Callable[[], Loaded], failed: Callable[[Exception], None]) -> FastAPI:
+    """Return the application.
+
+    Args:
+        settings: what it grants.
+        load: returns the model; it is called by the thread that will run it, while the server answers already.
+        failed: is told why the model could not be loaded.
+
+    """
+    metrics = ServerStatistics()
+    queue = Queue(settings.tokens_per_batch, settings.max_waiting, metrics)
+    ready: list[Loaded] = []
+    tokenizing = ThreadPoolExecutor(1, thread_name_prefix="tokenizer")
+
+    async def work(worker: ThreadPoolExecutor) -> None:
+        try:
+            ready.append(await asyncio.get_running_loop().run_in_executor(worker, load))
+        except Exception as error:
+            failed(error)
+        else:
+            await queue.run(ready[0].search, worker)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with ThreadPoolExecutor(1, thread_name_prefix="model") as worker, tokenizing:
+            working = asyncio.create_task(work(worker))
+            yield  # uvicorn goes on when the last request is answered
+            working.cancel()
+
+    app = FastAPI(title="vaswani", summary=f"Translations by {settings.name}", lifespan=lifespan)
+    app.add_middleware(Admission, path="/translate", most=settings.max_waiting + SPARE_REQUESTS)
+    app.add_middleware(Watched, metrics=metrics, path="/translate")
+
+    @app.exception_handler(RequestValidationError)
+    async def unprocessable(request: Request, error: RequestValidationError) -> JSONResponse:
+        # Without the input, which FastAPI would send back: it may be large, or no text that JSON can hold.
+        detail = [{"loc": e["loc"], "msg": e["msg"]} for e in error.errors()]
+        kind = request.headers.get("content-type", "none")
+        if not re.fullmatch(r"application/(\w+\+)?json\b.*", kind) and error.errors()[0]["type"] != "missing":
+            detail.append({"loc": ["header", "content-type"], "msg": f"is {kind}; send application/json: curl --json"})
+        return JSONResponse({"detail": detail}, 422)
+
+    @app.exception_handler(StarletteHTTPException)
+    async def refused(request: Request, error: StarletteHTTPException) -> Response:
+        cause = error.__cause__
+        if isinstance(cause, UnicodeDecodeError):  # of which FastAPI tells nothing
+            byte = f"byte {cause.start + 1} of the body, 0x{cause.object[cause.start]:02x}"
+            kind = recognise(cause.object[:HEAD])
+            what = f" (it holds {kind.name})" if kind else ""
+            return JSONResponse({"detail": f"{byte}, is not UTF-8{what}; send JSON in UTF-8"}, 400)
+        return await http_exception_handler(request, error)
+
+    @app.post("/translate", responses={400: {}, 408: {}, 413: {}, 503: {}})
+    async def translate(asked: Asked, request: Request) -> Answer:
+        """Translate a text, or several."""
+        if not ready:
+            raise HTTPException(503, f"{settings.name} is being loaded; try again", {"Retry-After": "1"})
+        texts = [asked.text] if isinstance(asked.text, str) else asked.text
+        num_beams = asked.num_beams or settings.beams
+        check_counts(len(texts), num_beams, asked.n_best, settings)
+        full = {place: text for place, text in enumerate(texts) if not is_blank(text)}
+        sources = await asyncio.get_running_loop().run_in_executor(tokenizing, encode, ready[0], full)
+        beams = BeamSettings(num_beams, settings.length_penalty, asked.n_best)
+        try:
+            found = await unless_gone(request, queue.translate(sources, beams))
+        except QueueFullError as error:
+            raise HTTPException(503, f"{error}; try again", {"Retry-After": str(error.retry_after)}) from None
+        except ClientGoneError:
+            raise HTTPException(CLIENT_GONE, "the client has left") from None
+        translations = [Translation(text="", score=None, alternatives=[])] * len(texts)
+        for place, hypotheses in zip(full, found, strict=True):
+            translations[place] = in_words(hypotheses)
+        return Answer(model=settings.name, translations=translations)
+
+    @app.head("/health", include_in_schema=False)
+    @app.get("/health", responses={503: {"model": Health}})
+    async def health(response: Response) -> Health:
+        """Tell whether the model is ready: 200, or 503 while it is being loaded."""
+        response.status_code = 200 if ready else 503
+        return Health(status="ready" if ready else "loading", model=settings.name)
+
+    @app.get("/metrics", response_class=Response)
+    async def prometheus() -> Response:
+        """Return figures in Prometheus' text format."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def check_counts(texts: int, num_beams: int, n_best: int, settings: ServerSettings) -> None:
+    """Refuse what is too many."""
+    if n_best > num_beams:
+        raise HTTPException(422, f"n_best is {n_best}, and {num_beams} beams find {num_beams}; raise num_beams")
+    if texts > settings.max_texts:
+        raise HTTPException(413, f"{texts} texts; a request may have {settings.max_texts}: send several requests")
+
+
+def encode(loaded: Loaded, texts: dict[int, str]) -> list[list[int]]:
+    """Return token ids, each row closed by the end symbol, and refuse what is too long.
+
+    One by one, and nothing that cannot fit: encoding takes a hundred times the memory of the text.
+
+    Args:
+        loaded: has the tokenizer and the limit.
+        texts: by their places in the request.
+
+    """
+    way_out, most = "split it into sentences", loaded.max_tokens * loaded.longest_symbol
+    sources: list[list[int]] = []
+    for place, text in texts.items():
+        if len(text) > most:
+            raise HTTPException(
+                413,
+                f"text {place + 1} has {len(text)} characters, and {loaded.max_tokens} tokens hold {most}: {way_out}",
+            )
+        sources.append(loaded.tokenizer(text).input_ids)
+        if len(sources[-1]) > loaded.max_tokens:
+            raise HTTPException(
+                413, f"text {place + 1} has {len(sources[-1])} tokens, and {loaded.max_tokens} are allowed: {way_out}"
+            )
+    return sources
+
+
+def in_words(hypotheses: list[Hypothesis]) -> Translation:
+    """Return the hypotheses of one text, best first, as its translation and the alternatives."""
+    best, *others = [Scored(text=each.text, score=each.score) for each in hypotheses]
+    return Translation(text=best.text, score=best.score, alternatives=others)
+
+
+class ClientGoneError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+async def unless_gone(request: Request, work: Awaitable[Any]) -> Any:
+    """Return what `work` returns, or cancel it as soon as the client has left.
+
+    Raises:
+        ClientGoneError: it has.
+
+    """
+
+    async def left() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    working, leaving = asyncio.ensure_future(work), asyncio.create_task(left())
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientGoneError
+        return working.result()
+    finally:
+        leaving.cancel()
+        working.cancel()

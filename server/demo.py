@@ -1,0 +1,146 @@
+"""A page to try a model on: the translation, the next best with their scores, and where each word looked."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read at import; nothing here calls out
+
+import gradio as gr
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from vaswani.data.blank_text import is_blank
+from vaswani.plots import draw_attention_maps
+from vaswani.translation.attention import attentions
+from vaswani.translation.search import BeamSettings, by_generate, evaluating, positions
+from vaswani.translation.token_text import tokens_as_text
+
+MEAN = "mean"
+MAX_BEAMS = 16
+MAX_TOKENS = 256
+"""Of one text: a picture of more cannot be read."""
+EXAMPLES = 5
+UNKNOWN = "Its folder does not tell what it was trained on."
+FONTS = ["system-ui", "sans-serif"]
+"""The browser's own: none is fetched."""
+
+
+def most_tokens(model: PreTrainedModel) -> int:
+    """Return how many tokens a text may have on the page, </s> included."""
+    return min(MAX_TOKENS, positions(model))
+
+
+def choose(weights: Tensor, layer: str, head: str) -> Tensor:
+    """Return `[T, S]` of `[N, H, T, S]`: a layer and a head counted from 1, or their mean."""
+    of_layer = weights.mean(0) if layer == MEAN else weights[int(layer) - 1]
+    return of_layer.mean(0) if head == MEAN else of_layer[int(head) - 1]
+
+
+def build_page(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    name: str,
+    about: Sequence[str] = (),
+    examples: Sequence[str] = (),
+) -> gr.Blocks:
+    """Return the page.
+
+    Args:
+        model: on any device.
+        tokenizer: its own.
+        name: what the page calls the model.
+        about: lines of Markdown on what it was trained on.
+        examples: sentences of that text, which can be clicked on.
+
+    """
+    most = most_tokens(model)
+
+    def translate(text: str, beams: float, n_best: float, layer: str, head: str) -> tuple[Any, ...]:
+        if is_blank(text):
+            return "", [], None, None
+        source = tokenizer(text).input_ids
+        if len(source) > most:
+            raise gr.Error(f"The text has {len(source)} tokens, and {most} are allowed: split it into sentences.")
+        search = by_generate(model, tokenizer, BeamSettings(int(beams), n_best=min(int(n_best), int(beams))))
+        with evaluating(model), torch.inference_mode():
+            [hypotheses] = search([source])
+        shown = source, tokenizer(hypotheses[0].text).input_ids[: positions(model)]
+        rows = [["" if each.score is None else f"{each.score:.3f}", each.text] for each in hypotheses]
+        return hypotheses[0].text, rows, look(shown, layer, head), shown
+
+    def look(shown: tuple[list[int], list[int]] | None, layer: str, head: str) -> Figure | None:
+        if shown is None:
+            return None
+        source, target = shown
+        chosen = " and ".join(
+            f"{MEAN} of all {part}s" if which == MEAN else f"{part} {which}"
+            for part, which in (("layer", layer), ("head", head))
+        )
+        return draw_attention_maps(
+            choose(weights(source, target), layer, head)[None].float().numpy(),
+            tokens_as_text(tokenizer, target),
+            tokens_as_text(tokenizer, source),
+            [""],
+            f"attention, {chosen}",
+        )
+
+    def weights(source: list[int], target: list[int]) -> Tensor:
+        with evaluating(model), torch.inference_mode():
+            return torch.cat(attentions(model, tokenizer, [source], [target]).cross).cpu()  # [N, H, T, S]
+
+    with gr.Blocks(title=f"vaswani: {name}", analytics_enabled=False) as page:
+        gr.Markdown(f"# {name}\nA Transformer of *Attention Is All You Need*, with the search of its section 6.1.")
+        gr.Markdown("  \n".join(about or [UNKNOWN]), elem_id="about")
+        shown = gr.State()
+        with gr.Row():
+            with gr.Column():
+                text = gr.Textbox(label="Text", placeholder="A sentence to translate", lines=3, elem_id="text")
+                with gr.Row():
+                    beams = gr.Slider(1, MAX_BEAMS, 4, step=1, label="Beams", info="1 is greedy", elem_id="beams")
+                    n_best = gr.Slider(1, MAX_BEAMS, 4, step=1, label="n best", info="no more than beams")
+                button = gr.Button("Translate", variant="primary", elem_id="translate")
+                if examples:
+                    gr.Examples(
+                        [[each] for each in examples], text, label="Sentences of its training text", elem_id="examples"
+                    )
+            with gr.Column():
+                best = gr.Textbox(
+                    label="Translation", lines=3, interactive=False, buttons=["copy"], elem_id="translation"
+                )
+                table = gr.Dataframe(
+                    headers=["score", "translation"],
+                    label="n best: log P over the length penalty",
+                    interactive=False,
+                    wrap=True,
+                    column_widths=["20%", "80%"],
+                    elem_id="n_best",
+                )
+        gr.Markdown("### Where each symbol of the translation looked in the source")
+        with gr.Row():
+            layers, heads = ([MEAN, *map(str, range(1, count + 1))] for count in weights([0], [0]).shape[:2])
+            layer = gr.Dropdown(layers, value=layers[-1], label="Layer of the decoder", elem_id="layer")
+            head = gr.Dropdown(heads, value=MEAN, label="Head", elem_id="head")
+        picture = gr.Plot(show_label=False, elem_id="attention")
+        one_at_a_time: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+        asked: dict[str, Any] = {
+            "fn": translate,
+            "inputs": [text, beams, n_best, layer, head],
+            "outputs": [best, table, picture, shown],
+            **one_at_a_time,
+        }
+        button.click(**asked, api_name="translate")
+        text.submit(**asked, api_visibility="private")
+        for choice in (layer, head):
+            choice.change(look, [shown, layer, head], picture, **one_at_a_time, api_visibility="private")
+    return page
+
+
+def show(page: gr.Blocks, host: str, port: int) -> None:
+    """Serve the page until it is interrupted."""
+    theme = gr.themes.Soft(font=FONTS, font_mono=FONTS, primary_hue="blue")
+    page.launch(
+        server_name=host, server_port=port, share=False, ssr_mode=False, footer_links=[], theme=theme, quiet=True
+    )

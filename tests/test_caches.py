@@ -1,0 +1,154 @@
+"""What a run keeps for later ones is found again, belongs to exactly its text, and never takes a disk unasked."""
+
+import errno
+import pickle
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from corpus_of_numbers import NumberedCorpus
+from transformers import PreTrainedTokenizerFast
+
+from vaswani.data import CleaningLimits, Pair, PairsCorpus, TokenCache, fingerprint, learn_tokenizer
+from vaswani.data.encoding import encode_group
+from vaswani.data.token_cache import GroupReader
+from vaswani.experiment import caches
+from vaswani.experiment.arguments import DataArguments
+from vaswani.experiment.caches import joint_tokenizer, sample_of_groups, token_cache
+
+LIMITS = CleaningLimits(max_tokens=40)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataArguments:
+    return DataArguments(dataset="grammar", cache_dir=str(tmp_path / "cache"), packed_cache=True)
+
+
+def test_a_vocabulary_is_learned_once_for_a_text(data: DataArguments, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = NumberedCorpus((50, 50))
+    first = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
+    assert "Learning 280 symbols from numbers" in capsys.readouterr().out
+    again = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
+    assert capsys.readouterr().out == ""
+    assert fingerprint(again) == fingerprint(first)
+    for other in (NumberedCorpus((50, 51)), corpus):
+        joint_tokenizer(other, 280 if other is not corpus else 285, LIMITS, data, seed=1, run=None)
+        assert "Learning" in capsys.readouterr().out
+
+
+def test_a_run_keeps_the_vocabulary_that_it_began_with(data: DataArguments, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = joint_tokenizer(NumberedCorpus((50, 50)), 280, LIMITS, data, seed=1, run=run)
+    assert (run / "tokenizer.json").exists()
+    elsewhere = replace(data, cache_dir=str(tmp_path / "emptied"))
+    other = joint_tokenizer(NumberedCorpus((50, 50)), 270, LIMITS, data, seed=1, run=run)
+    assert len(other) == 270, "before the first checkpoint nothing depends on it"
+    joint_tokenizer(NumberedCorpus((50, 50)), 280, LIMITS, data, seed=1, run=run)
+    (run / "checkpoint-1").mkdir()
+    again = joint_tokenizer(NumberedCorpus((9,)), 270, LIMITS, elsewhere, seed=1, run=run)
+    assert fingerprint(again) == fingerprint(first)
+
+
+def test_two_runs_that_learn_the_same_vocabulary_at_once_both_get_it(
+    data: DataArguments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = NumberedCorpus((50, 50))
+    learned = learn_tokenizer
+
+    def while_another_does(*given: Any) -> PreTrainedTokenizerFast:
+        monkeypatch.setattr(caches, "learn_tokenizer", learned)
+        joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
+        return learned(*given)
+
+    monkeypatch.setattr(caches, "learn_tokenizer", while_another_does)
+    assert len(joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=tmp_path / "run")) == 280
+    assert [path.name[0] for path in (tmp_path / "cache" / "tokenizers").iterdir()] != ["."], "no draft is left"
+    assert len(list((tmp_path / "cache" / "tokenizers").iterdir())) == 1
+
+
+def test_text_of_which_no_pair_serves_is_told_with_the_reasons(data: DataArguments) -> None:
+    with pytest.raises(
+        ValueError, match=r"no pair of numbers can be trained on: 0 pairs kept, 20 dropped:\n  20 empty"
+    ):
+        joint_tokenizer(NumberedCorpus((10, 10), bad_every=1), 280, LIMITS, data, seed=1, run=None)
+
+
+def test_a_vocabulary_is_learned_from_a_bounded_sample_of_whole_groups() -> None:
+    corpus = NumberedCorpus((50,) * 40)
+    assert sample_of_groups(corpus, 10_000, seed=3) == list(range(40))
+    drawn = sample_of_groups(corpus, 500, seed=3)
+    assert len(drawn) == len(set(drawn)) == 10
+    assert drawn != sample_of_groups(corpus, 500, seed=4)
+    assert drawn == sample_of_groups(corpus, 500, seed=3)
+    assert len(sample_of_groups(corpus, 1, seed=3)) == 1
+
+
+def test_packed_text_tells_its_size_first_and_takes_about_that(
+    data: DataArguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = NumberedCorpus((500,) * 6)
+    tokenizer = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
+    cache = token_cache(corpus, tokenizer, LIMITS, data)
+    assert cache is not None
+    assert "0 of 6 row groups" in capsys.readouterr().out
+    groups = [encode_group(corpus, group, tokenizer, LIMITS) for group in range(6)]
+    for number, group in enumerate(groups):
+        cache.store(number, group)
+    used = sum(path.stat().st_size for path in cache.folder.iterdir())
+    assert used == pytest.approx(cache.size_when_full(corpus, groups[0]), rel=0.1)
+    token_cache(corpus, tokenizer, LIMITS, data)
+    assert "6 of 6 row groups" in capsys.readouterr().out
+    other = token_cache(corpus, tokenizer, CleaningLimits(max_tokens=39), data)
+    assert other is not None
+    assert other.folder != cache.folder
+    assert token_cache(corpus, tokenizer, LIMITS, replace(data, packed_cache=False)) is None
+
+
+def test_a_reader_that_travels_to_a_spawned_worker_encodes_as_here(data: DataArguments) -> None:
+    corpus = PairsCorpus("controls", [Pair("a </s> in the middle", "<unk> <pad> <s>"), Pair("one", "two")])
+    tokenizer = joint_tokenizer(NumberedCorpus((50, 50)), 280, LIMITS, data, seed=1, run=None)
+    here = GroupReader(corpus, tokenizer, LIMITS, None)
+    there = pickle.loads(pickle.dumps(here))
+    for side in ("sources", "targets"):
+        tokens = getattr(here(0), side).tokens.tolist()
+        assert getattr(there(0), side).tokens.tolist() == tokens
+        assert [each for each in tokens if each < 4] == [3, 3], "the two ends alone"
+
+
+def test_packed_text_is_judged_by_rows_and_not_by_groups(data: DataArguments) -> None:
+    corpus = NumberedCorpus((20, 3000))
+    tokenizer = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
+    cache = token_cache(corpus, tokenizer, LIMITS, data)
+    assert cache is not None
+    groups = [encode_group(corpus, group, tokenizer, LIMITS) for group in range(2)]
+    for number, group in enumerate(groups):
+        cache.store(number, group)
+    used = sum(path.stat().st_size for path in cache.folder.iterdir())
+    assert used == pytest.approx(cache.size_when_full(corpus, groups[0]), rel=0.2)
+
+
+def test_a_disk_that_fills_costs_reading_again_and_is_told_once(
+    data: DataArguments, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = NumberedCorpus((50, 50))
+    tokenizer = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
+    cache = TokenCache(Path(data.cache_dir) / "small")
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    read = GroupReader(corpus, tokenizer, LIMITS, cache)
+    for group in (0, 1, 0):
+        assert read(group).rows.tolist() == encode_group(corpus, group, tokenizer, LIMITS).rows.tolist()
+    assert [record.message.count("is full") for record in caplog.records] == [1]
+    assert cache.filled() == 0
+
+
+def test_packed_text_that_would_not_fit_is_refused(data: DataArguments, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = NumberedCorpus((500,) * 6)
+    tokenizer = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
+    monkeypatch.setattr(TokenCache, "free", lambda _: 10_000)  # a full disk without filling one
+    with pytest.raises(ValueError, match=r"MB more in .* are free; free some, name another --cache_dir"):
+        token_cache(corpus, tokenizer, LIMITS, data)

@@ -1,0 +1,1 @@
+"""Checkpoints: saved, sealed, checked, resumed from, averaged, made whole."""

@@ -1,0 +1,277 @@
+"""Which checkpoints can be trusted, and which may go.
+
+A checkpoint counts only once its list of files and checksums is written, as the last act of saving: files and folders
+are brought to the disk, the list is written aside, brought there too, and renamed. Whatever was cut off before that
+rename, by a kill or by the power, or damaged after, is known by the list.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterable
+from enum import Enum
+from pathlib import Path
+
+from torch.distributed.checkpoint.filesystem import FileSystemReader
+
+MANIFEST = "manifest.json"
+UNSCHEDULED = "unscheduled"
+"""A file in a checkpoint that was saved only because training ended there, at its last step or by a signal."""
+FSDP_WEIGHTS, FSDP_OPTIMIZER = "pytorch_model_fsdp_0", "optimizer_0"
+DEEPSPEED_TAG = "latest"
+_FILES = {
+    "state of the schedule": "scheduler.pt",
+    "state of the trainer": "trainer_state.json",
+    "position in the data": "stream.json",
+}
+_RANDOM_STATE = re.compile(r"rng_state(_\d+)?\.pth")
+_NAME = re.compile(r"checkpoint-(\d+)")
+
+
+class Layout(Enum):
+    """How weights and moments lie in a checkpoint: in one file each, or in parts that the processes saved."""
+
+    WHOLE = "without sharding"
+    FSDP = "with FSDP"
+    DEEPSPEED = "with DeepSpeed"
+
+
+class IncompleteCheckpointError(ValueError):
+    """A checkpoint lacks a part without which training would go on as if from the start."""
+
+
+def begin(folder: Path) -> None:
+    """Make room for a checkpoint, by deleting what an earlier attempt at it left.
+
+    A list among that would otherwise vouch for files that are being replaced, and a file of a run on more processes
+    would be taken for one of this run's.
+    """
+    if folder.exists():
+        (folder / MANIFEST).unlink(missing_ok=True)  # first, so that a deletion cut off leaves nothing that looks whole
+        shutil.rmtree(folder)
+
+
+def seal(folder: Path) -> None:
+    """Write the list of a checkpoint's files with their SHA-256, and make sure that all of it is on the disk."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    for path in files:
+        _sync(path)
+    digests = {str(path.relative_to(folder)): digest(path) for path in files}
+    draft = folder / (MANIFEST + ".draft")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(digests, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    for each in [*(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent]:
+        _sync(each)  # a file on the disk without its name in the folder is lost with the power
+    draft.rename(folder / MANIFEST)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    """Bring what a file holds, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def layout(folder: Path) -> Layout:
+    """Tell how a checkpoint was saved, by whatever of its weights and moments is there."""
+    if (folder / FSDP_WEIGHTS).exists() or (folder / FSDP_OPTIMIZER).exists():
+        return Layout.FSDP
+    if (folder / DEEPSPEED_TAG).exists() or any(folder.glob("global_step*")):
+        return Layout.DEEPSPEED
+    return Layout.WHOLE
+
+
+def saved_on(folder: Path) -> int:
+    """Return the number of processes that saved a checkpoint: each leaves its random state."""
+    return sum(1 for path in folder.iterdir() if _RANDOM_STATE.fullmatch(path.name))
+
+
+def check_parts(folder: Path, processes: int | None = None) -> None:
+    """Make sure that a checkpoint holds all that training goes on from, the parts of every process included.
+
+    Args:
+        folder: the checkpoint.
+        processes: so many random states there must be; None takes what a run on any number of processes saved.
+
+    Raises:
+        IncompleteCheckpointError: a part is missing; the Trainer would start anew with it, and not say so.
+
+    """
+    missing = [part for part, name in _FILES.items() if not (folder / name).is_file()]
+    states = saved_on(folder)
+    if not states:
+        missing.append("random state")
+    elif processes is not None and states != processes:
+        missing.append(f"random state of {processes - states} of {processes} processes")
+    match layout(folder):
+        case Layout.WHOLE:
+            missing += _missing_of_whole(folder)
+        case Layout.FSDP:
+            missing += _missing_of_fsdp(folder)
+        case Layout.DEEPSPEED:
+            missing += _missing_of_deepspeed(folder, states)
+    if missing:
+        raise IncompleteCheckpointError(
+            f"{folder} has no {', no '.join(missing)}; restore what is missing, or remove the folder and go on from "
+            "the one before it by --resume"
+        )
+
+
+def _missing_of_whole(folder: Path) -> list[str]:
+    weights = any((folder / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json"))
+    optimizer = (folder / "optimizer.pt").is_file()
+    return ["weights"] * (not weights) + ["state of the optimizer"] * (not optimizer)
+
+
+def _missing_of_fsdp(folder: Path) -> list[str]:
+    """Look for the files of torch.distributed.checkpoint: its .metadata lists those of all processes."""
+    missing = []
+    for part, name in (("weights", FSDP_WEIGHTS), ("state of the optimizer", FSDP_OPTIMIZER)):
+        if not (folder / name / ".metadata").is_file():
+            missing.append(part)
+            continue
+        stored = FileSystemReader(folder / name).read_metadata().storage_data
+        parts = {folder / name / entry.relative_path for entry in stored.values()}
+        missing += [f"{path.relative_to(folder)} ({part})" for path in sorted(parts) if not path.is_file()]
+    return missing
+
+
+def _missing_of_deepspeed(folder: Path, processes: int) -> list[str]:
+    """Look for what DeepSpeed's engine saved: under ZeRO-3 every process its weights, otherwise the first one all."""
+    if not (folder / DEEPSPEED_TAG).is_file():
+        return [DEEPSPEED_TAG]
+    parts = _deepspeed_parts(folder)
+    held = {path.name.removeprefix("bf16_") for path in parts.glob("*.pt")}
+    expected = [f"zero_pp_rank_{process}_mp_rank_00_optim_states.pt" for process in range(processes)]
+    if saved_by_zero3(folder):
+        expected += [f"zero_pp_rank_{process}_mp_rank_00_model_states.pt" for process in range(processes)]
+    else:
+        expected.append("mp_rank_00_model_states.pt")
+    return [f"{parts.name}/{name}" for name in expected if name not in held]
+
+
+def _deepspeed_parts(folder: Path) -> Path:
+    return folder / (folder / DEEPSPEED_TAG).read_text(encoding="utf-8").strip()
+
+
+def saved_by_zero3(folder: Path) -> bool:
+    """Tell whether DeepSpeed saved a checkpoint in which the weights too are spread over the processes."""
+    return any(_deepspeed_parts(folder).glob("zero_pp_rank_*_model_states.pt"))
+
+
+def checkpoint_fault(folder: Path) -> str | None:
+    """Return what is wrong with a checkpoint, or None if it is whole."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return "it was not saved to the end"
+    try:
+        digests = json.loads(manifest.read_text(encoding="utf-8"))
+    except ValueError:
+        digests = None
+    if not isinstance(digests, dict) or not digests:
+        return f"{MANIFEST} is damaged"
+    for name, expected in digests.items():
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        if digest(folder / name) != expected:
+            return f"{name} was changed after it was saved"
+    return None
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Return the checkpoint folders of a run, oldest first, whole or not."""
+    found = [(int(match[1]), path) for path in run.glob("checkpoint-*") if (match := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
+
+
+def sealed(run: Path) -> list[Path]:
+    """Return the checkpoints that were saved to the end, oldest first."""
+    return [folder for folder in checkpoints(run) if (folder / MANIFEST).is_file()]
+
+
+def counted(run: Path) -> list[Path]:
+    """Return the checkpoints that were saved to the end, oldest first, as a run that never stopped would have them.
+
+    The newest always counts; an older one does not if it was saved only because training ended there.
+    """
+    folders = sealed(run)
+    return [folder for folder in folders if folder == folders[-1] or not (folder / UNSCHEDULED).exists()]
+
+
+def sealed_steps(run: Path) -> set[int]:
+    """Return the steps after which checkpoints were saved to the end."""
+    return {int(folder.name.split("-")[1]) for folder in sealed(run)}
+
+
+def newest_whole(run: Path) -> tuple[Path | None, dict[str, str]]:
+    """Return the newest checkpoint that is whole, and the newer ones that are not with what is wrong with them."""
+    found, skipped = first_whole(reversed(checkpoints(run)), 1)
+    return (found[0] if found else None), skipped
+
+
+def first_whole(folders: Iterable[Path], number: int) -> tuple[list[Path], dict[str, str]]:
+    """Return the first so many checkpoints that are whole, and what is wrong with those before them that are not."""
+    found: list[Path] = []
+    skipped: dict[str, str] = {}
+    for folder in folders:
+        if len(found) == number:
+            break
+        reason = checkpoint_fault(folder)
+        if reason is None:
+            found.append(folder)
+        else:
+            skipped[folder.name] = reason
+    return found, skipped
+
+
+def set_aside(run: Path, names: Iterable[str]) -> None:
+    """Rename checkpoints that were passed over, to damaged-N, so that no newer one is deleted in their favour.
+
+    They stay for whoever wants to look; one that was never sealed is no loss, and its folder will be used again.
+    """
+    for name in names:
+        if (run / name / MANIFEST).exists():
+            into = run / name.replace("checkpoint", "damaged")
+            if into.exists():
+                shutil.rmtree(into)
+            (run / name).rename(into)
+
+
+def prune(run: Path, keep: int, best: str | None, also: Collection[str] = ()) -> None:
+    """Delete checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed.
+
+    What lies before it and was never sealed goes too: nobody returns to a step at which a signal once had it saved. So
+    does what was saved only because training ended there: a run that never stopped would not have it.
+
+    Args:
+        run: its folder.
+        keep: how many stay, at least 1.
+        best: stays beside them.
+        also: stay too.
+
+    """
+    for folder in checkpoints(run):
+        if folder == sealed(run)[-1]:
+            break
+        if not (folder / MANIFEST).is_file():
+            shutil.rmtree(folder)
+    kept = {Path(path).name for path in (best, *also) if path} | {
+        folder.name for folder in counted(run)[-max(keep, 1) :]
+    }
+    for folder in sealed(run):
+        if folder.name not in kept:
+            (folder / MANIFEST).unlink()  # so that a deletion that is cut off leaves nothing that looks whole
+            shutil.rmtree(folder)

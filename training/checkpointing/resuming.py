@@ -1,0 +1,115 @@
+"""Going on from a checkpoint, perhaps with other processes or elsewhere: what is refused, drawn anew, and kept."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from accelerate import Accelerator, DistributedType
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from transformers.trainer_callback import TrainerState
+
+from vaswani.training.exceptions import StartupError
+
+from .checkpoints import Layout, layout, saved_by_zero3, saved_on
+
+SINCE_LOG = "since_log.json"
+
+_SETTINGS = ("initial_lr", "betas", "eps", "weight_decay")
+"""What flags say of Adam, or of what --optim names; the rest of what it holds it has learned."""
+
+_LAYOUTS = {DistributedType.FSDP: Layout.FSDP, DistributedType.DEEPSPEED: Layout.DEEPSPEED}
+
+
+def check_fits(checkpoint: Path, accelerator: Accelerator) -> None:
+    """Refuse a checkpoint that these processes could not go on from.
+
+    What FSDP2 or one process alone saved, any number of processes takes; DeepSpeed needs as many as there were.
+
+    Raises:
+        StartupError: FSDP, DeepSpeed or neither saved it, and another of them runs; or another number of processes, or
+            another kind of stage, of DeepSpeed. All processes see the same files, and so decide alike.
+
+    """
+    held, running = layout(checkpoint), _LAYOUTS.get(accelerator.distributed_type, Layout.WHOLE)
+    complaint = None
+    if held is not running:
+        complaint = f"was saved {held.value}, and this run goes on {running.value}"
+    elif held is Layout.DEEPSPEED:
+        saved, processes = saved_on(checkpoint), accelerator.num_processes
+        stage = accelerator.state.deepspeed_plugin.zero_stage
+        if saved != processes:
+            complaint = (
+                f"was saved by DeepSpeed on {saved} process(es), which as many must go on from, and {processes} run"
+            )
+        elif saved_by_zero3(checkpoint) != (stage == 3):
+            complaint = (
+                f"was saved by ZeRO of {'stage 3' if stage != 3 else 'a stage below 3'}, and this run has stage {stage}"
+            )
+    if complaint:
+        raise StartupError(
+            f"{checkpoint} {complaint}; launch the run as it was, or keep its weights alone by `vaswani consolidate`"
+        )
+
+
+def resume_seed(seed: int, step: int, process: int) -> int:
+    """Return what a process draws its random states from that goes on at `step` and finds none of its own."""
+    digest = hashlib.sha256(f"{seed} {step} {process}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def optimizer_settings(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """Return the settings of Adam for each group of parameters, once its schedule is made and before it is loaded."""
+    return [{name: group[name] for name in _SETTINGS if name in group} for group in optimizer.param_groups]
+
+
+def set_optimizer_settings(optimizer: Optimizer, schedule: LambdaLR, settings: list[dict[str, Any]]) -> None:
+    """Set Adam and its schedule to such settings, in place of those that came with a checkpoint."""
+    schedule.base_lrs = [group["initial_lr"] for group in settings]
+    rates = [base * of(schedule.last_epoch) for base, of in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)]
+    for group, own, rate in zip(optimizer.param_groups, settings, rates, strict=True):
+        group |= own | {"lr": rate}
+
+
+class SinceLog(NamedTuple):
+    """What the next line of the log will tell of, as far as it lies before a checkpoint."""
+
+    last: int
+    """The step of the last line."""
+    losses: list[float]
+    """Sums of losses since then, of each process."""
+    judged: int
+    """Steps since then."""
+    lost: int
+    """Those of them that were left out."""
+
+
+def write_since_log(checkpoint: Path, since: SinceLog) -> None:
+    """Leave it in a checkpoint."""
+    (checkpoint / SINCE_LOG).write_text(json.dumps(since._asdict()), encoding="utf-8")
+
+
+def read_since_log(checkpoint: Path) -> SinceLog | None:
+    """Return what was left in a checkpoint; None in that of an older version."""
+    file = checkpoint / SINCE_LOG
+    return SinceLog(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+
+
+def log_without_final_validation(state: TrainerState) -> list[dict[str, Any]]:
+    """Return a log without the validation that was made only because the run was to end there.
+
+    A run that goes on from there has none, so that it counts and chooses as one that never stopped.
+    """
+    if state.max_steps % state.eval_steps == 0:
+        return state.log_history
+    return [line for line in state.log_history if not ("eval_loss" in line and line["step"] == state.max_steps)]
+
+
+def lacks_validation(state: TrainerState, delay: float) -> bool:
+    """Tell whether a validation that was due at the step of a checkpoint is not in its log: a signal left no time.
+
+    `delay` is --eval_delay, the step before which none is due.
+    """
+    is_made = any("eval_loss" in line for line in state.log_history if line["step"] == state.global_step)
+    return state.global_step >= delay and state.global_step % state.eval_steps == 0 and not is_made

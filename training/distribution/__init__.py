@@ -1,0 +1,1 @@
+"""Several processes: checked at the start, sharing weights, lost, asked to end."""

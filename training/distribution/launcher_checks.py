@@ -1,0 +1,78 @@
+"""What the launcher asked for, as it stands in the environment that it left, and whether that can come about.
+
+`accelerate launch`, torchrun, srun, mpirun and Kubeflow say through variables what they started. Where what they say
+does not come about, each process would train alone on all the data, or on another device, and nobody would be told.
+"""
+
+import os
+from collections.abc import Mapping
+
+_STARTERS = {
+    "OMPI_COMM_WORLD_SIZE": "mpirun",
+    "PMI_SIZE": "mpirun",
+    "MV2_COMM_WORLD_SIZE": "mpirun",
+    "SLURM_STEP_NUM_TASKS": "srun",
+}
+"""Variables by which a starter that knows nothing of torch says how many processes it started, and its name."""
+
+
+def is_on(variable: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a variable of Accelerate says yes."""
+    return environment.get(variable, "").lower() in ("1", "true", "yes", "on", "y", "t")
+
+
+def process_fault(together: int, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return what is wrong, and the way out, where fewer processes train together than the launcher meant.
+
+    Args:
+        together: so many train together.
+        environment: of this process.
+
+    """
+    if "WORLD_SIZE" in environment:
+        started = int(environment["WORLD_SIZE"])
+        if started == together:
+            return None
+        if is_on("ACCELERATE_USE_DEEPSPEED", environment):
+            return (
+                f"the launcher started {started} processes for DeepSpeed, but Accelerate finds no device on which it "
+                f"would count more than {together}, and each would train on all the data; look whether torch sees the "
+                "GPUs (nvidia-smi, torch.cuda.is_available())"
+            )
+        return (
+            f"the launcher started {started} processes, but each would train alone; start them by accelerate launch, "
+            "as the heads of accelerate_configs/ say, and on processors set ACCELERATE_USE_CPU=true and use "
+            "accelerate_configs/cpu_2_processes.yaml"
+        )
+    for variable, starter in _STARTERS.items():
+        if (started := int(environment.get(variable, 1))) > together:
+            return (
+                f"{starter} started {started} processes, but each would train alone; let it start one accelerate "
+                "launch a machine, as accelerate_configs/multi_node.slurm does"
+            )
+    if "MASTER_ADDR" in environment and together == 1:
+        return (
+            f"processes were to meet at MASTER_ADDR={environment['MASTER_ADDR']}, but a single one was started: "
+            "accelerate launch does so with --cpu or distributed_type MULTI_CPU, whatever --num_processes says. "
+            "For several on processors set ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml; "
+            "if one is meant, unset MASTER_ADDR"
+        )
+    return None
+
+
+def device_fault(device: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return what is wrong, and the way out, where GPUs were named and training would run on the processor.
+
+    Args:
+        device: what training would run on by itself, "cpu" or another type.
+        environment: of this process.
+
+    """
+    named = environment.get("CUDA_VISIBLE_DEVICES", "").strip()
+    if device != "cpu" or is_on("ACCELERATE_USE_CPU", environment) or named in ("", "-1", "NoDevFiles"):
+        return None
+    return (
+        f"GPU {named} is named (gpu_ids of the launch configuration, or CUDA_VISIBLE_DEVICES), but torch finds none; "
+        "look whether nvidia-smi lists it and whether torch.version.cuda fits the driver. To train on the processor "
+        "all the same, launch with --cpu"
+    )

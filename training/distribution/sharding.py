@@ -1,0 +1,123 @@
+"""Weights that FSDP2 or DeepSpeed spread over the processes: seen in part, or gathered where all are needed."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedType
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, StateDictType
+from torch.distributed.tensor import DTensor
+from transformers import PreTrainedModel
+
+from vaswani.training.exceptions import StartupError
+
+
+def is_sharded(accelerator: Accelerator) -> bool:
+    """Tell whether weights, gradients or moments are spread over the processes: FSDP, and ZeRO of any stage."""
+    return accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
+
+
+def check_sharding(accelerator: Accelerator, bf16_throughout: bool) -> None:
+    """Refuse what would train another thing than was asked for, or could not be gone on from.
+
+    Args:
+        accelerator: as the launcher configured it.
+        bf16_throughout: whether the network was prepared to cast its own weights.
+
+    Raises:
+        StartupError: FSDP of version 1 or with weights saved by one process alone; DeepSpeed without ZeRO or with an
+            optimizer or a schedule of its own; either with a network that casts by itself. On all processes, which were
+            all given the same configuration.
+
+    """
+    if bf16_throughout and accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise StartupError(
+            "--bf16_throughout casts weights where they are used, and FSDP2 and ZeRO do that by themselves; give --bf16"
+        )
+    if accelerator.distributed_type == DistributedType.FSDP:
+        plugin = accelerator.state.fsdp_plugin
+        if plugin.fsdp_version != 2:
+            raise StartupError("the launcher asks for FSDP 1; set fsdp_version: 2 under fsdp_config")
+        if plugin.state_dict_type != StateDictType.SHARDED_STATE_DICT:
+            raise StartupError(
+                f"fsdp_state_dict_type is {plugin.state_dict_type.name}, for which one process would gather all "
+                "weights and moments; set SHARDED_STATE_DICT, and make a model of a checkpoint by `vaswani consolidate`"
+            )
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        plugin = accelerator.state.deepspeed_plugin
+        if plugin.zero_stage == 0:
+            raise StartupError(
+                "DeepSpeed is asked for with ZeRO of stage 0, which spreads nothing and makes steps whose gradients "
+                "are no numbers; set stage 1, 2 or 3, or launch by accelerate_configs/ddp_8_gpu.yaml"
+            )
+        for part in ("optimizer", "scheduler"):
+            if part in plugin.deepspeed_config:
+                raise StartupError(
+                    f"the configuration of DeepSpeed has a section {part!r}, which would take the place of Adam and "
+                    "eq. 3 as the flags set them; remove it"
+                )
+
+
+def reduce_in_float32(accelerator: Accelerator) -> None:
+    """Let FSDP2 compute in the precision that was asked for, but add up gradients and return the loss in float32.
+
+    Accelerate would have the loss and the sums over processes rounded to 8 or 11 bits too.
+    """
+    if accelerator.distributed_type == DistributedType.FSDP:
+        plugin = accelerator.state.fsdp_plugin
+        if plugin.mixed_precision_policy is not None:
+            plugin.mixed_precision_policy = replace(
+                plugin.mixed_precision_policy, reduce_dtype=torch.float32, output_dtype=None
+            )
+
+
+def keep_embeddings_gathered(model: nn.Module) -> None:
+    """Let FSDP2 keep the gathered embedding table until the loss is there.
+
+    The table is the projection too (section 3.4), and is used as such outside of the module that gathers it.
+    """
+    embeddings: Any = model.get_input_embeddings()  # type: ignore[operator]
+    if isinstance(embeddings, FSDPModule):
+        embeddings.set_reshard_after_forward(False)
+
+
+def local_part(weight: Tensor) -> Tensor:
+    """Return what this process holds of a weight."""
+    if isinstance(weight, DTensor):
+        return weight.to_local()
+    return getattr(weight, "ds_tensor", weight)  # where ZeRO-3 keeps it
+
+
+def gathered(weight: Tensor) -> Tensor:
+    """Return all of a weight, on every process; all must ask for it."""
+    if isinstance(weight, DTensor):
+        return weight.full_tensor()
+    if hasattr(weight, "ds_tensor"):
+        import deepspeed
+
+        with deepspeed.zero.GatheredParameters([weight]):
+            return weight.clone()
+    return weight
+
+
+@torch.no_grad()
+def whole_copy(model: PreTrainedModel, architecture: type[PreTrainedModel], device: torch.device) -> PreTrainedModel:
+    """Return a copy, on every process, that holds all the weights in float32; all processes must ask for it.
+
+    Args:
+        model: spread over the processes, or not yet.
+        architecture: its class; FSDP2 gives each module another one.
+        device: of the copy.
+
+    """
+    with torch.device("meta"):
+        copy = architecture(model.config)
+    copy = copy.float().to_empty(device=device)
+    copy.tie_weights()  # what several modules share came apart
+    sources, targets = ([*each.named_parameters(), *each.named_buffers()] for each in (model, copy))
+    for (name, source), (same, target) in zip(sources, targets, strict=True):
+        assert name == same
+        target.copy_(gathered(source))
+    copy.generation_config = model.generation_config
+    return copy.eval()

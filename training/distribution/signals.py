@@ -1,0 +1,127 @@
+"""Signals that ask a run to end: noticed at once, acted on at the next step, by all processes together."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from types import TracebackType
+from typing import Any
+
+from accelerate.utils import gather_object
+from torch.utils.data import DataLoader
+from transformers import TrainerCallback
+
+from vaswani.training.exceptions import SignalledError
+
+_log = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+"""What schedulers send before they kill, most of them the first, Slurm with --signal=USR1@120 the second; and what a
+terminal sends to all processes for Ctrl-C."""
+
+ECHO = 2.0
+"""Seconds in which a further signal is the same one: a scheduler tells every process, and a launcher passes it on."""
+
+ECHO_OF_CTRL_C = 0.3
+"""The same for Ctrl-C where no torchrun passes it on: whoever presses twice means it."""
+
+
+class Signals(TrainerCallback):
+    """Listens for SIGNALS while its block runs, and ends training at a step when any process has heard one.
+
+    The first signal is taken down and the step goes on; a second one, ECHO later, ends the process at once with
+    128 + its number. A thread hears them, since Python's own handlers wait for as long as a collective operation does.
+    After a signal the block leaves all ignored, so that a launcher's does not cut off the end. Where SIGINT is ignored
+    from the start, as by a shell for what it runs in the background, it stays so.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        """The first signal that this process got."""
+        self.agreed = False
+        """Whether all processes know that one of them got one."""
+
+    def __enter__(self) -> "Signals":
+        self._main = threading.current_thread() is threading.main_thread()
+        if self._main:  # Python lets only that thread listen; elsewhere, as in a notebook's, signals stay as they are
+            read, self._write = os.pipe()
+            os.set_blocking(self._write, False)
+            self._fd_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+            is_shielded = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+            heard = [each for each in SIGNALS if not (each == signal.SIGINT and is_shielded)]
+            self._before = {each: signal.signal(each, lambda *_: None) for each in heard}
+            threading.Thread(target=self._listen, args=(read,), daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._main:
+            for each, handler in self._before.items():
+                signal.signal(each, signal.SIG_IGN if self.agreed else handler)
+            signal.set_wakeup_fd(self._fd_before)
+            os.write(self._write, b"\0")
+
+    def _listen(self, read: int) -> None:
+        first = 0.0
+        while number := os.read(read, 1)[0]:
+            if number not in SIGNALS:
+                continue
+            if self.received is None:
+                self.received, first = signal.Signals(number), time.monotonic()
+                _log.warning("%s: saving and ending after this step; a second one ends at once", self.received.name)
+            elif time.monotonic() - first > echo(number):
+                _log.warning("A second signal: ending at once, without saving")
+                os._exit(128 + number)
+        os.close(read)
+        os.close(self._write)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  (called by name)
+        """Save and stop; an evaluation due at this very step is left out, since whoever sent the signal waits."""
+        if self.agreed:
+            control.should_save = control.should_training_stop = True
+            control.should_evaluate = False
+
+    def check_end(self, step: int, saved: int | None) -> None:
+        """Raise SignalledError, on all processes, if a signal was why training ended, or came after its last step.
+
+        Args:
+            step: the last one.
+            saved: the last one of this start that was saved.
+
+        """
+        self.agreed = any(gather_object([self.agreed or self.received is not None]))
+        if self.agreed:
+            reached = f"step {step} is saved"
+            if saved != step:
+                why = "its loss or gradient may be no finite number"
+                reached = f"step {step} is not saved ({why}), but the last checkpoint is"
+            raise SignalledError(f"a signal ended training; {reached}. Go on with --resume")
+
+
+def echo(number: int) -> float:
+    """Return the seconds in which a signal that comes again is the same one."""
+    is_passed_on = "TORCHELASTIC_RUN_ID" in os.environ
+    return ECHO_OF_CTRL_C if number == signal.SIGINT and not is_passed_on else ECHO
+
+
+def shield_workers(loader: DataLoader[Any]) -> None:
+    """Let a loader's workers end when their process says so, and by no signal that is sent to all of a run's.
+
+    Otherwise they would be gone at once, and the loss of a worker ends training without a checkpoint.
+    """
+    assert loader.worker_init_fn is None
+    loader.worker_init_fn = _heed_parent_alone
+
+
+def _heed_parent_alone(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS, where no scheduler is
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    while True:
+        heard = signal.sigwaitinfo(SIGNALS)
+        if heard.si_signo == signal.SIGTERM and heard.si_pid == os.getppid():
+            os._exit(0)

@@ -1,0 +1,1 @@
+"""What a person sees of a run: progress, its loss, the time that is left."""

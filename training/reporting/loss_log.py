@@ -1,0 +1,74 @@
+"""The mean training loss that a line of the log tells: of the steps since the last line, less those left out."""
+
+from collections.abc import Sequence
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from vaswani.training.checkpointing.resuming import SinceLog
+
+
+class LossLog:
+    """Adds up the losses of steps until the next line of the log, on the device and without waiting for it.
+
+    The loss of a step is the sum of its micro-batches' losses, each a share of the step's mean over tokens.
+    """
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self._accelerator = accelerator
+        self._sum = torch.zeros((), device=accelerator.device)
+        self._logged = 0  # the step of the last line
+        self._steps = self._left_out = 0  # since that line
+        self._of_lines = 0.0  # what the lines of this start added up to
+
+    def add(self, losses: Sequence[Tensor]) -> None:
+        """Take a step that was made.
+
+        Args:
+            losses: of this process's micro-batches, scalars.
+
+        """
+        for loss in losses:
+            self._sum += loss
+        self._steps += 1
+
+    def leave_out(self) -> None:
+        """Take a step that was left out: it counts, and its losses do not."""
+        self._steps += 1
+        self._left_out += 1
+
+    def line(self, step: int) -> dict[str, float]:
+        """Return "loss" and "steps_left_out", each where there is one, of a line after `step`; begin the next line."""
+        total = self._accelerator.gather(self._sum.unsqueeze(0)).mean().item()
+        made = self._steps - self._left_out
+        figures: dict[str, float] = {"steps_left_out": self._left_out} if self._left_out else {}
+        if made:
+            figures["loss"] = total / made
+        self._of_lines += total
+        self._sum.zero_()
+        self._logged, self._steps, self._left_out = step, 0, 0
+        return figures
+
+    def mean_since_start(self, steps: int) -> float:
+        """Return the mean loss of the steps of this start, as this process knows it."""
+        return (self._of_lines + self._sum.item()) / max(steps, 0.001)
+
+    def begin(self, step: int) -> None:
+        """Begin after `step` without anything of before."""
+        self._logged = step
+
+    def since_log(self, losses: list[float]) -> SinceLog:
+        """Return what a checkpoint keeps of the next line, given `losses`, `own_sum` of each process."""
+        return SinceLog(self._logged, losses, self._steps, self._left_out)
+
+    @property
+    def own_sum(self) -> float:
+        """The losses of this process since the last line."""
+        return float(self._sum)
+
+    def resume(self, since: SinceLog, process: int, processes: int) -> None:
+        """Continue the line that a checkpoint lies in; on another number of processes each takes the mean."""
+        is_same = len(since.losses) == processes
+        self._sum += since.losses[process] if is_same else sum(since.losses) / len(since.losses)
+        self._logged, self._steps, self._left_out = since.last, since.judged, since.lost

@@ -1,0 +1,101 @@
+"""Several models as one: the paper's search over the mean of their probabilities.
+
+The mean is the arithmetic one, of probabilities and not of their logarithms, as in fairseq (Marian adds logarithms up).
+A symbol that one member is sure of then stays likely, whatever the others think.
+
+Shapes: B sentences, S source tokens, K beams, n hypotheses that run, V = vocab_size.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.cache_utils import EncoderDecoderCache
+
+from vaswani.data.tokenizer import fingerprint
+from vaswani.modeling import VaswaniConfig
+from vaswani.modeling.search_vaswani import CACHE, SearchState, beam_search, follow, start
+
+from .search import BatchSearch, BeamSettings, Hypothesis, hypotheses, padded, positions
+from .settings import generation_settings
+
+
+def check_members(models: Sequence[PreTrainedModel], tokenizers: Sequence[PreTrainedTokenizerFast]) -> None:
+    """Raise ValueError unless all models are networks of this package that write and read the same symbols.
+
+    One model alone may be any.
+    """
+    kinds = [(model.name_or_path, model.config.model_type) for model in models if len(models) > 1]
+    if foreign := [f"{name} is a {kind} model" for name, kind in kinds if kind != VaswaniConfig.model_type]:
+        raise ValueError(
+            f"{', '.join(foreign)}: an ensemble takes networks of this package alone; leave it out, or translate by it "
+            "alone"
+        )
+    for model, tokenizer in zip(models[1:], tokenizers[1:], strict=True):
+        same_text = fingerprint(tokenizer) == fingerprint(tokenizers[0])
+        if not same_text or model.config.vocab_size != models[0].config.vocab_size:
+            raise ValueError(
+                f"{model.name_or_path} has another vocabulary ({len(tokenizer):,} symbols) than "
+                f"{models[0].name_or_path} ({len(tokenizers[0]):,}): an ensemble averages the probabilities of the "
+                "same symbols, so train its members with one tokenizer.json"
+            )
+
+
+def by_ensemble(
+    models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerFast, beams: BeamSettings
+) -> BatchSearch:
+    """Return the paper's search over the mean of what networks of this package say.
+
+    Raises:
+        ValueError: greedy search is asked for, or the models are saved with unlike settings, or with some that only
+            `generate` obeys.
+
+    """
+    if beams.number == 1:
+        raise ValueError("1 beam is greedy search, which takes one model; give an ensemble 2 beams or more")
+    first, *others = (generation_settings(model.generation_config, model.name_or_path) for model in models)
+    for model, its in zip(models[1:], others, strict=True):
+        if its != first:
+            raise ValueError(
+                f"{model.name_or_path} translates with {its} and {models[0].name_or_path} with {first}: an ensemble "
+                "writes one translation; make the generation_config.json of its members alike"
+            )
+    longest = min(first.most_symbols, *(positions(model) for model in models))
+    ends = torch.tensor(first.ends, device=models[0].device)
+
+    def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
+        input_ids, mask = (each.to(models[0].device) for each in padded(sources, first.padding))
+        kept = [inputs(model, input_ids, mask) for model in models]
+        prompt = input_ids.new_full((len(sources), 1, 1), first.start)
+        limits = (mask.sum(1) + first.extra_symbols).clamp(max=longest)
+        dtype = torch.promote_types(kept[0]["encoder_outputs"][0].dtype, torch.float32)
+        begun = start(prompt, limits, beams.number, first.padding, dtype)
+        found = beam_search(
+            lambda state: mean_log_p(models, kept, state), begun, 1, ends, beams.length_penalty, beams.n_best
+        )
+        return hypotheses(tokenizer, found.symbols, found.scores)
+
+    return search
+
+
+def inputs(model: PreTrainedModel, input_ids: Tensor, mask: Tensor) -> dict[str, Any]:
+    """Return what one member keeps of a batch: its own reading of the (B, S) sources, and caches."""
+    caches = EncoderDecoderCache(DynamicCache(config=model.config), DynamicCache(config=model.config))
+    encoder: Any = model.get_encoder()
+    return {"encoder_outputs": encoder(input_ids, mask), "attention_mask": mask, CACHE: caches}
+
+
+def mean_log_p(models: Sequence[PreTrainedModel], kept: Sequence[dict[str, Any]], search: SearchState) -> Tensor:
+    """Return the logarithm of the members' mean probability of each next symbol, (B, n, V)."""
+    last = search.running.symbols[:, :, search.length].flatten()[:, None]
+    log_p = []
+    for model, each in zip(models, kept, strict=True):
+        if search.length:
+            follow(search, each)
+        logits = model(decoder_input_ids=last, use_cache=True, **each).logits[:, -1]
+        log_p.append(logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1))
+    mean = torch.stack(log_p).logsumexp(0) - math.log(len(models))
+    return mean.unflatten(0, search.rows.shape)

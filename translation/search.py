@@ -1,0 +1,155 @@
+"""One batch of token ids in, the best translations of each sentence out, by `generate` of any encoder-decoder.
+
+Shapes: B sentences, S source tokens, K beams.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
+
+from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_symbols
+
+from .settings import most_tokens
+
+
+class Hypothesis(NamedTuple):
+    """A translation of one line."""
+
+    text: str
+    """Without line ends."""
+    score: float | None
+    """log P over the length penalty; greedy search has none, nor has one that was asked for none."""
+
+
+@dataclass(frozen=True)
+class BeamSettings:
+    """How a sentence is searched for (section 6.1)."""
+
+    number: int = 4
+    """K; 1 is greedy search."""
+    length_penalty: float = 0.6
+    """alpha; larger favours longer translations."""
+    n_best: int = 1
+    """Hypotheses wanted of each sentence."""
+
+    def __post_init__(self) -> None:
+        if self.number < 1 or not 1 <= self.n_best <= self.number:
+            raise ValueError(
+                f"{self.number} beams and the {self.n_best} best are asked for: at least 1 of each is needed, and no "
+                "more hypotheses than beams"
+            )
+        if not math.isfinite(self.length_penalty):
+            raise ValueError(f"the length penalty is {self.length_penalty}; give a number, such as the paper's 0.6")
+
+
+BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
+"""From the ids of each source to its hypotheses, best first."""
+
+
+def by_generate(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beams: BeamSettings, scores: bool = True
+) -> BatchSearch:
+    """Return a search by the model's own `generate`: for our network the paper's.
+
+    Args:
+        model: any encoder-decoder.
+        tokenizer: its own.
+        beams: how to search.
+        scores: of the one best hypothesis, which cost transformers' own search V numbers a beam for every symbol.
+
+    """
+    generate: Any = model.generate
+    asked = inspect.signature(generate).parameters.get("paper_search")  # its default, or what a partial has set
+    is_paper = beams.number > 1 and asked is not None and bool(asked.default)
+    settings: dict[str, Any] = {"num_beams": beams.number, "do_sample": False, "return_dict_in_generate": True}
+    if beams.number > 1:
+        # transformers' own search tells scores of whole hypotheses only along with those of every symbol.
+        settings |= {"length_penalty": beams.length_penalty, "num_return_sequences": beams.n_best}
+        settings["output_scores"] = not is_paper and (scores or beams.n_best > 1)
+
+    def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
+        input_ids, mask = padded(sources, int(tokenizer.pad_token_id))
+        limits = length_limits(model, mask)
+        output = generate(
+            input_ids=input_ids.to(model.device),
+            attention_mask=mask.to(model.device),
+            max_new_tokens=int(limits.max()),
+            # The paper's search knows each sentence's limit, and with criteria it could not drop what is done.
+            stopping_criteria=StoppingCriteriaList([] if is_paper else [LengthLimit(limits.to(model.device))]),
+            synced_gpus=False,  # each process has a whole model and its own lines; ZeRO-3 would have them wait
+            **settings,
+        )
+        found = None if beams.number == 1 else output.sequences_scores
+        values = None if found is None else found.view(len(sources), -1)
+        return hypotheses(tokenizer, output.sequences.view(len(sources), beams.n_best, -1), values)
+
+    return search
+
+
+def padded(sources: list[list[int]], padding: int) -> tuple[Tensor, Tensor]:
+    """Return B rows of ids and their mask, both (B, S)."""
+    lengths = torch.tensor([len(source) for source in sources])
+    input_ids = pad_sequence([torch.tensor(source) for source in sources], batch_first=True, padding_value=padding)
+    return input_ids, (torch.arange(input_ids.shape[1]) < lengths[:, None]).long()
+
+
+def hypotheses(tokenizer: PreTrainedTokenizerBase, symbols: Tensor, scores: Tensor | None) -> list[list[Hypothesis]]:
+    """Turn the N best of B sentences, (B, N, L) symbols and (B, N) scores, into text; a score of -inf is none."""
+    texts = tokenizer.batch_decode(symbols.flatten(0, 1), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    n_best = symbols.shape[1]
+    values: list[float | None] = [None] * len(texts) if scores is None else scores.flatten().tolist()
+    found = [Hypothesis(one_line(text), value) for text, value in zip(texts, values, strict=True)]
+    rows = [found[first : first + n_best] for first in range(0, len(found), n_best)]
+    return [[row[0], *(each for each in row[1:] if each.score != float("-inf"))] for row in rows]
+
+
+def one_line(text: str) -> str:
+    """Put spaces for line ends."""
+    return text.replace("\r", " ").replace("\n", " ")
+
+
+def positions(model: PreTrainedModel) -> int:
+    """Return how many symbols a source or a translation may have: a table of positions has an end, sinusoids none."""
+    config: Any = model.config
+    if getattr(config, "positions", None) == "sinusoidal":
+        return UNBOUNDED
+    return int(getattr(config, "max_positions", None) or getattr(config, "max_position_embeddings", None) or UNBOUNDED)
+
+
+def length_limits(model: PreTrainedModel, mask: Tensor) -> Tensor:
+    """Return how many symbols the translation of each source may have, (B,), given the sources' (B, S) mask."""
+    settings = model.generation_config
+    return (mask.sum(1) + extra_symbols(settings)).clamp(max=min(positions(model), most_tokens(settings)))
+
+
+class LengthLimit(StoppingCriteria):
+    """Ends each sentence of a batch at its own number of tokens, whatever the number of beams."""
+
+    def __init__(self, limits: Tensor):
+        self.limits = limits  # (B,), without the start token
+
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:  # noqa: ARG002 - called by name
+        """Say which of the B * beams rows have reached the limit of their sentence."""
+        reached = input_ids.shape[1] - 1 >= self.limits  # (B,)
+        return reached.repeat_interleave(len(input_ids) // len(reached))  # (B * beams,)
+
+
+@contextmanager
+def evaluating(*models: nn.Module) -> Iterator[None]:
+    """Dropout off inside; afterwards each part is as it was, parts that the caller had frozen included."""
+    training = [module for model in models for module in model.modules() if module.training]
+    for model in models:
+        model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

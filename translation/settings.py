@@ -1,0 +1,107 @@
+"""What a model is saved with for its translations, as those need it who search without `generate`."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from transformers import GenerationConfig
+
+from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_symbols
+
+_OFF: tuple[Any, ...] = (None, 0, [], {})
+_NO_FACTOR = (None, 1)
+
+ONLY_IN_GENERATE: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("repetition_penalty", "encoder_repetition_penalty", "guidance_scale"), _NO_FACTOR),
+    "min_length": (None, 0, 1),  # the start symbol counts
+    **dict.fromkeys(
+        (
+            "min_new_tokens",
+            "no_repeat_ngram_size",
+            "encoder_no_repeat_ngram_size",
+            "diversity_penalty",
+            "exponential_decay_length_penalty",
+            "bad_words_ids",
+            "suppress_tokens",
+            "begin_suppress_tokens",
+            "sequence_bias",
+            "forced_bos_token_id",
+            "forced_eos_token_id",
+            "force_words_ids",
+            "constraints",
+            "stop_strings",
+            "max_time",
+            "watermarking_config",
+        ),
+        _OFF,
+    ),
+}
+"""Settings that change translations and that no other search knows, with the values at which they change nothing."""
+
+
+class GenerationSettings(NamedTuple):
+    """What frames a translation."""
+
+    start: int
+    """The symbol that stands before its first."""
+    ends: tuple[int, ...]
+    """The symbols that end it."""
+    padding: int
+    extra_symbols: int
+    """How many more symbols than its source it may have."""
+    most_symbols: int
+    """How many it may have whatever its source."""
+
+
+def generation_settings(generation: GenerationConfig | None, where: str | Path | None) -> GenerationSettings:
+    """Return what a model is saved with, read as `generate` reads it.
+
+    Args:
+        generation: its `generation_config`.
+        where: its name, for errors.
+
+    Raises:
+        ValueError: it is saved with settings that only `generate` obeys, or lacks the start, the end or room for a
+            translation.
+
+    """
+    told = {name: getattr(generation, name, None) for name in ONLY_IN_GENERATE}
+    if beyond := [f"{name}={value}" for name, value in told.items() if value not in ONLY_IN_GENERATE[name]]:
+        raise ValueError(
+            f"{where} sets {', '.join(beyond)} in generation_config.json, which only generate obeys; take it out of "
+            "there, or translate by torch with this one model"
+        )
+    start, ends, padding = (getattr(generation, f"{name}_token_id", None) for name in ("decoder_start", "eos", "pad"))
+    if start is None or ends is None:
+        raise ValueError(
+            f"{where} has decoder_start_token_id {start} and eos_token_id {ends}: translations need a start and an "
+            "end; set both in generation_config.json"
+        )
+    ends = tuple(ends) if isinstance(ends, list) else (int(ends),)
+    padding = int(ends[0] if padding is None else padding)
+    return GenerationSettings(int(start), ends, padding, extra_symbols(generation), most_tokens(generation))
+
+
+def most_tokens(generation: GenerationConfig | None) -> int:
+    """Return how many symbols a model is saved with for a translation: its max_new_tokens, or else its max_length.
+
+    The start symbol counts in max_length alone.
+
+    Raises:
+        ValueError: there is no room for a symbol.
+
+    """
+    for name, start in (("max_new_tokens", 0), ("max_length", 1)):
+        value = getattr(generation, name, None)
+        if value is not None and value <= start:
+            raise ValueError(
+                f"{name} is {value}, which leaves a translation no symbol; set {start + 1} or more in "
+                "generation_config.json, or take it out of there"
+            )
+        if value is not None:
+            return int(value) - start
+    return UNBOUNDED
+
+
+def saved_settings(folder: Path) -> GenerationSettings:
+    """Return the settings of a model that was exported to `folder`."""
+    return generation_settings(GenerationConfig.from_pretrained(folder), folder)

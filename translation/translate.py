@@ -1,0 +1,96 @@
+"""Lines in, their translations out, in the same order, by one process in memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from tqdm import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from vaswani.data.blank_text import is_blank
+
+from .search import BatchSearch, BeamSettings, Hypothesis, by_generate, evaluating
+
+BLANK = [Hypothesis("", None)]
+"""The one translation of a blank line."""
+
+
+def translate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    lines: Sequence[str],
+    *,
+    num_beams: int = 4,
+    length_penalty: float = 0.6,
+    tokens_per_batch: int = 4096,
+    progress: bool = False,
+) -> list[str]:
+    """Translate each line; the result has as many lines, in the same order, and none holds a line end.
+
+    A blank line (`is_blank`) gives an empty one and never reaches the model. Every sentence has its own limit of input
+    + 50 tokens (section 6.1, both counted with </s>), or as many more as the model's generation configuration has
+    `extra_symbols`, and no more than its `max_new_tokens` or `max_length`; so a translation does not depend on the
+    lines beside it. The search is that of the model's `generate`: for our own network the paper's.
+
+    Args:
+        model: on any device, in either mode; it is left in the mode it came in.
+        tokenizer: closes a sentence with </s> by itself.
+        lines: one sentence or paragraph each, of any length that the model's positions allow.
+        num_beams: 1 is greedy search.
+        length_penalty: alpha; larger favours longer translations.
+        tokens_per_batch: most source tokens in a batch, padding counted, times beams; a longer line goes alone.
+        progress: draw a bar on stderr.
+
+    Raises:
+        ValueError: a count that is not positive.
+
+    """
+    if tokens_per_batch < 1:
+        raise ValueError(f"tokens_per_batch is {tokens_per_batch}: it is at least 1")
+    search = by_generate(model, tokenizer, BeamSettings(num_beams, length_penalty), scores=False)
+    sources = encode(tokenizer, lines)
+    cut = list(batches([len(source) for source in sources], tokens_per_batch // num_beams))
+    total = sum(map(bool, sources))
+    with (
+        evaluating(model),
+        torch.inference_mode(),
+        tqdm(total=total, unit=" lines", disable=None if progress else True) as bar,
+    ):
+        found = translate_batches(search, sources, cut, lambda lines: bar.update(lines) and None)
+    return [found.get(place, BLANK)[0].text for place in range(len(lines))]
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str]) -> list[list[int]]:
+    """Return the ids of each line; those of a blank line are none."""
+    full = [line for line in lines if not is_blank(line)]
+    ids = iter(tokenizer(full).input_ids if full else [])
+    return [[] if is_blank(line) else next(ids) for line in lines]
+
+
+def translate_batches(
+    search: BatchSearch,
+    sources: Sequence[list[int]],
+    cut: Sequence[list[int]],
+    tell: Callable[[int], None] = lambda _: None,
+) -> dict[int, list[Hypothesis]]:
+    """Search batch after batch, and return the hypotheses by the place of their source; `tell` hears of each batch."""
+    found: dict[int, list[Hypothesis]] = {}
+    for batch in cut:
+        found |= zip(batch, search([sources[place] for place in batch]), strict=True)
+        tell(len(batch))
+    return found
+
+
+def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Cut places into batches of like length, longest first, each within `budget` tokens once padded, or of one place.
+
+    Longest first: if memory does not suffice, the first batch says so. A length of 0 has no place in any.
+    """
+    batch: list[int] = []
+    full = (place for place in range(len(lengths)) if lengths[place])
+    for place in sorted(full, key=lambda place: -lengths[place]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
