@@ -268,7 +268,7 @@ def test_batches_of_many_shapes_leave_few_kernels_behind(tmp_path: Path) -> None
 
 @pytest.mark.skipif(torch.accelerator.is_available() or not has_bf16(), reason="decided by processors that have bf16")
 def test_attention_in_16_bits_is_written_out_since_that_is_faster() -> None:
-    """Ten times was measured at this length; if torch's becomes faster, training/speed/fastest_attention.py must change."""
+    """Ten times was measured at this length; if torch becomes faster, mend training/speed/fastest_attention.py."""
     function = ALL_ATTENTION_FUNCTIONS.get_interface("sdpa", scaled_dot_product_attention)
     query, key, value = (torch.randn(64, 8, 16, 64, dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
     module: Any = SimpleNamespace(training=True, is_causal=False, num_key_value_groups=1)

@@ -1,8 +1,8 @@
 """Two machines that train together lose a process, a node or the cable, and train all the same what one would.
 
 Real torchruns and real runs, in two network namespaces on one disk (`two_nodes`). The processes write down every row
-(`recorded_run`), so that the steps that count can be told from those that were lost and done again. `pytest -rP` shows the
-figures: steps lost, seconds to the next step.
+(`recorded_run`), so that the steps that count can be told from those that were lost and done again. `pytest -rP`
+shows the figures: steps lost, seconds to the next step.
 """
 
 import os
