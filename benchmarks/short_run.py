@@ -10,8 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.data.pairs import Corpus
 from vaswani.data.stream import TrainingStream
 from vaswani.experiment import Arguments, parse
-from vaswani.experiment.caches import joint_tokenizer
-from vaswani.experiment.corpora import open_training_corpus, training_cleaning_limits, training_stream
+from vaswani.experiment.corpora import open_training_corpus, training_stream, training_tokenizer
 from vaswani.experiment.run import new_model
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer
@@ -43,7 +42,5 @@ class ShortRun(NamedTuple):
 def short_run(recipe: str | Path, flags: Sequence[str], folder: str | Path) -> ShortRun:
     """Read a recipe's text and learn its vocabulary; `folder` is where the Trainer may write."""
     arguments = parse(runpy.run_path(str(recipe))["RECIPE"], [*QUIET, *flags, "--output_dir", str(folder)])
-    data = arguments.data
-    train = open_training_corpus(data)
-    symbols, seed = arguments.model["vocab_size"], arguments.training.seed
-    return ShortRun(arguments, train, joint_tokenizer(train, symbols, training_cleaning_limits(data), data, seed, None))
+    train = open_training_corpus(arguments.data)
+    return ShortRun(arguments, train, training_tokenizer(train, arguments, run=None))

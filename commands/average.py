@@ -10,24 +10,6 @@ from vaswani.translation.models import check_name, find_model, repository_of
 STATE = "trainer_state.json"
 """What makes a folder a checkpoint."""
 LAST = 5  # as section 6.1 for the base model
-COMPUTED = (
-    "model_type",
-    "vocab_size",
-    "d_model",
-    "d_ff",
-    "num_heads",
-    "d_k",
-    "d_v",
-    "encoder_layers",
-    "decoder_layers",
-    "norm",
-    "positions",
-    "max_positions",
-    "pad_token_id",
-    "eos_token_id",
-    "decoder_start_token_id",
-)
-"""Of a configuration: what a network computes; how it learned may differ."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,13 +124,14 @@ def check_alike(folders: list[Path]) -> None:
     from transformers import AutoConfig
 
     from vaswani.data.tokenizer import fingerprint
+    from vaswani.modeling.configuration_vaswani import COMPUTED
     from vaswani.translation.loading import load_tokenizer
 
     first, *others = folders
     config, symbols = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))
     for folder in others:
         other = AutoConfig.from_pretrained(folder)
-        for name in COMPUTED:
+        for name in ("model_type", *COMPUTED):
             one, its = getattr(config, name, None), getattr(other, name, None)
             if one != its:
                 raise ValueError(f"{folder} has {name} {its!r} and {first} has {one!r}: they are not of one network")

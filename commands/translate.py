@@ -1,12 +1,11 @@
 """Translate lines with a trained model, or with several as one: a line in, a line out, in order."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_device, find_model, load_model
+from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_model
 
 from .line_files import check_readable, check_writable, count_lines, each_line, windows, writing
 
@@ -94,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
     state = PartialState(cpu=not torch.accelerator.is_available())
     check_processes(state.num_processes)
     watched = sys.stderr.isatty()
-    translator = load(args, models) if args.engine == "torch" else load_exported(args, *models)
+    translator = load_translator_of(args, models)
     total = count_lines(args.input) if watched and args.input is not None and args.input.is_file() else None
     too_long = TooLong(translator)
     found = translate_corpus(translator, windows(each_line(args.input)), total, watched)
@@ -110,59 +109,25 @@ def run(args: argparse.Namespace) -> None:
         print(told, file=sys.stderr)
 
 
-def load(args: argparse.Namespace, found: list[Model]) -> "Translator":
+def load_translator_of(args: argparse.Namespace, found: list[Model]) -> "Translator":
     """Return the translator by models that were found."""
-    from vaswani.translation.alignment import by_attention
-    from vaswani.translation.corpus import Translator
-    from vaswani.translation.ensemble import by_ensemble, check_members
-    from vaswani.translation.search import BeamSettings, by_generate, positions
-
-    device, beams = find_device(args.device), BeamSettings(args.beams, args.length_penalty, args.n_best)
-    members = [load_model(each.folder, device, args.dtype) for each in found]
-    models, tokenizers = [model for model, _ in members], [tokenizer for _, tokenizer in members]
-    check_members(models, tokenizers)
-    tokenizer = tokenizers[0]
-    search = (
-        by_generate(models[0], tokenizer, beams, scores=args.format != "text")
-        if len(models) == 1
-        else by_ensemble(models, tokenizer, beams)
-    )
-    most = min(positions(model) for model in models)
-    return Translator(
-        tokenizer,
-        search,
-        args.tokens_per_batch // args.beams,
-        min(args.max_tokens, most),
-        by_attention(models, tokenizer, letters_apart=True) if args.align else None,
-        most,
-    )
-
-
-def load_exported(args: argparse.Namespace, found: Model) -> "Translator":
-    """Return a translator by another engine."""
-    import torch
-
-    from vaswani.engines.engine import by_engine, engine_module
-    from vaswani.translation.corpus import Translator
-    from vaswani.translation.loading import load_tokenizer
+    from vaswani.engines.load import load_exported_translator
+    from vaswani.translation.load import load_translator
     from vaswani.translation.search import BeamSettings
 
-    beams, tokenizer = BeamSettings(args.beams, args.length_penalty, args.n_best), load_tokenizer(found.folder)
-    engine = engine_module(args.engine).Engine(found.folder, args.device, torch.get_num_threads())
-    return Translator(
-        tokenizer,
-        by_engine(engine, tokenizer, beams),
-        args.tokens_per_batch // args.beams,
-        min(args.max_tokens, engine.max_positions),
-        positions=engine.max_positions,
+    beams = BeamSettings(args.beams, args.length_penalty, args.n_best)
+    sizes = {"tokens_per_batch": args.tokens_per_batch, "max_tokens": args.max_tokens}
+    if args.engine != "torch":
+        return load_exported_translator(found[0], args.engine, beams, device=args.device, **sizes)
+    is_scored = args.format != "text"
+    return load_translator(
+        found, beams, device=args.device, dtype=args.dtype, **sizes, scores=is_scored, align=args.align
     )
 
 
 def check_processes(processes: int) -> None:
     """Raise ValueError if a launcher started more processes than share the work."""
-    started = int(os.environ.get("WORLD_SIZE", 1))
-    if started != processes:
-        raise ValueError(
-            f"the launcher started {started} processes, but each would translate everything; on processors set "
-            "ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml"
-        )
+    from vaswani.training.distribution.launcher_checks import lone_process_fault
+
+    if fault := lone_process_fault(processes, "translate everything"):
+        raise ValueError(fault)

@@ -13,6 +13,7 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 from vaswani.data import StreamMismatchError, TrainingStream
 from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniConfig
+from vaswani.modeling.configuration_vaswani import COMPUTED
 from vaswani.training import VaswaniTrainingArguments
 
 from .arguments import DataArguments
@@ -34,9 +35,6 @@ AT_FAULT: dict[str, tuple[str, ...]] = {
     "target_scripts": ("check_script", "direction"),
 }
 """Flags from which those parts of a stream's identity follow that are not called as their flag."""
-
-LEARNING = frozenset({"dropout", "attention_dropout", "activation_dropout", "label_smoothing"})
-"""Fields of a network that say how it learns, and not what it computes."""
 
 
 def check_leaves_checkpoints(training: VaswaniTrainingArguments) -> None:
@@ -181,7 +179,7 @@ def check_network(checkpoint: Path, fields: dict[str, Any], told: dict[str, Any]
     changed = [
         f"{name} was {getattr(then, name)!r} and is {getattr(now, name)!r}"
         for name in fields
-        if name not in LEARNING and getattr(then, name) != getattr(now, name)
+        if name in COMPUTED and getattr(then, name) != getattr(now, name)
     ]
     if changed:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
@@ -24,7 +25,7 @@ from vaswani.data.duplicates import Deduplicated
 from vaswani.data.test_overlap import WithoutTestText
 
 from .arguments import Arguments, DataArguments
-from .caches import repeats, token_cache
+from .caches import joint_tokenizer, repeats, token_cache
 from .console import say
 
 
@@ -105,6 +106,23 @@ def scored_splits(data: DataArguments) -> list[str]:
 def scorable(corpus: Corpus, data: DataArguments, drops: Drops) -> list[Pair]:
     """Return the pairs of a corpus that can be scored, and count the others."""
     return list(clean_pairs(corpus, cleaning_limits(data), drops))
+
+
+def training_tokenizer(train: Corpus, arguments: Arguments, run: Path | None) -> PreTrainedTokenizerFast:
+    """Return the vocabulary of the training text as `joint_tokenizer` finds or learns it.
+
+    Args:
+        train: the text.
+        arguments: say its size, and which pairs are kept.
+        run: the folder of a run that may have its own.
+
+    Raises:
+        ValueError: no pair serves.
+
+    """
+    limits = training_cleaning_limits(arguments.data)
+    vocab_size, seed = arguments.model["vocab_size"], arguments.training.seed
+    return joint_tokenizer(train, vocab_size, limits, arguments.data, seed, run)
 
 
 def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments: Arguments) -> TrainingStream:

@@ -17,8 +17,15 @@ from vaswani.data.stream import Window
 from vaswani.data.trees import TREES
 
 from .arguments import Arguments, DataArguments, Recipe, is_given, parse
-from .caches import joint_tokenizer, sample_of_groups
-from .corpora import open_corpus, open_training_corpus, read_pairs, training_cleaning_limits, training_stream
+from .caches import sample_of_groups
+from .corpora import (
+    open_corpus,
+    open_training_corpus,
+    read_pairs,
+    training_cleaning_limits,
+    training_stream,
+    training_tokenizer,
+)
 from .run import new_model
 from .settings import GRAMMAR, Proposal, as_measured, propose, schedule, steps_of
 from .timing import Timing, measure
@@ -209,12 +216,10 @@ def first_window(corpus: Corpus, arguments: Arguments) -> tuple[PreTrainedTokeni
         ValueError: no pair can be trained on.
 
     """
-    model, data, training = arguments
+    data = arguments.data
     if corpus.rows > VOCABULARY_OF:  # of a smaller text the run will find the vocabulary ready
         data = replace(data, tokenizer_pairs=min(data.tokenizer_pairs, VOCABULARY_OF))
-    tokenizer = joint_tokenizer(
-        corpus, model["vocab_size"], training_cleaning_limits(data), data, training.seed, run=None
-    )
+    tokenizer = training_tokenizer(corpus, arguments._replace(data=data), run=None)
     stream = training_stream(corpus, tokenizer, arguments)
     window = next(stream.windows())
     if not window.batches:

@@ -16,9 +16,15 @@ from vaswani.data.file_names import printable
 from vaswani.plots import draw_pair_lengths, save
 
 from .arguments import Arguments
-from .caches import joint_tokenizer
 from .console import counted
-from .corpora import open_training_corpus, read_pairs, scored_splits, training_cleaning_limits, training_stream
+from .corpora import (
+    open_training_corpus,
+    read_pairs,
+    scored_splits,
+    training_cleaning_limits,
+    training_stream,
+    training_tokenizer,
+)
 from .examples import Example, Sample, examples_as_text, read_examples
 from .overlap import TestOverlap, find_test_overlap
 from .run_folder import write_json
@@ -52,9 +58,7 @@ def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     """Read, clean, encode and cut the first epoch as a run with these arguments would, or its first `windows`."""
     model, data, training = arguments
     corpus = open_training_corpus(data)
-    tokenizer = joint_tokenizer(
-        corpus, model["vocab_size"], training_cleaning_limits(data), data, training.seed, run=None
-    )
+    tokenizer = training_tokenizer(corpus, arguments, run=None)
     stream = training_stream(corpus, tokenizer, arguments)
     dropped = Sample(corpus)
     symbols = {symbol: tokenizer(symbol).input_ids[0] for symbol in data.user_symbols}

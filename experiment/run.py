@@ -37,10 +37,16 @@ from .argument_checks import (
     check_trackers,
 )
 from .arguments import Arguments
-from .caches import joint_tokenizer
 from .checkpoint_selection import load_best
 from .console import counted, say, summary
-from .corpora import open_training_corpus, read_pairs, scored_splits, training_cleaning_limits, training_stream
+from .corpora import (
+    open_training_corpus,
+    read_pairs,
+    scored_splits,
+    training_cleaning_limits,
+    training_stream,
+    training_tokenizer,
+)
 from .error_messages import (
     exit_on_bad_input,
     exit_on_full_disk,
@@ -121,9 +127,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         )
         if in_training is not None:
             say(in_training.as_text())
-        tokenizer = joint_tokenizer(
-            train, model_fields["vocab_size"], training_cleaning_limits(data), data, training.seed, folder
-        )
+        tokenizer = training_tokenizer(train, arguments, folder)
         sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
         for split, pairs in sets.items():
             check_lengths(split, pairs.longest, model_fields)

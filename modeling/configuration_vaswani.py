@@ -11,6 +11,24 @@ require_version(READERS, f"This model's code needs it; pip install -U '{READERS}
 from huggingface_hub.dataclasses import strict  # noqa: E402
 from transformers.configuration_utils import PreTrainedConfig  # noqa: E402
 
+COMPUTED = (
+    "vocab_size",
+    "d_model",
+    "d_ff",
+    "num_heads",
+    "d_k",
+    "d_v",
+    "encoder_layers",
+    "decoder_layers",
+    "norm",
+    "positions",
+    "max_positions",
+    "pad_token_id",
+    "eos_token_id",
+    "decoder_start_token_id",
+)
+"""Fields that say what a network computes; the others say how it learns, such as dropout, or how it is loaded."""
+
 
 @strict
 class VaswaniConfig(PreTrainedConfig):

@@ -73,7 +73,7 @@ def translate_corpus(
             lengths = [len(source) for source in sources]
             cut = list(batches([n if n <= translator.max_tokens else 0 for n in lengths], translator.tokens_per_batch))
             mine = cut[state.process_index :: state.num_processes]
-            found = translate_batches(translator.search, sources, mine, lambda n: bar.update(n) and None)
+            found = translate_batches(translator.search, sources, mine, bar.update)
             parts: list[Any] = gather_object([(found, aligned(translator.align, lines, found, mine))])
             hypotheses = {place: each for part, _ in parts for place, each in part.items()}
             alignments = {place: each for _, part in parts for place, each in part.items()}

@@ -7,6 +7,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.data.blank_text import is_blank
+from vaswani.modeling.generation_vaswani import UNBOUNDED
 
 from .search import BatchSearch, BeamSettings, Hypothesis, by_generate, evaluating
 
@@ -47,16 +48,48 @@ def translate(
     if tokens_per_batch < 1:
         raise ValueError(f"tokens_per_batch is {tokens_per_batch}: it is at least 1")
     search = by_generate(model, tokenizer, BeamSettings(num_beams, length_penalty), scores=False)
-    sources = encode(tokenizer, lines)
-    cut = list(batches([len(source) for source in sources], tokens_per_batch // num_beams))
-    total = sum(map(bool, sources))
     with (
         evaluating(model),
         torch.inference_mode(),
-        tqdm(total=total, unit=" lines", disable=None if progress else True) as bar,
+        tqdm(total=len(lines), unit=" lines", disable=None if progress else True) as bar,
     ):
-        found = translate_batches(search, sources, cut, lambda lines: bar.update(lines) and None)
-    return [found.get(place, BLANK)[0].text for place in range(len(lines))]
+        found = search_lines(search, tokenizer, lines, tokens_per_batch // num_beams, UNBOUNDED, bar.update)
+    return [each[0].text for each in found]
+
+
+def search_lines(
+    search: BatchSearch,
+    tokenizer: PreTrainedTokenizerBase,
+    lines: Sequence[str],
+    budget: int,
+    max_tokens: int,
+    tell: Callable[[int], object] = lambda _: None,
+) -> list[list[Hypothesis]]:
+    """Return the hypotheses of each line, in the order of the lines.
+
+    Args:
+        search: of a batch.
+        tokenizer: closes a sentence with </s> by itself.
+        lines: of any length.
+        budget: most source tokens in a batch, padding counted; a longer line goes alone.
+        max_tokens: the most that the network can read of a line.
+        tell: hears how many lines are done.
+
+    Raises:
+        ValueError: a line has more than `max_tokens`.
+
+    """
+    sources = encode(tokenizer, lines)
+    lengths = [len(source) for source in sources]
+    if lengths and max(lengths) > max_tokens:
+        line = lengths.index(max(lengths))
+        raise ValueError(
+            f"line {line + 1} has {lengths[line]:,} tokens, and the model knows {max_tokens:,} positions; split it "
+            "into sentences"
+        )
+    found = translate_batches(search, sources, list(batches(lengths, budget)), tell)
+    tell(len(lines) - len(found))  # those that are blank
+    return [found.get(place, BLANK) for place in range(len(lines))]
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str]) -> list[list[int]]:
@@ -70,7 +103,7 @@ def translate_batches(
     search: BatchSearch,
     sources: Sequence[list[int]],
     cut: Sequence[list[int]],
-    tell: Callable[[int], None] = lambda _: None,
+    tell: Callable[[int], object] = lambda _: None,
 ) -> dict[int, list[Hypothesis]]:
     """Search batch after batch, and return the hypotheses by the place of their source; `tell` hears of each batch."""
     found: dict[int, list[Hypothesis]] = {}

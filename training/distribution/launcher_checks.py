@@ -29,27 +29,10 @@ def process_fault(together: int, environment: Mapping[str, str] = os.environ) ->
         environment: of this process.
 
     """
+    if fault := lone_process_fault(together, "train alone", environment):
+        return fault
     if "WORLD_SIZE" in environment:
-        started = int(environment["WORLD_SIZE"])
-        if started == together:
-            return None
-        if is_on("ACCELERATE_USE_DEEPSPEED", environment):
-            return (
-                f"the launcher started {started} processes for DeepSpeed, but Accelerate finds no device on which it "
-                f"would count more than {together}, and each would train on all the data; look whether torch sees the "
-                "GPUs (nvidia-smi, torch.cuda.is_available())"
-            )
-        return (
-            f"the launcher started {started} processes, but each would train alone; start them by accelerate launch, "
-            "as the heads of accelerate_configs/ say, and on processors set ACCELERATE_USE_CPU=true and use "
-            "accelerate_configs/cpu_2_processes.yaml"
-        )
-    for variable, starter in _STARTERS.items():
-        if (started := int(environment.get(variable, 1))) > together:
-            return (
-                f"{starter} started {started} processes, but each would train alone; let it start one accelerate "
-                "launch a machine, as accelerate_configs/multi_node.slurm does"
-            )
+        return None
     if "MASTER_ADDR" in environment and together == 1:
         return (
             f"processes were to meet at MASTER_ADDR={environment['MASTER_ADDR']}, but a single one was started: "
@@ -57,6 +40,39 @@ def process_fault(together: int, environment: Mapping[str, str] = os.environ) ->
             "For several on processors set ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml; "
             "if one is meant, unset MASTER_ADDR"
         )
+    return None
+
+
+def lone_process_fault(together: int, each_would: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return what is wrong, and the way out, where a starter started more processes than know of each other.
+
+    Args:
+        together: so many do.
+        each_would: what each of the others would do by itself.
+        environment: of this process.
+
+    """
+    if "WORLD_SIZE" in environment:
+        started = int(environment["WORLD_SIZE"])
+        if started == together:
+            return None
+        if is_on("ACCELERATE_USE_DEEPSPEED", environment):
+            return (
+                f"the launcher started {started} processes for DeepSpeed, but Accelerate finds no device on which it "
+                f"would count more than {together}, and each would {each_would}; look whether torch sees the "
+                "GPUs (nvidia-smi, torch.cuda.is_available())"
+            )
+        return (
+            f"the launcher started {started} processes, but each would {each_would}; start them by accelerate launch, "
+            "as the heads of accelerate_configs/ say, and on processors set ACCELERATE_USE_CPU=true and use "
+            "accelerate_configs/cpu_2_processes.yaml"
+        )
+    for variable, starter in _STARTERS.items():
+        if (started := int(environment.get(variable, 1))) > together:
+            return (
+                f"{starter} started {started} processes, but each would {each_would}; let it start one accelerate "
+                "launch a machine, as accelerate_configs/multi_node.slurm does"
+            )
     return None
 
 
