@@ -56,7 +56,7 @@ class Inspection(NamedTuple):
 
 def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     """Read, clean, encode and cut the first epoch as a run with these arguments would, or its first `windows`."""
-    model, data, training = arguments
+    _, data, training = arguments
     corpus = open_training_corpus(data)
     tokenizer = training_tokenizer(corpus, arguments, run=None)
     stream = training_stream(corpus, tokenizer, arguments)
