@@ -49,7 +49,7 @@ def read_fairseq(path: Path) -> ForeignModel:
     """Return the network of a checkpoint; nothing in the file is run.
 
     Raises:
-        CannotExpressError: settings that ours cannot express, another network, or a file that cannot be read.
+        CannotConvertError: settings that ours cannot express, another network, or a file that cannot be read.
 
     """
     if path.is_file():

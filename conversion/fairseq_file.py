@@ -55,7 +55,7 @@ def read_file(path: Path) -> FairseqFile:
     """Return what a checkpoint holds.
 
     Raises:
-        CannotExpressError: the file is damaged, is no checkpoint of fairseq or a part of one, or holds objects that
+        CannotConvertError: the file is damaged, is no checkpoint of fairseq or a part of one, or holds objects that
             could run code.
 
     """

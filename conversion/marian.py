@@ -15,7 +15,7 @@ def read_marian(folder: Path) -> tuple[ForeignModel, GenerationConfig]:
     """Return the network and what it generates by.
 
     Raises:
-        CannotExpressError: another activation than ReLU, unlike embeddings, stacks of unlike widths, or a bias on the
+        CannotConvertError: another activation than ReLU, unlike embeddings, stacks of unlike widths, or a bias on the
             logits that is not the same for all symbols.
         ValueError: the file lacks weights, which transformers would draw at random.
 

@@ -57,7 +57,7 @@ def read_tensor2tensor(
         max_positions: rows of the position table, which has to be written out.
 
     Raises:
-        CannotExpressError: the file is damaged, a variable is missing or has no place here, or `target_space` is given
+        CannotConvertError: the file is damaged, a variable is missing or has no place here, or `target_space` is given
             where there is none, or not where there is one.
 
     """

@@ -54,7 +54,7 @@ def to_vaswani(foreign: ForeignModel) -> VaswaniForConditionalGeneration:
     """Return our network that gives the same logits.
 
     Raises:
-        CannotExpressError: there is none.
+        CannotConvertError: there is none.
 
     """
     check_biases(foreign.biases)

@@ -31,24 +31,24 @@ def hold(*_, **__):
 """
 IN_A_STEP = f"""{HELD}
 from test_training import number_tokenizer, train
-from vaswani.experiment.exit_codes import ending_the_process
+from vaswani.experiment.exit_codes import exiting_with_code
 
 class Hold(TrainerCallback):
     def on_step_begin(self, args, state, control, **_):
         if state.global_step == 2:
             hold()
 
-with ending_the_process():
+with exiting_with_code():
     train(folder, number_tokenizer(), prepare=lambda trainer: trainer.add_callback(Hold()))
 """
 IN_A_RUN = f"""{HELD}
 import runpy
-from vaswani.experiment import parse, process
+from vaswani.experiment import exit_codes, parse
 
 module = sys.modules["vaswani.experiment.run"]
 setattr(module, sys.argv[2], hold)
 recipe = runpy.run_path({str(ROOT / "recipes" / "multi30k.py")!r})["RECIPE"]
-with process.ending_the_process():
+with exit_codes.exiting_with_code():
     module.run(parse(recipe, sys.argv[3:]))
 """
 
@@ -111,7 +111,7 @@ def test_a_second_one_ends_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        ("joint_tokenizer", "error: interrupted; nothing was trained yet"),
+        ("training_tokenizer", "error: interrupted; nothing was trained yet"),
         ("write_test_set", "error: interrupted; what was saved stands: go on with --resume"),
     ],
 )

@@ -116,7 +116,7 @@ def test_processes_that_deepspeed_has_joined_and_accelerate_does_not_count_end(t
         f"{TOGETHER}{DEEPSPEED}\n"
         "torch.accelerator.is_available = lambda: True\n"
         "from vaswani.experiment import Recipe, parse\n"
-        "with ending_the_process():\n"
+        "with exiting_with_code():\n"
         "    parse(Recipe('', {}, {}, {'output_dir': str(folder), 'batches_per_step': 2}), [])\n"
     )
     with Together(script, tmp_path / "run") as run:
@@ -203,7 +203,7 @@ def test_fsdp_on_processors_does_not_become_ddp(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(
         f"{TOGETHER}\n"
-        "with ending_the_process(), told_of_endings():\n"
+        "with exiting_with_code(), exit_on_training_end():\n"
         "    train(folder, number_tokenizer(), batches_per_step=2)\n"
     )
     config = CONFIGS / "fsdp2.yaml"
@@ -217,7 +217,7 @@ def test_a_configuration_of_deepspeed_that_says_other_than_the_flags_is_refused(
     script.write_text(
         f"{TOGETHER}{DEEPSPEED}\n"
         "os.environ |= {'ACCELERATE_DEEPSPEED_ZERO_STAGE': '2', 'ACCELERATE_GRADIENT_CLIPPING': '1.0'}\n"
-        "with ending_the_process(), told_of_endings():\n    train(folder, number_tokenizer(), batches_per_step=2)\n"
+        "with exiting_with_code(), exit_on_training_end():\n    train(folder, number_tokenizer(), batches_per_step=2)\n"
     )
     with Together(script, tmp_path / "run") as run:
         assert run.codes() == [78, 78], run.said(0) + run.said(1)

@@ -34,8 +34,8 @@ import torch
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_nonfinite import overflowing
 from test_training import network, train, number_tokenizer
-from vaswani.experiment.error_messages import told_of_endings
-from vaswani.experiment.exit_codes import ending_the_process
+from vaswani.experiment.error_messages import exit_on_training_end
+from vaswani.experiment.exit_codes import exiting_with_code
 
 rank, folder = int(os.environ["RANK"]), Path(sys.argv[1])
 """
@@ -223,7 +223,7 @@ def test_looking_for_the_scale_of_fp16_is_no_bad_step(tokenizer: PreTrainedToken
 
 def test_all_processes_leave_out_the_step_that_one_of_them_spoils(tmp_path: Path) -> None:
     body = """
-with ending_the_process():
+with exiting_with_code():
     model, trainer, _ = train(folder, number_tokenizer(), batches_per_step=4,
                               prepare=overflowing(3) if rank else lambda _: None)
     for weight in model.parameters():
@@ -241,7 +241,7 @@ with ending_the_process():
 
 def test_too_many_such_steps_in_a_row_end_all_processes(tmp_path: Path) -> None:
     body = """
-with ending_the_process(), told_of_endings():
+with exiting_with_code(), exit_on_training_end():
     train(folder, number_tokenizer(), batches_per_step=2, max_bad_steps=3, max_steps=20,
           prepare=overflowing(4, 6, 7, 8) if rank else lambda _: None)
 """
@@ -267,7 +267,7 @@ class Tell(TrainerCallback):
         time.sleep(float(os.environ.get("PACE", 0.02)))  # a step of the test's network is over too soon to be met
 
 def run(**changes):
-    with ending_the_process(), told_of_endings():
+    with exiting_with_code(), exit_on_training_end():
         return train(folder, number_tokenizer(), batches_per_step=2, max_steps=10_000, save_steps=10_000,
                      logging_steps=10_000, prepare=lambda trainer: trainer.add_callback(Tell()), **changes)
 """
@@ -349,7 +349,7 @@ from vaswani.data import TrainingStream
 from vaswani.data.stream import MicroBatches
 more = {{}}
 {fault}
-with ending_the_process(), told_of_endings():
+with exiting_with_code(), exit_on_training_end():
     train(folder, number_tokenizer(), batches_per_step=2, save_steps=1, **more)
 """
     with Together(script(tmp_path, body), tmp_path / "run") as run:
@@ -386,7 +386,7 @@ from recorded_run import RECIPE, parse
 from vaswani.experiment import run
 
 arguments = parse(RECIPE)
-with ending_the_process():
+with exiting_with_code():
     try:
         run(arguments)
     except SystemExit as ending:
@@ -417,7 +417,7 @@ folder.mkdir(exist_ok=True)
 (folder / str(os.getpid())).touch()
 torch.distributed.init_process_group("gloo")  # when all have begun; and what was one ends without delay
 time.sleep(0 if rank else 4)
-with ending_the_process():
+with exiting_with_code():
     raise SystemExit({code})
 """
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]

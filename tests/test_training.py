@@ -127,8 +127,8 @@ def test_two_processes_equal_one_that_accumulates(tmp_path: Path, tokenizer: Pre
         "from pathlib import Path\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_training import train, number_tokenizer\n"
-        "from vaswani.experiment.exit_codes import ending_the_process\n"
-        "with ending_the_process():\n"
+        "from vaswani.experiment.exit_codes import exiting_with_code\n"
+        "with exiting_with_code():\n"
         "    model, trainer, _ = train(Path(sys.argv[1]), number_tokenizer(), batches_per_step=2)\n"
         "    assert trainer.args.world_size == 2, trainer.args.world_size\n"
     )
