@@ -2,11 +2,13 @@
 # make test    set up, then run every test
 # make bench   set up, then time training steps against transformers' Marian (some minutes)
 # make check   set up, then style, types and the import contract
+# make docs    set up, then build the documentation site in build/docs; make docs-links asks the web for its links
 
 PYTHON ?= python3
 BIN := .venv/bin
+SPHINX := $(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --doctree-dir build/doctrees
 
-.PHONY: train test bench check format clean
+.PHONY: train test bench check docs docs-links format clean
 train: .venv/ready
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$($(BIN)/python -c 'import os; print(os.cpu_count())')} \
 		$(BIN)/accelerate launch -q recipes/quickstart.py
@@ -24,6 +26,13 @@ check: .venv/ready
 	$(BIN)/mypy tests recipes benchmarks setup.py
 	$(BIN)/lint-imports
 
+docs: .venv/docs
+	rm -rf build/docs
+	$(SPHINX) --quiet docs build/docs
+
+docs-links: .venv/docs
+	$(SPHINX) --builder linkcheck docs build/links
+
 format: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -32,6 +41,10 @@ format: .venv/ready
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or later is needed, and $(PYTHON) is {v.major}.{v.minor}. Name another one: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.venv/docs: .venv/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 clean:

@@ -1,12 +1,16 @@
 """Packaging. What each dependency is for stands in docs/dependencies.md; constraints.txt pins what the tests ran on."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+INIT = Path(__file__).with_name("src") / "vaswani" / "__init__.py"
+[VERSION] = re.findall(r'^__version__ = "(.+)"$', INIT.read_text(encoding="utf-8"), re.MULTILINE)
+
 setup(
     name="vaswani",
-    version="0.1.0",
+    version=VERSION,
     description='The Transformer of "Attention Is All You Need" on the Hugging Face stack, from laptop to cluster',
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -40,6 +44,7 @@ setup(
         "onnx": ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.5"],
         "serve": ["fastapi>=0.165", "prometheus-client>=0.22", "pydantic>=2.12", "starlette>=1", "uvicorn>=0.40"],
         "demo": ["gradio>=6,<7"],
+        "docs": ["furo>=2025.12", "myst-parser>=5,<6", "sphinx>=9,<10"],
         "dev": [
             "ctranslate2>=4.6",
             "deepspeed>=0.18",

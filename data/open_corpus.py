@@ -41,19 +41,23 @@ def open_corpus(
 ) -> Corpus:
     """Open one split of one source of pairs.
 
-    dataset: "grammar", the built-in corpus, or the name of a Hub data set, with its `config` if it has several
-    data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target}, or {split}.tsv or .jsonl (all of
-        them also .gz, .bz2, .xz, .zst or .lz4), or {split}.parquet
-    split: its name, or an unambiguous beginning of it; "validation" also finds valid, val and dev
-    source, target: language codes, which are file endings, or columns (flat, or inside a `translation` record);
-        the target "trees" reads a treebank: data_dir holds bracketed trees (`trees.treebank`), or the dataset is
-        "grammar"
-    patience: how long to try a network that does not answer
-    tsv_quoting: what quotation marks are in TSV files: "none", text; "spreadsheet", what spreadsheets and pandas put
-        around cells; None, text, unless a file looks as the other, which is then refused
+    Args:
+        dataset: "grammar", the built-in corpus, or the name of a Hub data set.
+        config: its configuration, if it has several.
+        data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target}, or {split}.tsv or .jsonl
+            (all of them also .gz, .bz2, .xz, .zst or .lz4), or {split}.parquet.
+        split: its name, or an unambiguous beginning of it; "validation" also finds valid, val and dev.
+        source: a language code, which is a file ending, or a column (flat, or inside a `translation` record).
+        target: the same; "trees" reads a treebank: data_dir holds bracketed trees (`trees.treebank`), or the dataset is
+            "grammar".
+        patience: how long to try a network that does not answer.
+        tsv_quoting: what quotation marks are in TSV files: "none", text; "spreadsheet", what spreadsheets and pandas
+            put around cells; None, text, unless a file looks as the other, which is then refused.
 
-    Raises ValueError, naming what is there and the flag that chooses, when this does not name one corpus, or when
-    none of its first rows can be read.
+    Raises:
+        ValueError: this does not name one corpus, or none of its first rows can be read; the message names what is
+            there and the flag that chooses.
+
     """
     if (dataset is None) == (data_dir is None):
         given = "neither" if dataset is None else "both"

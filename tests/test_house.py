@@ -15,6 +15,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 from environments import ENVIRONMENTS
 
@@ -117,12 +118,11 @@ def test_folders_of_the_same_name_where_one_works_shadow_nothing(tmp_path: Path)
 # Packages
 
 
-def test_one_version() -> None:
-    said = {
-        name: re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
-        for name, pattern in {"setup.py": r'version="(.*)"', "CITATION.cff": r"^version: (.*)$"}.items()
-    }
-    assert said == {name: [vaswani.__version__] for name in said}
+def test_the_version_is_written_in_one_place() -> None:
+    """In vaswani/__init__.py; the archives of the next test bear it."""
+    written = re.compile(r"(?<![\w-])version[\"' ]*[:=][\"' ]*\d", re.IGNORECASE)
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("setup.py", "pyproject.toml", "CITATION.cff")}
+    assert [name for name, text in texts.items() if written.search(text)] == []
 
 
 def test_source_archive_and_wheel_hold_every_package(tmp_path: Path) -> None:
@@ -131,10 +131,10 @@ def test_source_archive_and_wheel_hold_every_package(tmp_path: Path) -> None:
         (clone / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / file, clone / file, follow_symlinks=False)
     run(sys.executable, "-c", "from setuptools import build_meta; build_meta.build_sdist('dist')", cwd=clone)
-    [archive] = (clone / "dist").iterdir()
+    archive = clone / "dist" / f"vaswani-{vaswani.__version__}.tar.gz"
     pip_wheel = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index")
     run(*pip_wheel, "--wheel-dir", tmp_path, archive)
-    [wheel] = tmp_path.glob("*.whl")
+    wheel = tmp_path / f"vaswani-{vaswani.__version__}-py3-none-any.whl"
     held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
     own = {str(Path("vaswani", file)) for file in cloned_files() if file.parts[0] in FOLDERS}
     assert held == own | {"vaswani/__init__.py", "vaswani/py.typed"}
@@ -169,7 +169,7 @@ def test_the_environment_of_a_peer_is_pinned_and_shares_our_versions(module: str
 
 
 def test_everything_imported_is_a_dependency() -> None:
-    for_users = {name for name, extra in declared() if extra != "dev"}
+    for_users = {name for name, extra in declared() if extra not in ("dev", "docs")}
     neighbours = [file.stem for folder in ("tests", "benchmarks") for file in (ROOT / folder).glob("*.py")]
     for_us = {name for name, _ in declared()} | {plain_name(name) for name in (*neighbours, "contenders")}
     contenders = Path("benchmarks/contenders")
@@ -187,6 +187,60 @@ def test_everything_imported_is_a_dependency() -> None:
             if missing := imported(ROOT / file) - allowed:
                 undeclared[str(file)] = missing
     assert undeclared == {}
+
+
+# Checks before a commit
+
+
+def test_a_commit_is_checked_as_make_check_does() -> None:
+    recipe = re.findall(r"^check:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    wanted = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe[0].splitlines()]
+    [local] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert [hook["entry"] for hook in local["hooks"]] == wanted
+    assert {(hook["language"], hook["pass_filenames"]) for hook in local["hooks"]} == {("system", False)}
+
+
+# The public API and the site
+
+
+@cache
+def on_the_site() -> dict[str, set[str]]:
+    """What the pages of docs/reference/ document, by directive."""
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs/reference").glob("*.md"))
+    found = re.findall(r"^\.\. auto(\w+):: ([\w.]+)", pages, re.MULTILINE)
+    return {kind: {name for each, name in found if each == kind} for kind in ("module", "class", "function")}
+
+
+def test_what_is_promised_is_there_and_on_the_site() -> None:
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"^\| (.+) \| \[Modules\]", page, re.MULTILINE)[:2]
+    packages, functions = (set(re.findall(r"`(vaswani\.[\w.]+)`", row)) for row in (first, second))
+    having = {
+        f"vaswani.{folder}" for folder in FOLDERS if hasattr(importlib.import_module(f"vaswani.{folder}"), "__all__")
+    }
+    assert packages == having
+    assert packages <= on_the_site()["module"]
+    assert functions == on_the_site()["function"]
+    for package in packages:
+        module = importlib.import_module(package)
+        assert {name for name in module.__all__ if not hasattr(module, name)} == set()
+
+
+def test_what_the_site_documents_is_there() -> None:
+    for name in on_the_site()["module"]:
+        importlib.import_module(name)
+    for name in on_the_site()["class"] | on_the_site()["function"]:
+        module, _, symbol = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), symbol), name
+
+
+def test_the_site_has_every_page() -> None:
+    map_of_site = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    listed = [
+        line for part in re.findall(r"^```{toctree}\n(.*?)```", map_of_site, re.M | re.S) for line in part.split("\n")
+    ]
+    pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert {line for line in listed if re.fullmatch(r"\w+", line)} == pages
 
 
 # Launch configurations
