@@ -40,6 +40,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def by_new_names(argv: Sequence[str]) -> Sequence[str]:
+    """Return a command line with flags under their new names, where its command has a table RENAMED of them."""
+    renamed = getattr(COMMANDS.get(next(iter(argv), "")), "RENAMED", {})
+    if not any(word.partition("=")[0] == f"--{old}" for word in argv for old in renamed):
+        return argv
+
+    from vaswani.training.renamed import rename_flags
+
+    return rename_flags(argv, renamed)
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
     for stream in (sys.stdout, sys.stderr):
@@ -50,7 +61,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     for name, module in COMMANDS.items():
         about = (module.__doc__ or "").splitlines()[0]
         module.add_arguments(commands.add_parser(name, help=about, description=about, allow_abbrev=False))
-    args = parser.parse_args(argv)
+    args = parser.parse_args(by_new_names(sys.argv[1:] if argv is None else argv))
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be of the letters that stdout takes
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

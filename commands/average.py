@@ -25,11 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--last", metavar="N", type=int, help=f"the last N checkpoints of the run (default: {LAST})")
-    which.add_argument("--best", metavar="N", type=int, help="the N checkpoints that were best in validation")
+    which.add_argument(
+        "--best", metavar="N", type=int, help="the N checkpoints that were best in validation (default: --last)"
+    )
     parser.add_argument(
         "--metric",
         choices=("bleu", "f1", "chrf", "ter", "wmt14_bleu", "loss", "perplexity"),
-        help="what --best goes by; f1 is a parser's (default: bleu)",
+        help="figure of the validation that --best goes by; f1 is a parser's (default: bleu)",
     )
     parser.add_argument(
         "--ema",

@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quantization",
         metavar="TYPE",
         default="float32",
-        help="how weights are stored: float32 (default) or int8; with ctranslate2 also float16, bfloat16, int16, ...",
+        help="how weights are stored: float32 or int8; with ctranslate2 also float16, bfloat16, int16, ... "
+        "(default: float32)",
     )
 
 

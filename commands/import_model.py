@@ -32,12 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder or OWNER/NAME of a MarianMTModel, .pt of fairseq, or .npz of tensor2tensor's variables",
     )
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for our model; must not exist")
-    parser.add_argument("--num_heads", type=int, help="heads of each layer, which an .npz does not tell")
+    parser.add_argument(
+        "--num_heads",
+        type=int,
+        help="attention heads of each layer, which an .npz does not tell (default: what other formats tell)",
+    )
     parser.add_argument(
         "--target_space",
         metavar="N",
         type=int,
-        help="of an .npz with target_space_embedding: the target_space_id of the problem it was trained on",
+        help="of an .npz with target_space_embedding: the target_space_id, a number from 0, of the problem it was "
+        "trained on (default: none)",
     )
 
 

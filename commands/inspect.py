@@ -12,7 +12,12 @@ from .recipe import read_recipe
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani inspect` takes."""
     parser.add_argument("--windows", metavar="N", type=int, help="look at the first N windows only (default: an epoch)")
-    parser.add_argument("--output", metavar="FOLDER", type=Path, help="leave the figures and a picture of the lengths")
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        help="folder for the figures and a picture of the lengths (default: they are printed alone)",
+    )
     parser.add_argument("recipe", metavar="RECIPE", type=Path, help="a recipe, such as recipes/multi30k.py")
     parser.add_argument("flags", metavar="...", nargs=argparse.REMAINDER, help="the flags that the run would be given")
 

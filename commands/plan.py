@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from vaswani.experiment.plan import Machine
 
 OF_TEXT = {
-    "data_dir": "in place of a recipe, a folder of text, whose size decides the settings; flags of a run may follow",
-    "dataset": "the same of a data set on the Hub, or of the built-in grammar",
-    "direction": "SOURCE-TARGET, such as en-de; belongs to --data_dir and --dataset",
+    "data_dir": "in place of a recipe, a folder of text, whose size decides the settings; flags of a run may follow "
+    "(default: none, a recipe is given)",
+    "dataset": "the same of a data set on the Hub, or of grammar, the built-in corpus (default: none)",
+    "direction": "two languages, SOURCE-TARGET; belongs to --data_dir and --dataset (default: de-en)",
 }
 """Flags that may open the command line of a run, where no recipe does."""
 SECONDS = 10.0
@@ -63,14 +64,14 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         type=int,
         default=kept,
-        help="processes, a GPU each (default: 8, or as many of them as a step has micro-batches for)",
+        help="number of processes, a GPU each (default: 8, or as many of them as a step has micro-batches for)",
     )
     parser.add_argument(
         "--peak_tflops",
         metavar="T",
         type=float,
         default=kept,
-        help="what one GPU can do, in 10^12 operations a second, in the precision that is trained in; its maker states "
+        help="peak of one GPU, in 10^12 operations a second, in the precision that is trained in; its maker states "
         "it (default: 989, an H100 in bf16 without sparsity)",
     )
     parser.add_argument(
@@ -78,24 +79,30 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
         metavar="U",
         type=float,
         default=kept,
-        help="the share of it that training reaches (default: 0.4; measure yours: FLOP a step x steps a second / peak)",
+        help="share of that peak that training reaches, 0 to 1 (default: 0.4; measure yours: FLOP a step x steps a "
+        "second / peak)",
     )
     parser.add_argument(
-        "--price_per_gpu_hour", metavar="X", type=float, default=kept, help="for the cost (default: none is told)"
+        "--price_per_gpu_hour",
+        metavar="X",
+        type=float,
+        default=kept,
+        help="what a GPU costs an hour, in any currency (default: unknown, no cost is computed)",
     )
     parser.add_argument(
         "--pair_tokens",
         metavar="L",
         type=int,
         default=kept,
-        help="positions of a pair on each side, padding and </s> included (default: 30; vaswani inspect tells yours)",
+        help="tokens of a pair on each side, padding and </s> included (default: 30; vaswani inspect tells yours)",
     )
     parser.add_argument(
         "--seconds",
         metavar="S",
         type=float,
         default=kept,
-        help=f"of a text: how long training steps are measured on this machine; 0: not at all (default: {SECONDS:g})",
+        help="of a text: seconds for which training steps are measured on this machine; 0: not at all "
+        f"(default: {SECONDS:g})",
     )
 
 
@@ -126,7 +133,7 @@ def run(args: argparse.Namespace) -> None:
     from vaswani.experiment.plan import plan, plan_as_text
 
     row = any(flag.partition("=")[0] in ("--row", "--scale", "--layer_scale") for flag in flags)  # of recipes/table3.py
-    arguments = table3.arguments_of(recipe, table3.options(flags, None)) if row else parse(recipe, flags)
+    arguments = table3.arguments_of(recipe, table3.options(flags, recipe)) if row else parse(recipe, flags)
     machine = machine_of(args, math.gcd(8, arguments.training.batches_per_step))
     print(plan_as_text(plan(arguments, machine, vars(args).get("pair_tokens", 30)), str(args.recipe)))
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KINDS = ("encoder", "decoder", "cross")
+RENAMED = {"symbols": "tokens"}
+"""Flags that had another name."""
 MOST_SYMBOLS = 256
 """Of a sentence whose attention is drawn; a thumb's breadth for each would be metres."""
 
@@ -35,8 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         return one
 
     one = picture("positions", "The positional encoding of section 3.5, position against depth.", positional)
-    one.add_argument("--d_model", metavar="D", type=int, default=128, help="dimensions (default: 128)")
-    one.add_argument("--length", metavar="T", type=int, default=100, help="positions (default: 100)")
+    one.add_argument(
+        "--d_model",
+        metavar="D",
+        type=int,
+        default=128,
+        help="dimensions of the encoding, an even number (default: 128)",
+    )
+    one.add_argument("--length", metavar="T", type=int, default=100, help="number of positions, from 0 (default: 100)")
 
     one = picture("schedule", "The learning rate of equation 3 against steps.", schedule)
     one.add_argument(
@@ -46,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=["512:4000", "512:8000", "1024:4000"],
         help="d_model:warmup_steps of each curve (default: 512:4000 512:8000 1024:4000)",
     )
-    one.add_argument("--max_steps", metavar="N", type=int, default=40_000, help="(default: 40000)")
+    one.add_argument("--max_steps", metavar="N", type=int, default=40_000, help="steps to draw (default: 40000)")
 
     one = picture("curves", "Loss and BLEU of one or several runs against steps.", curves)
     one.add_argument(
@@ -64,17 +72,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kind",
         choices=KINDS,
         default="cross",
-        help="encoder self-attention, decoder self-attention, or the decoder's to the encoder (default: cross)",
+        help="which attention: the encoder's to itself, the decoder's to itself, or the decoder's to the encoder "
+        "(default: cross)",
     )
-    one.add_argument("--layer", metavar="N", type=int, help="from 1 (default: the last)")
-    one.add_argument("--heads", metavar="N", type=int, nargs="+", help="from 1 (default: all)")
-    one.add_argument("--as", dest="form", choices=("lines", "maps"), default="lines", help="(default: lines)")
+    one.add_argument("--layer", metavar="N", type=int, help="layer to draw, from 1 (default: the last)")
+    one.add_argument("--heads", metavar="N", type=int, nargs="+", help="heads to draw, from 1 (default: all)")
     one.add_argument(
-        "--symbols",
+        "--as",
+        dest="form",
+        choices=("lines", "maps"),
+        default="lines",
+        help="form of the picture: lines between tokens, or heat maps (default: lines)",
+    )
+    one.add_argument(
+        "--tokens",
         metavar="N",
         type=int,
         nargs="+",
-        help="with lines, only what these symbols look at, from 1; all heads in one picture, by colour",
+        help="with lines, only what these tokens look at, from 1; all heads in one picture, by colour (default: all)",
     )
     one.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
 
@@ -82,7 +97,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--sources", metavar="FILE", type=Path, required=True, help="what was translated, UTF-8")
     one.add_argument("--references", metavar="FILE", type=Path, required=True, help="the right translation")
     one.add_argument("--hypotheses", metavar="FILE", type=Path, nargs="+", required=True, help="the translations")
-    one.add_argument("--names", metavar="NAME", nargs="+", help="of the translations (default: their files)")
+    one.add_argument(
+        "--names", metavar="NAME", nargs="+", help="names of the translations, in their order (default: their files)"
+    )
     one.add_argument(
         "--width",
         metavar="W",
@@ -90,8 +107,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=5,
         help="words that a bucket spans, or characters of text without spaces (default: 5)",
     )
-    one.add_argument("--source_language", metavar="CODE", help="of the sources (default: what their script tells)")
-    one.add_argument("--language", metavar="CODE", help="of the translations, as `vaswani score` takes it")
+    one.add_argument(
+        "--source_language", metavar="CODE", help="language of the sources (default: what their script tells)"
+    )
+    one.add_argument(
+        "--language",
+        metavar="CODE",
+        help="language of the translations, as de or pt-BR (default: what their script tells)",
+    )
 
     one = pictures.add_parser("table3", help="Table 3 as a chart, of the runs of recipes/table3.py that have ended.")
     one.add_argument("folder", metavar="FOLDER", type=Path, help="such as runs/table3; chart and table are left there")
@@ -211,8 +234,8 @@ def names_apart(paths: list[Path]) -> list[str]:
 
 def attention(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot attention`."""
-    if args.symbols and args.form == "maps":
-        raise ValueError("--symbols picks lines; leave it out with --as maps, which shows a row for each symbol")
+    if args.tokens and args.form == "maps":
+        raise ValueError("--tokens picks lines; leave it out with --as maps, which shows a row for each token")
 
     from vaswani.data.blank_text import is_blank
 
@@ -255,10 +278,10 @@ def attention(args: argparse.Namespace) -> "Figure":
     names = [f"head {head}" for head in heads]
     if args.form == "maps":
         return draw_attention_maps(weights, looking, looked_at, names, title)
-    if args.symbols:
-        kept = [among("symbol", each, len(looking)) - 1 for each in args.symbols]
+    if args.tokens:
+        kept = [among("token", each, len(looking)) - 1 for each in args.tokens]
         weights[:, [place for place in range(len(looking)) if place not in kept]] = 0
-    return draw_attention_lines(weights, looking, looked_at, names, title, together=bool(args.symbols))
+    return draw_attention_lines(weights, looking, looked_at, names, title, together=bool(args.tokens))
 
 
 def among(what: str, number: int, count: int) -> int:

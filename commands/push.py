@@ -15,10 +15,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a run, such as runs/quickstart, or of a checkpoint, or what `vaswani average` or `import` wrote",
     )
     parser.add_argument("name", metavar="OWNER/NAME", help="repository on the Hub; made if there is none")
-    parser.add_argument("--private", action="store_true", help="a new repository is for its owner alone")
-    parser.add_argument("--branch", help="a branch other than main; made if there is none")
-    parser.add_argument("--message", default="Push", help="of the commit (default: Push)")
-    parser.add_argument("--license", help="of the weights, by its name on the Hub, such as cc-by-4.0")
+    parser.add_argument(
+        "--private",
+        action="store_true",
+        help="a new repository is for its owner alone (default: as its settings on the Hub say)",
+    )
+    parser.add_argument("--branch", help="branch to push to; made if there is none (default: main)")
+    parser.add_argument("--message", default="Push", help="message of the commit (default: Push)")
+    parser.add_argument(
+        "--license", help="licence of the weights, by its name on the Hub, such as cc-by-4.0 (default: none is stated)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -29,10 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--language",
         metavar="CODE",
-        help="of these texts, as de, zh or pt-BR: decides what a word is, and whether the paper's BLEU fits (default: "
-        "what their script tells)",
+        help="language of these texts, as de, zh or pt-BR: decides what a word is, and whether the paper's BLEU fits "
+        "(default: what their script tells)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, figures unrounded")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, figures unrounded (default: a line a score, two digits)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

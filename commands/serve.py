@@ -16,16 +16,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani serve` takes."""
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
-    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: 8000)")
-    parser.add_argument("--beams", type=int, default=4, help="of requests that name no num_beams (default: 4)")
     parser.add_argument(
-        "--length_penalty", type=float, default=0.6, help="larger favours longer translations (default: 0.6)"
+        "--port", type=int, default=8000, help="TCP port to listen on; 0 takes a free one (default: 8000)"
+    )
+    parser.add_argument(
+        "--beams", type=int, default=4, help="beams of the search, of requests that name no num_beams (default: 4)"
+    )
+    parser.add_argument(
+        "--length_penalty",
+        type=float,
+        default=0.6,
+        help="exponent alpha of section 6.1; larger favours longer translations (default: 0.6)",
     )
     parser.add_argument(
         "--tokens_per_batch",
         type=int,
         default=4096,
-        help="most padded source tokens times beams at once (default: 4096)",
+        help="most source tokens at once, padding included, times beams (default: 4096)",
     )
     parser.add_argument(
         "--max_tokens",
@@ -34,7 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="most tokens of one text (default: 512, or the positions that were learned)",
     )
     parser.add_argument("--max_texts", type=int, default=128, help="most texts of one request (default: 128)")
-    parser.add_argument("--max_waiting", type=int, default=512, help="most sentences that wait (default: 512)")
+    parser.add_argument(
+        "--max_waiting",
+        type=int,
+        default=512,
+        help="most sentences that wait for their turn; further requests are refused (default: 512)",
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
 
 

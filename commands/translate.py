@@ -31,33 +31,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--align",
         action="store_true",
-        help="tell which source word each word comes from, as i-j from 0: after ' ||| ', or one column or field more",
+        help="tell which source word each word comes from, as i-j from 0: after ' ||| ', or one column or field more "
+        "(default: no)",
     )
     parser.add_argument("--beams", type=int, default=4, help="hypotheses kept by the search; 1 is greedy (default: 4)")
     parser.add_argument(
-        "--length_penalty", type=float, default=0.6, help="larger favours longer translations (default: 0.6)"
+        "--length_penalty",
+        type=float,
+        default=0.6,
+        help="exponent alpha of section 6.1; larger favours longer translations (default: 0.6)",
     )
     parser.add_argument(
         "--tokens_per_batch",
         type=int,
         default=4096,
-        help="most padded source tokens times beams at once (default: 4096)",
+        help="most source tokens at once, padding included, times beams (default: 4096)",
     )
     parser.add_argument(
         "--max_tokens",
         type=int,
         default=4096,
-        help="longer lines are left empty and told, never cut (default: 4096, or the positions that were learned)",
+        help="most tokens of a line; longer ones are left empty and told, never cut (default: 4096, or the positions "
+        "that were learned)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
     parser.add_argument(
         "--engine",
         choices=("torch", *EXPORTED_FILES),
         default="torch",
-        help="that of a folder which `vaswani export` wrote: ctranslate2, onnx (default: torch)",
+        help="what translates: torch, or that of a folder which `vaswani export` wrote (default: torch)",
     )
     parser.add_argument(
-        "--dtype", choices=("float32", "bfloat16", "float16"), help="numbers to compute in (default: as saved)"
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        help="type of the numbers to compute in (default: as saved)",
     )
 
 

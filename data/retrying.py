@@ -63,7 +63,7 @@ def with_retries(action: Callable[[], T], what: str, patience: RetryPolicy) -> T
             if gone + wait > patience.seconds:
                 raise SourceLostError(
                     f"{what} did not come within {patience.seconds:g} s ({said}). Look at the network, then go on with "
-                    "--resume; --source_patience waits longer"
+                    "--resume; --source_timeout waits longer"
                 ) from error
             _log.warning("%s: %s. Trying again in %.0f s (%.0f of %g s)", what, said, wait, gone, patience.seconds)
         time.sleep(wait)

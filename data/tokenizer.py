@@ -58,12 +58,12 @@ def learn_tokenizer(
     """
     check_tokens(user_symbols, SPECIAL_TOKENS)
     if brackets and user_symbols:
-        raise ValueError(f"user_symbols are {' '.join(user_symbols)}, and the target is trees. Leave them out.")
+        raise ValueError(f"user_tokens are {' '.join(user_symbols)}, and the target is trees. Leave them out.")
     smallest = SMALLEST_VOCABULARY + len(brackets) + len(user_symbols)
     to_learn = vocab_size - smallest
     if to_learn < 0:
         asked_for = f", and {len(brackets)} brackets of the trees" if brackets else ""
-        asked_for += f", and {len(user_symbols)} user_symbols" if user_symbols else ""
+        asked_for += f", and {len(user_symbols)} user_tokens" if user_symbols else ""
         raise ValueError(
             f"vocab_size is {vocab_size}, and the smallest is {smallest}: {len(SPECIAL_TOKENS)} special "
             f"tokens and 256 bytes{asked_for}. Give at least {smallest}; several thousand are usual."

@@ -28,7 +28,7 @@ def check_tokens(symbols: Sequence[str], special_tokens: Sequence[str]) -> None:
         if symbol in symbols[:place]:
             fault = "is given twice"
         if fault:
-            raise ValueError(f"user_symbols has {symbol!r}, which {fault}. Give each symbol once, such as <2de>.")
+            raise ValueError(f"user_tokens has {symbol!r}, which {fault}. Give each symbol once, such as <2de>.")
 
 
 def _fault(symbol: str, special_tokens: Sequence[str]) -> str | None:

@@ -209,7 +209,7 @@ class Engine:
 
     def limit(self, source: list[int]) -> int:
         """Return how many symbols the translation may have."""
-        return min(len(source) + self.settings.extra_symbols, self.settings.most_symbols, self.max_positions)
+        return min(len(source) + self.settings.extra_tokens, self.settings.most_symbols, self.max_positions)
 
     def search(self, sources: list[list[int]], beams: BeamSettings) -> list[list[Candidate]]:
         """Return the best candidates of each sentence, ordered as by the paper's search.

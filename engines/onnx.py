@@ -250,7 +250,7 @@ class Engine:
         check_lengths(sources, self.max_positions)
         settings = self.settings
         input_ids, mask = padded(sources, settings.padding)
-        limits = (mask.sum(1) + settings.extra_symbols).clamp(max=min(self.max_positions, settings.most_symbols))
+        limits = (mask.sum(1) + settings.extra_tokens).clamp(max=min(self.max_positions, settings.most_symbols))
         prompt = torch.full((len(sources), 1, 1), settings.start)
         begun = start(prompt, limits, beams.number, settings.padding, torch.float32)
         decoder = Decoder(self, input_ids, mask)

@@ -31,6 +31,7 @@ AT_FAULT: dict[str, tuple[str, ...]] = {
         "drop_duplicates",
     ),
     "max_characters": ("max_tokens",),
+    "user_symbols": ("user_tokens",),
     "source_scripts": ("check_script", "direction"),
     "target_scripts": ("check_script", "direction"),
 }

@@ -1,12 +1,14 @@
 """From a recipe's configuration and the command line to checked arguments: every field is a flag of its name."""
 
+import argparse
 import difflib
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, make_dataclass
+from argparse import SUPPRESS
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, get_type_hints
 
 from transformers import HfArgumentParser
 
@@ -20,6 +22,9 @@ from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
 from vaswani.training.quality import NAMES, QUALITIES
+from vaswani.training.renamed import rename_fields, rename_flags
+
+from .help import NETWORK, USAGE, Flag, format_help
 
 _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
@@ -38,9 +43,11 @@ class DataArguments:
     """Where the pairs come from, which are kept, and how they become batches."""
 
     dataset: str | None = field(
-        default=None, metadata={"help": '"grammar", the built-in corpus, or a name on the Hub.'}
+        default=None, metadata={"help": "A data set on the Hub, or grammar, the built-in corpus."}
     )
-    dataset_config: str | None = field(default=None, metadata={"help": "Its configuration, e.g. de-en for wmt/wmt14."})
+    dataset_config: str | None = field(
+        default=None, metadata={"help": "Configuration of that data set, such as de-en of wmt/wmt14."}
+    )
     data_dir: str | None = field(
         default=None,
         metadata={"help": "In place of --dataset, a folder of files: train.en and train.de, train.tsv or train.jsonl "
@@ -50,38 +57,49 @@ class DataArguments:
     tsv_quoting: str | None = field(
         default=None,
         metadata={"help": "What quotation marks are in TSV files: none, they are text; spreadsheet, spreadsheets or "
-                          "pandas have put cells between them. By default text, and a file that looks as if quoted is "
-                          "refused."},
+                          "pandas have put cells between them."},
     )  # fmt: skip
     direction: str = field(
         default="en-de",
-        metadata={"help": "SOURCE-TARGET: two languages, named as the columns or file endings are; en-trees parses."},
+        metadata={"help": "Two languages, named as the columns or file endings are; en-trees parses."},
     )
-    train_split: str = "train"
-    validation_split: str = "validation"
-    test_splits: list[str] = field(default_factory=lambda: ["test"], metadata={"help": "One or several."})
-    max_tokens: int = field(default=256, metadata={"help": "Longer pairs are dropped and counted, never cut."})
-    max_ratio: float = field(default=3.0, metadata={"help": "Pairs more uneven than this are dropped and counted."})
+    train_split: str = field(default="train", metadata={"help": "Split that is trained on."})
+    validation_split: str = field(
+        default="validation",
+        metadata={"help": "Split by which the weights are chosen; of files also called val or dev."},
+    )
+    test_splits: list[str] = field(
+        default_factory=lambda: ["test"],
+        metadata={"help": "One or several splits that are translated and scored at the end."},
+    )
+    max_tokens: int = field(
+        default=256, metadata={"help": "Most tokens of a pair on each side; longer pairs are dropped, never cut."}
+    )
+    max_ratio: float = field(
+        default=3.0,
+        metadata={"help": "Largest ratio of the longer side to the shorter, in tokens and after 5 that are free; pairs "
+                          "more uneven are dropped."},
+    )  # fmt: skip
     line_breaks: str = field(
         default="space",
         metadata={"help": "Line breaks inside a text, as JSON and parquet may hold: space reads them so, in what is "
-                          "scored too; drop drops and counts the pair."},
+                          "scored too; drop drops the pair."},
     )  # fmt: skip
     drop_html: bool = field(
-        default=False, metadata={"help": "Drop and count training pairs with HTML or XML tags, or &amp; and the like."}
+        default=False, metadata={"help": "Drop training pairs with HTML or XML tags, or &amp; and the like."}
     )
     check_script: bool = field(
         default=False,
-        metadata={"help": "Drop and count training pairs of which a side is mostly not in its language's script."},
+        metadata={"help": "Drop training pairs of which a side is mostly not in its language's script."},
     )
     drop_duplicates: bool = field(
         default=False,
-        metadata={"help": "Drop and count training pairs that repeat an earlier one; reads all text once beforehand."},
+        metadata={"help": "Drop training pairs that repeat an earlier one; reads all text once beforehand."},
     )
     drop_test_text: bool = field(
         default=False,
-        metadata={"help": "Drop and count training pairs of which a side stands in the validation or a test set, case "
-                          "and white space aside."},
+        metadata={"help": "Drop training pairs of which a side stands in the validation or a test set, case and white "
+                          "space aside."},
     )  # fmt: skip
     extra_dirs: list[str] = field(
         default_factory=list,
@@ -89,34 +107,40 @@ class DataArguments:
     )
     weights: list[int] = field(
         default_factory=list,
-        metadata={"help": "How often an epoch reads the training split and each of --extra_dirs; by default once."},
+        metadata={"help": "How many times an epoch reads the training split and each of --extra_dirs."},
     )
     tokens_per_batch: int = field(
-        default=4096, metadata={"help": "Token budget of a micro-batch, on each side, padding included."}
+        default=4096, metadata={"help": "Most tokens of a micro-batch, on each side, padding included."}
     )
     widths: list[int] = field(
         default_factory=list,
-        metadata={"help": "Pad both sides of a batch to one of these lengths, rising, the last at least --max_tokens, "
-                          "and fill it up to --tokens_per_batch: so many shapes and no more, for --torch_compile and "
-                          "CUDA graphs. By default as little padding as can be, and any shape."},
+        metadata={"help": "Pad both sides of a batch to one of these lengths in tokens, rising, the last at least "
+                          "--max_tokens, and fill it up to --tokens_per_batch: so many shapes and no more, for "
+                          "--torch_compile and CUDA graphs."},
     )  # fmt: skip
-    streams: int = field(default=1, metadata={"help": "Independent streams; 64 for large corpora and many processes."})
-    window_groups: int = field(default=64, metadata={"help": "Row groups (of 1,000 pairs) mixed at a time."})
+    streams: int = field(
+        default=1,
+        metadata={"help": "Streams that the text is split into, of which each process and loader worker reads its own; "
+                          "32 or 64 for large corpora and many processes."},
+    )  # fmt: skip
+    window_groups: int = field(
+        default=64, metadata={"help": "Row groups, of 1,000 pairs each, that are mixed at a time."}
+    )
     max_unreadable: float = field(
         default=0.001,
-        metadata={"help": "Share of the rows that may be damaged, malformed or not UTF-8; beyond it the run stops."},
+        metadata={"help": "Share of the rows that may be damaged, malformed or not UTF-8; beyond it the run ends."},
     )
-    source_patience: float = field(
+    source_timeout: float = field(
         default=600, metadata={"help": "Seconds to try a network that does not answer before the run ends."}
     )
     tokenizer_pairs: int = field(
         default=2_000_000,
-        metadata={"help": "Learn the vocabulary from so many pairs at most, drawn by row groups, so that memory and "
-                          "time have a bound."},
+        metadata={"help": "Most pairs from which the vocabulary is learned, drawn by row groups: a bound to memory and "
+                          "time."},
     )  # fmt: skip
-    user_symbols: list[str] = field(
+    user_tokens: list[str] = field(
         default_factory=list,
-        metadata={"help": "Entries of the vocabulary that are never split nor joined with what stands beside them, as "
+        metadata={"help": "Tokens of the vocabulary that are never split nor joined with what stands beside them, as "
                           '"<2de> <BT>". They are text and stay in what is decoded; --vocab_size counts them.'},
     )  # fmt: skip
     packed_cache: bool = field(
@@ -126,8 +150,8 @@ class DataArguments:
     )  # fmt: skip
     cache_dir: str = field(
         default_factory=default_cache,
-        metadata={"help": "Where vocabularies, places of duplicates and packed text are kept for later runs; by "
-                          "default $VASWANI_CACHE, or vaswani in the user's cache folder."},
+        metadata={"help": "Folder in which vocabularies, places of duplicates and packed text are kept for later runs; "
+                          "$VASWANI_CACHE sets it too."},
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -141,10 +165,10 @@ class DataArguments:
                 f"weights are {self.weights}; {1 + len(self.extra_dirs)} are needed: one of the training split, then "
                 f"one of each of the {len(self.extra_dirs)} extra_dirs"
             )
-        self.user_symbols = split_tokens(self.user_symbols)
-        check_tokens(self.user_symbols, SPECIAL_TOKENS)
-        if self.user_symbols and self.target == TREES:
-            raise ValueError(f"--user_symbols are {' '.join(self.user_symbols)}, and trees have symbols of their own: "
+        self.user_tokens = split_tokens(self.user_tokens)
+        check_tokens(self.user_tokens, SPECIAL_TOKENS)
+        if self.user_tokens and self.target == TREES:
+            raise ValueError(f"--user_tokens are {' '.join(self.user_tokens)}, and trees have symbols of their own: "
                              "leave them out")  # fmt: skip
         if self.check_script:
             for language in (self.source, self.target):
@@ -188,11 +212,21 @@ class Recipe(NamedTuple):
     """Fields of `VaswaniTrainingArguments`."""
 
 
-def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
+def parse(
+    recipe: Recipe,
+    argv: Sequence[str] | None = None,
+    add_flags: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> Arguments:
     """Lay the command line, by default that of this process, over a recipe, and that over the paper's defaults.
 
+    Args:
+        recipe: gives the defaults.
+        argv: the command line.
+        add_flags: declares flags that --help shows before those of any recipe; none of them is read here.
+
     Raises:
-        SystemExit: a flag is unknown or a value does not fit; the message on stderr says which, and what is near.
+        SystemExit: a flag is unknown or a value does not fit; the message on stderr says which, and what is near. Or
+            --help or --help-all asked what there is.
         TypeError: the recipe itself names a field that does not exist.
 
     """
@@ -202,28 +236,26 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
         "ModelArguments",
         [
             (name, float if isinstance(getattr(by_default, name), float) else VaswaniConfig.__annotations__[name],
-             field(default=None if name in derived else getattr(by_default, name)))
+             field(default=None if name in derived else getattr(by_default, name), metadata={"help": NETWORK[name]}))
             for name in MODEL_FIELDS
         ],
     )  # fmt: skip
     sections: list[tuple[Any, dict[str, Any]]] = [
         (model_arguments, recipe.model),
-        (DataArguments, recipe.data),
-        (VaswaniTrainingArguments, recipe.training),
+        (DataArguments, rename_fields(recipe.data, "the recipe")),
+        (VaswaniTrainingArguments, rename_fields(recipe.training, "the recipe")),
     ]
-    parser = _Parser(
-        [section for section, _ in sections], description=recipe.description, usage="%(prog)s [--flag value ...]",
-        allow_abbrev=False,
-    )  # fmt: skip
+    parser = _Parser([section for section, _ in sections], recipe.description, add_flags)
     for section, values in sections:
         if unknown := values.keys() - {each.name for each in fields(section)}:
             raise TypeError(f"{section.__name__} has no field {', '.join(sorted(unknown))}")
         parser.set_defaults(**values)
-    flags = list(sys.argv[1:] if argv is None else argv)
+        parser.recipe |= values
+    flags = rename_flags(sys.argv[1:] if argv is None else argv)
     try:
         *parsed, remaining = parser.parse_args_into_dataclasses(flags, return_remaining_strings=True)
         if remaining:
-            parser.error(f"unknown: {hide_tokens(' '.join(remaining))}{_nearest(remaining[0], parser)}")
+            parser.error(f"unknown: {hide_tokens(' '.join(remaining))}{parser.nearest(remaining[0])}")
         dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
         if chosen.data_dir is not None and not is_given("--dataset", flags):
             chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
@@ -251,12 +283,57 @@ def parse(recipe: Recipe, argv: Sequence[str] | None = None) -> Arguments:
 
 
 class _Parser(HfArgumentParser):
-    """Ends the process with the message as the cause, so that a launcher can be told too."""
+    """Shows a recipe's flags by group, and ends the process with the message as the cause, for a launcher to tell."""
+
+    def __init__(
+        self,
+        sections: Sequence[Any],
+        description: str | None,
+        add_flags: Callable[[argparse.ArgumentParser], None] | None,
+    ) -> None:
+        super().__init__(sections, description=description, usage=USAGE, allow_abbrev=False, add_help=False)
+        self.sections, self.add_flags = sections, add_flags
+        self.recipe: dict[str, Any] = {}
+        self.add_argument("-h", "--help", action="help")
+        self.add_argument("--help-all", "--help_all", action=_HelpAll, nargs=0, dest=SUPPRESS, default=SUPPRESS)
+
+    def format_help(self) -> str:
+        """Return what --help shows."""
+        return self.format_flags(everything=False)
+
+    def format_flags(self, everything: bool) -> str:
+        """Return what --help shows, or --help-all."""
+        flags = [
+            Flag(each.name, kinds[each.name], each.metadata.get("help"), self.recipe.get(each.name, default_of(each)))
+            for section in self.sections
+            for kinds in [get_type_hints(section)]
+            for each in fields(section)
+        ]
+        return format_help(self.prog, self.description, flags, everything, self.add_flags)
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         print(f"{self.prog}: error: {message}", file=sys.stderr)
         raise SystemExit(2) from ValueError(message)
+
+    def nearest(self, flag: str) -> str:
+        """Return the end of a message about an unknown flag."""
+        known = [f"--{each.name}" for section in self.sections for each in fields(section)]
+        near = difflib.get_close_matches(spelled(flag), map(spelled, known), n=3)
+        return f"; near it are {', '.join(f'--{each[2:]}' for each in near)}" if near else "; --help lists every flag"
+
+
+class _HelpAll(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Called by argparse where it meets the flag."""
+        assert isinstance(parser, _Parser)
+        print(parser.format_flags(everything=True), end="")
+        parser.exit()
+
+
+def default_of(each: Any) -> Any:
+    """Return the default of a field of a dataclass."""
+    return each.default if each.default_factory is MISSING else each.default_factory()
 
 
 def is_given(name: str, flags: Sequence[str]) -> bool:
@@ -267,9 +344,3 @@ def is_given(name: str, flags: Sequence[str]) -> bool:
 def spelled(flag: str) -> str:
     """Return a flag without its value, in one spelling: dashes and underscores are the same to the parser."""
     return flag.partition("=")[0].replace("-", "_")
-
-
-def _nearest(flag: str, parser: _Parser) -> str:
-    known = [option for action in parser._actions for option in action.option_strings]
-    near = difflib.get_close_matches(flag.split("=")[0], known, n=3)
-    return f"; near it are {', '.join(near)}" if near else "; --help lists every flag"

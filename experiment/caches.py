@@ -65,8 +65,8 @@ def joint_tokenizer(
     ]
     if data.target == TREES:
         facts.append(TREES)
-    if data.user_symbols:
-        facts.append(data.user_symbols)
+    if data.user_tokens:
+        facts.append(data.user_tokens)
     folder = cached(data, "tokenizers", facts)
     has_its_own = run is not None and (run / "tokenizer.json").exists() and bool(checkpoints(run))
     if state.is_main_process and not has_its_own:
@@ -90,7 +90,7 @@ def joint_tokenizer(
                 texts = (pair.source for pair in pairs())
             else:
                 brackets, texts = [], (side for pair in pairs() for side in pair)
-            tokenizer = learn_tokenizer(texts, vocab_size, sys.stderr.isatty(), brackets, data.user_symbols)
+            tokenizer = learn_tokenizer(texts, vocab_size, sys.stderr.isatty(), brackets, data.user_tokens)
             draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
             tokenizer.save_pretrained(draft)
             try:

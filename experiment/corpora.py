@@ -43,7 +43,7 @@ def training_cleaning_limits(data: DataArguments) -> CleaningLimits:
         drop_html=data.drop_html,
         source_scripts=source,
         target_scripts=target,
-        user_symbols=" ".join(data.user_symbols),
+        user_symbols=" ".join(data.user_tokens),
     )
 
 
@@ -56,7 +56,7 @@ def open_corpus(data: DataArguments, split: str) -> Corpus:
         split=split,
         source=data.source,
         target=data.target,
-        patience=RetryPolicy(data.source_patience),
+        patience=RetryPolicy(data.source_timeout),
         tsv_quoting=data.tsv_quoting,
     )
 

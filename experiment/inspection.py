@@ -61,7 +61,7 @@ def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     tokenizer = training_tokenizer(corpus, arguments, run=None)
     stream = training_stream(corpus, tokenizer, arguments)
     dropped = Sample(corpus)
-    symbols = {symbol: tokenizer(symbol).input_ids[0] for symbol in data.user_symbols}
+    symbols = {symbol: tokenizer(symbol).input_ids[0] for symbol in data.user_tokens}
     seen = count(stream, corpus.name, len(tokenizer), windows, dropped, symbols)
     seen = seen._replace(examples=read_examples(dropped, tokenizer, training_cleaning_limits(data)))
     try:

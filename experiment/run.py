@@ -236,7 +236,7 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
         decoder_start_token_id=config.decoder_start_token_id,
         use_cache=config.use_cache,
         num_beams=training.test_beams,
-        extra_symbols=training.extra_symbols,
+        extra_tokens=training.extra_tokens,
     )
     if training.test_beams > 1:  # a greedy search has none, and transformers would not save one
         generation.length_penalty = training.length_penalty

@@ -23,6 +23,7 @@ from vaswani.data import Drops
 from vaswani.data.cleaning import UNREADABLE
 from vaswani.publishing import METRICS, RUN, hide_in_command
 from vaswani.publishing.records import read_json
+from vaswani.training.renamed import rename_run
 
 from .arguments import Arguments
 from .more_steps import set_scores_aside
@@ -105,7 +106,7 @@ class RecordStart(TrainerCallback):
 
 def read_description(folder: Path) -> dict[str, Any]:
     """Return what the run of a folder was told when it last began to train."""
-    return dict(read_json(folder / RUN))
+    return rename_run(read_json(folder / RUN), str(folder / RUN))
 
 
 def claim(folder: Path, resume: bool) -> None:

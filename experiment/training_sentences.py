@@ -15,6 +15,7 @@ from vaswani.data.pairs import read_from
 from vaswani.publishing import RUN
 from vaswani.publishing.records import read_json
 from vaswani.training.checkpointing.checkpoints import sealed
+from vaswani.training.renamed import rename_run
 from vaswani.training.trainer import POSITION
 
 from .arguments import DataArguments
@@ -76,7 +77,7 @@ def is_here(data: DataArguments) -> bool:
 def data_of(told: dict[str, Any]) -> DataArguments:
     """Return the arguments of a run's text; those of other versions that are not known here are left out."""
     known = {each.name for each in fields(DataArguments)}
-    return DataArguments(**{name: value for name, value in told["data"].items() if name in known})
+    return DataArguments(**{name: value for name, value in rename_run(told)["data"].items() if name in known})
 
 
 def text_of(train: Corpus) -> str:

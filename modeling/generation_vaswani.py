@@ -28,8 +28,11 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .search_vaswani import Hypotheses, SearchState, StopSignal, beam_search, follow, start
 
-EXTRA_SYMBOLS = 50
-"""How much longer than its source a translation may be (section 6.1), where `extra_symbols` does not say otherwise."""
+EXTRA_TOKENS = 50
+"""How much longer than its source a translation may be (section 6.1), where `extra_tokens` does not say otherwise."""
+
+LIMITS = ("extra_tokens", "extra_symbols")
+"""The setting's name, and the one under which models of before 2026-11-29 were saved."""
 
 UNBOUNDED = 2**62
 """Sinusoids know no last position."""
@@ -66,7 +69,7 @@ def paper_search(
         logits_processor: applied to log P of the next symbols, as by the search of transformers.
         stopping_criteria: what they end has ended as by an end symbol; what is stopped for its time is cut off.
         generation_config: `num_beams`, `num_return_sequences`, `length_penalty` (alpha), `max_length`, and perhaps
-            `extra_symbols`; `early_stopping=True` is done with a sentence as soon as K hypotheses ended, False and
+            `extra_tokens`; `early_stopping=True` is done with a sentence as soon as K hypotheses ended, False and
             "never" when none that runs can overtake any more.
         synced_gpus: whether all processes must go on until the last is done (ZeRO-3, FSDP).
         **model_kwargs: `encoder_outputs` `[B * K, S, D]`, `attention_mask` `[B * K, S]`, the cache.
@@ -91,7 +94,7 @@ def paper_search(
     kwargs |= {"encoder_outputs": BaseModelOutput(encoded), "attention_mask": mask}
     stopping = sort_out(stopping_criteria)
     least, longest = max(0, (config.min_length or 0) - prompt), min(stopping.longest - prompt, positions(model, prompt))
-    limits = (mask.sum(-1).clamp(min=least) + extra_symbols(config)).clamp(max=longest).to(input_ids.device)
+    limits = (mask.sum(-1).clamp(min=least) + extra_tokens(config)).clamp(max=longest).to(input_ids.device)
     ends = torch.tensor(stopping.ends, dtype=input_ids.dtype, device=input_ids.device)
     together = bool(stopping.ending or stopping.cutting or logits_processor)  # which may count on the batch's rows
     if not together and kwargs.get("decoder_attention_mask") is not None:
@@ -187,6 +190,7 @@ def prepare_generate(model: Any, inputs: Tensor | None, asked: dict[str, Any], p
         paper: whether to search as the paper did where beams are asked for.
 
     """
+    asked = name_limit(asked, model.generation_config)
     given = asked.get("generation_config")
 
     def setting(name: str) -> Any:
@@ -201,8 +205,8 @@ def prepare_generate(model: Any, inputs: Tensor | None, asked: dict[str, Any], p
     prompt = next((asked[name].shape[1] for name in PROMPTS if asked.get(name) is not None), 1)
     if source is not None and setting("max_new_tokens") is None and setting("max_length") is None:
         least = max(setting("min_new_tokens") or 0, (setting("min_length") or 0) - prompt)
-        more = setting("extra_symbols")
-        longest = max(source.shape[1], least) + (EXTRA_SYMBOLS if more is None else more)
+        more = next((value for value in map(setting, LIMITS) if value is not None), EXTRA_TOKENS)
+        longest = max(source.shape[1], least) + more
         arranged["max_new_tokens"] = min(longest, positions(model, prompt))
     elsewhere = ("do_sample", "assistant_model", "custom_generate", "constraints", "force_words_ids")
     with_beams = (setting("num_beams") or 1) > 1 and (setting("num_beam_groups") or 1) == 1
@@ -266,10 +270,31 @@ def positions(model: Any, prompt: int) -> int:
     return int(config.max_positions) + 1 - prompt if config.positions == "learned" else UNBOUNDED
 
 
-def extra_symbols(generation_config: Any) -> int:
+def name_limit(asked: dict[str, Any], saved: Any) -> dict[str, Any]:
+    """Return what is asked of `generate` with LIMITS under the name that it will look for.
+
+    Args:
+        asked: every argument by name.
+        saved: the model's `generation_config`.
+
+    """
+    given = asked.get("generation_config")
+    said = [asked[name] for name in LIMITS if asked.get(name) is not None]
+    known = [name for name in LIMITS if hasattr(given, name) or hasattr(saved, name)]  # it takes no other arguments
+    if said and known:
+        return {name: value for name, value in asked.items() if name not in LIMITS} | dict.fromkeys(known, said[0])
+    new, old = (getattr(given, name, None) for name in LIMITS)
+    if new is None and old is not None:  # or the model's own under the new name would be taken
+        given = copy.copy(given)
+        setattr(given, LIMITS[0], old)
+        return asked | {"generation_config": given}
+    return asked
+
+
+def extra_tokens(generation_config: Any) -> int:
     """Return how much longer than its source an output may be: 50, or what a model is saved with (trees: 300)."""
-    more = getattr(generation_config, "extra_symbols", None)
-    return EXTRA_SYMBOLS if more is None else int(more)
+    found = (getattr(generation_config, name, None) for name in LIMITS)
+    return int(next((value for value in found if value is not None), EXTRA_TOKENS))
 
 
 def in_batch(values: Tensor, search: SearchState, sentences: int, beams: int) -> Tensor:
@@ -284,4 +309,4 @@ def rows_of(found: Hypotheses, beams: int) -> Tensor:
     return torch.where(found.parents < 0, -1, found.parents + first).flatten(0, 1)
 
 
-__all__ = ["UNBOUNDED", "extra_symbols", "paper_search", "prepare_generate"]
+__all__ = ["UNBOUNDED", "extra_tokens", "paper_search", "prepare_generate"]

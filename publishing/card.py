@@ -220,7 +220,7 @@ def training_section(run: dict[str, Any], measured: dict[str, Any] | None) -> st
         "- Carbon: not measured",
         "- Versions: " + ", ".join(f"{package} {version}" for package, version in versions.items()),
     ]
-    if symbols := run["data"].get("user_symbols"):  # runs of before had none
+    if symbols := run["data"].get("user_tokens"):  # runs of before had none
         lines += [f"- Symbols of the vocabulary that are never split: {', '.join(f'`{symbol}`' for symbol in symbols)}"]
     fields = ", ".join(f"{field}={value!r}" for field, value in run["model"].items())
     return "\n".join(["```bash", run["command"], "```", "", *lines, f"- Network: {fields}"])

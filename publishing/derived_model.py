@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vaswani.training.renamed import rename_run
+
 from .records import METRICS, RUN, read_json
 
 AVERAGE, RUNS, IMPORTED = "average.json", "runs.json", "import.json"
@@ -57,7 +59,7 @@ def described_part(folder: Path) -> tuple[Part, dict[str, Any]]:
                 facts["step"] = int(step[1])
             elif (run / METRICS).is_file():
                 facts["chosen"] = read_json(run / METRICS)["chosen"]
-            return facts, {str(run): read_json(run / RUN)}
+            return facts, {str(run): rename_run(read_json(run / RUN))}
     made = read_derived_model(folder)
     if made is None:
         return {}, {}

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vaswani.training.renamed import rename_run
+
 RUN = "run.json"
 METRICS = "metrics.json"
 
@@ -28,7 +30,7 @@ def read_records(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "Go on with it by --resume"
         )
     told, measured = (read_json(folder / name) for name in (RUN, METRICS))
-    return told, measured
+    return rename_run(told), measured
 
 
 def read_json(path: Path) -> Any:

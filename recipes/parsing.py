@@ -1,4 +1,4 @@
-"""English constituency parsing as translation into linearised trees (section 6.3), Wall Street Journal only.
+r"""English constituency parsing as translation into linearised trees (section 6.3), Wall Street Journal only.
 
 accelerate launch recipes/parsing.py --data_dir wsj    (folders 00 to 24 of .mrg files, or 02.mrg ...; docs/parsing.md)
 
@@ -40,7 +40,7 @@ RECIPE = Recipe(
         "metric_for_best_model": "f1",
         "test_beams": 21,
         "length_penalty": 0.3,
-        "extra_symbols": 300,
+        "extra_tokens": 300,
         "eval_steps": 1000,
         "save_steps": 1000,
     },

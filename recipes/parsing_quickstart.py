@@ -26,7 +26,7 @@ RECIPE = Recipe(
         "metric_for_best_model": "f1",
         "test_beams": 21,
         "length_penalty": 0.3,
-        "extra_symbols": 300,
+        "extra_tokens": 300,
         "eval_steps": 500,
         "save_steps": 250,
         "logging_steps": 50,

@@ -104,7 +104,12 @@ def test_real_text_comes_out_as_by_generate(toy_translator: Translator, exported
 
 @pytest.mark.parametrize(
     ("saved", "most", "over"),
-    [({"extra_symbols": 1}, None, 1), ({"max_new_tokens": 4}, 4, None), ({"max_length": 5}, 4, None)],
+    [
+        ({"extra_tokens": 1}, None, 1),
+        ({"extra_symbols": 1}, None, 1),
+        ({"max_new_tokens": 4}, 4, None),
+        ({"max_length": 5}, 4, None),
+    ],
     ids=str,
 )
 def test_the_limit_that_a_model_is_saved_with_goes_along(

@@ -86,7 +86,7 @@ def test_a_server_that_stays_away_ends_the_run_with_the_way_on(folder: Path, tmp
     assert done.returncode != 0
     assert "SourceLostError" in done.stderr
     assert "row group 0 did not come within 4 s" in done.stderr
-    assert "--source_patience waits longer" in done.stderr
+    assert "--source_timeout waits longer" in done.stderr
     assert done.stderr.count("Trying again in") == 2  # after 1 s and 2 s more; 4 s more would be too long
 
 

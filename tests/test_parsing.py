@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.data.trees import Leaf, Node, Tree, delinearise, read_trees
@@ -150,7 +150,7 @@ def test_function_tags_and_traces_of_the_files_are_not_learned(trained: tuple[Pa
 def test_whoever_loads_the_model_parses_with_it(trained: tuple[Path, str]) -> None:
     folder, _ = trained
     model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    assert model.generation_config.extra_symbols == 300
+    assert model.generation_config.extra_tokens == 300
     sentence = words_of(read_trees(lines(folder / "23.gold.mrg")[0])[0])  # type: ignore[arg-type]
     ids = model.generate(**tokenizer(sentence, return_tensors="pt"))
     row = tokenizer.decode(ids[0], skip_special_tokens=True)
@@ -212,7 +212,7 @@ def test_the_recipe_is_that_of_section_6_3(tmp_path: Path) -> None:
         "dropout": 0.2,
         "attention_dropout": 0.2,
     }
-    assert (training.test_beams, training.length_penalty, training.extra_symbols) == (21, 0.3, 300)
+    assert (training.test_beams, training.length_penalty, training.extra_tokens) == (21, 0.3, 300)
     assert (data.train_split, data.validation_split, data.test_splits) == ("02-21", "22", ["23"])
     assert data.tokens_per_batch * training.batches_per_step == 25_000
 
@@ -233,7 +233,8 @@ class Numbers:
 
 
 @pytest.mark.parametrize("beams", [1, 3])
-def test_the_limit_is_that_of_the_model(beams: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("saved", ["extra_tokens", "extra_symbols"])  # the latter until 2026-11-29
+def test_the_limit_is_that_of_the_model(saved: str, beams: int, tmp_path: Path) -> None:
     """A network that never ends, saved with a limit of its own and loaded again."""
     torch.manual_seed(1)
     config = VaswaniConfig(
@@ -241,7 +242,8 @@ def test_the_limit_is_that_of_the_model(beams: int, tmp_path: Path) -> None:
     )
     model = VaswaniForConditionalGeneration(config)
     generation: Any = model.generation_config
-    generation.extra_symbols, generation._from_model_config = 7, False  # as a run sets it
+    setattr(generation, saved, 7)
+    generation._from_model_config = False  # as a run sets it
     model.save_pretrained(tmp_path)
     model = VaswaniForConditionalGeneration.from_pretrained(tmp_path)
     with torch.no_grad():
@@ -251,5 +253,8 @@ def test_the_limit_is_that_of_the_model(beams: int, tmp_path: Path) -> None:
     assert found == [str(6 + 7), str(2 + 7)]
     ids = model.generate(input_ids=torch.tensor([[9, 3]]), num_beams=beams, do_sample=False)
     assert ids.shape[1] - 1 == 2 + 7
-    ids = model.generate(input_ids=torch.tensor([[9, 3]]), num_beams=beams, do_sample=False, extra_symbols=0)
-    assert ids.shape[1] - 1 == 2
+    for name in ("extra_tokens", "extra_symbols"):
+        asked: list[dict[str, Any]] = [{name: 0}, {"generation_config": GenerationConfig(**{name: 0})}]
+        for each in asked:
+            ids = model.generate(torch.tensor([[9, 3]]), num_beams=beams, do_sample=False, **each)
+            assert ids.shape[1] - 1 == 2, each

@@ -279,12 +279,12 @@ def test_attention_of_a_saved_model_is_drawn(
     assert "Translated: " in capsys.readouterr().out
     given += ["--translation", "the dog"]
     drawn(tmp_path / "maps", *given, "--as", "maps", "--kind", "decoder", "--layer", "1", "--heads", "2")
-    drawn(tmp_path / "some", *given, "--kind", "encoder", "--symbols", "1", "2")
+    drawn(tmp_path / "some", *given, "--kind", "encoder", "--tokens", "1", "2")
     assert "Translated" not in capsys.readouterr().out
     assert "no layer 3; there are 1 to 2" in refused(capsys, *given, "--layer", "3")
     assert "no head 0; there are 1 to 2" in refused(capsys, *given, "--heads", "0")
-    assert "no symbol 99" in refused(capsys, *given, "--symbols", "99")
-    assert "--symbols picks lines" in refused(capsys, *given, "--symbols", "1", "--as", "maps")
+    assert "no token 99" in refused(capsys, *given, "--tokens", "99")
+    assert "--tokens picks lines" in refused(capsys, *given, "--tokens", "1", "--as", "maps")
     for blank in (" ", "\u200b", "\ufeff\u00ad"):
         assert "--text is empty" in refused(capsys, "attention", folder, "--text", blank)
     assert "symbols, and a picture holds 256" in refused(capsys, "attention", folder, "--text", "x y " * 99)

@@ -3,7 +3,6 @@
 When a library is upgraded and one of these has moved, this file says which and where, before a run finds out.
 """
 
-import argparse
 import ast
 import inspect
 from collections.abc import Callable, Iterator
@@ -61,8 +60,6 @@ USES = (
     Use(_LINES, "_force", None, None, "whether its warning of tokenised text is switched off; tests/test_metrics.py"),
     Use("evaluation/metrics/sacrebleu/sacrebleu.py", "_preprocess_segment", TER, "self sent",
         "text without spaces is set apart before TER counts its words"),
-    Use("experiment/arguments.py", "_actions", argparse.ArgumentParser(), None,
-        "argparse has no public list of the flags of a parser"),
 )  # fmt: skip
 
 _OF_PYTHON = {"_replace", "_asdict", "_fields", "_exit"}

@@ -194,7 +194,7 @@ def test_seeds_are_averaged_and_directions_read_from_their_spread(trained: Path)
         ("run.json", {"training__warmup_steps": 60}, "has warmup_steps 60 and"),
         ("run.json", {"training__peak_learning_rate": 0.5}, "has peak_learning_rate 0.5 and"),
         ("run.json", {"training__bf16_throughout": True}, "has bf16_throughout True and"),
-        ("run.json", {"training__extra_symbols": 60}, "has extra_symbols 60 and"),
+        ("run.json", {"training__extra_tokens": 60}, "has extra_tokens 60 and"),
         ("run.json", {"data__tokens_per_batch": 512}, "has tokens_per_batch 512 and"),
         ("run.json", {"model__vocab_size": 400}, "has vocab_size 400 and"),
         ("metrics.json", {"steps": 119}, "has steps 119 and"),

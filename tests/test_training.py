@@ -402,7 +402,7 @@ def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedToken
         ({"logging_strategy": "epoch"}, "--logging_strategy is epoch"),
         ({"patience": 0}, "--patience is 0; at least 1"),
         ({"length_penalty": math.nan}, "--length_penalty is nan"),
-        ({"extra_symbols": -1}, "--extra_symbols is -1; give 0 or more"),
+        ({"extra_tokens": -1}, "--extra_tokens is -1; give 0 or more"),
         ({"seed": 2**32}, "--seed is 4294967296; give 0 to 4,294,967,295"),
         ({"seed": -1}, "--seed is -1"),
         ({"greater_is_better": True, "metric_for_best_model": "loss"}, "would take the worst loss for the best"),

@@ -97,12 +97,10 @@ def test_each_sentence_stops_at_its_own_input_plus_50_tokens(
         assert [len(text) for text in output] == [limits[0], limits[1], 0, limits[3]]
 
 
-def test_extra_symbols_that_are_null_are_not_given(
-    endless: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
-) -> None:
+def test_extra_tokens_that_are_null_are_not_given(endless: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     expected = translate(endless, tokenizer, ["a dog"])
-    endless.generation_config.update(extra_symbols=None, allow_custom_entries=True)
-    assert endless.generation_config.to_dict()["extra_symbols"] is None
+    endless.generation_config.update(extra_tokens=None, allow_custom_entries=True)
+    assert endless.generation_config.to_dict()["extra_tokens"] is None
     assert translate(endless, tokenizer, ["a dog"]) == expected
 
 

@@ -120,7 +120,7 @@ def test_the_vocabulary_has_the_size_asked_for_with_them_in_it(learned: PreTrain
     assert fingerprint(learned) != fingerprint(others)
     smallest = SMALLEST_VOCABULARY + 2
     assert len(learn_tokenizer(TEXTS, smallest, show_progress=False, user_symbols=["<2de>", "<BT>"])) == smallest
-    with pytest.raises(ValueError, match=f"smallest is {smallest}: 4 special tokens and 256 bytes, and 2 user_symbols"):
+    with pytest.raises(ValueError, match=f"smallest is {smallest}: 4 special tokens and 256 bytes, and 2 user_tokens"):
         learn_tokenizer(TEXTS, smallest - 1, user_symbols=["<2de>", "<BT>"])
 
 
@@ -149,7 +149,7 @@ def test_nothing_is_learned_of_how_they_are_spelled() -> None:
     ],
 )
 def test_what_cannot_be_a_symbol_is_named(symbols: list[str], words: str) -> None:
-    with pytest.raises(ValueError, match=f"user_symbols has {words}"):
+    with pytest.raises(ValueError, match=f"user_tokens has {words}"):
         learn_tokenizer(TEXTS, 400, user_symbols=symbols)
 
 
@@ -166,17 +166,17 @@ def refusal(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
 def test_the_flag_takes_them_in_one_word_or_in_several(capsys: pytest.CaptureFixture[str]) -> None:
     made = Recipe("", {}, {"dataset": "grammar"}, {"output_dir": "run"})
     for flags in (
-        ["--user_symbols", "<2de> <BT>"],
-        ["--user_symbols", "<2de>", "<BT>"],
-        ["--user_symbols= <2de>  <BT>"],
+        ["--user_tokens", "<2de> <BT>"],
+        ["--user_tokens", "<2de>", "<BT>"],
+        ["--user_tokens= <2de>  <BT>"],
     ):
         data = parse(made, flags).data
-        assert data.user_symbols == ["<2de>", "<BT>"]
+        assert data.user_tokens == ["<2de>", "<BT>"]
         assert training_cleaning_limits(data).user_symbols == "<2de> <BT>"
-    assert parse(made, []).data.user_symbols == []
-    assert "'<2de>', which is given twice" in refusal(capsys, "--user_symbols", "<2de> <BT> <2de>")
-    assert "'</s>', which is a special token" in refusal(capsys, "--user_symbols", "</s>")
-    assert "trees have symbols of their own" in refusal(capsys, "--user_symbols", "<x>", "--direction", "en-trees")
+    assert parse(made, []).data.user_tokens == []
+    assert "'<2de>', which is given twice" in refusal(capsys, "--user_tokens", "<2de> <BT> <2de>")
+    assert "'</s>', which is a special token" in refusal(capsys, "--user_tokens", "</s>")
+    assert "trees have symbols of their own" in refusal(capsys, "--user_tokens", "<x>", "--direction", "en-trees")
 
 
 # cleaning
@@ -238,7 +238,7 @@ def test_a_look_tells_how_often_they_are_there(tagged: Path, tmp_path: Path) -> 
         tagged,
         "--direction",
         "en-de",
-        "--user_symbols",
+        "--user_tokens",
         "<2de> <BT>",
         "--cache_dir",
         tmp_path / "c",
@@ -249,6 +249,18 @@ def test_a_look_tells_how_often_they_are_there(tagged: Path, tmp_path: Path) -> 
     text = inspection_as_text(seen, found, arguments)
     assert "\n<2de>: 200 times in sources, 0 in targets\n" in text
     assert "\n<BT>: 0 times in sources, 0 in targets; is it written so in the text?\n" in text
+
+
+def write_as_before(path: Path) -> None:
+    """Give the fields of a run.json the names that they had until 2026-11-29."""
+    told = json.loads(path.read_text())
+    for part, new, old in (
+        ("data", "user_tokens", "user_symbols"),
+        ("data", "source_timeout", "source_patience"),
+        ("training", "extra_tokens", "extra_symbols"),
+    ):
+        told[part][old] = told[part].pop(new)
+    path.write_text(json.dumps(told))
 
 
 @pytest.mark.slow
@@ -268,15 +280,18 @@ def test_a_run_with_other_symbols_is_not_gone_on_with(tagged: Path, tmp_path: Pa
         assert done.returncode == code, done.stdout[-1500:] + done.stderr[-3000:]
         return done.stderr
 
-    run("--user_symbols", "<2de> <BT>", "--max_steps", "2")
+    run("--user_tokens", "<2de> <BT>", "--max_steps", "2")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert len(tokenizer("<2de><BT>").input_ids) == 3
+    write_as_before(folder / "run.json")
     said = run("--resume", "--user_symbols", "<2de>", "--max_steps", "4", code=2)
-    assert "does not fit this run: user_symbols was ['<2de>', '<BT>'] and is ['<2de>']. Resume with" in said
-    assert "user_symbols was ['<2de>', '<BT>'] and is []" in run("--resume", "--max_steps", "4", code=2)
-    run("--resume", "--user_symbols", "<2de> <BT>", "--max_steps", "4")
+    assert said.count("Note: --user_symbols is now --user_tokens; the old name still works\n") == 1
+    assert "does not fit this run: user_tokens was ['<2de>', '<BT>'] and is ['<2de>']. Resume with" in said
+    assert "user_tokens was ['<2de>', '<BT>'] and is []" in run("--resume", "--max_steps", "4", code=2)
+    said = run("--resume", "--user_tokens", "<2de> <BT>", "--max_steps", "4")
+    assert f"Note: extra_symbols of {folder / 'run.json'} is now extra_tokens; the old name still works\n" in said
     told_run = json.loads((folder / "run.json").read_text())
-    assert told_run["data"]["user_symbols"] == ["<2de>", "<BT>"]
+    assert told_run["data"]["user_tokens"] == ["<2de>", "<BT>"]
     assert "never split: `<2de>`, `<BT>`\n" in training_section(told_run, None)
 
 

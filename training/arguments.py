@@ -24,6 +24,14 @@ INSTEAD = {
 }
 """Flags of the Trainer that would be passed over, or would undo what this trainer does."""
 
+REFUSED = INSTEAD | {
+    "learning_rate": "use --peak_learning_rate, the rate at the end of the warm-up",
+    "per_device_train_batch_size": "use --tokens_per_batch",
+    "gradient_accumulation_steps": "use --batches_per_step",
+    "save_only_model": "nothing could go on from such checkpoints",
+}
+"""All flags of the Trainer that only their default is taken of, with what to do instead, for --help-all."""
+
 
 @dataclass
 class VaswaniTrainingArguments(TrainingArguments):
@@ -36,76 +44,132 @@ class VaswaniTrainingArguments(TrainingArguments):
     )  # fmt: skip
     peak_learning_rate: float | None = field(
         default=None,
-        metadata={"help": "The rate at --warmup_steps, from where it falls with the square root of the step. Left out, "
-                          "it is that of eq. 3: (d_model * warmup_steps)^-0.5."},
-    )  # fmt: skip
-    warmup_steps: float = 4000
-    max_steps: int = 100_000
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.98
-    adam_epsilon: float = 1e-9
-    max_grad_norm: float = 0.0
-    weight_decay: float = 0.0
+        metadata={"help": "Learning rate at --warmup_steps, from where it falls with the square root of the step."},
+    )
+    warmup_steps: float = field(
+        default=4000, metadata={"help": "Steps in which the learning rate rises from 0 to its peak."}
+    )
+    max_steps: int = field(default=100_000, metadata={"help": "Steps to train for; the text has no end."})
+    adam_beta1: float = field(
+        default=0.9, metadata={"help": "Adam's beta_1: share of the mean gradient kept by a step."}
+    )
+    adam_beta2: float = field(
+        default=0.98, metadata={"help": "Adam's beta_2: share of the mean squared gradient kept by a step."}
+    )
+    adam_epsilon: float = field(
+        default=1e-9, metadata={"help": "Adam's epsilon, added to the root of the mean squared gradient."}
+    )
+    max_grad_norm: float = field(
+        default=0.0, metadata={"help": "Norm above which a step's gradient is scaled down; 0 never, as in the paper."}
+    )
+    weight_decay: float = field(
+        default=0.0,
+        metadata={"help": "Share of the weights, times the learning rate, taken off by a step; none in the paper."},
+    )
 
     bf16_throughout: bool = field(
         default=False,
         metadata={"help": "In place of --bf16: compute in bfloat16 throughout, over float32 weights, gradients and "
                           "moments; casts less and is faster."},
     )  # fmt: skip
-    resume: bool = field(default=False, metadata={"help": "Go on from the newest complete checkpoint in --output_dir."})
+    resume: bool = field(
+        default=False, metadata={"help": "Resume from the newest complete checkpoint in --output_dir."}
+    )
     average_checkpoints: int = field(
         default=5,
-        metadata={"help": "Average the weights of so many last checkpoints (section 6.1); kept only where it is "
+        metadata={"help": "Average the weights of so many last checkpoints (section 6.1); taken only where that is "
                           "better on the validation set. 1 is no average."},
     )  # fmt: skip
     patience: int | None = field(
         default=None,
-        metadata={
-            "help": "Stop after so many evaluations without a better --metric_for_best_model or, where that is "
-            "the same, a lower loss."
-        },
-    )
+        metadata={"help": "Stop after so many evaluations without a better --metric_for_best_model or, where that is "
+                          "the same, a lower loss."},
+    )  # fmt: skip
     max_bad_steps: int = field(
         default=10,
         metadata={"help": "End the run after so many steps in a row whose loss or gradient is no finite number; fewer "
-                          "are left out and named. A bad row spoils a step an epoch; ten in a row are no row's doing."},
+                          "are left out and named."},
     )  # fmt: skip
     validation_beams: int = field(
-        default=1, metadata={"help": "Beam size for the BLEU or F1 measured while training; 1 is fast and close."}
+        default=1,
+        metadata={"help": "Beams of the search for the BLEU or F1 measured while training; 1 is fast and close."},
     )
-    test_beams: int = field(default=4, metadata={"help": "Beam size for the test set and for the saved model."})
-    length_penalty: float = field(default=0.6, metadata={"help": "alpha of section 6.1, for beams."})
-    extra_symbols: int = field(
+    test_beams: int = field(
+        default=4, metadata={"help": "Beams of the search for the test sets and of the saved model."}
+    )
+    length_penalty: float = field(
+        default=0.6,
+        metadata={"help": "alpha of section 6.1, the exponent by which beams favour longer outputs."},
+    )
+    extra_tokens: int = field(
         default=50,
-        metadata={"help": "How much longer than its source an output may become (50 in section 6.1, 300 for trees in "
-                          "section 6.3); the saved model keeps to it."},
+        metadata={"help": "Tokens by which an output may be longer than its source (50 in section 6.1, 300 for trees "
+                          "in section 6.3); the saved model keeps to it."},
     )  # fmt: skip
 
     hub_license: str | None = field(
         default=None,
-        metadata={"help": "With --push_to_hub, the licence of the weights by its name on the Hub, such as cc-by-4.0."},
+        metadata={"help": "Licence of the weights by its name on the Hub, such as cc-by-4.0, for the model card."},
     )
 
     # What the present stack would otherwise do by itself; docs/training.md gives the reasons.
-    eval_strategy: str = "steps"
-    save_strategy: str = "steps"
-    logging_strategy: str = "steps"
-    eval_steps: float | None = 1000
-    save_steps: float = 1000
-    logging_steps: float = 100
-    save_total_limit: int | None = 10
-    metric_for_best_model: str | None = "bleu"
-    greater_is_better: bool | None = None  # follows from the metric
-    logging_nan_inf_filter: bool = False
-    remove_unused_columns: bool = False
-    use_cache: bool = True  # of the saved model; training does without
-    ignore_data_skip: bool = True
-    dataloader_num_workers: int = 1
-    # Seconds that processes wait for one that does not answer: longer than --source_patience, for which it may rightly
-    # wait for its text, and half of the Trainer's.
-    ddp_timeout: int = 900
-    ddp_find_unused_parameters: bool | None = False  # all are used in every step; the Trainer would look for others
-    report_to: None | str | list[str] = field(default="tensorboard")  # noqa: RUF036  (the order that its parser knows)
+    eval_strategy: str = field(
+        default="steps", metadata={"help": "When to validate while training: steps, every --eval_steps; no, never."}
+    )
+    save_strategy: str = field(
+        default="steps",
+        metadata={"help": "When to save a checkpoint: steps, every --save_steps; best, after evaluations that are the "
+                          "best so far."},
+    )  # fmt: skip
+    logging_strategy: str = field(
+        default="steps", metadata={"help": "When to log: steps, every --logging_steps; no, never."}
+    )
+    eval_steps: float | None = field(
+        default=1000, metadata={"help": "Steps between validations; below 1, a share of --max_steps."}
+    )
+    save_steps: float = field(
+        default=1000, metadata={"help": "Steps between checkpoints; below 1, a share of --max_steps."}
+    )
+    logging_steps: float = field(
+        default=100, metadata={"help": "Steps between two lines of the log; below 1, a share of --max_steps."}
+    )
+    save_total_limit: int | None = field(
+        default=10, metadata={"help": "Checkpoints to keep, the newest; the best one stays besides."}
+    )
+    metric_for_best_model: str | None = field(
+        default="bleu",
+        metadata={"help": "What the weights are chosen by on the validation set: bleu, chrf, ter, into German "
+                          "wmt14_bleu, loss or perplexity, and of trees f1."},
+    )  # fmt: skip
+    greater_is_better: bool | None = field(
+        default=None, metadata={"help": "Follows from --metric_for_best_model; any other value is refused."}
+    )
+    logging_nan_inf_filter: bool = field(
+        default=False, metadata={"help": "Hide losses that are no finite numbers from the log."}
+    )
+    remove_unused_columns: bool = field(
+        default=False, metadata={"help": "Drop what the network does not take; batches have nothing else."}
+    )
+    use_cache: bool = field(
+        default=True, metadata={"help": "Whether the saved model caches keys and values; training does without."}
+    )
+    ignore_data_skip: bool = field(default=True, metadata={"help": "A resume goes to its place in the text by itself."})
+    dataloader_num_workers: int = field(
+        default=1,
+        metadata={"help": "Processes that read and encode text for each training process; 0, that one does it itself."},
+    )
+    # Longer than --source_timeout, for which a process may rightly wait for its text, and half of the Trainer's.
+    ddp_timeout: int = field(
+        default=900,
+        metadata={"help": "Seconds that processes wait for one that does not answer; longer than --source_timeout."},
+    )
+    ddp_find_unused_parameters: bool | None = field(
+        default=False, metadata={"help": "Look for parameters that a step leaves unused; every step uses all."}
+    )
+    report_to: None | str | list[str] = field(  # noqa: RUF036  (the order that its parser knows)
+        default="tensorboard",
+        metadata={"help": "Trackers that get the log: none, all, or one or several, such as tensorboard or wandb."},
+    )
 
     def __post_init__(self) -> None:
         if not torch.accelerator.is_available():
@@ -181,8 +245,8 @@ class VaswaniTrainingArguments(TrainingArguments):
                 raise ValueError(f"--{name} is epoch, of which the text has no end; leave it at steps")
         if not math.isfinite(self.length_penalty):
             raise ValueError(f"--length_penalty is {self.length_penalty}; give a number (0.6 in section 6.1)")
-        if self.extra_symbols < 0:
-            raise ValueError(f"--extra_symbols is {self.extra_symbols}; give 0 or more (50 in section 6.1)")
+        if self.extra_tokens < 0:
+            raise ValueError(f"--extra_tokens is {self.extra_tokens}; give 0 or more (50 in section 6.1)")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"--seed is {self.seed}; give 0 to {2**32 - 1:,}, which all generators take")
         if self.patience is not None and self.eval_strategy == IntervalStrategy.NO:

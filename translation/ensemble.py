@@ -70,7 +70,7 @@ def by_ensemble(
         input_ids, mask = (each.to(models[0].device) for each in padded(sources, first.padding))
         kept = [inputs(model, input_ids, mask) for model in models]
         prompt = input_ids.new_full((len(sources), 1, 1), first.start)
-        limits = (mask.sum(1) + first.extra_symbols).clamp(max=longest)
+        limits = (mask.sum(1) + first.extra_tokens).clamp(max=longest)
         dtype = torch.promote_types(kept[0]["encoder_outputs"][0].dtype, torch.float32)
         begun = start(prompt, limits, beams.number, first.padding, dtype)
         found = beam_search(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
-from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_symbols
+from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_tokens
 
 from .settings import most_tokens
 
@@ -127,7 +127,7 @@ def positions(model: PreTrainedModel) -> int:
 def length_limits(model: PreTrainedModel, mask: Tensor) -> Tensor:
     """Return how many symbols the translation of each source may have, (B,), given the sources' (B, S) mask."""
     settings = model.generation_config
-    return (mask.sum(1) + extra_symbols(settings)).clamp(max=min(positions(model), most_tokens(settings)))
+    return (mask.sum(1) + extra_tokens(settings)).clamp(max=min(positions(model), most_tokens(settings)))
 
 
 class LengthLimit(StoppingCriteria):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from transformers import GenerationConfig
 
-from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_symbols
+from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_tokens
 
 _OFF: tuple[Any, ...] = (None, 0, [], {})
 _NO_FACTOR = (None, 1)
@@ -46,7 +46,7 @@ class GenerationSettings(NamedTuple):
     ends: tuple[int, ...]
     """The symbols that end it."""
     padding: int
-    extra_symbols: int
+    extra_tokens: int
     """How many more symbols than its source it may have."""
     most_symbols: int
     """How many it may have whatever its source."""
@@ -78,7 +78,7 @@ def generation_settings(generation: GenerationConfig | None, where: str | Path |
         )
     ends = tuple(ends) if isinstance(ends, list) else (int(ends),)
     padding = int(ends[0] if padding is None else padding)
-    return GenerationSettings(int(start), ends, padding, extra_symbols(generation), most_tokens(generation))
+    return GenerationSettings(int(start), ends, padding, extra_tokens(generation), most_tokens(generation))
 
 
 def most_tokens(generation: GenerationConfig | None) -> int:

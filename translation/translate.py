@@ -29,7 +29,7 @@ def translate(
 
     A blank line (`is_blank`) gives an empty one and never reaches the model. Every sentence has its own limit of input
     + 50 tokens (section 6.1, both counted with </s>), or as many more as the model's generation configuration has
-    `extra_symbols`, and no more than its `max_new_tokens` or `max_length`; so a translation does not depend on the
+    `extra_tokens`, and no more than its `max_new_tokens` or `max_length`; so a translation does not depend on the
     lines beside it. The search is that of the model's `generate`: for our own network the paper's.
 
     Args:

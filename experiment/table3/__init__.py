@@ -12,7 +12,7 @@ from vaswani.experiment.run import run
 from vaswani.experiment.run_folder import describe
 from vaswani.training.schedule import peak_rate
 
-from .options import Options, options
+from .options import Options, add_flags, options
 from .rows import AS_THE_PAPER, BASE, BIG, BY_NAME, NETWORK, ROWS, Row, Scale, fields_of
 from .run_rows import train_rows
 from .runs import Planned, check_joins, rate_against_base, run_folder, setting_of
@@ -37,7 +37,7 @@ __all__ = [
 
 def main(recipe: Recipe) -> None:
     """Train a row, or several in turn and gather them, by the flags of the command line; and end the process."""
-    asked = options(sys.argv[1:], recipe.description)
+    asked = options(sys.argv[1:], recipe)
     if not asked.here:
         with exit_on_bad_input():
             sys.exit(train_rows(asked, recipe))
@@ -63,7 +63,7 @@ def arguments_of(recipe: Recipe, asked: Options) -> Arguments:
 
     """
     [row] = asked.rows
-    arguments = parse(recipe_of(recipe, row, asked.scale), asked.flags)
+    arguments = parse(recipe_of(recipe, row, asked.scale), asked.flags, add_flags)
     for name, value in fields_of(row, asked.scale).items():
         if arguments.model[name] != value:
             raise ValueError(

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vaswani.experiment.arguments import spelled
+from vaswani.experiment.arguments import Recipe, parse, spelled
 
 from .rows import ROWS, Row, Scale, chosen
 
@@ -23,59 +23,19 @@ class Options(NamedTuple):
     """All others, which go to every row."""
 
 
-def options(argv: Sequence[str], description: str | None) -> Options:
-    """Read the flags.
+def options(argv: Sequence[str], recipe: Recipe | None) -> Options:
+    """Read the flags; `recipe` gives the defaults of all others that --help shows.
 
     Raises:
-        SystemExit: they do not fit, or --help asked what there is.
+        SystemExit: they do not fit, or --help or --help-all asked what there is.
 
     """
-    names = ", ".join(row.name for row in ROWS)
-    parser = argparse.ArgumentParser(
-        description=description,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Every other flag goes to each row; with --row NAME --help they are listed.",
-        add_help=False,
-    )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--row", metavar="NAME", help=f"Train this row, in this process: {names}.")
-    which.add_argument("--rows", metavar="NAME", nargs="+", help="Train these in turn; a letter names a group.")
-    which.add_argument("--all", action="store_true", help="Train all in turn.")
-    parser.add_argument(
-        "--scale",
-        type=int,
-        default=1,
-        metavar="S",
-        help="Divide d_model, d_ff, d_k and d_v of every row, for small machines: 1, 2, 4, 8 or 16. "
-        "Rates stay those of the paper's widths; --peak_learning_rate is base's, and "
-        "the others' follow by eq. 3.",
-    )
-    parser.add_argument(
-        "--layer_scale",
-        type=int,
-        default=1,
-        metavar="S",
-        help="Divide N of every row likewise: 1 or 2; deep narrow networks learn late.",
-    )
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        default=1,
-        metavar="K",
-        help="With --rows or --all: seeds 1 to K, the whole table before the next seed.",
-    )
-    parser.add_argument(
-        "--launcher",
-        default="accelerate launch",
-        metavar="COMMAND",
-        help="With --rows or --all: what starts a row (%(default)s).",
-    )
-    parser.add_argument("--help", action="store_true")
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
+    add_flags(parser)
     given, flags = parser.parse_known_args(argv)
-    if given.help and given.row is None:
-        parser.print_help()
-        parser.exit()
+    asked_for_help = [flag for flag in flags if spelled(flag) in ("_h", "__help", "__help_all")]
+    if asked_for_help and given.row is None and recipe is not None:
+        parse(recipe, asked_for_help, add_flags)
     if not (given.row or given.rows or given.all):
         parser.error("say which: --row NAME, --rows NAME ... or --all")
     try:
@@ -88,7 +48,45 @@ def options(argv: Sequence[str], description: str | None) -> Options:
         parser.error(f"seeds is {given.seeds}; at least 1 is needed, and one row alone is told its --seed")
     if not given.row and any(spelled(flag) == spelled("--seed") for flag in flags):
         parser.error("--seed goes with --row; --rows and --all train seeds 1 to --seeds")
-    rest = [*flags, *(["--help"] if given.help else [])]
     return Options(
-        given.row is not None, rows, Scale(given.scale, given.layer_scale), given.seeds, given.launcher, rest
+        given.row is not None, rows, Scale(given.scale, given.layer_scale), given.seeds, given.launcher, flags
+    )
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that no other recipe has."""
+    names = ", ".join(row.name for row in ROWS)
+    section = parser.add_argument_group("table", "Which rows to train; one of --row, --rows and --all is needed.")
+    which = section.add_mutually_exclusive_group()
+    which.add_argument("--row", metavar="NAME", help=f"Train this row, in this process: {names}.")
+    which.add_argument("--rows", metavar="NAME", nargs="+", help="Train these in turn; a letter names a group.")
+    which.add_argument("--all", action="store_true", help="Train all rows in turn. (default: no)")
+    section.add_argument(
+        "--scale",
+        type=int,
+        default=1,
+        metavar="S",
+        help="Divide d_model, d_ff, d_k and d_v of every row, for small machines: 1, 2, 4, 8 or 16. "
+        "Rates stay those of the paper's widths; --peak_learning_rate is base's, and "
+        "the others' follow by eq. 3. (default: 1)",
+    )
+    section.add_argument(
+        "--layer_scale",
+        type=int,
+        default=1,
+        metavar="S",
+        help="Divide N, the layers, of every row likewise: 1 or 2; deep narrow networks learn late. (default: 1)",
+    )
+    section.add_argument(
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="K",
+        help="With --rows or --all: train with the seeds 1 to K, the whole table before the next seed. (default: 1)",
+    )
+    section.add_argument(
+        "--launcher",
+        default="accelerate launch",
+        metavar="COMMAND",
+        help="With --rows or --all: the command that starts a row. (default: %(default)s)",
     )

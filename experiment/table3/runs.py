@@ -40,7 +40,7 @@ _TRAINING = (
     "bf16_throughout",
     "test_beams",
     "length_penalty",
-    "extra_symbols",
+    "extra_tokens",
 )
 
 

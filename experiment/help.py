@@ -1,0 +1,253 @@
+"""What `--help` of a recipe shows: its flags by group, each with what it does, its unit and its default there."""
+
+import argparse
+import re
+import shutil
+import textwrap
+import types
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from vaswani.training.arguments import REFUSED
+
+NETWORK = {
+    "vocab_size": "Tokens in the one vocabulary of source and target (section 5.1).",
+    "d_model": "Dimensions of each embedding and of each sub-layer's output (section 3.1).",
+    "d_ff": "Dimensions inside the feed-forward networks (section 3.3).",
+    "num_heads": "h, attention heads of each layer (section 3.2.2).",
+    "d_k": "Dimensions of a head's queries and keys.",
+    "d_v": "Dimensions of a head's values.",
+    "encoder_layers": "N, layers of the encoder (section 3.1).",
+    "decoder_layers": "N, layers of the decoder (section 3.1).",
+    "dropout": "P_drop, the probability of dropping an element of a sub-layer's output, and of the embeddings plus "
+               "positions (section 5.4).",
+    "label_smoothing": "epsilon_ls, the share of probability spread evenly over the vocabulary (section 5.4).",
+    "positions": "Positional encoding: sinusoids (section 3.5), or a learned table (row E of table 3).",
+    "norm": "Where layers are normalised: post, LayerNorm(x + Sublayer(x)) (section 3.1); or pre, "
+            "x + Sublayer(LayerNorm(x)), as in later work.",
+    "attention_dropout": "Probability of dropping an attention weight; the paper has none.",
+    "activation_dropout": "Probability of dropping an element inside the feed-forward networks; the paper has none.",
+    "max_positions": "Rows of the table of --positions learned: the longest text in tokens.",
+}  # fmt: skip
+"""What each field of the network is. Not in the configuration itself, whose file travels with saved models."""
+
+OF_TRANSFORMERS = {
+    "output_dir": "Folder of the run: new or empty, or with --resume that of the run to resume. {direction} in it "
+                  "stands for --direction.",
+    "seed": "Seed of the first weights, of dropout and of the order of the text: an integer below 2^32.",
+    "bf16": "Mixed precision: multiply in bfloat16, over float32 weights.",
+    "fp16": "Mixed precision in float16, for GPUs without bfloat16.",
+    "tf32": "Multiply float32 numbers in TF32, on NVIDIA GPUs since Ampere.",
+    "gradient_checkpointing": "Keep each layer's input alone and compute the rest again in the backward pass: less "
+                              "memory, more time.",
+    "torch_compile": "Compile the network of the training step (docs/training.md).",
+    "torch_compile_mode": "Mode of torch.compile, such as reduce-overhead (CUDA graphs, with --widths); switches "
+                          "--torch_compile on.",
+    "use_cpu": "Train on the CPU, where there is an accelerator too.",
+    "run_name": "Name of the run in those trackers.",
+    "disable_tqdm": "Log lines in place of a progress bar.",
+    "push_to_hub": "Push the model to --hub_model_id on the Hub, with a model card.",
+    "hub_model_id": "Repository on the Hub, made if there is none.",
+    "hub_strategy": "When to push: end, at the end; every_save, at each checkpoint too; checkpoint, with the files of "
+                    "the newest one, to resume from; all_checkpoints, with those of all.",
+    "hub_private_repo": "Whether a new repository is private.",
+    "hub_revision": "Branch of the repository, made if there is none.",
+    "hub_token": "Token for the Hub. Better `hf auth login` or $HF_TOKEN: other users can read a command line.",
+    "hub_always_push": "Push a checkpoint also while the push before it goes on.",
+}  # fmt: skip
+"""What those fields of transformers' TrainingArguments do here that are taken over with their defaults."""
+
+UNSET = {
+    "dataset": "none; give --data_dir",
+    "tsv_quoting": "as none, but a file that looks quoted is refused",
+    "extra_dirs": "none",
+    "weights": "1 each",
+    "widths": "none: any shape, with as little padding as possible",
+    "user_tokens": "none",
+    "d_k": "d_model / num_heads",
+    "d_v": "d_model / num_heads",
+    "output_dir": "trainer_output",
+    "peak_learning_rate": "that of eq. 3, (d_model * warmup_steps)^-0.5",
+    "patience": "none, train for --max_steps",
+    "eval_steps": "--logging_steps",
+    "metric_for_best_model": "bleu, of trees f1",
+    "greater_is_better": "as --metric_for_best_model asks",
+    "tf32": "as torch is set",
+    "gradient_checkpointing": "false",
+    "torch_compile_mode": "that of torch.compile",
+    "run_name": "chosen by the tracker",
+    "disable_tqdm": "false on a terminal",
+    "hub_model_id": "none, needed by --push_to_hub",
+    "hub_private_repo": "as the owner's settings on the Hub say",
+    "hub_revision": "main",
+    "hub_token": "that of `hf auth login`",
+    "hub_license": "none is stated",
+}
+"""What fields come to that neither the recipe nor the command line sets."""
+
+METAVARS = {
+    "dataset": "NAME", "dataset_config": "NAME", "data_dir": "FOLDER", "extra_dirs": "FOLDER", "cache_dir": "FOLDER",
+    "output_dir": "FOLDER", "train_split": "NAME", "validation_split": "NAME", "test_splits": "NAME",
+    "tsv_quoting": "none|spreadsheet|spreadsheets|pandas", "line_breaks": "space|drop", "direction": "SOURCE-TARGET",
+    "user_tokens": "TOKEN", "warmup_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",
+    "eval_strategy": "steps|no", "metric_for_best_model": "NAME", "report_to": "NAME", "run_name": "NAME",
+    "hub_model_id": "OWNER/NAME", "hub_strategy": "end|every_save|checkpoint|all_checkpoints", "hub_revision": "BRANCH",
+    "hub_license": "NAME", "hub_token": "TOKEN", "torch_compile_mode": "MODE", "source_timeout": "SECONDS",
+    "ddp_timeout": "SECONDS",
+}  # fmt: skip
+"""What stands for a value where its kind says too little."""
+
+
+class Group(NamedTuple):
+    """Flags that are shown together."""
+
+    title: str
+    about: str | None
+    names: tuple[str, ...]
+
+
+GROUPS = (
+    Group("network", "By the symbols of table 3; docs/paper.md says where each is.", tuple(NETWORK)),
+    Group("data", "Which text. Forms of files and folders: docs/data.md.", (
+        "dataset", "dataset_config", "data_dir", "direction", "train_split", "validation_split", "test_splits",
+        "extra_dirs", "weights", "tsv_quoting", "line_breaks", "source_timeout", "cache_dir",
+    )),
+    Group("data, cleaning", "Which pairs are trained on; what is dropped is counted by reason.", (
+        "max_tokens", "max_ratio", "drop_html", "check_script", "drop_duplicates", "drop_test_text", "max_unreadable",
+    )),
+    Group("data, vocabulary and batches", None, (
+        "user_tokens", "tokenizer_pairs", "tokens_per_batch", "batches_per_step", "widths", "streams", "window_groups",
+        "token_cache", "dataloader_num_workers",
+    )),
+    Group("training", "Adam and the learning rate of eq. 3 (section 5.3); docs/training.md.", (
+        "output_dir", "resume", "max_steps", "warmup_steps", "peak_learning_rate", "adam_beta1", "adam_beta2",
+        "adam_epsilon", "max_grad_norm", "weight_decay", "seed", "max_bad_steps", "save_steps", "save_total_limit",
+    )),
+    Group("training, precision and hardware", None, (
+        "bf16", "bf16_throughout", "fp16", "tf32", "gradient_checkpointing", "torch_compile", "torch_compile_mode",
+        "use_cpu", "ddp_timeout",
+    )),
+    Group("training, log", None, ("logging_steps", "report_to", "run_name", "disable_tqdm")),
+    Group("evaluation", "Validation while training, the choice of the weights, and the test sets.", (
+        "eval_strategy", "eval_steps", "metric_for_best_model", "patience", "average_checkpoints", "validation_beams",
+        "test_beams", "length_penalty", "extra_tokens",
+    )),
+    Group("Hub", "docs/hub.md", (
+        "push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo", "hub_revision", "hub_license", "hub_token",
+        "hub_always_push",
+    )),
+)  # fmt: skip
+"""What --help shows, in its order. --help-all shows the other fields of transformers' TrainingArguments besides."""
+
+USAGE = "%(prog)s [--flag value ...]"
+BOOLEANS = "A flag that is true or false means true where it stands alone."
+MORE = f"{BOOLEANS} --help-all also lists what transformers' Trainer takes besides, and what is refused."
+
+
+class Flag(NamedTuple):
+    """A field as a flag."""
+
+    name: str
+    kind: Any
+    """Its type."""
+    about: str | None
+    """What it does, as argparse formats it."""
+    default: Any
+    """In this recipe."""
+
+
+def format_help(
+    prog: str,
+    description: str | None,
+    flags: Sequence[Flag],
+    everything: bool,
+    add_flags: Callable[[argparse.ArgumentParser], None] | None,
+) -> str:
+    """Return the help of a recipe.
+
+    Args:
+        prog: the name of its file.
+        description: its docstring.
+        flags: all that it takes.
+        everything: whether to show those too that nobody needs here, and those that are refused.
+        add_flags: declares flags that are shown before these.
+
+    """
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        usage=USAGE,
+        description=filled(description or ""),
+        epilog=filled(BOOLEANS if everything else MORE),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    if add_flags is not None:
+        add_flags(parser)
+    by_name = {flag.name: flag for flag in flags}
+    shown = {name for group in GROUPS for name in group.names}
+    for group in GROUPS:
+        section = parser.add_argument_group(group.title, group.about)
+        for name in group.names:
+            show(section, by_name[name])
+    if everything:
+        section = parser.add_argument_group("transformers", "What its Trainer takes besides, in the words of its help.")
+        for flag in flags:
+            if flag.name not in shown and flag.name not in REFUSED:
+                show(section, flag)
+        section = parser.add_argument_group("refused", "Flags of transformers' Trainer that have no place here.")
+        for name, way in REFUSED.items():
+            show(section, by_name[name]._replace(about=f"Refused: {way}."), with_default=False)
+    section = parser.add_argument_group("help")
+    section.add_argument("-h", "--help", action="help", help="Show this, and end.")
+    section.add_argument("--help-all", action="help", help="Show all flags, and end.")
+    return parser.format_help()
+
+
+def show(section: Any, flag: Flag, with_default: bool = True) -> None:
+    """Add a flag to a group of the help."""
+    kind, several = plain(flag.kind)
+    metavar = METAVARS.get(flag.name) or METAVARS_OF_KINDS.get(kind, "TEXT")
+    if flag.name not in METAVARS and get_origin(kind) is Literal and str in map(type, get_args(kind)):
+        metavar = "|".join(map(str, get_args(kind)))
+    about = OF_TRANSFORMERS.get(flag.name, flag.about) or ""
+    default = f" (default: {readable(flag)})".replace("%", "%%") if with_default else ""
+    nargs = "+" if several else "?" if kind is bool else None
+    section.add_argument(f"--{flag.name}", metavar=metavar, nargs=nargs, help=f"{about}{default}")
+
+
+METAVARS_OF_KINDS: Mapping[Any, str] = {bool: "true|false", int: "N", float: "X"}
+
+
+def plain(kind: Any) -> tuple[Any, bool]:
+    """Return the type of a flag's value, and whether it takes several."""
+    if get_origin(kind) in (Union, types.UnionType):
+        kinds = [each for each in get_args(kind) if each is not type(None)]
+        return plain(next((each for each in kinds if each is not str), str)) if len(kinds) > 1 else plain(kinds[0])
+    if get_origin(kind) is list:
+        return get_args(kind)[0], True
+    return kind, False
+
+
+def readable(flag: Flag) -> str:
+    """Return a default as one would type it, or what it comes to if nothing is typed."""
+    value = flag.default
+    if value is None or value in ([], ""):
+        return UNSET.get(flag.name, "none")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def filled(text: str) -> str:
+    """Return text in lines that fit the terminal; commands stay as they are."""
+    width = max(shutil.get_terminal_size().columns - 2, 40)
+    paragraphs = re.split(r"\n\s*\n", text.strip())
+    return "\n\n".join(
+        each if re.match(r"(accelerate|python) ", each) else textwrap.fill(" ".join(each.split()), width)
+        for each in paragraphs
+    )
