@@ -56,13 +56,13 @@ class TokenCache:
             arrays["rows"],
             Ragged(arrays["sources"], arrays["source_starts"]),
             Ragged(arrays["targets"], arrays["target_starts"]),
-            Drops(told["cached"], Counter(told["dropped"]), told["places"], told["joined"]),
+            Drops(told["kept"], Counter(told["dropped"]), told["places"], told["joined"]),
         )
 
     def store(self, group: int, encoded: EncodedGroup) -> None:
         """Write a row group; where the disk is full, say so once and go on without."""
         drops = encoded.drops
-        told = {"cached": drops.kept, "dropped": drops.dropped, "places": drops.places, "joined": drops.joined}
+        told = {"kept": drops.kept, "dropped": drops.dropped, "places": drops.places, "joined": drops.joined}
         archive = BytesIO()
         np.savez(
             archive,

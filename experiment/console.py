@@ -33,7 +33,7 @@ def spread(sentences: int) -> list[int]:
 
 def counted(drops: Drops) -> dict[str, Any]:
     """Return what metrics.json holds of the pairs of a set."""
-    counts: dict[str, Any] = {"cached": drops.kept, "dropped": dict(drops.dropped)}
+    counts: dict[str, Any] = {"kept": drops.kept, "dropped": dict(drops.dropped)}
     return counts | ({"line_breaks_as_spaces": drops.joined} if drops.joined else {})
 
 

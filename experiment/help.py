@@ -118,7 +118,7 @@ GROUPS = (
     )),
     Group("data, vocabulary and batches", None, (
         "user_tokens", "tokenizer_pairs", "tokens_per_batch", "batches_per_step", "widths", "streams", "window_groups",
-        "token_cache", "dataloader_num_workers",
+        "packed_cache", "dataloader_num_workers",
     )),
     Group("training", "Adam and the learning rate of eq. 3 (section 5.3); docs/training.md.", (
         "output_dir", "resume", "max_steps", "warmup_steps", "peak_learning_rate", "adam_beta1", "adam_beta2",

@@ -369,7 +369,7 @@ def test_inspect_counts_what_a_run_would_train_on(tmp_path: Path) -> None:
     assert "1 empty" in text
     assert "1 malformed" in text
     found = json.loads((tmp_path / "seen" / "inspection.json").read_text())
-    assert found["pairs"]["cached"] == sum(found["lengths"]["source"]) == 118
+    assert found["pairs"]["kept"] == sum(found["lengths"]["source"]) == 118
     tokens = {side: sum(n * count for n, count in enumerate(row)) for side, row in found["lengths"].items()}
     assert found["tokens"] == tokens
     assert found["steps_an_epoch"] == found["batches"] / 2

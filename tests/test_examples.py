@@ -43,7 +43,7 @@ FAULTS = {
 }
 """Targets, by the reason for which they are dropped."""
 BROKEN = ("undecodable", "malformed")
-KINDS = ("cached", *FAULTS, *BROKEN)
+KINDS = ("kept", *FAULTS, *BROKEN)
 
 
 def source_of(n: int) -> str:
@@ -59,7 +59,7 @@ def target_of(kind: str) -> str:
 
 def text_files(folder: Path, kinds: list[str], packing: str = "") -> list[str]:
     """Line n of one file beside line n of the other: no row can have a line break, nor be malformed."""
-    kinds = ["cached" if kind in ("line break", "malformed") else kind for kind in kinds]
+    kinds = ["kept" if kind in ("line break", "malformed") else kind for kind in kinds]
     sides = [
         b"".join(source_of(n).encode() + b"\r\n" for n in range(len(kinds))),
         b"".join((b"\xff" if kind == "undecodable" else target_of(kind).encode()) + b"\n" for kind in kinds),
@@ -74,7 +74,7 @@ def packed_text_files(folder: Path, kinds: list[str]) -> list[str]:
 
 
 def tsv(folder: Path, kinds: list[str]) -> list[str]:
-    kinds = ["cached" if kind == "line break" else kind for kind in kinds]
+    kinds = ["kept" if kind == "line break" else kind for kind in kinds]
     ends = {"undecodable": b"\xff", "malformed": b"a\tb\tc"}
     rows = [f"{source_of(n)}\t".encode() + ends.get(kind, target_of(kind).encode()) for n, kind in enumerate(kinds)]
     (folder / "train.tsv").write_bytes(b"\xef\xbb\xbf" + b"\n".join([b"en\tde", *rows]) + b"\n")
@@ -137,14 +137,14 @@ def json_under_a_key(folder: Path, kinds: list[str]) -> list[str]:
 
 
 def parquet(folder: Path, kinds: list[str]) -> list[str]:
-    kinds = ["cached" if kind == "malformed" else kind for kind in kinds]
+    kinds = ["kept" if kind == "malformed" else kind for kind in kinds]
     pq.write_table(table_of(kinds), folder / "train.parquet", row_group_size=700)
     return kinds
 
 
 def arrow(folder: Path, kinds: list[str]) -> list[str]:
     """What `datasets` streams, a thousand rows at a time."""
-    kinds = ["cached" if kind in BROKEN else kind for kind in kinds]
+    kinds = ["kept" if kind in BROKEN else kind for kind in kinds]
     table = table_of(kinds)
     with pa.OSFile(str(folder / "train.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
         stream.write_table(table, max_chunksize=300)
@@ -196,7 +196,7 @@ def test_what_is_dropped_is_named_by_its_line(
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        kinds = form(folder, ["cached"] * (before + 1) + kinds)
+        kinds = form(folder, ["kept"] * (before + 1) + kinds)
         corpus = opened(folder, **FORMS[form])
         found: list[tuple[str, str]] = []
         for group in range(corpus.groups):
@@ -208,7 +208,7 @@ def test_what_is_dropped_is_named_by_its_line(
                 row = rows[position]
                 found.append((reason, row.where if isinstance(row, NoPair) else rows.where(position)))
                 assert row[1].startswith(rows.where(position)) or isinstance(row, Pair) or reason == "undecodable"
-        expected = [(n, kind) for n, kind in enumerate(kinds) if kind != "cached"]
+        expected = [(n, kind) for n, kind in enumerate(kinds) if kind != "kept"]
         assert [reason for reason, _ in found] == [kind for _, kind in expected]
         for (n, _), (_, where) in zip(expected, found, strict=True):
             assert source_of(n) in stands_at(folder, where)

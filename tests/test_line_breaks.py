@@ -130,8 +130,8 @@ def test_sets_that_are_scored_and_training_text_are_read_alike(
 
 
 def test_what_is_not_scored_is_said_with_its_reasons() -> None:
-    assert not_scored({"cached": 9, "dropped": {}}) is None
-    said = not_scored({"cached": 1_153, "dropped": {"line break": 100, "empty": 17}})
+    assert not_scored({"kept": 9, "dropped": {}}) is None
+    said = not_scored({"kept": 1_153, "dropped": {"line break": 100, "empty": 17}})
     assert said is not None
     assert said.startswith("117 of 1,270 pairs are not scored (100 line break, 17 empty)")
 

@@ -243,7 +243,7 @@ SCHEDULE = {
     "report_to": "none",
     "dataloader_num_workers": 0,
     "test_splits": "test_toy",
-    "token_cache": True,
+    "packed_cache": True,
     "test_beams": 1,
     "eval_steps": 4,
     "save_steps": 3,

@@ -419,7 +419,7 @@ def test_what_a_run_leaves_out_is_said_at_its_end_and_on_its_card() -> None:
         "chosen": "last checkpoint",
         "parameters": 10,
         "resumed_from": None,
-        "training_pairs": {"cached": 1, "dropped": {}},
+        "training_pairs": {"kept": 1, "dropped": {}},
         "search": {"num_beams": 4, "length_penalty": 0.6},
         "validation": {"bleu": 1.0, "perplexity": 2.0},
         "test": {"test": {name: each._asdict() for name, each in judged.scores.items()}},

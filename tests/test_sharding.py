@@ -91,7 +91,7 @@ def leave_out_a_step(folder: Path) -> None:
     [steps] = after
     pairs = zip(steps.weights, steps.weights[1:], strict=False)
     kept = [all(torch.equal(one[name], other[name]) for name in one) for one, other in pairs]
-    (folder / f"found.{rank}.json").write_text(json.dumps({"cached": kept, "schedule": steps.schedule, "seen": seen}))
+    (folder / f"found.{rank}.json").write_text(json.dumps({"kept": kept, "schedule": steps.schedule, "seen": seen}))
 
 
 def spoil_weights(folder: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_step_that_one_process_spoils_is_left_out_by_all(
 ) -> None:
     for rank in range(2):
         found = json.loads((scenes(kind) / "leave_out_a_step" / f"found.{rank}.json").read_text())
-        assert found["cached"] == [True, False, False, False, False]
+        assert found["kept"] == [True, False, False, False, False]
         assert found["schedule"] == [1, 1, 2, 3, 4, 5]
     weights = read_weights(scenes(kind) / "leave_out_a_step" / "checkpoint-6")
     for name, weight in alone.items():  # moments too are as if the step had not been
