@@ -21,7 +21,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteriaL
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.commands.line_files import read_lines
 from vaswani.engines.engine import Candidate, Engine
-from vaswani.translation.search import BeamSettings, LengthLimit, length_limits, padded
+from vaswani.translation.search import BeamSettings, LengthLimit, limits_of_batch, padded
 from vaswani.translation.translate import batches
 
 GENERATE = "generate, float32"
@@ -38,7 +38,7 @@ class Torch:
     def search(self, sources: list[list[int]], beams: BeamSettings) -> list[list[Candidate]]:
         """Return the best candidate of each sentence."""
         input_ids, mask = padded(sources, self.model.config.pad_token_id)
-        limits = length_limits(self.model, mask)
+        limits = limits_of_batch(self.model, mask)
         # The paper's search knows the limit of each sentence; greedy, `generate` has one for the batch.
         criteria = StoppingCriteriaList([LengthLimit(limits)] if beams.number == 1 else [])
         output = self.model.generate(

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.modeling.generation_vaswani import length_limits
 from vaswani.modeling.modeling_vaswani import MultiHeadAttention, Residual, sinusoidal_positions
 from vaswani.modeling.search_vaswani import penalty
 from vaswani.translation.loading import check_files
@@ -209,7 +210,8 @@ class Engine:
 
     def limit(self, source: list[int]) -> int:
         """Return how many symbols the translation may have."""
-        return min(len(source) + self.settings.extra_tokens, self.settings.most_symbols, self.max_positions)
+        longest = min(self.settings.most_tokens, self.max_positions)
+        return int(length_limits(torch.tensor(len(source)), self.settings.extra_tokens, longest))
 
     def search(self, sources: list[list[int]], beams: BeamSettings) -> list[list[Candidate]]:
         """Return the best candidates of each sentence, ordered as by the paper's search.

@@ -29,7 +29,7 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.modeling.generation_vaswani import UNBOUNDED
+from vaswani.modeling.generation_vaswani import UNBOUNDED, length_limits
 from vaswani.modeling.search_vaswani import NEVER, SearchState, beam_search, start
 from vaswani.translation.loading import check_files
 from vaswani.translation.search import BeamSettings, padded
@@ -250,7 +250,8 @@ class Engine:
         check_lengths(sources, self.max_positions)
         settings = self.settings
         input_ids, mask = padded(sources, settings.padding)
-        limits = (mask.sum(1) + settings.extra_tokens).clamp(max=min(self.max_positions, settings.most_symbols))
+        longest = min(self.max_positions, settings.most_tokens)
+        limits = length_limits(mask.sum(1), settings.extra_tokens, longest)
         prompt = torch.full((len(sources), 1, 1), settings.start)
         begun = start(prompt, limits, beams.number, settings.padding, torch.float32)
         decoder = Decoder(self, input_ids, mask)

@@ -94,7 +94,7 @@ def paper_search(
     kwargs |= {"encoder_outputs": BaseModelOutput(encoded), "attention_mask": mask}
     stopping = sort_out(stopping_criteria)
     least, longest = max(0, (config.min_length or 0) - prompt), min(stopping.longest - prompt, positions(model, prompt))
-    limits = (mask.sum(-1).clamp(min=least) + extra_tokens(config)).clamp(max=longest).to(input_ids.device)
+    limits = length_limits(mask.sum(-1), extra_tokens(config), longest, least).to(input_ids.device)
     ends = torch.tensor(stopping.ends, dtype=input_ids.dtype, device=input_ids.device)
     together = bool(stopping.ending or stopping.cutting or logits_processor)  # which may count on the batch's rows
     if not together and kwargs.get("decoder_attention_mask") is not None:
@@ -206,8 +206,8 @@ def prepare_generate(model: Any, inputs: Tensor | None, asked: dict[str, Any], p
     if source is not None and setting("max_new_tokens") is None and setting("max_length") is None:
         least = max(setting("min_new_tokens") or 0, (setting("min_length") or 0) - prompt)
         more = next((value for value in map(setting, LIMITS) if value is not None), EXTRA_TOKENS)
-        longest = max(source.shape[1], least) + more
-        arranged["max_new_tokens"] = min(longest, positions(model, prompt))
+        limit = length_limits(torch.tensor(source.shape[1]), more, positions(model, prompt), least)
+        arranged["max_new_tokens"] = int(limit)
     elsewhere = ("do_sample", "assistant_model", "custom_generate", "constraints", "force_words_ids")
     with_beams = (setting("num_beams") or 1) > 1 and (setting("num_beam_groups") or 1) == 1
     if paper and with_beams and not any(setting(name) for name in elsewhere):
@@ -291,6 +291,19 @@ def name_limit(asked: dict[str, Any], saved: Any) -> dict[str, Any]:
     return asked
 
 
+def length_limits(source_tokens: Tensor, more: int, longest: int, least: int = 0) -> Tensor:
+    """Return the most tokens of translations, of the shape of `source_tokens`: S + 50 (section 6.1).
+
+    Args:
+        source_tokens: S of each source, with its end.
+        more: than its source a translation may have, `extra_tokens`.
+        longest: the most whatever the source.
+        least: a shorter source counts as one of so many.
+
+    """
+    return (source_tokens.clamp(min=least) + more).clamp(max=longest)
+
+
 def extra_tokens(generation_config: Any) -> int:
     """Return how much longer than its source an output may be: 50, or what a model is saved with (trees: 300)."""
     found = (getattr(generation_config, name, None) for name in LIMITS)
@@ -309,4 +322,4 @@ def rows_of(found: Hypotheses, beams: int) -> Tensor:
     return torch.where(found.parents < 0, -1, found.parents + first).flatten(0, 1)
 
 
-__all__ = ["UNBOUNDED", "extra_tokens", "paper_search", "prepare_generate"]
+__all__ = ["UNBOUNDED", "extra_tokens", "length_limits", "paper_search", "prepare_generate"]

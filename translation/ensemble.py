@@ -17,6 +17,7 @@ from transformers.cache_utils import EncoderDecoderCache
 
 from vaswani.data.tokenizer import fingerprint
 from vaswani.modeling import VaswaniConfig
+from vaswani.modeling.generation_vaswani import length_limits
 from vaswani.modeling.search_vaswani import CACHE, SearchState, beam_search, follow, start
 
 from .search import BatchSearch, BeamSettings, Hypothesis, hypotheses, padded, positions
@@ -63,14 +64,14 @@ def by_ensemble(
                 f"{model.name_or_path} translates with {its} and {models[0].name_or_path} with {first}: an ensemble "
                 "writes one translation; make the generation_config.json of its members alike"
             )
-    longest = min(first.most_symbols, *(positions(model) for model in models))
+    longest = min(first.most_tokens, *(positions(model) for model in models))
     ends = torch.tensor(first.ends, device=models[0].device)
 
     def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
         input_ids, mask = (each.to(models[0].device) for each in padded(sources, first.padding))
         kept = [inputs(model, input_ids, mask) for model in models]
         prompt = input_ids.new_full((len(sources), 1, 1), first.start)
-        limits = (mask.sum(1) + first.extra_tokens).clamp(max=longest)
+        limits = length_limits(mask.sum(1), first.extra_tokens, longest)
         dtype = torch.promote_types(kept[0]["encoder_outputs"][0].dtype, torch.float32)
         begun = start(prompt, limits, beams.number, first.padding, dtype)
         found = beam_search(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
-from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_tokens
+from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_tokens, length_limits
 
 from .settings import most_tokens
 
@@ -77,7 +77,7 @@ def by_generate(
 
     def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
         input_ids, mask = padded(sources, int(tokenizer.pad_token_id))
-        limits = length_limits(model, mask)
+        limits = limits_of_batch(model, mask)
         output = generate(
             input_ids=input_ids.to(model.device),
             attention_mask=mask.to(model.device),
@@ -124,10 +124,10 @@ def positions(model: PreTrainedModel) -> int:
     return int(getattr(config, "max_positions", None) or getattr(config, "max_position_embeddings", None) or UNBOUNDED)
 
 
-def length_limits(model: PreTrainedModel, mask: Tensor) -> Tensor:
+def limits_of_batch(model: PreTrainedModel, mask: Tensor) -> Tensor:
     """Return how many symbols the translation of each source may have, (B,), given the sources' (B, S) mask."""
     settings = model.generation_config
-    return (mask.sum(1) + extra_tokens(settings)).clamp(max=min(positions(model), most_tokens(settings)))
+    return length_limits(mask.sum(1), extra_tokens(settings), min(positions(model), most_tokens(settings)))
 
 
 class LengthLimit(StoppingCriteria):

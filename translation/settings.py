@@ -48,7 +48,7 @@ class GenerationSettings(NamedTuple):
     padding: int
     extra_tokens: int
     """How many more symbols than its source it may have."""
-    most_symbols: int
+    most_tokens: int
     """How many it may have whatever its source."""
 
 
