@@ -21,6 +21,7 @@ import regex
 from vaswani.data.markup import has_markup
 from vaswani.data.pairs import Pair
 from vaswani.data.scripts import is_written_in, scripts_of
+from vaswani.storage import write_text
 
 SOURCE = "en"
 SAMPLE = 200
@@ -146,7 +147,7 @@ def main() -> None:
             sample = random.Random(0).sample(html, min(SAMPLE, len(html)))
             for name, shown in {"script": found.foreign + found.own, "html": sample}.items():
                 content = "".join(f"{pair.source}\t{pair.target}\n" for pair in shown)
-                (args.drops / f"{language}.{name}.tsv").write_text(content, encoding="utf-8")
+                write_text(args.drops / f"{language}.{name}.tsv", content)
     print("\n| column of | lines of | lines | caught |\n|---|---|---|---|")
     lines = {language: lines_of(language, texts) for language in (SOURCE, *texts)}
     for column in lines:

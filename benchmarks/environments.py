@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from vaswani.storage import write_text
+
 TORCH = ("torch==2.13.0", "numpy==2.4.6")
 
 
@@ -89,7 +91,7 @@ def python_of(module: str, folder: Path, environments: Mapping[str, Environment]
         install(python, *wanted.needs)
         tell(f"installing {wanted.peer}")
         install(python, "--no-deps", wanted.peer)
-        made.write_text(content)
+        write_text(made, content)
     except OSError as error:
         raise EnvironmentFailedError(f"no environment for {wanted.peer}: {error}") from error
     return python

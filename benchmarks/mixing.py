@@ -20,6 +20,7 @@ from wmt14_origins import ORIGINS, ROWS, origins_of
 
 from vaswani.data.pairs import ROWS_PER_GROUP
 from vaswani.data.shuffling import Order, groups_of_stream, window_starts
+from vaswani.storage import atomic_write, write_text
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -162,7 +163,8 @@ def draw(table: list[dict[str, Any]], shown: dict[str, Counts], folder: Path) ->
     far.grid(axis="x", linewidth=0.4)
     far.legend(fontsize=8)
     for kind in ("png", "svg"):
-        figure.savefig(folder / f"mixing.{kind}", dpi=150)
+        with atomic_write(folder / f"mixing.{kind}") as file:
+            figure.savefig(file, format=kind, dpi=150)
 
 
 def main() -> None:
@@ -178,7 +180,7 @@ def main() -> None:
     for row in table:
         found = [*row["stretches"].values(), *row.get("windows", {}).values()]
         print(f"{row['method']:48}" + "".join(f"{value:8.3f}" for value in found))
-    (given.output / "mixing.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    write_text(given.output / "mixing.json", json.dumps(table, indent=2) + "\n")
     draw(table, shown, given.output)
 
 

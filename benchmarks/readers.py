@@ -9,7 +9,6 @@ promises: the Auto classes, the paper's search and the pipeline. Both are kept f
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from report import add_output, leave
+
+from vaswani.storage import atomic_folder
 
 PROBE = """
 import json, sys
@@ -86,10 +87,8 @@ def with_transformers(version: str, python: Path, place: Path) -> Path:
     """Return a folder that holds a version of transformers with what it asks for."""
     folder = place / f"transformers-{version}"
     if not folder.exists():
-        draft = folder.with_suffix(".part")
-        shutil.rmtree(draft, ignore_errors=True)
-        pip(python, f"transformers=={version}", "--target", draft)
-        draft.rename(folder)
+        with atomic_folder(folder) as draft:
+            pip(python, f"transformers=={version}", "--target", draft)
     return folder
 
 

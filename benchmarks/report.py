@@ -13,6 +13,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from vaswani.plots import save
+from vaswani.storage import write_text
 
 FOLDER = Path("runs", "benchmarks")
 
@@ -53,8 +54,8 @@ def leave(
         save(picture, stem)
         report += f"\n![{benchmark}]({stem.name}.png)\n"
     figures = {"date": str(today), "command": command, "machine": dict(about), **figures}
-    stem.with_name(f"{stem.name}.md").write_text(report, encoding="utf-8")
-    stem.with_name(f"{stem.name}.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_text(stem.with_name(f"{stem.name}.md"), report)
+    write_text(stem.with_name(f"{stem.name}.json"), json.dumps(figures, indent=2) + "\n")
     print(f"Written to {stem}.md, with every figure in {stem}.json")
     return stem
 

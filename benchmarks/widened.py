@@ -21,6 +21,7 @@ from transformers import AutoTokenizer
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.modeling_vaswani import sinusoidal_positions
+from vaswani.storage import atomic_files
 
 LONGEST = 1024
 
@@ -90,8 +91,9 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=6)
     given = parser.parse_args()
     model = widen(VaswaniForConditionalGeneration.from_pretrained(given.model), given.layers)
-    model.save_pretrained(given.output)
-    AutoTokenizer.from_pretrained(given.model).save_pretrained(given.output)
+    with atomic_files(given.output) as draft:
+        model.save_pretrained(draft)
+        AutoTokenizer.from_pretrained(given.model).save_pretrained(draft)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from vaswani.data.grammar import GrammarCorpus
 from vaswani.data.pairs import ROWS_PER_GROUP, Pair
 from vaswani.data.parquet import ParquetCorpus
+from vaswani.storage import atomic_write, write_text
 
 CONFIG = "de-en"
 SHARDS = 3
@@ -143,7 +144,7 @@ def write(path: Path, pool: Pool, rows: int, key: Sequence[int]) -> Iterator[pa.
     """Write a file in row groups of 1,000, and yield what went into each."""
     generator = np.random.default_rng(key)
     schema = pa.schema([("translation", pa.struct([(side, pa.string()) for side in SIDES]))])
-    with pq.ParquetWriter(path, schema) as writer:
+    with atomic_write(path) as file, pq.ParquetWriter(file, schema) as writer:
         for first in range(0, rows, ROWS_PER_GROUP):
             group = pool.rows(min(ROWS_PER_GROUP, rows - first), generator)
             writer.write_table(pa.table([group], schema), row_group_size=ROWS_PER_GROUP)
@@ -187,7 +188,7 @@ def main() -> None:
         sys.exit(f"--pairs is {given.pairs}; give {SHARDS * ROWS_PER_GROUP} or more, a row group for each file")
     started = time.monotonic()
     (given.folder / CONFIG).mkdir(parents=True, exist_ok=True)
-    (given.folder / "README.md").write_text(CARD.format(config=CONFIG), encoding="utf-8")
+    write_text(given.folder / "README.md", CARD.format(config=CONFIG))
     pool = Pool("train", given.pool_groups, given.seed)
     pooled = time.monotonic() - started
     ends = [given.pairs * shard // SHARDS for shard in range(SHARDS + 1)]

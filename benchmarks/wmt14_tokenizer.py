@@ -18,6 +18,7 @@ from wmt14_corpus import open_written
 from vaswani.data import CleaningLimits, Drops, fingerprint, learn_tokenizer
 from vaswani.data.cleaning import readable_rows
 from vaswani.experiment.caches import sample_of_groups
+from vaswani.storage import atomic_files
 
 
 def open_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -51,7 +52,8 @@ def main() -> None:
         "peak_memory": peak_memory(),
         "memory_before": before,
     }
-    tokenizer.save_pretrained(given.folder / "tokenizer")
+    with atomic_files(given.folder / "tokenizer") as draft:
+        tokenizer.save_pretrained(draft)
     print(json.dumps(told, indent=2))
 
 

@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
 
     from vaswani.conversion import read_fairseq, read_marian, read_tensor2tensor, to_vaswani
     from vaswani.publishing.derived_model import IMPORTED
+    from vaswani.storage import atomic_folder, write_text
 
     logging.disable_progress_bar()
     generation = None
@@ -87,13 +88,14 @@ def run(args: argparse.Namespace) -> None:
     model = to_vaswani(foreign)
     if generation is not None:
         model.generation_config = generation
-    model.save_pretrained(args.output)
     called = source.resolve().name if repository is None else f"{repository.name}@{source.name}"
     kept = {"source": called, "format": whose, "notes": list(foreign.notes)}
-    (args.output / IMPORTED).write_text(json.dumps(kept, indent=2) + "\n", "utf-8", "backslashreplace")
     copied = [name for name in TOKENIZER if is_marian and (source / name).is_file()]
-    for name in copied:
-        shutil.copy(source / name, args.output / name)
+    with atomic_folder(args.output) as draft:
+        model.save_pretrained(draft)
+        write_text(draft / IMPORTED, json.dumps(kept, indent=2) + "\n", "backslashreplace")
+        for name in copied:
+            shutil.copy(source / name, draft / name)
     kind = (
         "computed, as in the paper"
         if model.config.positions == "sinusoidal"

@@ -5,13 +5,13 @@ at the start are not text and are taken off; what we write ends with "\n". Compr
 whatever its name.
 """
 
-import os
-import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from vaswani.storage import atomic_write
 
 WINDOW_LINES, WINDOW_CHARACTERS = 8192, 4_000_000
 """What is held at a time: enough to sort by length, and a few megabytes."""
@@ -109,7 +109,7 @@ def write_lines(path: Path | None, lines: Iterable[str]) -> None:
 def writing(path: Path | None) -> Iterator[Callable[[Iterable[str]], None]]:
     """Give a function that writes lines at once, to stdout or to a file that appears at the end, whole or not at all.
 
-    The file is written aside and renamed, so that one that was there stays until then.
+    A pipe or /dev/null is written to at once.
     """
 
     def into(file: BinaryIO) -> Callable[[Iterable[str]], None]:
@@ -121,19 +121,12 @@ def writing(path: Path | None) -> Iterator[Callable[[Iterable[str]], None]]:
 
     if path is None:
         yield into(sys.stdout.buffer)
-    elif path.exists() and not path.is_file():  # a pipe or /dev/null: renaming would take its place
+    else:
+        is_pipe = path.exists() and not path.is_file()
         try:
-            with path.open("wb") as file:
+            with atomic_write(path) as file:
                 yield into(file)
         except BrokenPipeError as error:
+            if not is_pipe:
+                raise
             raise ValueError(f"whoever read from {path} left before the end") from error
-    else:
-        target = path.resolve()
-        aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-        try:
-            with aside.open("xb") as file:
-                yield into(file)
-                os.fsync(file.fileno())
-            aside.replace(target)
-        finally:
-            aside.unlink(missing_ok=True)

@@ -8,8 +8,6 @@ process makes the pass and `save_repeats`, the others `load_repeats`.
 """
 
 import hashlib
-import os
-import uuid
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
+
+from vaswani.storage import atomic_write
 
 from .pairs import Corpus, NoPair, Pair, Row, Rows, fingerprint, read_rows
 
@@ -139,21 +139,14 @@ def deduplicated(corpora: Sequence[Corpus], progress: bool = False) -> list[Dedu
 
 def save_repeats(path: Path, repeats: Sequence[Repeats]) -> None:
     """Write what `find_repeats` returned to a NumPy file (.npz), whole or not at all."""
-    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}.draft")
-    try:
-        with draft.open("wb") as file:
-            np.savez(
-                file,
-                corpora=np.array([each.corpus for each in repeats], dtype=np.str_),
-                counts=np.array([len(each.rows) for each in repeats], dtype=np.int64),
-                groups=np.concatenate([np.empty(0, np.int32), *(each.groups for each in repeats)]),
-                rows=np.concatenate([np.empty(0, np.int32), *(each.rows for each in repeats)]),
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with atomic_write(path) as file:
+        np.savez(
+            file,
+            corpora=np.array([each.corpus for each in repeats], dtype=np.str_),
+            counts=np.array([len(each.rows) for each in repeats], dtype=np.int64),
+            groups=np.concatenate([np.empty(0, np.int32), *(each.groups for each in repeats)]),
+            rows=np.concatenate([np.empty(0, np.int32), *(each.rows for each in repeats)]),
+        )
 
 
 def load_repeats(path: Path, corpora: Sequence[Corpus]) -> list[Repeats]:

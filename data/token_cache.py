@@ -9,10 +9,11 @@ from collections import Counter
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
+
+from vaswani.storage import atomic_write
 
 from .cleaning import CleaningLimits, Drops
 from .encoding import EncodedGroup, Ragged, encode_group
@@ -74,10 +75,9 @@ class TokenCache:
             drops=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8),
         )
         content = archive.getvalue()
-        draft = self.folder / f".{group}.{uuid4().hex}.npz"
         try:
-            draft.write_bytes(content + hashlib.sha256(content).digest())
-            draft.replace(self._path(group))
+            with atomic_write(self._path(group)) as file:
+                file.write(content + hashlib.sha256(content).digest())
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -88,8 +88,6 @@ class TokenCache:
                     self.folder,
                 )
             self._is_full = True
-        finally:
-            draft.unlink(missing_ok=True)
 
     def size_when_full(self, corpus: Corpus, example: EncodedGroup) -> int:
         """Return about how many bytes all of a corpus will take, judged by the rows of one group."""

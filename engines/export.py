@@ -1,13 +1,12 @@
 """Write a trained model for another engine: the folder appears whole or not at all."""
 
-import secrets
-import shutil
 from pathlib import Path
 
 import torch
 
 from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.storage import atomic_folder
 from vaswani.translation.loading import load_tokenizer, load_whole
 from vaswani.translation.settings import generation_settings
 
@@ -38,9 +37,5 @@ def export(source: Path, folder: Path, engine: str, quantization: str = "float32
     if not isinstance(model, VaswaniForConditionalGeneration):
         raise ValueError(f"{source} holds a {type(model).__name__}; only networks of this package are exported")
     generation_settings(model.generation_config, source)
-    aside = folder.resolve().with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    try:
-        module.export(model.eval(), load_tokenizer(source), aside, quantization)
-        aside.replace(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with atomic_folder(folder) as draft:
+        module.export(model.eval(), load_tokenizer(source), draft, quantization)

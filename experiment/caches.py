@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from accelerate import PartialState
 from tqdm import tqdm
@@ -24,6 +23,7 @@ from vaswani.data.file_names import check_name
 from vaswani.data.shuffling import permutation
 from vaswani.data.token_cache import GroupReader
 from vaswani.data.trees import TREES, symbols_of
+from vaswani.storage import atomic_files, atomic_folder
 from vaswani.training.checkpointing.checkpoints import checkpoints
 
 from .arguments import DataArguments
@@ -91,21 +91,16 @@ def joint_tokenizer(
             else:
                 brackets, texts = [], (side for pair in pairs() for side in pair)
             tokenizer = learn_tokenizer(texts, vocab_size, sys.stderr.isatty(), brackets, data.user_tokens)
-            draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
-            tokenizer.save_pretrained(draft)
             try:
-                draft.replace(folder)
+                with atomic_folder(folder) as draft:
+                    tokenizer.save_pretrained(draft)
             except OSError:  # another run learned the same meanwhile, or something else is wrong
-                shutil.rmtree(draft)
                 if not (folder / "tokenizer.json").exists():
                     raise
         if run is not None:
-            run.mkdir(parents=True, exist_ok=True)
-            # That name last: it stands for all of them.
-            for file in sorted(folder.iterdir(), key=lambda file: file.name == "tokenizer.json"):
-                draft = run / f"{file.name}.draft"
-                shutil.copyfile(file, draft)
-                draft.replace(run / file.name)
+            with atomic_files(run, last="tokenizer.json") as draft:  # that name stands for all of them
+                for file in folder.iterdir():
+                    shutil.copyfile(file, draft / file.name)
     state.wait_for_everyone()
     # Another machine has the run's folder in common with the main process, but perhaps not the cache.
     learned = AutoTokenizer.from_pretrained(folder if run is None else run)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from vaswani.storage import write_text
 from vaswani.training.exceptions import NotANumberError, StartupError
 
 from .arguments import Recipe, parse
@@ -83,7 +84,7 @@ def write_launcher_error(code: int, reason: str) -> None:
         if reason:
             said = {"message": f"error: {reason}", "extraInfo": {"timestamp": str(int(time.time()))}}
             with contextlib.suppress(OSError):  # the message has been printed
-                Path(file).write_text(json.dumps({"message": said}), encoding="utf-8")
+                write_text(Path(file), json.dumps({"message": said}))
     elif code != INTERRUPTED and is_launched_loudly():  # which Ctrl-C has ended too, with its traceback before ours
         print(
             f"accelerate launch follows with a traceback of its own for exit code {code}; -q leaves it out",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from accelerate import PartialState
 
 from vaswani.evaluation.scores import Score
+from vaswani.storage import write_text
 
 from .console import samples, say, spread
 from .validation import PairSet
@@ -30,8 +31,8 @@ def write_test_set(folder: Path, split: str, pairs: PairSet, translations: Seque
     if PartialState().is_main_process:
         shown = samples(*texts)
         for ending, lines in {"translations.txt": translations, **files}.items():
-            (folder / f"{split}.{ending}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        (folder / f"{split}.samples.txt").write_text(shown, encoding="utf-8")
+            write_text(folder / f"{split}.{ending}", "".join(f"{line}\n" for line in lines))
+        write_text(folder / f"{split}.samples.txt", shown)
         say(f"\nTen translations of {split}:\n\n{shown}")
     named = [dict(zip(("source", "reference", "translation"), each, strict=True)) for each in zip(*texts, strict=True)]
     return ScoredTestSet(scores, left_out, [named[i] for i in spread(len(named))[:EXAMPLES]])

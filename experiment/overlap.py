@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from tqdm import tqdm
 
@@ -13,6 +11,7 @@ from vaswani.data.pairs import fingerprint
 from vaswani.data.shuffling import permutation
 from vaswani.data.test_overlap import EDITION, Found, find, innermost
 from vaswani.publishing.overlap import overlap_as_text
+from vaswani.storage import write_text
 
 from .arguments import DataArguments
 from .caches import cached
@@ -64,15 +63,9 @@ def find_test_overlap(
         )
         if not path.exists():
             looking = tqdm(groups, desc="Looking for test text", unit=" groups", disable=None)
-            write(path, find(looking, scored, limits))
+            counts = find(looking, scored, limits)
+            write_text(path, json.dumps({name: each._asdict() for name, each in counts.items()}))
         found = {name: Found(**counts) for name, counts in json.loads(path.read_text(encoding="utf-8")).items()}
         return TestOverlap(data.drop_test_text, (len(groups), all_groups), found)
 
     return on_main_process(counted)
-
-
-def write(path: Path, found: dict[str, Found]) -> None:
-    """Keep counts, whole or not at all."""
-    draft = path.with_name(f"{path.name}.{uuid4().hex}.draft")
-    draft.write_text(json.dumps({name: each._asdict() for name, each in found.items()}), encoding="utf-8")
-    draft.replace(path)

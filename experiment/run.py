@@ -19,6 +19,7 @@ from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.plots import draw_learning_curve, save
 from vaswani.publishing import METRICS
 from vaswani.publishing.records import not_scored, read_json
+from vaswani.storage import atomic_files
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.checkpointing.checkpoints import check_parts, newest_whole, sealed, set_aside
 from vaswani.training.distribution.peers import peer_lost_on_timeout
@@ -208,8 +209,9 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
             metrics["not_scored"][split] = [lost]
         metrics["examples"] += [{"split": split} | each for each in tested.examples]
     if state.is_main_process:
-        trained.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        with atomic_files(folder) as draft:
+            trained.save_pretrained(draft)
+            tokenizer.save_pretrained(draft)
         write_json(folder / "history.json", trainer.state.log_history)
         title = f"{folder.name}: {data.source} to {data.target}"
         save(draw_learning_curve(trainer.state.log_history, title), folder / "curve")

@@ -23,12 +23,16 @@ from vaswani.data import Drops
 from vaswani.data.cleaning import UNREADABLE
 from vaswani.publishing import METRICS, RUN, hide_in_command
 from vaswani.publishing.records import read_json
+from vaswani.storage import is_draft, write_text
 from vaswani.training.renamed import rename_run
 
 from .arguments import Arguments
 from .more_steps import set_scores_aside
 
 LOCK = "run.lock"
+"""Not written as other files are: it is one file for all who wait for it, so nothing may take its place."""
+OLD_DRAFT = "run.draft"
+"""What an older version left that was killed while it wrote run.json."""
 VOCABULARY = frozenset(
     f"{name}{draft}" for name in ("tokenizer.json", "tokenizer_config.json") for draft in ("", ".draft")
 )
@@ -122,8 +126,8 @@ def claim(folder: Path, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"--output_dir {folder} is a file; name a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    names = {path.name for path in folder.iterdir()}
-    told = {RUN, LOCK, draft_of(folder / RUN).name}
+    names = {path.name for path in folder.iterdir() if not is_draft(path)}
+    told = {RUN, LOCK, OLD_DRAFT}
     if names <= told or (RUN in names and names <= told | VOCABULARY):
         return
     if RUN not in names:
@@ -212,13 +216,6 @@ def write_skipped(folder: Path, drops: Drops, process: int) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write readable JSON, whole or not at all."""
-    draft = draft_of(path)
+    """Write readable JSON."""
     # A name of a file that is not UTF-8 has halves of surrogate pairs, which JSON writes as \udce9, and so does this.
-    draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8", "backslashreplace")
-    draft.rename(path)
-
-
-def draft_of(path: Path) -> Path:
-    """Return where a file is written before it gets its name."""
-    return path.with_suffix(".draft")
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", "backslashreplace")

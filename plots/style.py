@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.rcsetup import cycler
 
+from vaswani.storage import atomic_write
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#000000")
 """Okabe and Ito's, which the colour-blind can tell apart, with a purple in place of their yellow, too pale on white."""
 
@@ -83,7 +85,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for path in paths:
-            figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+            kind = path.suffix[1:]
+            with atomic_write(path) as file:
+                figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     missing = [re.match(r"Glyph (\d+) .*missing from font", str(each.message)) for each in caught]
     for each, match in zip(caught, missing, strict=True):
         if match is None:

@@ -78,7 +78,8 @@ def test_a_run_that_was_waited_for_is_not_taken_from_the_beginning(
 def test_what_a_start_that_was_cut_off_left_is_no_other_s(tmp_path: Path) -> None:
     hold(tmp_path, patience=0)
     # Of one that ended for its flags, a wrong path for example, and of one that had learned its vocabulary first.
-    for file in ("run.draft", "run.json", "tokenizer_config.json", "tokenizer.json", "tokenizer.json.draft"):
+    vocabulary = ("tokenizer_config.json", "tokenizer.json", "tokenizer.json.draft")
+    for file in (".run.json.0.vaswani-draft", "run.draft", "run.json", *vocabulary):
         (tmp_path / file).write_text("{")
         claim(tmp_path, resume=True)
         claim(tmp_path, resume=False)

@@ -25,6 +25,7 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.data import TokenCache, TrainingStream
 from vaswani.data.stream import MicroBatches
+from vaswani.storage import write_text
 
 B = 24
 """Micro-batches a step."""
@@ -114,20 +115,10 @@ def live(
             if (step + 1) % SAVE_STEPS == 0:
                 if rank == 0:
                     events.send((step, B))
-                    save(life.state, stream.state((step + 1) * B, notes))
+                    write_text(life.state, json.dumps(stream.state((step + 1) * B, notes)))
                 gather("the state is saved")
     if life.kill is not None:
         signal.pause()
-
-
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_suffix(".draft")
-    with draft.open("w") as file:
-        json.dump(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 # --- in the test ---

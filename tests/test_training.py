@@ -558,8 +558,9 @@ def test_everything_is_on_the_disk_before_the_list_is_named_and_the_list_before_
     def first(*words: str) -> int:
         return next(at for at, line in enumerate(calls) if all(word in line for word in words))
 
-    named = first("rename(", f"{new}/manifest.json.draft")
-    before = ("/model.safetensors", "/optimizer.pt", "/manifest.json.draft", "")
+    draft = "/.manifest.json.0.vaswani-draft"
+    named = first("rename(", f"{new}{draft}")
+    before = ("/model.safetensors", "/optimizer.pt", draft, "")
     assert all(first("fsync(", f"<{new}{file}>") < named for file in before), calls
     assert first("fsync(", f"<{tmp_path / 'run'}>") < named
     deleted = first("unlink", f"{old}/manifest.json")

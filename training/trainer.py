@@ -38,6 +38,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
+from vaswani.storage import write_text
+
 from .arguments import VaswaniTrainingArguments
 from .best_validation import Best, find_best
 from .checkpointing.checkpoints import UNSCHEDULED, begin, check_parts, prune, saved_on, seal, sealed_steps
@@ -399,7 +401,7 @@ class VaswaniTrainer(Trainer):
         steps = self.state.global_step - self._begun_at
         position = self.stream.state(self.stream.consumed + steps * self.args.batches_per_step, notes)
         if self.args.should_save:
-            (folder / POSITION).write_text(json.dumps(position), encoding="utf-8")
+            write_text(folder / POSITION, json.dumps(position))
             write_since_log(folder, self._loss_log.since_log(losses))
             if not self._is_scheduled:
                 (folder / UNSCHEDULED).touch()

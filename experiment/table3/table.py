@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from vaswani.experiment.run_folder import write_json
 from vaswani.plots import Difference, draw_table3, save
+from vaswani.storage import write_text
 
 from .rows import BASE, BIG, NETWORK, Row, Scale
 from .runs import Run, ended
@@ -54,7 +55,7 @@ def gather(table: Path) -> str:
     text = (
         "\n\n".join(["# Table 3, here and in the paper", heading(runs), rows_as_text(lines), *directions(found)]) + "\n"
     )
-    (table / "table3.md").write_text(text, encoding="utf-8")
+    write_text(table / "table3.md", text)
     write_json(
         table / "table3.json",
         {

@@ -7,7 +7,6 @@ rename, by a kill or by the power, or damaged after, is known by the list.
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Collection, Iterable
@@ -15,6 +14,8 @@ from enum import Enum
 from pathlib import Path
 
 from torch.distributed.checkpoint.filesystem import FileSystemReader
+
+from vaswani.storage import sync, sync_tree, write_text
 
 MANIFEST = "manifest.json"
 UNSCHEDULED = "unscheduled"
@@ -55,28 +56,10 @@ def begin(folder: Path) -> None:
 
 def seal(folder: Path) -> None:
     """Write the list of a checkpoint's files with their SHA-256, and make sure that all of it is on the disk."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    for path in files:
-        _sync(path)
-    digests = {str(path.relative_to(folder)): digest(path) for path in files}
-    draft = folder / (MANIFEST + ".draft")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(digests, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    for each in [*(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent]:
-        _sync(each)  # a file on the disk without its name in the folder is lost with the power
-    draft.rename(folder / MANIFEST)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    """Bring what a file holds, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    digests = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    sync_tree(folder)
+    sync(folder.parent)
+    write_text(folder / MANIFEST, json.dumps(digests, indent=1))
 
 
 def layout(folder: Path) -> Layout:

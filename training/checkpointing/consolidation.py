@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import secrets
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,8 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
+
+from vaswani.storage import atomic_folder, write_text
 
 from .checkpoints import FSDP_WEIGHTS, MANIFEST, Layout, check_parts, checkpoint_fault, layout
 
@@ -148,9 +149,8 @@ def write_model(like: Path, weights: dict[str, Tensor], output: Path, notes: Map
     model = AutoModelForSeq2SeqLM.from_config(AutoConfig.from_pretrained(like), dtype=dtype)
     model.generation_config = GenerationConfig.from_pretrained(like)
     load_weights(model, weights)
-    draft = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
-    model.save_pretrained(draft)
-    AutoTokenizer.from_pretrained(like).save_pretrained(draft)
-    for name, text in notes.items():
-        (draft / name).write_text(text, encoding="utf-8")
-    draft.rename(output)
+    with atomic_folder(output) as draft:
+        model.save_pretrained(draft)
+        AutoTokenizer.from_pretrained(like).save_pretrained(draft)
+        for name, text in notes.items():
+            write_text(draft / name, text)

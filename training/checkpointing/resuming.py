@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers.trainer_callback import TrainerState
 
+from vaswani.storage import write_text
 from vaswani.training.exceptions import StartupError
 
 from .checkpoints import Layout, layout, saved_by_zero3, saved_on
@@ -87,7 +88,7 @@ class SinceLog(NamedTuple):
 
 def write_since_log(checkpoint: Path, since: SinceLog) -> None:
     """Leave it in a checkpoint."""
-    (checkpoint / SINCE_LOG).write_text(json.dumps(since._asdict()), encoding="utf-8")
+    write_text(checkpoint / SINCE_LOG, json.dumps(since._asdict()))
 
 
 def read_since_log(checkpoint: Path) -> SinceLog | None:
