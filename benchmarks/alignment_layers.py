@@ -62,9 +62,23 @@ def links(sources: list[str], targets: list[str], pairs: set[tuple[str, str]]) -
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--train", type=Path, nargs=2, required=True, metavar=("SOURCE", "TARGET"))
-    parser.add_argument("--test", type=Path, nargs=2, required=True, metavar=("SOURCE", "TARGET"))
+    parser.add_argument("model", type=Path, help="folder of a trained model")
+    parser.add_argument(
+        "--train",
+        type=Path,
+        nargs=2,
+        required=True,
+        metavar=("SOURCE", "TARGET"),
+        help="training text, from which certain links are taken",
+    )
+    parser.add_argument(
+        "--test",
+        type=Path,
+        nargs=2,
+        required=True,
+        metavar=("SOURCE", "TARGET"),
+        help="text of which those links are looked for",
+    )
     given = parser.parse_args()
     pairs = certain(*map(read, given.train))
     sources, targets = map(read, given.test)

@@ -58,8 +58,18 @@ def way(attention: str, kind: torch.dtype, length: int, learns: bool) -> Callabl
 def main() -> None:
     """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="rounds of measuring (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
+        help="threads of torch in a process (default: %(default)s)",
+    )
     add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

@@ -130,9 +130,11 @@ def marked_lines(folder: Path) -> Iterator[str]:
 def main() -> None:
     """Print tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--html", type=Path)
-    parser.add_argument("--drops", type=Path)
+    parser.add_argument("folder", type=Path, help="files KIND.LANGUAGE.tsv")
+    parser.add_argument("--html", type=Path, help="folder of HTML files, whose lines are judged too (default: none)")
+    parser.add_argument(
+        "--drops", type=Path, help="folder for the drops that somebody has to read (default: they are counted alone)"
+    )
     args = parser.parse_args()
     texts = read(args.folder)
     print("| language | pairs | wrong script | of a sample: copies | no letter of it | some | HTML |")

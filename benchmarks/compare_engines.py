@@ -103,8 +103,15 @@ def main() -> None:
     parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
     parser.add_argument("--references", type=Path, required=True, help="their translations")
     parser.add_argument("--lines", type=int, default=1000, help="take so many from the start")
-    parser.add_argument("--beams", type=int, nargs="+", default=[1, 4])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--beams", type=int, nargs="+", default=[1, 4], help="beams of the search, one run each (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
+        help="threads of torch in a process (default: %(default)s)",
+    )
     add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

@@ -173,9 +173,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=400, help="of equally good outputs")
     parser.add_argument("--lines", type=int, default=100, help="of each of them")
-    parser.add_argument("--scores", nargs="+", choices=SCORES, default=list(SCORES))
+    parser.add_argument(
+        "--scores", nargs="+", choices=SCORES, default=list(SCORES), help="scores to compare by (default: all)"
+    )
     parser.add_argument("--costs", type=int, nargs="*", default=[5000], help="lines of the two outputs")
-    parser.add_argument("--costs_of_sacrebleu", type=int, nargs="*", default=[5000])
+    parser.add_argument(
+        "--costs_of_sacrebleu",
+        type=int,
+        nargs="*",
+        default=[5000],
+        help="lines of the two outputs, of the test of sacrebleu (default: %(default)s)",
+    )
     add_output(parser)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come

@@ -126,7 +126,9 @@ def main() -> None:
     """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="written by wmt14_corpus.py, with its tokenizer")
-    parser.add_argument("--streams", type=int, default=16)
+    parser.add_argument(
+        "--streams", type=int, default=16, help="streams that the text is split into (default: %(default)s)"
+    )
     parser.add_argument("--window_groups", type=int, default=64, help="row groups of 1,000")
     parser.add_argument("--tokens_per_batch", type=int, default=25_000, help="a side, padding included")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="loader workers of each run")

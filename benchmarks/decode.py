@@ -153,10 +153,25 @@ def main() -> None:
     parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
     parser.add_argument("--references", type=Path, help="their translations, to score what comes out")
     parser.add_argument("--lines", type=int, default=500, help="take so many from the start")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--beams", type=int, default=4)
-    parser.add_argument("--tokens_per_batch", type=int, default=4096)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="rounds of measuring (default: %(default)s)",
+    )
+    parser.add_argument("--beams", type=int, default=4, help="beams of the search (default: %(default)s)")
+    parser.add_argument(
+        "--tokens_per_batch",
+        type=int,
+        default=4096,
+        help="most source tokens of a batch, padding included (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
+        help="threads of torch in a process (default: %(default)s)",
+    )
     parser.add_argument("--baseline", default="beam search of transformers", help="the contender that has speed 1")
     parser.add_argument("--only", nargs="+", help="the contenders that are to run, beside baseline and paper's search")
     add_output(parser)

@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
     parser.add_argument("--references", type=Path, required=True, help="their translations")
     parser.add_argument("--lines", type=int, default=300, help="take so many from the start")
-    parser.add_argument("--beams", type=int, default=4)
+    parser.add_argument("--beams", type=int, default=4, help="beams of the search (default: %(default)s)")
     parser.add_argument("--more_beams", type=int, nargs="*", default=[], help="ask the engine for so many, too")
     add_output(parser)
     given = parser.parse_args()

@@ -70,10 +70,10 @@ def theirs(program: Path, parameters: Path, pairs: Sequence[tuple[Node, Node]]) 
 def main() -> None:
     """Compare, and say how many sentences are counted otherwise."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("program", type=Path)
-    parser.add_argument("parameters", type=Path)
-    parser.add_argument("--sentences", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("program", type=Path, help="EVALB, compiled")
+    parser.add_argument("parameters", type=Path, help="its parameters, COLLINS.prm")
+    parser.add_argument("--sentences", type=int, default=3000, help="trees to draw (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random draws (default: %(default)s)")
     args = parser.parse_args()
     draw = random.Random(args.seed)
     pairs = [draw_pair(draw) for _ in range(args.sentences)]

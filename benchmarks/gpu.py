@@ -317,9 +317,18 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--output", type=Path, required=True, help="a name for the files, without .json and .md")
     for name in ("steps", "decode"):
         each = of[name]
-        each.add_argument("--network", choices=NETWORKS, default="base")
-        each.add_argument("--rounds", type=int, default=3)
-        each.add_argument("--vocab_size", type=int, default=37_000)
+        each.add_argument(
+            "--network", choices=NETWORKS, default="base", help="network of the paper (default: %(default)s)"
+        )
+        each.add_argument(
+            "--rounds",
+            type=int,
+            default=3,
+            help="rounds of measuring (default: %(default)s)",
+        )
+        each.add_argument(
+            "--vocab_size", type=int, default=37_000, help="tokens in the vocabulary (default: %(default)s)"
+        )
         each.add_argument("--length", type=int, default=32, help="symbols of the longest sentences")
         for size in ("d_model", "d_ff", "num_heads", "layers"):
             each.add_argument(f"--{size}", type=int, help="in place of the network's, for a trial")

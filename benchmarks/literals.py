@@ -111,9 +111,18 @@ def as_table(sources: Sequence[str], references: Sequence[str], outputs: dict[st
 def main() -> None:
     """Count and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sources", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--references", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--hypotheses", type=Path, required=True, nargs="+", metavar="FILE")
+    parser.add_argument("--sources", type=Path, required=True, metavar="FILE", help="what was translated, UTF-8")
+    parser.add_argument(
+        "--references", type=Path, required=True, metavar="FILE", help="the right translation, a line a line"
+    )
+    parser.add_argument(
+        "--hypotheses",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="the translations to judge, a file each",
+    )
     given = parser.parse_args()
     sources, references = read_lines(given.sources), read_lines(given.references)
     outputs: dict[str, Sequence[str]] = {str(path): read_lines(path) for path in given.hypotheses}

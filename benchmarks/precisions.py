@@ -38,8 +38,14 @@ def main() -> None:
     )
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
     parser.add_argument("--seeds", type=int, default=3, help="from 1 on")
-    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
-    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument(
+        "--precisions",
+        nargs="+",
+        choices=PRECISIONS,
+        default=list(PRECISIONS),
+        help="precisions to train in (default: all)",
+    )
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder for the runs")
     add_output(parser)
     given, flags = parser.parse_known_args()
     folders = {

@@ -42,8 +42,19 @@ def main() -> None:
         allow_abbrev=False,  # a flag of the recipe may begin as one of ours
     )
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--processes",
+        type=int,
+        nargs="+",
+        default=[1, 2],
+        help="numbers of processes to compare (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        help="rounds of measuring (default: %(default)s)",
+    )
     parser.add_argument("--steps", type=int, default=60, help="of a run; six stretches, of which five count")
     add_output(parser)
     given, flags = parser.parse_known_args()

@@ -54,9 +54,11 @@ def main() -> None:
     """Try each version, and leave a report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", metavar="MODEL", type=Path, help="folder of a trained model, such as runs/quickstart")
-    parser.add_argument("--transformers", metavar="X.Y.Z", nargs="+", required=True)
+    parser.add_argument("--transformers", metavar="X.Y.Z", nargs="+", required=True, help="versions to try")
     parser.add_argument("--torch", metavar="X.Y.Z", default="2.13.0", help="(default: 2.13.0)")
-    parser.add_argument("--text", default="A dog runs through the snow.")
+    parser.add_argument(
+        "--text", default="A dog runs through the snow.", help="sentence to translate (default: %(default)s)"
+    )
     parser.add_argument(
         "--environments", metavar="FOLDER", type=Path, help="kept for the next time (default: not kept)"
     )

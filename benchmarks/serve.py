@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="folder of a trained model")
     parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
-    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--clients", type=int, default=64, help="clients at a time (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=60, help="after a sixth of them to warm up")
     add_output(parser)
     parser.add_argument("flags", nargs="*", help="of vaswani serve, after --")

@@ -78,7 +78,12 @@ def main() -> None:
         allow_abbrev=False,  # a flag of the recipe may begin as one of ours
     )
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        help="rounds of measuring (default: %(default)s)",
+    )
     parser.add_argument("--warm_up", type=int, default=10, help="steps that are not timed")
     add_output(parser)
     given, flags = parser.parse_known_args()

@@ -108,12 +108,24 @@ def measure(modules: Mapping[str, str], needed: Iterable[str], setting: Setting,
 def main() -> None:
     """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--vocab_size", type=int, default=37_000)
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="rounds of measuring (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
+        help="threads of torch in a process (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--vocab_size", type=int, default=37_000, help="tokens in the vocabulary (default: %(default)s)"
+    )
     parser.add_argument("--big", action="store_true", help="the paper's big network rather than base")
-    parser.add_argument("--sentences", type=int, default=128)
-    parser.add_argument("--length", type=int, default=32)
+    parser.add_argument("--sentences", type=int, default=128, help="sentences of a batch (default: %(default)s)")
+    parser.add_argument("--length", type=int, default=32, help="tokens of the longest sentences (default: %(default)s)")
     parser.add_argument("--baseline", default=BASELINE, help="the contender that has speed 1")
     parser.add_argument("--contenders", nargs="+", help="those that are to run, beside the baseline (default: a few)")
     parser.add_argument("--peers", action="store_true", help="beside those, the networks of other libraries")

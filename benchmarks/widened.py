@@ -86,9 +86,11 @@ def widen(model: VaswaniForConditionalGeneration, layers: int) -> VaswaniForCond
 def main() -> None:
     """Widen, and save with the tokenizer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("model", type=Path, help="folder of a trained model")
+    parser.add_argument("output", type=Path, help="folder for the wider network")
+    parser.add_argument(
+        "--layers", type=int, default=6, help="layers of encoder and decoder, each (default: %(default)s)"
+    )
     given = parser.parse_args()
     model = widen(VaswaniForConditionalGeneration.from_pretrained(given.model), given.layers)
     with atomic_files(given.output) as draft:

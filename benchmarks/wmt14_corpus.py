@@ -178,11 +178,11 @@ def summary(words: NDArray[np.int64]) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Write the folder and say what is in it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="folder to write to")
     parser.add_argument("--pairs", type=int, default=4_508_785, help="pairs of the training split")
     parser.add_argument("--held_out_pairs", type=int, default=3_000, help="pairs of validation and of test, each")
     parser.add_argument("--pool_groups", type=int, default=400, help="groups of 1,000 grammatical pairs to draw from")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the random draws (default: %(default)s)")
     given = parser.parse_args()
     if given.pairs < SHARDS * ROWS_PER_GROUP:
         sys.exit(f"--pairs is {given.pairs}; give {SHARDS * ROWS_PER_GROUP} or more, a row group for each file")

@@ -98,6 +98,8 @@ METAVARS = {
 }  # fmt: skip
 """What stands for a value where its kind says too little."""
 
+METAVARS_OF_KINDS: Mapping[Any, str] = {bool: "true|false", int: "N", float: "X"}
+
 
 class Group(NamedTuple):
     """Flags that are shown together."""
@@ -189,7 +191,8 @@ def format_help(
     for group in GROUPS:
         section = parser.add_argument_group(group.title, group.about)
         for name in group.names:
-            show(section, by_name[name])
+            if name in by_name:  # another version of transformers may lack one
+                show(section, by_name[name])
     if everything:
         section = parser.add_argument_group("transformers", "What its Trainer takes besides, in the words of its help.")
         for flag in flags:
@@ -214,9 +217,6 @@ def show(section: Any, flag: Flag, with_default: bool = True) -> None:
     default = f" (default: {readable(flag)})".replace("%", "%%") if with_default else ""
     nargs = "+" if several else "?" if kind is bool else None
     section.add_argument(f"--{flag.name}", metavar=metavar, nargs=nargs, help=f"{about}{default}")
-
-
-METAVARS_OF_KINDS: Mapping[Any, str] = {bool: "true|false", int: "N", float: "X"}
 
 
 def plain(kind: Any) -> tuple[Any, bool]:

@@ -1,7 +1,9 @@
 """Every flag says what it does, its unit and its default; --help shows what a run takes, and old names still work."""
 
 import argparse
+import ast
 import dataclasses
+import json
 import re
 import subprocess
 import sys
@@ -17,8 +19,12 @@ from vaswani.experiment import Recipe, parse
 from vaswani.experiment.argument_checks import check_leaves_checkpoints
 from vaswani.experiment.arguments import MODEL_FIELDS, DataArguments
 from vaswani.experiment.help import GROUPS, METAVARS, NETWORK, OF_TRANSFORMERS, UNSET
+from vaswani.experiment.run_folder import read_description
 from vaswani.experiment.table3 import options
+from vaswani.experiment.training_sentences import data_of
 from vaswani.modeling import VaswaniConfig
+from vaswani.publishing import read_records
+from vaswani.publishing.derived_model import described_part
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.arguments import REFUSED
 from vaswani.training.renamed import RENAMED, announce, rename_fields, rename_flags, rename_run
@@ -261,6 +267,19 @@ def test_each_flag_of_vaswani_says_what_it_does_its_unit_and_its_default() -> No
             )
 
 
+def test_each_flag_of_a_benchmark_says_what_it_does() -> None:
+    calls = [
+        (path.name, node)
+        for path in sorted((ROOT / "benchmarks").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument"
+    ]
+    assert len(calls) > 100
+    assert [
+        (name, ast.unparse(call)) for name, call in calls if "help" not in {each.arg for each in call.keywords}
+    ] == []
+
+
 # renamed
 
 
@@ -323,12 +342,20 @@ def test_values_are_no_flags_and_a_mistyped_flag_finds_its_neighbour(capsys: pyt
         assert f"near it are {near}" in capsys.readouterr().err
 
 
-def test_the_record_of_an_old_run_is_read_by_new_names() -> None:
+def test_the_record_of_an_old_run_is_read_by_new_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = {"command": "x", "data": {"user_symbols": ["<a>"]}, "training": {"extra_symbols": 3, "seed": 1}}
     new = {"command": "x", "data": {"user_tokens": ["<a>"]}, "training": {"extra_tokens": 3, "seed": 1}}
     assert rename_run(old) == new
     assert rename_run(new) == new
     assert rename_run({}) == {}
+    (tmp_path / "run.json").write_text(json.dumps(old))
+    (tmp_path / "metrics.json").write_text('{"chosen": "best"}')
+    assert read_records(tmp_path)[0] == new
+    assert described_part(tmp_path)[1] == {str(tmp_path.resolve()): new}
+    assert data_of({"data": {"dataset": "grammar", "source_patience": 7}}).source_timeout == 7
+    assert capsys.readouterr().err == ""
+    assert read_description(tmp_path) == new
+    assert f"Note: extra_symbols of {tmp_path / 'run.json'} is now extra_tokens; " in capsys.readouterr().err
 
 
 def test_an_old_flag_of_a_command_is_taken_and_says_the_new_one() -> None:
