@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from sacrebleu.significance import PairedTest
 from tqdm import tqdm
 
 from vaswani.commands.line_files import read_lines, write_lines
-from vaswani.evaluation.metrics.sacrebleu.line_statistics import line_statistics
+from vaswani.evaluation.metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
 from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
 from vaswani.evaluation.significance import SAMPLES, TRIALS, Draws, resample
 from vaswani.plots.style import styled
@@ -45,7 +45,8 @@ SEED = 12345
 def by_us(score: str, outputs: Sequence[list[str]], references: list[str]) -> float:
     """Return p by paired approximate randomisation."""
     metric = SCORES[score]()
-    found = resample(metric, line_statistics(metric, outputs, references), Draws(SAMPLES, TRIALS, SEED))[1].p_value
+    statistics = line_statistics(metric, outputs, references)
+    found = resample(partial(corpus_scores, metric), statistics, Draws(SAMPLES, TRIALS, SEED))[1].p_value
     assert found is not None
     return found
 

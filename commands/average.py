@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from vaswani.evaluation.metric_table import DEFAULT, METRICS, choices
 from vaswani.translation.models import check_name, find_model, repository_of
 
 STATE = "trainer_state.json"
@@ -30,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--metric",
-        choices=("bleu", "f1", "chrf", "ter", "wmt14_bleu", "loss", "perplexity"),
-        help="figure of the validation that --best goes by; f1 is a parser's (default: bleu)",
+        choices=choices(),
+        help=f"figure of the validation that --best goes by; f1 is a parser's (default: {DEFAULT})",
     )
     parser.add_argument(
         "--ema",
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"--metric {args.metric} is what --best goes by; give --best N, or leave it out")
     if len({Path(given).resolve() for given in args.folders}) < len(args.folders):
         raise ValueError("a checkpoint is named twice; name each once")
-    metric = args.metric or "bleu"
+    metric = args.metric or DEFAULT
 
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # where this works; DeepSpeed would complain of finding no GPU
 
@@ -113,8 +114,9 @@ def run(args: argparse.Namespace) -> None:
         made.parts.append(part | figure | facts | fetched.get(folder, {}))
         made.runs.update(runs)
     write_model(chosen[-1], averaging.average_weights(chosen, shares), args.output, record(made))
+    digits = METRICS[metric].digits if metric in METRICS else 2
     for folder, entry in zip(chosen, made.parts, strict=True):
-        seen = f"  validation {metric} {figures[folder]:.2f}" if figures else ""
+        seen = f"  validation {metric} {figures[folder]:.{digits}f}" if figures else ""
         print(f"{entry['share']:6.1%}  {entry['checkpoint']}{seen}")
     print(
         f"Their average is in {args.output}; it can be worse than each of them, so score it on the validation set first"

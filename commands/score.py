@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vaswani.evaluation.metric_table import Kind, as_shown, by_score_key, of_kind
+
 from .line_files import check_readable, check_writable, read_lines, write_lines
 
 if TYPE_CHECKING:
@@ -35,6 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print JSON, figures unrounded (default: a line a score, two digits)"
     )
+    parser.add_argument(
+        "--sources",
+        metavar="FILE",
+        type=Path,
+        help="what was translated, for metrics that read it as well (default: none)",
+    )
+    keys = [each.key for each in of_kind(Kind.TRANSLATIONS)]
+    parser.add_argument("--metrics", nargs="+", choices=keys, help="which scores to print (default: all)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -52,6 +62,7 @@ def run(args: argparse.Namespace) -> None:
     from vaswani.data.file_names import printable
 
     references = read_lines(args.references)
+    sources = None if args.sources is None else read_lines(args.sources)
     outputs = [read_lines(path) for path in args.hypotheses]
     names = ["stdin" if path is None else printable(path) for path in args.hypotheses]
 
@@ -68,16 +79,21 @@ def run(args: argparse.Namespace) -> None:
     found: dict[str, Score | Comparison] = {}
     for remark in said:
         say(remark)
-    for key, score in scores_of(outputs, references, args.language):
+    texts: dict[str, Any] = {"language": args.language, "sources": sources, "metrics": args.metrics}
+    asked = [each for each in of_kind(Kind.TRANSLATIONS) if args.metrics is None or each.key in args.metrics]
+    if sources is not None and not any(each.needs_sources for each in asked):
+        say("none of these scores reads the sources; --sources changes nothing")
+    for key, score in scores_of(outputs, references, texts):
         if isinstance(score, LeftOut):
             left_out[key] = score.reason
             say(f"{score.name} is left out: {score.reason}")
             continue
         found[key] = score
         if not args.json:
-            write_lines(None, as_table(score, names))
-    if args.language is None and "wmt14_bleu" in found:
-        say("wmt14_bleu is for German; if this is none, leave it aside, or give --language")
+            write_lines(None, as_table(key, score, names))
+    for metric in map(by_score_key, found):
+        if args.language is None and metric is not None and metric.made_for is not None:
+            say(f"{metric.name} is for {metric.made_for}; if this is none, leave it aside, or give --language")
     if args.json:
         document: dict[str, Any] = {key: as_json(score, names) for key, score in found.items()}
         document |= {key: more for key, more in (("left_out", left_out), ("remarks", said)) if more}
@@ -91,30 +107,31 @@ def say(remark: str) -> None:
 
 
 def scores_of(
-    outputs: list[list[str]], references: list[str], language: str | None
+    outputs: list[list[str]], references: list[str], texts: dict[str, Any]
 ) -> Iterator[tuple[str, "Score | Comparison | LeftOut"]]:
-    """Yield the scores of an output, or the comparisons of several, by name."""
+    """Yield the scores of an output, or the comparisons of several, by name; `texts` is what else they take."""
     if len(outputs) == 1:
         from vaswani.evaluation.scores import each_score
 
-        yield from each_score(outputs[0], references, language)
+        yield from each_score(outputs[0], references, **texts)
     else:
         from vaswani.evaluation.significance import each_comparison
 
         watched = sys.stderr is not None and sys.stderr.isatty()
-        yield from each_comparison(outputs, references, language=language, progress=watched)
+        yield from each_comparison(outputs, references, progress=watched, **texts)
 
 
-def as_table(score: "Score | Comparison", names: list[str]) -> list[str]:
+def as_table(key: str, score: "Score | Comparison", names: list[str]) -> list[str]:
     """Return lines: a score, or of a comparison its signature, then value, mean, 95% interval and p of each."""
     from vaswani.evaluation.scores import Score
 
     if isinstance(score, Score):
-        return [f"{score.name:<10}  {score.value:6.2f}  {score.signature}"]
+        return [f"{score.name:<10}  {as_shown(key, score.value):>6}  {score.signature}"]
     lines = [f"{score.name}  {score.signature}"]
     for name, found in zip(names, score.outputs, strict=True):
         chance = "first output" if found.p_value is None else f"p = {found.p_value:.4f}  "
-        lines.append(f"  {found.value:6.2f}  ({found.mean:.2f} ± {found.interval:.2f})  {chance}  {name}")
+        value, mean, interval = (as_shown(key, each) for each in (found.value, found.mean, found.interval))
+        lines.append(f"  {value:>6}  ({mean} ± {interval})  {chance}  {name}")
     return lines
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sacrebleu.significance import estimate_ci
 
-from vaswani.plots import Bucket
-
+from .bucket import Bucket
 from .languages import choose, lengths
 from .metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
 from .metrics.sacrebleu.sacrebleu import metric_of

@@ -7,6 +7,7 @@ from vaswani.data.trees import Leaf, Tree, bracketed, delinearise, leaves
 from vaswani.data.trees.linearization import UNKNOWN
 from vaswani.data.trees.tree import Step, build, walk
 
+from .metric_table import METRICS
 from .metrics.evalb.evalb import DELETED, SIGNATURE
 from .scores import Score, check_lines, compute
 
@@ -65,7 +66,13 @@ def score_parses(parses: Parses) -> dict[str, Score]:
     signature = f"evalb|{SIGNATURE}|punctuation:gold|sentences:{sentences}"
     if figures["errors"] or figures["skipped"]:
         signature += f"|errors:{figures['errors']}|skipped:{figures['skipped']}"
-    named = {"f1": "F1", "recall": "LR", "precision": "LP", "exact_match": "exact match", "tagging": "tagging"}
+    named = {
+        "f1": METRICS["f1"].name,
+        "recall": "LR",
+        "precision": "LP",
+        "exact_match": "exact match",
+        "tagging": "tagging",
+    }
     mended = f"{sentences - parses.valid:,} of {sentences:,} were mended"
     retagged = f"in {parses.retagged:,} of {sentences:,} the punctuation was taken from the treebank"
     return {

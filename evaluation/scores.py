@@ -1,7 +1,7 @@
-"""All scores of a translation, each with its name and signature, by the `evaluate` modules in `metrics/`."""
+"""All scores of a translation, each with its name and signature, by the metrics of the `metric_table`."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections import namedtuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,10 +9,10 @@ import evaluate
 
 from vaswani.data.blank_text import is_blank
 
-from .languages import Chosen, choose, unfit_for_wmt14
-from .metrics.sacrebleu.sacrebleu import metric_of, ter_left_out
+from .languages import choose
+from .metric_table import Kind, Metric, of_kind
 from .metrics.sacrebleu.ter_cost import places
-from .metrics.wmt14_bleu import wmt14_bleu
+from .scorer import Inputs, reason_against, scorer_of, value_of
 
 METRICS = Path(__file__).parent / "metrics"
 
@@ -32,22 +32,19 @@ class LeftOut(NamedTuple):
     reason: str
 
 
-class Scores(NamedTuple):
-    """What `score` returns; iterate for the four, or take one by name."""
-
-    sacrebleu: Score  # 0 to 100, cased
-    chrf: Score  # 0 to 100
-    ter: Score | LeftOut  # per cent of edits, lower is better; left out where it would take too long
-    wmt14_bleu: Score | LeftOut  # 0 to 100, the paper's; of German alone
+Scores = Any
+"""What `score` returns, a named tuple: iterate over the metrics of the table, or take one by its key among scores."""
 
 
-NAMES = {"sacrebleu": "sacreBLEU", "chrf": "chrF", "wmt14_bleu": "wmt14_bleu", "ter": "TER"}
-"""In the order in which they are computed: TER takes the longest, and comes last."""
-VALIDATION = ("bleu", "chrf", "ter", "wmt14_bleu")
-"""What `figure` knows. Higher is better, but of TER."""
-
-
-def score(hypotheses: Sequence[str], references: Sequence[str], language: str | None = None) -> Scores:
+def score(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    language: str | None = None,
+    *,
+    sources: Sequence[str] | None = None,
+    source_language: str | None = None,
+    metrics: Collection[str] | None = None,
+) -> Scores:
     """Score a corpus of translations against one reference each, plain text on both sides.
 
     Args:
@@ -55,16 +52,32 @@ def score(hypotheses: Sequence[str], references: Sequence[str], language: str | 
         references: as many.
         language: of both, as "zh" or "pt-BR". It decides what is a word to BLEU and TER, and whether the paper's BLEU
             fits. Where None is given, or one that does not fit, the script of the references does (`choose`).
+        sources: as many; a metric that needs them is left out without them.
+        source_language: theirs.
+        metrics: keys of the `metric_table`; None for all metrics of translations.
 
     Raises:
-        ValueError: the two differ in length, or there is nothing to score.
+        ValueError: the two differ in length, there is nothing to score, or no such metric.
 
     """
-    return Scores(**dict(each_score(hypotheses, references, language)))  # type: ignore[arg-type]
+    more: Any = {"sources": sources, "source_language": source_language, "metrics": metrics}
+    return as_listed("Scores", dict(each_score(hypotheses, references, language, **more)))
+
+
+def as_listed(name: str, found: Mapping[str, Any]) -> Any:
+    """Return a named tuple of what was found by keys of scores, in the order of the table."""
+    keys = [each.score_key for each in of_kind(Kind.TRANSLATIONS) if each.score_key in found]
+    return namedtuple(name, keys)(**found)
 
 
 def each_score(
-    hypotheses: Sequence[str], references: Sequence[str], language: str | None = None
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    language: str | None = None,
+    *,
+    sources: Sequence[str] | None = None,
+    source_language: str | None = None,
+    metrics: Collection[str] | None = None,
 ) -> Iterator[tuple[str, Score | LeftOut]]:
     """Yield what `score` returns, by name, each as soon as it is there: first those that cost little, TER after them.
 
@@ -72,35 +85,74 @@ def each_score(
         ValueError: as `score` does.
 
     """
+    asked = by_cost(metrics)
     check_lines(hypotheses, references)
-    chosen = choose(references, language)
-    for name in NAMES:
-        yield name, one_score(name, hypotheses, references, chosen)
+    inputs = inputs_of(references, language, sources, source_language)
+    for metric in asked:
+        yield metric.score_key, one_score(metric, hypotheses, inputs)
 
 
-def one_score(name: str, hypotheses: Sequence[str], references: Sequence[str], chosen: Chosen) -> Score | LeftOut:
-    """Return one field of `Scores`."""
-    if name == "wmt14_bleu":
-        reason = unfit_for_wmt14(references, chosen.language)
-        if reason is not None:
-            return LeftOut(NAMES[name], reason)
-        found = compute("wmt14_bleu", hypotheses, references)
-        return Score(NAMES[name], found["wmt14_bleu"], found["signature"])
-    key = {"sacrebleu": "bleu"}.get(name, name)
-    found = compute("sacrebleu", hypotheses, references, language=chosen.language, scores=[key])
-    if found[key] is None:
-        return LeftOut(NAMES[name], found[f"{key}_left_out"])
-    return Score(NAMES[name], found[key], found[f"{key}_signature"])
+def one_score(metric: Metric, hypotheses: Sequence[str], inputs: Inputs) -> Score | LeftOut:
+    """Return the score of one metric."""
+    reason = reason_against(metric, [hypotheses], inputs)
+    if reason is not None:
+        return LeftOut(metric.score_name, reason)
+    return Score(metric.score_name, *scorer_of(metric).score(hypotheses, inputs))
 
 
-def figure(name: str, hypotheses: Sequence[str], references: Sequence[str], language: str | None = None) -> float:
+def by_cost(metrics: Collection[str] | None = None) -> list[Metric]:
+    """Return metrics of translations in the order in which they are computed.
+
+    Args:
+        metrics: their keys; None for all.
+
+    Raises:
+        ValueError: one of them is none of translations.
+
+    """
+    known = of_kind(Kind.TRANSLATIONS)
+    keys = [each.key for each in known]
+    for key in metrics or ():
+        if key not in keys:
+            raise ValueError(f"{key} is no score of translations; there are {', '.join(keys)}")
+    return sorted((each for each in known if metrics is None or each.key in metrics), key=lambda each: each.cost)
+
+
+def inputs_of(
+    references: Sequence[str],
+    language: str | None = None,
+    sources: Sequence[str] | None = None,
+    source_language: str | None = None,
+) -> Inputs:
+    """Return what translations are judged by, their language chosen.
+
+    Raises:
+        ValueError: sources and references differ in length.
+
+    """
+    if sources is not None and len(sources) != len(references):
+        raise ValueError(f"{len(sources)} sources and {len(references)} references; they must be as many")
+    return Inputs(references, choose(references, language).language, sources, source_language)
+
+
+def figure(
+    name: str,
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    language: str | None = None,
+    *,
+    sources: Sequence[str] | None = None,
+    source_language: str | None = None,
+) -> float:
     """Return one score as a bare figure, the same as in `score`, for choosing among models.
 
     Args:
-        name: one of VALIDATION.
+        name: a key of the `metric_table`.
         hypotheses: as `score` takes them, like what follows.
         references: likewise.
         language: likewise.
+        sources: likewise.
+        source_language: likewise.
 
     Returns:
         Not a number where the score is left out: TER of lines that are too long for it, wmt14_bleu but of German.
@@ -109,18 +161,9 @@ def figure(name: str, hypotheses: Sequence[str], references: Sequence[str], lang
         ValueError: as `score` does, or there is no such score.
 
     """
-    if name not in VALIDATION:
-        raise ValueError(f"{name} is no score of translations; there are {', '.join(VALIDATION)}")
+    [metric] = by_cost([name])
     check_lines(hypotheses, references)
-    language = choose(references, language).language
-    if name == "wmt14_bleu":
-        if unfit_for_wmt14(references, language) is not None:
-            return math.nan
-        tokenised = [wmt14_bleu.tokenise(side) for side in (hypotheses, references)]
-        return wmt14_bleu.bleu().corpus_score(tokenised[0], [tokenised[1]]).score
-    if name == "ter" and ter_left_out([hypotheses], references, language) is not None:
-        return math.nan
-    return metric_of(name, language).corpus_score(hypotheses, [references]).score
+    return value_of(metric, hypotheses, inputs_of(references, language, sources, source_language))
 
 
 def remarks(references: Sequence[str], language: str | None = None) -> list[str]:
@@ -129,13 +172,24 @@ def remarks(references: Sequence[str], language: str | None = None) -> list[str]
     said = [] if chosen.note is None else [chosen.note]
     blank = blank_lines(references)
     if blank:
-        said.append(
-            f"blank references: {len(blank):,} of {len(references):,} ({places(blank)}). BLEU, wmt14_bleu and TER "
-            "count every word of their translations as wrong, chrF leaves such lines out"
-        )
+        said.append(f"blank references: {len(blank):,} of {len(references):,} ({places(blank)}). {of_blank_lines()}")
         if any(references[number - 1].strip() for number in blank):
             said[-1] += "; to each of them a mark without width is one character"
     return said
+
+
+def of_blank_lines() -> str:
+    """Return what metrics make of blank references."""
+
+    def those(treatment: str, one: str, several: str) -> list[str]:
+        names = [each.name for each in by_cost() if each.blank_references == treatment]
+        if len(names) < 2:
+            return [f"{name} {one}" for name in names]
+        return [f"{', '.join(names[:-1])} and {names[-1]} {several}"]
+
+    counted = "every word of their translations as wrong"
+    wrong = those("wrong", f"counts {counted}", f"count {counted}")
+    return ", ".join(wrong + those("left out", "leaves such lines out", "leave such lines out"))
 
 
 def blank_lines(references: Sequence[str]) -> list[int]:

@@ -11,19 +11,19 @@ sacrebleu's own bootstrap test is not used: it centres absolute differences, not
 is less than half of what two sides hold. Scores, draws and intervals are sacrebleu's.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import estimate_ci
 
-from .languages import choose, unfit_for_wmt14
-from .metrics.sacrebleu.line_statistics import Counts, corpus_scores, line_statistics
-from .metrics.sacrebleu.sacrebleu import metric_of, ter_left_out
-from .metrics.wmt14_bleu import wmt14_bleu
+from .metric_table import Metric
+from .metrics.sacrebleu.line_statistics import Counts
 from .resampling import bar, bootstrap, halves, seed_asked_for
-from .scores import NAMES, LeftOut, check_lines
+from .scorer import Inputs, reason_against, scorer_of
+from .scores import LeftOut, as_listed, by_cost, check_lines, inputs_of
+
+ScoreOf = Callable[[Counts], Counts]
 
 SAMPLES = 1000
 """Of the test set, with replacement, for means and intervals; sacrebleu's own default."""
@@ -54,13 +54,8 @@ class Comparison(NamedTuple):
     outputs: list[Resampled]
 
 
-class Comparisons(NamedTuple):
-    """What `compare` returns, by the names of `Scores`."""
-
-    sacrebleu: Comparison
-    chrf: Comparison
-    ter: Comparison | LeftOut
-    wmt14_bleu: Comparison | LeftOut
+Comparisons = Any
+"""What `compare` returns, a named tuple as `Scores`, with `LeftOut` in the place of what is left out."""
 
 
 class Draws(NamedTuple):
@@ -81,6 +76,9 @@ def compare(
     trials: int = TRIALS,
     *,
     language: str | None = None,
+    sources: Sequence[str] | None = None,
+    source_language: str | None = None,
+    metrics: Collection[str] | None = None,
     progress: bool = False,
 ) -> Comparisons:
     """Compare translations with the first of them, each against the same references, plain text all.
@@ -93,16 +91,21 @@ def compare(
         references: one a line.
         samples: for means and intervals.
         trials: for p.
-        language: of outputs and references, as `score` takes it.
+        language: of outputs and references, as `score` takes it, like the next three.
+        sources: of the references.
+        source_language: theirs.
+        metrics: by which; None for all metrics of translations.
         progress: draw bars on stderr.
 
     Raises:
-        ValueError: an output and the references differ in length, there is nothing to score, or `SACREBLEU_SEED` is
-            no seed.
+        ValueError: an output and the references differ in length, there is nothing to score, no such metric, or
+            `SACREBLEU_SEED` is no seed.
 
     """
-    found = each_comparison(outputs, references, samples, trials, language=language, progress=progress)
-    return Comparisons(**dict(found))  # type: ignore[arg-type]
+    more: Any = {"sources": sources, "source_language": source_language, "metrics": metrics, "progress": progress}
+    return as_listed(
+        "Comparisons", dict(each_comparison(outputs, references, samples, trials, language=language, **more))
+    )
 
 
 def each_comparison(
@@ -112,62 +115,49 @@ def each_comparison(
     trials: int = TRIALS,
     *,
     language: str | None = None,
+    sources: Sequence[str] | None = None,
+    source_language: str | None = None,
+    metrics: Collection[str] | None = None,
     progress: bool = False,
 ) -> Iterator[tuple[str, Comparison | LeftOut]]:
-    """Yield what `compare` returns, by name, each as soon as it is there.
+    """Yield what `compare` returns, by name, each as soon as it is there: what takes the longest comes last.
 
     Raises:
         ValueError: as `compare` does.
 
     """
+    asked = by_cost(metrics)
     for each in outputs:
         check_lines(each, references)
     draws = Draws(samples, trials, seed_asked_for())
-    language = choose(references, language).language
-    for name, key in (("sacrebleu", "bleu"), ("chrf", "chrf")):
-        yield name, under(NAMES[name], metric_of(key, language), outputs, references, draws, progress)
-    unfit = unfit_for_wmt14(references, language)
-    yield "wmt14_bleu", LeftOut(NAMES["wmt14_bleu"], unfit) if unfit else of_paper(outputs, references, draws, progress)
-    too_long = ter_left_out(outputs, references, language)  # what takes the longest comes last
-    if too_long is not None:
-        yield "ter", LeftOut(NAMES["ter"], too_long)
-    else:
-        yield "ter", under(NAMES["ter"], metric_of("ter", language), outputs, references, draws, progress)
-
-
-def of_paper(
-    outputs: Sequence[Sequence[str]], references: Sequence[str], draws: Draws, progress: bool = False
-) -> Comparison:
-    """Compare by the paper's BLEU, on its own tokens."""
-    tokenised = [wmt14_bleu.tokenise(each) for each in outputs]
-    paper = under(NAMES["wmt14_bleu"], wmt14_bleu.bleu(), tokenised, wmt14_bleu.tokenise(references), draws, progress)
-    drawn = [part for part in paper.signature.split("|") if part.startswith(("bs:", "ar:", "seed:"))]
-    return paper._replace(signature=wmt14_bleu.signature(*drawn))
+    inputs = inputs_of(references, language, sources, source_language)
+    for metric in asked:
+        yield metric.score_key, under(metric, outputs, inputs, draws, progress)
 
 
 def under(
-    name: str,
-    metric: Metric,
-    outputs: Sequence[Sequence[str]],
-    references: Sequence[str],
-    draws: Draws,
-    progress: bool = False,
-) -> Comparison:
-    """Compare outputs with the first under one score; its signature has the draws as those of sacrebleu's tests do."""
-    statistics = line_statistics(metric, outputs, references, name if progress else None)
-    found = resample(metric, statistics, draws, progress)
-    signature = metric.get_signature()
-    for key, drawn in (("bs", draws.samples), ("ar", draws.trials), ("seed", str(draws.seed).lower())):
-        signature.update(key, drawn)
-    return Comparison(name, str(signature), found)
+    metric: Metric, outputs: Sequence[Sequence[str]], inputs: Inputs, draws: Draws, progress: bool = False
+) -> Comparison | LeftOut:
+    """Compare outputs with the first under one metric; the signature has the draws as those of sacrebleu's tests do."""
+    reason = reason_against(metric, outputs, inputs)
+    statistics_of = scorer_of(metric).statistics
+    if reason is None and statistics_of is None:
+        reason = "its lines cannot be drawn again, for it is known of all lines together alone"
+    if reason is not None:
+        return LeftOut(metric.score_name, reason)
+    assert statistics_of is not None
+    statistics = statistics_of(outputs, inputs, metric.score_name if progress else None)
+    found = resample(statistics.score_of, statistics.of_lines, draws, progress)
+    drawn = {"bs": str(draws.samples), "ar": str(draws.trials), "seed": str(draws.seed).lower()}
+    return Comparison(metric.score_name, statistics.signature(drawn), found)
 
 
-def resample(metric: Metric, statistics: Counts, draws: Draws, progress: bool = False) -> list[Resampled]:
+def resample(score_of: ScoreOf, statistics: Counts, draws: Draws, progress: bool = False) -> list[Resampled]:
     """Compare outputs with the first under one score, from what each line counts.
 
     Args:
-        metric: the score.
-        statistics: `[outputs, lines, k]`, by `line_statistics`.
+        score_of: returns the scores of sums over lines, `[n, k]` to `[n]`.
+        statistics: `[outputs, lines, k]`, of each line.
         draws: how often, and from which seed.
         progress: draw a bar on stderr.
 
@@ -179,27 +169,27 @@ def resample(metric: Metric, statistics: Counts, draws: Draws, progress: bool = 
         taken = halves(beside, draws.trials, draws.seed, shown.update).reshape(-1, outputs, width)
     whole = statistics.sum(axis=1)
     found = []
-    for number, value in enumerate(corpus_scores(metric, whole)):
-        mean, interval = estimate_ci(corpus_scores(metric, resampled[:, number]))
+    for number, value in enumerate(score_of(whole)):
+        mean, interval = estimate_ci(score_of(resampled[:, number]))
         pair = [0, number]
-        p_value = chance(metric, whole[pair], taken[:, pair]) if number else None
+        p_value = chance(score_of, whole[pair], taken[:, pair]) if number else None
         found.append(Resampled(float(value), float(mean), float(interval), p_value))
     return found
 
 
-def chance(metric: Metric, whole: Counts, taken: Counts) -> float:
+def chance(score_of: ScoreOf, whole: Counts, taken: Counts) -> float:
     """Return p of two outputs: the share of trials that part their sides at least as far as they are parted themselves.
 
     The outputs as they are count as one more trial: they are one of the ways in which the tosses could have fallen.
 
     Args:
-        metric: the score.
+        score_of: returns the scores of sums over lines, `[n, k]` to `[n]`.
         whole: `[2, k]`, sums over all lines of both.
         taken: `[trials, 2, k]`, sums over the lines that stay on their side, the same of both.
 
     """
     sides = taken + (whole - taken)[:, ::-1]
-    one, other = corpus_scores(metric, sides.reshape(-1, whole.shape[1])).reshape(-1, 2).T
-    first, second = corpus_scores(metric, whole)
+    one, other = score_of(sides.reshape(-1, whole.shape[1])).reshape(-1, 2).T
+    first, second = score_of(whole)
     as_far = np.abs(one - other) >= abs(first - second) - EQUAL
     return float(as_far.sum() + 1) / (len(taken) + 1)

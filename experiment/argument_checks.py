@@ -114,17 +114,17 @@ def check_lengths(split: str, longest: int, fields: dict[str, Any]) -> None:
         )
 
 
-def check_metric(metric: str, task: OutputScoring, references: Sequence[str]) -> None:
+def check_metric(metric: str, task: OutputScoring, sources: Sequence[str], references: Sequence[str]) -> None:
     """Make sure that what the weights are to be chosen by can be measured on the validation set.
 
     Raises:
         ValueError: it cannot.
 
     """
-    if metric in task.measured and (reason := task.unfit(metric, references)):
+    if metric in task.measured and (reason := task.unfit(metric, sources, references)):
         raise ValueError(
             f"--metric_for_best_model is {metric}, which cannot be measured on the validation set: {reason}. Give "
-            f"{task.measured[0]}, chrf, loss or perplexity"
+            f"{', '.join(task.always)}, loss or perplexity"
         )
 
 

@@ -18,10 +18,10 @@ from vaswani.data.tables import check_quoting
 from vaswani.data.tokenizer import SPECIAL_TOKENS
 from vaswani.data.trees import TREES
 from vaswani.data.user_tokens import check_tokens, split_tokens
+from vaswani.evaluation.metric_table import METRICS, Kind, in_every_validation, of_kind
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
-from vaswani.training.quality import NAMES, QUALITIES
 from vaswani.training.renamed import rename_fields, rename_flags
 
 from .help import NETWORK, USAGE, Flag, format_help
@@ -187,7 +187,12 @@ class DataArguments:
     @property
     def quality(self) -> str:
         """The figure by which outputs are judged, by its name in the log: BLEU, or of trees F1."""
-        return "f1" if self.target == TREES else "bleu"
+        return in_every_validation(self.outputs)[0].key
+
+    @property
+    def outputs(self) -> Kind:
+        """What the outputs are."""
+        return Kind.PARSES if self.target == TREES else Kind.TRANSLATIONS
 
 
 class Arguments(NamedTuple):
@@ -259,12 +264,12 @@ def parse(
         dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
         if chosen.data_dir is not None and not is_given("--dataset", flags):
             chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
-        metric, quality = str(trained.metric_for_best_model).removeprefix("eval_"), chosen.quality
-        others = [] if quality == "f1" else [name for name in NAMES if name not in QUALITIES]
-        if metric in NAMES and metric not in (quality, *others):
+        metric = str(trained.metric_for_best_model).removeprefix("eval_")
+        if metric in METRICS and METRICS[metric].kind is not chosen.outputs:
             raise ValueError(
-                f"--metric_for_best_model is {metric}, and what is in {chosen.target!r} is scored by {NAMES[quality]}: "
-                f"give {', '.join([quality, *others])}, loss or perplexity"
+                f"--metric_for_best_model is {metric}, and what is in {chosen.target!r} is scored by "
+                f"{METRICS[chosen.quality].name}: give {', '.join(each.key for each in of_kind(chosen.outputs))}, loss "
+                "or perplexity"
             )
         if chosen.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
             chosen.dataset_config = None  # the recipe's is one of its own data set

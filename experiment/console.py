@@ -7,6 +7,7 @@ from typing import Any
 from accelerate import PartialState
 
 from vaswani.data import Drops
+from vaswani.evaluation.metric_table import as_shown
 from vaswani.training.reporting.progress import print_line
 
 SAMPLES = 10
@@ -47,14 +48,17 @@ def summary(metrics: dict[str, Any], drops: Drops, folder: Path) -> str:
     for split, scores in metrics["test"].items():
         lines.append(f"{split}:")
         lines += [f"  {each}" for each in metrics["not_scored"].get(split, [])]
-        lines += [f"  {each['name']:<11} {each['value']:6.2f}  {each['signature']}" for each in scores.values()]
+        lines += [
+            f"  {each['name']:<11} {as_shown(key, each['value']):>6}  {each['signature']}"
+            for key, each in scores.items()
+        ]
         lines += [f"  {each}" for each in metrics["left_out"].get(split, {}).values()]
         lines += [f"  {each}" for each in metrics["remarks"].get(split, [])]
     for steps, before in metrics["earlier"].items():
         figures = [
-            f"{split} {each['name']} {each['value']:.2f}"
+            f"{split} {each['name']} {as_shown(key, each['value'])}"
             for split, scores in before["test"].items()
-            for each in scores.values()
+            for key, each in scores.items()
         ]
         lines.append(f"After {int(steps):,} steps: {', '.join(figures) or before['chosen']}")
     lines.append(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from huggingface_hub import ModelCard
 
 from vaswani.data.file_names import all_printable, printable
+from vaswani.evaluation.metric_table import as_shown
 from vaswani.publishing import METRICS, RUN
 from vaswani.publishing.card import is_on_hub
 from vaswani.publishing.derived_model import DerivedModel, leaves, read_derived_model
@@ -58,7 +59,7 @@ def trained_on(run: dict[str, Any], measured: dict[str, Any] | None) -> list[str
     lines[0] += f": {measured['training_pairs']['kept']:,} pairs, {measured['steps']:,} steps"
     lines[0] += f", ended on {measured['ended_on']}." if "ended_on" in measured else "."
     for split, scores in measured["test"].items():
-        figures = ", ".join(f"{each['name']} {each['value']:.2f}" for each in scores.values())
+        figures = ", ".join(f"{each['name']} {as_shown(key, each['value'])}" for key, each in scores.items())
         lost = "".join(f"; {each}" for each in measured.get("not_scored", {}).get(split, []))
         lines.append(f"{code(split)}: {figures}{lost}." if figures else f"{code(split)} was not scored.")
     return lines

@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from vaswani.data.trees import TREES, bracketed
-from vaswani.evaluation.languages import choose, unfit_for_wmt14
-from vaswani.evaluation.metrics.sacrebleu.sacrebleu import ter_left_out
+from vaswani.data.trees import bracketed
+from vaswani.evaluation.metric_table import METRICS, Cost, Kind, by_score_key, of_kind
 from vaswani.evaluation.parses import read_parses, score_parses
-from vaswani.evaluation.scores import Score, each_score, figure, remarks
-from vaswani.training.quality import NAMES
+from vaswani.evaluation.scorer import Inputs, reason_against, scorer_of, value_of
+from vaswani.evaluation.scores import Score, each_score, figure, inputs_of, one_score, remarks
 
 from .arguments import DataArguments
 
@@ -21,10 +20,12 @@ class OutputScoring(NamedTuple):
 
     measured: tuple[str, ...]
     """The figures of a validation by which weights may be chosen, by their names in the log."""
+    always: tuple[str, ...]
+    """Those that can be measured whatever the references are."""
     figure: Callable[[str, Texts, Texts, Texts], float]
     """Returns one of these."""
-    unfit: Callable[[str, Texts], str | None]
-    """Returns why one of them cannot be measured against these references, or None."""
+    unfit: Callable[[str, Texts, Texts], str | None]
+    """Returns why one of them cannot be measured against these sources and references, or None."""
     judge: Callable[[Texts, Texts, Texts], "Judged"]
     """Returns all figures of a test set."""
     remarks: Callable[[Texts], list[str]]
@@ -46,53 +47,69 @@ def scoring_of(data: DataArguments, metric: str | None = None) -> OutputScoring:
 
     `metric` is what its weights are chosen by, if that is another figure than the usual one.
     """
-    measured = tuple(dict.fromkeys([data.quality, *([metric] if metric in NAMES else [])]))
-    if data.target == TREES:
-        return OutputScoring(measured, figure_of_parses, lambda *_: None, judge_parses, lambda _: [])
+    known = of_kind(data.outputs)
+    measured = tuple(each.key for each in known if each.cost is Cost.EVERY_VALIDATION or each.key == metric)
+    always = tuple(each.key for each in known if scorer_of(each).reason_against is None)
+    if data.outputs is Kind.PARSES:
+        return OutputScoring(measured, always, figure_of_parses, unfit_parses, judge_parses, lambda _: [])
+    languages = {"language": data.target, "source_language": data.source}
     return OutputScoring(
         measured,
-        partial(figure_of_translations, language=data.target),
-        partial(unfit_references, language=data.target),
-        partial(judge_translations, language=data.target),
+        always,
+        partial(figure_of_translations, **languages),
+        partial(unfit_references, **languages),
+        partial(judge_translations, **languages),
         partial(remarks, language=data.target),
     )
 
 
-def figure_of_translations(name: str, sources: Texts, references: Texts, outputs: Texts, language: str) -> float:  # noqa: ARG001
+def figure_of_translations(
+    name: str, sources: Texts, references: Texts, outputs: Texts, language: str, source_language: str
+) -> float:
     """Return one score alone; the others wait for the end."""
-    return figure(name, outputs, references, language)
+    return figure(name, outputs, references, language, sources=sources, source_language=source_language)
 
 
-def unfit_references(name: str, references: Texts, language: str) -> str | None:
+def unfit_references(name: str, sources: Texts, references: Texts, language: str, source_language: str) -> str | None:
     """Return why a score cannot be measured against these references, as a sentence goes on, or None."""
-    chosen = choose(references, language).language
-    match name:
-        case "wmt14_bleu":
-            return unfit_for_wmt14(references, chosen)
-        case "ter":
-            return ter_left_out([references], references, chosen)
-    return None
+    return reason_against(METRICS[name], [references], inputs_of(references, language, sources, source_language))
 
 
-def judge_translations(sources: Texts, references: Texts, outputs: Texts, language: str) -> Judged:  # noqa: ARG001
+def judge_translations(
+    sources: Texts, references: Texts, outputs: Texts, language: str, source_language: str
+) -> Judged:
     """Return all scores of translations into a language; those that were made for another are not missed."""
     scores: dict[str, Score] = {}
     left_out = {}
-    for name, found in each_score(outputs, references, language):
+    for key, found in each_score(outputs, references, language, sources=sources, source_language=source_language):
+        metric = by_score_key(key)
         if isinstance(found, Score):
-            scores[name] = found
-        elif name != "wmt14_bleu":
-            left_out[name] = f"{found.name} is left out: {found.reason}"
+            scores[key] = found
+        elif metric is None or metric.made_for is None:
+            left_out[key] = f"{found.name} is left out: {found.reason}"
     return Judged(scores, {}, left_out)
 
 
 def figure_of_parses(name: str, sources: Texts, references: Texts, outputs: Texts) -> float:
     """Return one score, F1 of labelled constituents for one."""
-    return score_parses(read_parses(sources, references, outputs))[name].value
+    return value_of(METRICS[name], outputs, Inputs(references, sources=sources))
+
+
+def unfit_parses(name: str, sources: Texts, references: Texts) -> str | None:
+    """Return why a score cannot be measured against these trees, as a sentence goes on, or None."""
+    return reason_against(METRICS[name], [references], Inputs(references, sources=sources))
 
 
 def judge_parses(sources: Texts, references: Texts, outputs: Texts) -> Judged:
     """Return all scores of parses, and bracketed trees, a line each, on which EVALB counts the same."""
     parses = read_parses(sources, references, outputs)
     trees = {"gold.mrg": list(map(bracketed, parses.gold)), "parsed.mrg": list(map(bracketed, parses.parsed))}
-    return Judged(score_parses(parses), trees, left_out={})
+    scores, left_out = score_parses(parses), {}  # F1 and what stands beside it
+    for metric in of_kind(Kind.PARSES):
+        if metric.score_key not in scores:
+            found = one_score(metric, outputs, Inputs(references, sources=sources))
+            if isinstance(found, Score):
+                scores[metric.score_key] = found
+            else:
+                left_out[metric.score_key] = f"{found.name} is left out: {found.reason}"
+    return Judged(scores, trees, left_out)

@@ -15,10 +15,10 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback
 from transformers.trainer_utils import HubStrategy
 
+from vaswani.evaluation.metric_table import METRICS
 from vaswani.publishing import Progress, Target, checksums, files_to_push, model_card, open_repository, push
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.checkpointing.checkpoints import MANIFEST
-from vaswani.training.quality import NAMES
 
 from .console import say
 
@@ -87,7 +87,7 @@ class Publication(TrainerCallback):
             say(f"Note: the push at step {state.global_step} failed: {error}")
             return
         seen = [log for log in state.log_history if "eval_perplexity" in log]
-        names = (*NAMES, "perplexity")
+        names = (*METRICS, "perplexity")
         figures = {name: seen[-1][f"eval_{name}"] for name in names if f"eval_{name}" in seen[-1]} if seen else {}
         progress = Progress(state.global_step, figures)
         self._running = self._thread.submit(self._push_draft, draft, name, progress)

@@ -132,7 +132,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
         for split, pairs in sets.items():
             check_lengths(split, pairs.longest, model_fields)
-        check_metric(metric, task, sets[data.validation_split].references)
+        check_metric(metric, task, sets[data.validation_split].sources, sets[data.validation_split].references)
         remarks = {split: task.remarks(pairs.references) for split, pairs in sets.items()}
         for split, said in remarks.items():
             for remark in said:

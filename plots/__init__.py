@@ -1,8 +1,10 @@
 """Pictures: each file one, a pure function from arrays to a matplotlib Figure that `save` writes as PNG and SVG."""
 
+from vaswani.evaluation.bucket import Bucket
+
 from .attention_lines import draw_attention_lines
 from .attention_maps import draw_attention_maps
-from .bleu_by_length import Bucket, draw_bleu_by_length
+from .bleu_by_length import draw_bleu_by_length
 from .learning_curve import draw_learning_curve
 from .learning_curves import draw_learning_curves
 from .pair_lengths import draw_pair_lengths

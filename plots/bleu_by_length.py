@@ -1,24 +1,13 @@
 """BLEU of sentences of like length: whether a network holds up as they grow longer."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from vaswani.evaluation.bucket import Bucket
+
 from .style import name_lines, styled
-
-
-class Bucket(NamedTuple):
-    """Sentences of like length."""
-
-    shortest: int
-    """Words of the source, or characters."""
-    longest: int
-    sentences: int
-    bleu: float
-    interval: float
-    """Half the width of what holds 95% of the resamples."""
 
 
 @styled

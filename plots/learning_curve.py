@@ -1,19 +1,19 @@
-"""One run's learning: loss, validation loss and validation BLEU, or F1, against steps."""
+"""One run's learning: loss, validation loss and what validation measured of outputs, against steps."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from .style import COLOURS, styled
+from vaswani.evaluation.metric_table import METRICS
 
-QUALITIES = {"eval_bleu": "BLEU", "eval_f1": "F1"}
-"""How good outputs are, by their keys in the Trainer's log."""
+from .style import COLOURS, styled
 
 
 @styled
 def draw_learning_curve(history: Sequence[dict[str, Any]], title: str) -> Figure:
-    """Draw loss, validation loss and validation BLEU, or F1, against steps.
+    """Draw loss, validation loss and every metric of outputs that validation measured, against steps.
 
     Args:
         history: the Trainer's log, a dictionary a line.
@@ -25,15 +25,17 @@ def draw_learning_curve(history: Sequence[dict[str, Any]], title: str) -> Figure
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     left = figure.subplots()
     right = left.twinx()
-    blue, orange, *_ = COLOURS
+    blue, *others = COLOURS
     if training:
         left.plot(*zip(*training, strict=True), color=blue, alpha=0.5, label="training loss, smoothed labels")
     if validation:
         left.plot(*zip(*validation, strict=True), color=blue, marker="o", markersize=3, label="validation loss")
-    for key, name in QUALITIES.items():
-        if points := [(line["step"], line[key]) for line in history if key in line]:
-            right.plot(*zip(*points, strict=True), color=orange, marker="o", markersize=3, label=f"validation {name}")
-            right.set_ylabel(name)
+    measured = [each for each in METRICS.values() if any(f"eval_{each.key}" in line for line in history)]
+    for metric, colour in zip(measured, cycle(others)):
+        points = [(line["step"], line[f"eval_{metric.key}"]) for line in history if f"eval_{metric.key}" in line]
+        label = f"validation {metric.name}"
+        right.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, label=label)
+    right.set_ylabel(", ".join(each.name for each in measured))
     left.set(xlabel="steps", ylabel="loss, nats a token")
     left.set_title(title, parse_math=False)
     left.set_ylim(bottom=0)

@@ -1,4 +1,4 @@
-"""Several runs' learning side by side: training loss, validation loss and validation BLEU, or F1, against steps."""
+"""Several runs' learning side by side: training loss, validation loss and what validation measured of outputs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,14 +6,15 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from .learning_curve import QUALITIES
+from vaswani.evaluation.metric_table import METRICS
+
 from .style import name_lines, styled
 
 PANELS = (
     ("loss", "training loss, smoothed labels", "nats a token"),
     ("eval_loss", "validation loss", "nats a token"),
-    *((key, f"validation {name}", name) for key, name in QUALITIES.items()),
 )
+"""Key in the log, title and unit of what every run has."""
 
 
 @styled
@@ -27,7 +28,10 @@ def draw_learning_curves(histories: Mapping[str, Sequence[dict[str, Any]]]) -> F
         ValueError: none logged anything of it.
 
     """
-    shown = [panel for panel in PANELS if any(panel[0] in line for log in histories.values() for line in log)]
+    of_outputs = [(f"eval_{each.key}", f"validation {each.name}", each.name) for each in METRICS.values()]
+    shown = [
+        panel for panel in (*PANELS, *of_outputs) if any(panel[0] in line for log in histories.values() for line in log)
+    ]
     if not shown:
         raise ValueError(f"{', '.join(histories)}: no log of a loss or a validation is in there")
     figure = Figure(figsize=(0.6 + 3.8 * len(shown), 4), layout="constrained")

@@ -8,8 +8,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from vaswani.data.file_names import all_printable
 from vaswani.data.trees import TREES
+from vaswani.evaluation.metric_table import as_shown, digits_of, on_hub
 from vaswani.modeling.configuration_vaswani import READERS
-from vaswani.training.quality import quality_of
+from vaswani.training.quality import called, judged_by, shown
 
 from .overlap import overlap_as_text
 from .records import not_scored
@@ -28,8 +29,6 @@ PRECISIONS = {
     "fp16": "float16 beside float32",
 }
 """By the flags that ask for them."""
-_METRICS = {"sacrebleu": "sacrebleu", "wmt14_bleu": "bleu", "chrf": "chrf", "ter": "ter"}
-"""Our figures by the names that the Hub knows metrics by; those of parses are called so there too."""
 
 
 class Progress(NamedTuple):
@@ -109,8 +108,8 @@ def evaluation(data: dict[str, Any], measured: dict[str, Any]) -> list[EvalResul
             dataset_name=" ".join(filter(None, [dataset, data["dataset_config"]])),
             dataset_config=data["dataset_config"],
             dataset_split=split,
-            metric_type=_METRICS.get(kind, kind),
-            metric_value=round(each["value"], 2),
+            metric_type=on_hub(kind),
+            metric_value=round(each["value"], digits_of(kind)),
             metric_name=each["name"],
             metric_args={"signature": each["signature"]},
         )
@@ -168,9 +167,9 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
             f" Last validation: {seen}." if seen else ""
         )
     rows = [
-        f"| {split} | {each['name']} | {each['value']:.2f} | `{each['signature'].replace('|', BAR)}` |"
+        f"| {split} | {each['name']} | {as_shown(kind, each['value'])} | `{each['signature'].replace('|', BAR)}` |"
         for split, scores in measured["test"].items()
-        for each in scores.values()
+        for kind, each in scores.items()
     ]
     lost = {split: not_scored(pairs) for split, pairs in measured.get("scored_pairs", {}).items()}  # old runs have none
     beside = [f"Of {split}, {lost[split]}." for split in measured["test"] if lost.get(split)] + [
@@ -178,7 +177,8 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
         for split in measured["test"]
         for each in (*measured.get("left_out", {}).get(split, {}).values(), *measured.get("remarks", {}).get(split, []))
     ]
-    search, quality = measured["search"], quality_of(measured["validation"])
+    search, validation = measured["search"], measured["validation"]
+    quality = judged_by(validation)[0]
     return "\n".join(
         [
             "| test set | score | value | signature |",
@@ -187,10 +187,10 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
             "",
             *(line for each in beside for line in (each, "")),
             f"Search: {search['num_beams']} beam(s), length penalty {search['length_penalty']}. The weights are the "
-            f"{measured['chosen']}, chosen on the validation set ({quality.name} {quality.value:.2f}, "
-            f"perplexity {measured['validation']['perplexity']:.3f} a symbol).",
+            f"{measured['chosen']}, chosen on the validation set ({shown(quality, validation[quality])}, "
+            f"perplexity {validation['perplexity']:.3f} a symbol).",
             "",
-            f"![Learning curve: loss and {quality.name} against steps](curve.png)",
+            f"![Learning curve: loss and {called(quality)} against steps](curve.png)",
         ]
     )
 

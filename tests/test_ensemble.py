@@ -93,7 +93,7 @@ def test_settings_that_an_ensemble_cannot_obey_are_refused(
     with pytest.raises(ValueError, match=r" sets suppress_tokens=\[7\] in generation_config.json, which only generate"):
         by_ensemble(models, toy_tokenizer, BeamSettings())
     models[1].generation_config.update(suppress_tokens=None, eos_token_id=[3, 7])
-    with pytest.raises(ValueError, match=r" translates with GenerationSettings.*ends=\(3, 7\).* with .*ends=\(3,\).* alike"):
+    with pytest.raises(ValueError, match=r" with Gen.*ends=\(3, 7\).* with .*ends=\(3,\).* alike"):
         by_ensemble(models, toy_tokenizer, BeamSettings())
 
 

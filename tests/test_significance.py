@@ -3,6 +3,7 @@
 import random
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import combinations, product
 from math import sqrt
 from typing import Any, NamedTuple
@@ -71,6 +72,11 @@ def unseeded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SACREBLEU_SEED", raising=False)
 
 
+def score_of(name: str) -> Callable[[Counts], Counts]:
+    """Scores of sums over lines."""
+    return partial(corpus_scores, METRICS[name]())
+
+
 def tokenised(name: str, lines: Sequence[str]) -> list[str]:
     return wmt14_bleu.tokenise(lines) if name == "wmt14_bleu" else list(lines)
 
@@ -110,7 +116,7 @@ def test_p_is_that_of_sacrebleus_approximate_randomisation_and_ties(
     outputs = [tokenised(name, each) for each in three.outputs]
     statistics = line_statistics(METRICS[name](), outputs, tokenised(name, three.references))
     monkeypatch.setattr(significance, "EQUAL", -significance.EQUAL)
-    found = [each.p_value for each in resample(METRICS[name](), statistics, Draws(1, 10_000, SEED))]
+    found = [each.p_value for each in resample(score_of(name), statistics, Draws(1, 10_000, SEED))]
     assert found == [None, *(each.p_value for each in expected)]
     assert len(set(found)) == 3  # or the wrong ones would pass
     with_ties = [each.p_value for each in compared[place]]
@@ -190,7 +196,7 @@ def test_p_is_the_share_of_all_ways_to_change_sides(name: str, seed: int) -> Non
     statistics = line_statistics(
         METRICS[name](), [tokenised(name, each) for each in few.outputs], tokenised(name, few.references)
     )
-    found = resample(METRICS[name](), statistics, Draws(1, 4000, seed))[1].p_value
+    found = resample(score_of(name), statistics, Draws(1, 4000, seed))[1].p_value
     assert found == pytest.approx(exact, abs=5 * sqrt(exact * (1 - exact) / 4000))
 
 
@@ -203,11 +209,11 @@ def pairs(name: str, count: int, lines: int, *lacking: float) -> Iterator[Counts
 
 
 def p_values(name: str, found: Iterable[Counts], trials: int) -> NDArray[np.float64]:
-    metric = METRICS[name]()
+    of_sums = score_of(name)
 
     def p_of(statistics: Counts, seed: int) -> float:
         taken = halves(np.concatenate(list(statistics), axis=1), trials, seed).reshape(trials, 2, -1)
-        return chance(metric, statistics.sum(axis=1), taken)
+        return chance(of_sums, statistics.sum(axis=1), taken)
 
     return np.array([p_of(statistics, seed) for seed, statistics in enumerate(found)])
 

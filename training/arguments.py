@@ -8,9 +8,11 @@ import torch
 from transformers import TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
+from vaswani.evaluation.metric_table import DEFAULT, choices
+
 from .distribution.launcher_checks import device_fault, process_fault
 from .exceptions import StartupError
-from .quality import LOWER_IS_BETTER
+from .quality import lower_is_better
 
 INSTEAD = {
     "label_smoothing_factor": "use --label_smoothing, which is the network's",
@@ -137,10 +139,12 @@ class VaswaniTrainingArguments(TrainingArguments):
         default=10, metadata={"help": "Checkpoints to keep, the newest; the best one stays besides."}
     )
     metric_for_best_model: str | None = field(
-        default="bleu",
-        metadata={"help": "What the weights are chosen by on the validation set: bleu, chrf, ter, into German "
-                          "wmt14_bleu, loss or perplexity, and of trees f1."},
-    )  # fmt: skip
+        default=DEFAULT,
+        metadata={
+            "help": f"What the weights are chosen by on the validation set: {', '.join(choices())}; f1 is of trees, "
+            "and wmt14_bleu of translations into German."
+        },
+    )
     greater_is_better: bool | None = field(
         default=None, metadata={"help": "Follows from --metric_for_best_model; any other value is refused."}
     )
@@ -188,17 +192,17 @@ class VaswaniTrainingArguments(TrainingArguments):
                     "launch with --mixed_precision no"
                 )
             self.bf16 = False
-        metric = (self.metric_for_best_model or "bleu").removeprefix("eval_")
-        if metric not in LOWER_IS_BETTER:
+        metric = (self.metric_for_best_model or DEFAULT).removeprefix("eval_")
+        if metric not in choices():
             raise ValueError(
-                f"--metric_for_best_model is {metric}; while training, one of {', '.join(LOWER_IS_BETTER)} is measured"
+                f"--metric_for_best_model is {metric}; while training, one of {', '.join(choices())} is measured"
             )
-        if self.greater_is_better == LOWER_IS_BETTER[metric]:
+        if self.greater_is_better == lower_is_better(metric):
             raise ValueError(
                 f"--greater_is_better {str(self.greater_is_better).lower()} would take the worst {metric} for the "
                 "best; leave it out, it follows from --metric_for_best_model"
             )
-        self.greater_is_better = not LOWER_IS_BETTER[metric]
+        self.greater_is_better = not lower_is_better(metric)
         if self.fp16 and self.bf16:
             raise ValueError(
                 "--fp16 takes the place of --bf16, which recipes switch on where the hardware has it; add --bf16 false"

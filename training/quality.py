@@ -1,49 +1,42 @@
-"""The validation figures that tell how good a model is, and which of two models is the better one."""
+"""The validation figures that tell how good a model is, and which of two models is the better one.
+
+Metrics of outputs stand in `vaswani.evaluation.metric_table`, the only part of the evaluation that training knows.
+"""
 
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-QUALITIES = {"bleu": "BLEU", "f1": "F1"}
-"""How good outputs are, by what every validation measures: BLEU of translations, F1 of parses."""
+from vaswani.evaluation.metric_table import METRICS, OF_THE_NETWORK, Cost
 
-NAMES = {**QUALITIES, "chrf": "chrF", "ter": "TER", "wmt14_bleu": "wmt14_bleu"}
-"""All figures of outputs, from 0 to 100 or, of TER, above."""
+DIGITS = 3
+"""To which loss and perplexity are shown; in the choice they count to the last digit."""
 
-LOWER_IS_BETTER = {**dict.fromkeys(NAMES, False), "ter": True, "loss": True, "perplexity": True}
-"""What weights may be chosen by."""
 
-DIGITS = 2
-"""Digits to which figures from 0 to 100 are shown: what is equal to a reader is equal in the choice."""
+def lower_is_better(metric: str) -> bool:
+    """Tell which way a figure goes, one of `metric_table.choices`."""
+    return metric in OF_THE_NETWORK or METRICS[metric].lower_is_better
 
 
 def called(metric: str) -> str:
     """Return what a metric is called in a sentence."""
-    return NAMES.get(metric, metric)
+    return METRICS[metric].name if metric in METRICS else metric
 
 
 def shown(metric: str, value: float) -> str:
     """Return a figure with its name."""
-    return f"{called(metric)} {value:.{DIGITS if metric in NAMES else DIGITS + 1}f}"
+    return f"{called(metric)} {value:.{METRICS[metric].digits if metric in METRICS else DIGITS}f}"
 
 
-class Quality(NamedTuple):
-    """A figure from 0 to 100, higher is better."""
-
-    name: str
-    value: float
-
-
-def quality_of(figures: Mapping[str, Any], prefix: str = "") -> Quality:
-    """Return the one of these figures that tells the quality; their keys may have a prefix, as in the Trainer's log."""
-    [key] = [key for key in QUALITIES if prefix + key in figures]
-    return Quality(NAMES[key], figures[prefix + key])
+def judged_by(figures: Mapping[str, Any]) -> list[str]:
+    """Return those of a validation's figures of outputs that every validation measures; the first tells the quality."""
+    return [each.key for each in METRICS.values() if each.cost is Cost.EVERY_VALIDATION and each.key in figures]
 
 
 def told_of(figures: Mapping[str, Any], metric: str, separator: str = ", ") -> str:
     """Return what a person wants to see of validation figures: what was measured, and what it is judged by."""
-    names = ["loss", "perplexity", *(name for name in QUALITIES if name in figures)]
-    return separator.join(shown(name, figures[name]) for name in dict.fromkeys([*names, metric]))
+    names = dict.fromkeys([*OF_THE_NETWORK, *judged_by(figures), metric])
+    return separator.join(shown(name, figures[name]) for name in names)
 
 
 class Rank(NamedTuple):
@@ -59,13 +52,13 @@ def rank(figures: Mapping[str, Any], metric: str, prefix: str = "") -> Rank:
 
     Args:
         figures: its validation figures, "loss" among them.
-        metric: one of LOWER_IS_BETTER.
+        metric: one of `metric_table.choices`.
         prefix: of their keys, as in the Trainer's log.
 
     """
     value, loss = float(figures[prefix + metric]), float(figures[prefix + "loss"])
-    if metric in NAMES:
-        value = round(value, DIGITS)
-    by_metric, by_loss = -value if LOWER_IS_BETTER[metric] else value, -loss
+    if metric in METRICS:
+        value = round(value, METRICS[metric].digits)
+    by_metric, by_loss = -value if lower_is_better(metric) else value, -loss
     # No number is worse than any: it would be neither less nor more than others.
     return Rank(*(-math.inf if math.isnan(each) else each for each in (by_metric, by_loss)))

@@ -111,8 +111,8 @@ class VaswaniTrainer(Trainer):
     with checksums, and only then may older ones go; a step that is not a number is left out, and none is saved.
 
     Args:
-        evaluate_model: returns the validation figures, "loss", "perplexity" and "bleu" or "f1" among them; called on
-            every process, in evaluation mode.
+        evaluate_model: returns the validation figures, "loss", "perplexity" and what weights are chosen by among them;
+            called on every process, in evaluation mode.
 
     Raises:
         StartupError: the weights would be spread over the processes in a way that is not provided for.

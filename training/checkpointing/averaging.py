@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vaswani.evaluation.metric_table import DEFAULT
 from vaswani.training.quality import rank
 
 from .checkpoints import MANIFEST, checkpoint_fault, counted, sealed
@@ -71,13 +72,13 @@ def last_checkpoints(run: Path, number: int) -> list[Path]:
     return check_whole(enough(counted(run), number, f"{run} has")[-number:])
 
 
-def best_checkpoints(run: Path, number: int, metric: str = "bleu") -> dict[Path, float]:
+def best_checkpoints(run: Path, number: int, metric: str = DEFAULT) -> dict[Path, float]:
     """Return the `number` checkpoints of a run that were best in validation, oldest first, with their figures.
 
     Args:
         run: the folder of a run.
         number: how many.
-        metric: a name in `quality.LOWER_IS_BETTER`, which the Trainer wrote down in trainer_state.json; among
+        metric: one of `metric_table.choices`, which the Trainer wrote down in trainer_state.json; among
             checkpoints in which it is the same the loss decides.
 
     Raises:

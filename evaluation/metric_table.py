@@ -1,0 +1,125 @@
+"""Every metric of outputs, once: what it is called, which way is better, what it needs, costs and is computed by.
+
+Validation, the choice of weights, scores of test sets, comparisons, cards and pictures read this table, each when it is
+asked and not when it is imported. A new metric is one entry here and one file with its `Scorer` (`scorer.py`). Nothing
+is imported here, least of all what computes: training reads the table too, and a metric may load a network of its own.
+"""
+
+from enum import Enum, IntEnum
+from typing import Literal, NamedTuple
+
+
+class Kind(Enum):
+    """What the outputs are that a metric is of."""
+
+    TRANSLATIONS = "translations"
+    PARSES = "parses"
+
+
+class Cost(IntEnum):
+    """How often a metric can be afforded; test sets are scored by the cheap ones first."""
+
+    EVERY_VALIDATION = 0
+    """By every validation of a run, whatever the weights are chosen by."""
+    TEST_SET = 1
+    """Of test sets, and by the validations of a run whose weights are chosen by it."""
+    LAST = 2
+    """Likewise, and it takes so long that the others are shown before it begins."""
+
+
+class Metric(NamedTuple):
+    """One metric; by convention from 0 to 100, so that two digits and one axis serve them all."""
+
+    key: str
+    """An identifier: its name in the log of a training (eval_KEY), and in flags."""
+    name: str
+    """What people call it."""
+    kind: Kind
+    cost: Cost
+    scorer: str
+    """MODULE:NAME of its `Scorer`, loaded when it is asked for and not before."""
+    lower_is_better: bool = False
+    digits: int = 2
+    """To which it is shown: what is equal to a reader is equal in the choice of weights."""
+    needs_sources: bool = False
+    made_for: str | None = None
+    """The one language that it fits; a run into another does not miss it."""
+    blank_references: Literal["wrong", "left out"] | None = None
+    """What becomes of the translations of blank references: every word counts as wrong, or the lines are left out."""
+    as_score: tuple[str, str] | None = None
+    """Key and name among the scores of a test set, where they say more than those above."""
+    on_hub: str | None = None
+    """What the Hub calls it, where that is not its key among scores."""
+
+    @property
+    def score_key(self) -> str:
+        """Its key among the scores of a test set."""
+        return self.key if self.as_score is None else self.as_score[0]
+
+    @property
+    def score_name(self) -> str:
+        """Its name there."""
+        return self.name if self.as_score is None else self.as_score[1]
+
+
+_SCORERS = "vaswani.evaluation.scorers"
+
+METRICS = {
+    each.key: each
+    for each in (
+        Metric("bleu", "BLEU", Kind.TRANSLATIONS, Cost.EVERY_VALIDATION, f"{_SCORERS}.sacrebleu:BLEU",
+               blank_references="wrong", as_score=("sacrebleu", "sacreBLEU")),
+        Metric("f1", "F1", Kind.PARSES, Cost.EVERY_VALIDATION, f"{_SCORERS}.evalb:F1", needs_sources=True),
+        Metric("chrf", "chrF", Kind.TRANSLATIONS, Cost.TEST_SET, f"{_SCORERS}.sacrebleu:CHRF",
+               blank_references="left out"),
+        Metric("ter", "TER", Kind.TRANSLATIONS, Cost.LAST, f"{_SCORERS}.sacrebleu:TER", lower_is_better=True,
+               blank_references="wrong"),
+        Metric("wmt14_bleu", "wmt14_bleu", Kind.TRANSLATIONS, Cost.TEST_SET, f"{_SCORERS}.wmt14_bleu:WMT14_BLEU",
+               made_for="German", blank_references="wrong", on_hub="bleu"),
+    )
+}  # fmt: skip
+"""By their keys, in the order in which they are listed to people."""
+
+OF_THE_NETWORK = ("loss", "perplexity")
+"""What every validation measures besides, without a look at outputs; lower is better."""
+DEFAULT = "bleu"
+"""What weights are chosen by where nobody says."""
+DIGITS = 2
+"""Of scores that are no entries, such as the recall of parses."""
+
+
+def choices() -> list[str]:
+    """Return what weights may be chosen by."""
+    return [*METRICS, *OF_THE_NETWORK]
+
+
+def of_kind(kind: Kind) -> list[Metric]:
+    """Return the metrics of some outputs, as they are listed."""
+    return [each for each in METRICS.values() if each.kind is kind]
+
+
+def in_every_validation(kind: Kind) -> list[Metric]:
+    """Return those that every validation measures; the first of them is what such outputs are judged by."""
+    return [each for each in of_kind(kind) if each.cost is Cost.EVERY_VALIDATION]
+
+
+def by_score_key(key: str) -> Metric | None:
+    """Return the metric of a score of a test set; None for figures that stand beside a metric."""
+    return next((each for each in METRICS.values() if each.score_key == key), None)
+
+
+def digits_of(score_key: str) -> int:
+    """Return the digits to which a score of a test set is shown."""
+    metric = by_score_key(score_key)
+    return DIGITS if metric is None else metric.digits
+
+
+def as_shown(score_key: str, value: float) -> str:
+    """Return a score of a test set, or the width of its interval, to its digits."""
+    return f"{value:.{digits_of(score_key)}f}"
+
+
+def on_hub(score_key: str) -> str:
+    """Return what the Hub calls a score of a test set."""
+    metric = by_score_key(score_key)
+    return score_key if metric is None or metric.on_hub is None else metric.on_hub

@@ -1,0 +1,45 @@
+"""BLEU, chrF and TER, by the `evaluate` module `metrics/sacrebleu`."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from vaswani.evaluation.metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
+from vaswani.evaluation.metrics.sacrebleu.sacrebleu import metric_of, ter_left_out
+from vaswani.evaluation.scorer import Inputs, Lines, Scorer, Statistics, Value
+from vaswani.evaluation.scores import compute
+
+
+def score(key: str, hypotheses: Lines, inputs: Inputs) -> Value:
+    """Return one of the three with its signature."""
+    found = compute("sacrebleu", hypotheses, inputs.references, language=inputs.language, scores=[key])
+    return Value(found[key], found[f"{key}_signature"])
+
+
+def value(key: str, hypotheses: Lines, inputs: Inputs) -> float:
+    """Return the same figure without a module to load."""
+    return metric_of(key, inputs.language).corpus_score(hypotheses, [inputs.references]).score
+
+
+def statistics(key: str, outputs: Sequence[Lines], inputs: Inputs, bar: str | None) -> Statistics:
+    """Return the counts of lines; the signature has the draws as those of sacrebleu's tests do."""
+    metric = metric_of(key, inputs.language)
+    of_lines = line_statistics(metric, outputs, inputs.references, bar)
+
+    def signature(drawn: Mapping[str, str]) -> str:
+        signed = metric.get_signature()
+        for name, how in drawn.items():
+            signed.update(name, how)
+        return str(signed)
+
+    return Statistics(of_lines, partial(corpus_scores, metric), signature)
+
+
+def too_long_for_ter(outputs: Sequence[Lines], inputs: Inputs) -> str | None:
+    """Return why TER would take too long, or None."""
+    return ter_left_out(outputs, inputs.references, inputs.language)
+
+
+BLEU, CHRF, TER = (
+    Scorer(partial(score, key), partial(statistics, key), against, partial(value, key))
+    for key, against in (("bleu", None), ("chrf", None), ("ter", too_long_for_ter))
+)
