@@ -21,7 +21,7 @@ setup(
     package_data={"vaswani": ["py.typed"]},
     install_requires=[
         "torch>=2.11",
-        "transformers>=5.17,<6",
+        "transformers>=5.23,<6",
         "accelerate>=1.12,<2",
         "tokenizers>=0.23.1",
         "datasets>=5,<6",

@@ -44,6 +44,8 @@ from turns import against, in_turn
 
 from vaswani.experiment.table3 import BY_NAME
 from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.publishing import read_metrics, read_run
+from vaswani.storage.records import as_json
 from vaswani.training.speed.fastest_attention import fastest_attention
 
 BASELINE = "as --bf16 trains"
@@ -240,15 +242,11 @@ def train(given: argparse.Namespace) -> Measured:
         began = time.monotonic()
         subprocess.run([sys.executable, *command], check=True)
         wall = time.monotonic() - began
-        metrics, history, run = (
-            json.loads((Path(folder) / f"{name}.json").read_text(encoding="utf-8"))
-            for name in ("metrics", "history", "run")
-        )
+        metrics, run = read_metrics(Path(folder)), read_run(Path(folder))
+        history = json.loads((Path(folder) / "history.json").read_text(encoding="utf-8"))
     logged = [each for each in history if "tokens_per_second" in each]
     speed = statistics.median(each["tokens_per_second"] for each in logged[len(logged) // 4 :])
-    scores = {
-        f"{split}, {name}": score["value"] for split, each in metrics["test"].items() for name, score in each.items()
-    }
+    scores = {f"{split}, {name}": score.value for split, each in metrics.test.items() for name, score in each.items()}
     figures = {
         "steps": number,
         "minutes, everything included": round(wall / 60, 2),
@@ -259,7 +257,8 @@ def train(given: argparse.Namespace) -> Measured:
     }
     about = machine("torch", "transformers", "accelerate") | {"run": " ".join(command)}
     text = "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in figures.items())
-    return Measured(about, text, {"figures": figures, "metrics": metrics, "history": history, "run": run})
+    records = {"metrics": as_json(metrics), "history": history, "run": as_json(run)}
+    return Measured(about, text, {"figures": figures, **records})
 
 
 # --- schedule ---

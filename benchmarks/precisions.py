@@ -7,7 +7,6 @@ stopped. All precisions of a seed train the same batches from the same weights.
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -15,6 +14,9 @@ from pathlib import Path
 
 from machine import machine
 from report import add_output, leave
+
+from vaswani.publishing import read_metrics
+from vaswani.storage.records import as_json
 
 PRECISIONS = {
     "float32": ("--bf16", "false"),
@@ -58,23 +60,21 @@ def main() -> None:
             print(f"=== {precision}, seed {seed}", flush=True)
             own = [*PRECISIONS[precision], "--seed", str(seed), "--output_dir", str(folder), "--resume"]
             subprocess.run([sys.executable, given.recipe, *flags, *own], check=True)
-    sets = list(json.loads((folders[given.precisions[0], 1] / "metrics.json").read_text())["test"])
+    sets = list(read_metrics(folders[given.precisions[0], 1]).test)
     lines = [
         f"| | loss on validation | BLEU on validation | {' | '.join(f'BLEU on {each}' for each in sets)} |",
         "|---|---|---|" + "---|" * len(sets),
     ]
     figures = {}
     for precision in given.precisions:
-        runs = [
-            json.loads((folders[precision, seed] / "metrics.json").read_text()) for seed in range(1, given.seeds + 1)
-        ]
+        runs = [read_metrics(folders[precision, seed]) for seed in range(1, given.seeds + 1)]
         cells = [
-            spread([run["validation"]["loss"] for run in runs]),
-            spread([run["validation"]["bleu"] for run in runs]),
-            *(spread([run["test"][each]["sacrebleu"]["value"] for run in runs]) for each in sets),
+            spread([run.validation["loss"] for run in runs]),
+            spread([run.validation["bleu"] for run in runs]),
+            *(spread([run.test[each]["sacrebleu"].value for run in runs]) for each in sets),
         ]
         lines.append(f"| {precision} | {' | '.join(cells)} |")
-        figures[precision] = [{name: run[name] for name in ("validation", "test")} for run in runs]
+        figures[precision] = [{"validation": as_json(run.validation), "test": as_json(run.test)} for run in runs]
     about = machine("torch", "transformers") | {"seeds": str(given.seeds)}
     leave(given.output, about, "\n".join(lines), figures)
 

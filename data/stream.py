@@ -24,10 +24,13 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
+from vaswani.storage.records import as_json, from_json
+
 from .batching import Indices, Shape, Tokens, cut_batches, cut_to_widths, model_inputs, shape_of
 from .cleaning import CleaningLimits, Drops
 from .encoding import EncodedGroup, Ragged, join
 from .pairs import Corpus, CorpusError
+from .position import PositionRecord
 from .shuffling import Order, groups_of_stream, permutation, window_starts
 from .token_cache import GroupReader, TokenCache
 
@@ -356,35 +359,38 @@ class TrainingStream:
         """
         drops = self.drops(notes)
         self._limit(drops.unreadable, drops.rows, drops)
-        return {
-            "identity": self._identity,
-            "edition": self._edition,
-            "consumed": consumed,
-            "anchors": [list(anchor) for anchor in furthest_anchors(notes)],
-            "first_epoch": [
-                [*key, drops.kept, dict(drops.dropped), drops.places, drops.joined]
-                for key, drops in first_epoch_windows(notes)
-            ],
-        }
+        windows = first_epoch_windows(notes)
+        position = PositionRecord(
+            identity=self._identity,
+            edition=self._edition,
+            consumed=consumed,
+            anchors=tuple((each.epoch, each.window, each.batches_before) for each in furthest_anchors(notes)),
+            first_epoch=tuple(
+                (*key, drops.kept, dict(drops.dropped), drops.places, drops.joined) for key, drops in windows
+            ),
+        )
+        return dict(as_json(position))
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go to a saved position.
 
         Raises:
+            ValueError: it is none, or was saved by a newer version.
             StreamMismatchError: the position was saved under other data, tokenizer, seed, budget or limits.
 
         """
+        position = from_json(PositionRecord, state, "the position in the data (stream.json)")
         # A position saved before a field existed was saved under its default.
         known = (each for kind in (Order, CleaningLimits) for each in fields(kind))
         defaults = _as_saved({each.name: each.default for each in known if each.default is not MISSING})
         # What had no word for line breaks dropped some kinds, kept others, and knew fewer blank texts.
-        then = defaults | {"line_breaks": "of an earlier version"} | state["identity"]
+        then = defaults | {"line_breaks": "of an earlier version"} | dict(position.identity)
         changed = {
             name: f"{name} was {then.get(name)!r} and is {value!r}"
             for name, value in self._identity.items()
             if then.get(name) != value
         }
-        edition = state.get("edition", 1)
+        edition = position.edition
         if None not in (edition, self._edition) and edition != self._edition:
             changed["edition"] = (
                 f"--drop_html and --check_script judged by edition {edition} and judge by {self._edition}"
@@ -395,11 +401,11 @@ class TrainingStream:
                 "was started with, or start a new one in another --output_dir",
                 changed.keys(),
             )
-        self.consumed = state["consumed"]
-        self._anchors = {stream: Anchor(*anchor) for stream, anchor in enumerate(state["anchors"])}
+        self.consumed = position.consumed
+        self._anchors = {stream: Anchor(*anchor) for stream, anchor in enumerate(position.anchors)}
         self._first_epoch = {
             (stream, window): Drops(kept, Counter(dropped), places, *joined)
-            for stream, window, kept, dropped, places, *joined in state["first_epoch"]
+            for stream, window, kept, dropped, places, *joined in position.first_epoch
         }
         self._readers, self._entered, self._unreadable, self._rows = {}, {}, Counter(), Counter()
 

@@ -14,6 +14,8 @@ from vaswani.data import StreamMismatchError, TrainingStream
 from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniConfig
 from vaswani.modeling.configuration_vaswani import COMPUTED
+from vaswani.publishing.run_record import NetworkRecord, RunRecord
+from vaswani.storage.records import as_json
 from vaswani.training import VaswaniTrainingArguments
 
 from .arguments import DataArguments
@@ -128,7 +130,7 @@ def check_metric(metric: str, task: OutputScoring, sources: Sequence[str], refer
         )
 
 
-def check_text(stream: TrainingStream, position: dict[str, Any], now: dict[str, Any], told: dict[str, Any]) -> None:
+def check_text(stream: TrainingStream, position: dict[str, Any], now: RunRecord, told: RunRecord) -> None:
     """Make sure that the text and its order are those of a position in it, by going there.
 
     Args:
@@ -144,7 +146,7 @@ def check_text(stream: TrainingStream, position: dict[str, Any], now: dict[str, 
     try:
         stream.restore(position)
     except StreamMismatchError as error:
-        flags = {**told["data"], "seed": told["training"]["seed"]}, {**now["data"], "seed": now["training"]["seed"]}
+        flags = [as_json(each.data) | {"seed": each.training.seed} for each in (told, now)]
         of_names = [AT_FAULT.get(name, (name,)) for name in error.changed]
         changed = [
             f"{flag} was {flags[0].get(flag)!r} and is {flags[1][flag]!r}"
@@ -163,7 +165,7 @@ def check_text(stream: TrainingStream, position: dict[str, Any], now: dict[str, 
         ) from error
 
 
-def check_network(checkpoint: Path, fields: dict[str, Any], told: dict[str, Any]) -> None:
+def check_network(checkpoint: Path, fields: dict[str, Any], told: NetworkRecord) -> None:
     """Make sure that a network computes what that of the checkpoint computes.
 
     Args:
@@ -176,7 +178,7 @@ def check_network(checkpoint: Path, fields: dict[str, Any], told: dict[str, Any]
 
     """
     then, now = VaswaniConfig.from_pretrained(checkpoint), VaswaniConfig(**fields)
-    then.vocab_size = told["vocab_size"]
+    then.vocab_size = told.vocab_size
     changed = [
         f"{name} was {getattr(then, name)!r} and is {getattr(now, name)!r}"
         for name in fields

@@ -1,7 +1,7 @@
 """Which of the weights that training left are the run's: the validation set decides, never the test set."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from transformers import PreTrainedModel
 
@@ -16,17 +16,27 @@ from .main_process import on_main_process
 from .validation import PairSet, SearchSettings, figures, translate_all
 
 
+class Selection(NamedTuple):
+    """The weights that are the run's."""
+
+    chosen: str
+    chosen_by: str
+    """The metric, or "loss" where the metric is the same for others."""
+    validation: dict[str, float]
+    """Their figures."""
+    candidates: dict[str, dict[str, float]]
+    """Those of every candidate."""
+
+
 def load_best(
     trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, search: SearchSettings
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[Selection, list[str]]:
     """Load the best, the last, or the average of the last checkpoints: the best of them by --metric_for_best_model.
 
     An average of checkpoints that are still far apart can be far worse than any of them, so it has to prove itself.
 
     Returns:
-        "chosen", "chosen_by" (the metric, or "loss" where the metric is the same for others), the figures of it under
-        "validation", and those of every candidate under "candidates"; and the translations of `pairs` by the chosen
-        one.
+        What was chosen; and the translations of `pairs` by it.
 
     """
     with exit_on_bad_input():
@@ -43,12 +53,7 @@ def load_best(
     choice = choose(scores, trainer.metric)
     say(choice.as_text)
     load_average(model, candidates[choice.name])
-    return {
-        "chosen": choice.name,
-        "chosen_by": choice.by,
-        "validation": scores[choice.name],
-        "candidates": scores,
-    }, translations[choice.name]
+    return Selection(choice.name, choice.by, scores[choice.name], scores), translations[choice.name]
 
 
 class Choice(NamedTuple):

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from accelerate import PartialState
 
 from vaswani.data import Drops
 from vaswani.evaluation.metric_table import as_shown
+from vaswani.publishing.metrics_record import MetricsRecord, PairsRecord
 from vaswani.training.reporting.progress import print_line
 
 SAMPLES = 10
@@ -32,35 +32,31 @@ def spread(sentences: int) -> list[int]:
     return [i * sentences // SAMPLES for i in range(SAMPLES)] if sentences > SAMPLES else list(range(sentences))
 
 
-def counted(drops: Drops) -> dict[str, Any]:
+def counted(drops: Drops) -> PairsRecord:
     """Return what metrics.json holds of the pairs of a set."""
-    counts: dict[str, Any] = {"kept": drops.kept, "dropped": dict(drops.dropped)}
-    return counts | ({"line_breaks_as_spaces": drops.joined} if drops.joined else {})
+    return PairsRecord(drops.kept, dict(drops.dropped), drops.joined)
 
 
-def summary(metrics: dict[str, Any], drops: Drops, folder: Path) -> str:
+def summary(metrics: MetricsRecord, drops: Drops, folder: Path) -> str:
     """Return the figures of a run and where everything lies."""
     lines = [
         f"Training: {drops.report()}",
-        f"Trained to step {metrics['steps']:,}; {metrics['training_seconds'] / 60:.1f} minutes since this start; "
-        f"chosen by validation: {metrics['chosen']}",
+        f"Trained to step {metrics.steps:,}; {metrics.training_seconds / 60:.1f} minutes since this start; "
+        f"chosen by validation: {metrics.chosen}",
     ]
-    for split, scores in metrics["test"].items():
+    for split, scores in metrics.test.items():
         lines.append(f"{split}:")
-        lines += [f"  {each}" for each in metrics["not_scored"].get(split, [])]
-        lines += [
-            f"  {each['name']:<11} {as_shown(key, each['value']):>6}  {each['signature']}"
-            for key, each in scores.items()
-        ]
-        lines += [f"  {each}" for each in metrics["left_out"].get(split, {}).values()]
-        lines += [f"  {each}" for each in metrics["remarks"].get(split, [])]
-    for steps, before in metrics["earlier"].items():
+        lines += [f"  {each}" for each in metrics.not_scored.get(split, ())]
+        lines += [f"  {each.name:<11} {as_shown(key, each.value):>6}  {each.signature}" for key, each in scores.items()]
+        lines += [f"  {each}" for each in metrics.left_out.get(split, {}).values()]
+        lines += [f"  {each}" for each in metrics.remarks.get(split, ())]
+    for steps, before in metrics.earlier.items():
         figures = [
-            f"{split} {each['name']} {as_shown(key, each['value'])}"
-            for split, scores in before["test"].items()
+            f"{split} {each.name} {as_shown(key, each.value)}"
+            for split, scores in before.test.items()
             for key, each in scores.items()
         ]
-        lines.append(f"After {int(steps):,} steps: {', '.join(figures) or before['chosen']}")
+        lines.append(f"After {int(steps):,} steps: {', '.join(figures) or before.chosen}")
     lines.append(
         f"In {folder}: model, tokenizer, metrics.json, curve.png, and samples and translations of each test set"
     )

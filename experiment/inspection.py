@@ -14,6 +14,9 @@ from vaswani.data import Drops, TrainingStream
 from vaswani.data.batching import Indices, padded_size
 from vaswani.data.file_names import printable
 from vaswani.plots import draw_pair_lengths, save
+from vaswani.publishing.metrics_record import OverlapRecord
+from vaswani.publishing.overlap import overlap_as_text
+from vaswani.storage.records import as_json
 
 from .arguments import Arguments
 from .console import counted
@@ -26,7 +29,7 @@ from .corpora import (
     training_tokenizer,
 )
 from .examples import Example, Sample, examples_as_text, read_examples
-from .overlap import TestOverlap, find_test_overlap
+from .overlap import find_test_overlap
 from .run_folder import write_json
 
 
@@ -48,7 +51,7 @@ class Inspection(NamedTuple):
     """Some of the rows that are dropped, by reason."""
     user_symbols: dict[str, tuple[int, int]] = {}  # noqa: RUF012  (likewise)
     """How often each of them stands in the sources and in the targets that are kept."""
-    in_training: TestOverlap | None = None
+    in_training: OverlapRecord | None = None
     """How much of the sets that are scored the training text holds."""
     not_looked: str | None = None
     """Why that was not looked for."""
@@ -126,7 +129,7 @@ def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
         "name": seen.name,
         "windows": list(seen.windows),
         "vocabulary": seen.vocabulary,
-        "pairs": counted(seen.drops) | {"places": seen.drops.places},
+        "pairs": as_json(counted(seen.drops)) | {"places": seen.drops.places},
         "examples": {reason: [each._asdict() for each in found] for reason, found in seen.examples.items()},
         "user_symbols": {symbol: {"source": uses[0], "target": uses[1]} for symbol, uses in seen.user_symbols.items()},
         "tokens": dict(zip(("source", "target"), tokens, strict=True)),
@@ -137,7 +140,7 @@ def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
         "steps_an_epoch": steps,
         "epochs": arguments.training.max_steps / max(steps, 1e-9),
         "pairs_a_second": seen.drops.rows / seen.seconds,
-        "test_text_in_training": None if seen.in_training is None else seen.in_training.as_json(),
+        "test_text_in_training": None if seen.in_training is None else as_json(seen.in_training),
     }
 
 
@@ -166,7 +169,7 @@ def inspection_as_text(seen: Inspection, found: dict[str, Any], arguments: Argum
             f"Epochs: {found['steps_an_epoch']:,.0f} steps each, so {training.max_steps:,} steps are "
             f"{found['epochs']:.1f}",
             f"Speed: {found['pairs_a_second']:,.0f} pairs a second read, cleaned and encoded by one process",
-            *([seen.in_training.as_text()] if seen.in_training else []),
+            *(overlap_as_text(seen.in_training) if seen.in_training else []),
             *([f"Test text was not looked for: {seen.not_looked}"] if seen.not_looked else []),
         ]
     )

@@ -1,16 +1,16 @@
 """What a model's folder tells of its training: the run's own records, those of an average, or a card from the Hub."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from huggingface_hub import ModelCard
 
 from vaswani.data.file_names import all_printable, printable
 from vaswani.evaluation.metric_table import as_shown
-from vaswani.publishing import METRICS, RUN
+from vaswani.publishing import METRICS, RUN, MetricsRecord, RunRecord, read_metrics, read_run
 from vaswani.publishing.card import is_on_hub
 from vaswani.publishing.derived_model import DerivedModel, leaves, read_derived_model
-from vaswani.publishing.records import read_json
+from vaswani.publishing.metrics_record import printable_record
 
 CARD = "README.md"
 
@@ -35,32 +35,32 @@ def model_origin(folder: Path) -> ModelOrigin:
 def recorded(folder: Path) -> ModelOrigin:
     """Do what `origin` does; raises whatever comes of records that are not what a run leaves."""
     if (folder / RUN).is_file():
-        measured = read_json(folder / METRICS) if (folder / METRICS).is_file() else None
-        return ModelOrigin(trained_on(read_json(folder / RUN), measured), folder)
+        measured = read_metrics(folder) if (folder / METRICS).is_file() else None
+        return ModelOrigin(trained_on(read_run(folder), measured), folder)
     if (made := read_derived_model(folder)) is not None:
         told = [line for run in made.runs.values() for line in trained_on(run, None)]
         return ModelOrigin([*dict.fromkeys(told), derived_from(made)], run_of(folder, made))
     return ModelOrigin(of_card(folder / CARD) if (folder / CARD).is_file() else [])
 
 
-def trained_on(run: dict[str, Any], measured: dict[str, Any] | None) -> list[str]:
+def trained_on(run: RunRecord, measured: MetricsRecord | None) -> list[str]:
     """Return what a run was trained on and came to; folders by their names, without those above them."""
-    data = all_printable(run["data"])
-    source, target = data["direction"].split("-")
-    name = str(data["data_dir"] or data["dataset"])
-    text = code(name if data["data_dir"] is None and is_on_hub(name) else Path(name).name)
-    if data.get("dataset_config"):
-        text += f" ({code(data['dataset_config'])})"
-    if data.get("extra_dirs"):
-        text += " and " + ", ".join(code(Path(each).name) for each in data["extra_dirs"])
+    data = printable_record(run.data)
+    source, target = data.languages
+    name = str(data.data_dir or data.dataset)
+    text = code(name if data.data_dir is None and is_on_hub(name) else Path(name).name)
+    if data.dataset_config:
+        text += f" ({code(data.dataset_config)})"
+    if data.extra_dirs:
+        text += " and " + ", ".join(code(Path(each).name) for each in data.extra_dirs)
     lines = [f"Trained from {code(source)} to {code(target)} on {text}"]
     if measured is None:
         return [f"{lines[0]}."]
-    lines[0] += f": {measured['training_pairs']['kept']:,} pairs, {measured['steps']:,} steps"
-    lines[0] += f", ended on {measured['ended_on']}." if "ended_on" in measured else "."
-    for split, scores in measured["test"].items():
-        figures = ", ".join(f"{each['name']} {as_shown(key, each['value'])}" for key, each in scores.items())
-        lost = "".join(f"; {each}" for each in measured.get("not_scored", {}).get(split, []))
+    lines[0] += f": {measured.training_pairs.kept:,} pairs, {measured.steps:,} steps"
+    lines[0] += f", ended on {measured.ended_on}." if measured.ended_on else "."
+    for split, scores in measured.test.items():
+        figures = ", ".join(f"{each.name} {as_shown(key, each.value)}" for key, each in scores.items())
+        lost = "".join(f"; {each}" for each in measured.not_scored.get(split, ()))
         lines.append(f"{code(split)}: {figures}{lost}." if figures else f"{code(split)} was not scored.")
     return lines
 

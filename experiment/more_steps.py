@@ -1,12 +1,11 @@
 """A run that has ended and is asked for more steps: whether it goes on, and what it scored before, which stays."""
 
 from pathlib import Path
-from typing import Any
 
 from transformers.trainer_callback import TrainerState
 
-from vaswani.publishing import METRICS
-from vaswani.publishing.records import read_json
+from vaswani.publishing.metrics_record import METRICS, EarlierRecord, as_earlier, read_metrics
+from vaswani.publishing.run_record import TrainingRecord
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.best_validation import find_best
 from vaswani.training.checkpointing.checkpoints import newest_whole
@@ -28,7 +27,7 @@ def reason_to_stop(folder: Path, training: VaswaniTrainingArguments) -> str | No
         ValueError: more steps are asked for, and there is no checkpoint that they could follow.
 
     """
-    steps = read_json(folder / METRICS)["steps"]
+    steps = read_metrics(folder).steps
     if training.max_steps <= steps:
         return f"it stands at step {steps:,}, and --max_steps above that trains it longer"
     checkpoint, damaged = newest_whole(folder)
@@ -46,7 +45,7 @@ def reason_to_stop(folder: Path, training: VaswaniTrainingArguments) -> str | No
     return None
 
 
-def check_shares(training: VaswaniTrainingArguments, told: dict[str, Any]) -> None:
+def check_shares(training: VaswaniTrainingArguments, told: TrainingRecord) -> None:
     """Make sure that what is done every so many steps is done at those steps still, where --max_steps has changed.
 
     Args:
@@ -57,7 +56,7 @@ def check_shares(training: VaswaniTrainingArguments, told: dict[str, Any]) -> No
         ValueError: a flag is a share of --max_steps, so that a run that goes on would not be one that never stopped.
 
     """
-    before = told["max_steps"]
+    before = told.max_steps
     for name in SHARES:
         share = getattr(training, name)
         if before != training.max_steps and share is not None and 0 < share < 1:
@@ -72,14 +71,10 @@ def set_scores_aside(folder: Path) -> None:
     """Keep what a run scored when it ended, under the number of its steps, before it trains on."""
     metrics = folder / METRICS
     if metrics.exists():
-        metrics.rename(folder / f"metrics-{read_json(metrics)['steps']}.json")
+        metrics.rename(folder / f"metrics-{read_metrics(metrics).steps}.json")
 
 
-def earlier_scores(folder: Path) -> dict[str, dict[str, Any]]:
+def earlier_scores(folder: Path) -> dict[str, EarlierRecord]:
     """Return what a run scored when it had ended before, by the number of its steps then, the fewest first."""
-    found = [read_json(path) for path in folder.glob("metrics-*.json")]
-    kept = ("chosen", "chosen_by", "ended", "validation", "candidates", "search", "test", "left_out", "remarks")
-    return {
-        str(each["steps"]): {name: each[name] for name in kept if name in each}
-        for each in sorted(found, key=lambda each: int(each["steps"]))
-    }
+    found = sorted((read_metrics(path) for path in folder.glob("metrics-*.json")), key=lambda each: each.steps)
+    return {str(each.steps): as_earlier(each) for each in found}

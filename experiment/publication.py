@@ -16,7 +16,17 @@ from transformers import TrainerCallback
 from transformers.trainer_utils import HubStrategy
 
 from vaswani.evaluation.metric_table import METRICS
-from vaswani.publishing import Progress, Target, checksums, files_to_push, model_card, open_repository, push
+from vaswani.publishing import (
+    MetricsRecord,
+    Progress,
+    RunRecord,
+    Target,
+    checksums,
+    files_to_push,
+    model_card,
+    open_repository,
+    push,
+)
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.checkpointing.checkpoints import MANIFEST
 
@@ -38,7 +48,7 @@ class Publication(TrainerCallback):
 
     """
 
-    def __init__(self, training: VaswaniTrainingArguments, run: dict[str, Any]) -> None:
+    def __init__(self, training: VaswaniTrainingArguments, run: RunRecord) -> None:
         self.run = run
         self.folder = Path(str(training.output_dir))
         self.target: Target | None = None
@@ -104,7 +114,7 @@ class Publication(TrainerCallback):
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def _card(self, metrics: dict[str, Any] | None, files: list[Path], progress: Progress | None = None) -> str:
+    def _card(self, metrics: MetricsRecord | None, files: list[Path], progress: Progress | None = None) -> str:
         assert self.target is not None
         name, branch = self.target.name, self.target.branch
         return model_card(name, self.run, metrics, checksums(files), self.license, branch, progress)
@@ -117,7 +127,7 @@ class Publication(TrainerCallback):
         finally:
             self._thread.shutdown()
 
-    def end(self, folder: Path, metrics: dict[str, Any]) -> None:
+    def end(self, folder: Path, metrics: MetricsRecord) -> None:
         """Push the run's model; the main process alone calls this.
 
         Raises:
@@ -129,7 +139,7 @@ class Publication(TrainerCallback):
         try:
             files = files_to_push(folder)
             card = self._card(metrics, files)
-            address = push(self.target, files, card, f"The end of training, step {metrics['steps']}")
+            address = push(self.target, files, card, f"The end of training, step {metrics.steps}")
         except ValueError as error:
             words = ["vaswani", "push", str(folder), self.target.name]
             words += ["--branch", self.target.branch] if self.target.branch else []

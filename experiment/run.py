@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,22 @@ from tqdm import tqdm
 from transformers import GenerationConfig, set_seed
 from transformers.utils import logging as transformers_logging
 
+from vaswani.data.position import read_position
 from vaswani.evaluation.scores import blank_lines
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.plots import draw_learning_curve, save
-from vaswani.publishing import METRICS
-from vaswani.publishing.records import not_scored, read_json
+from vaswani.publishing import MetricsRecord, read_run, write_metrics
+from vaswani.publishing.metrics_record import (
+    BestRecord,
+    EndedRecord,
+    ExampleRecord,
+    ScoredPairsRecord,
+    ScoreRecord,
+    SearchRecord,
+)
+from vaswani.publishing.overlap import overlap_as_text
 from vaswani.storage import atomic_files
+from vaswani.storage.records import as_json
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.checkpointing.checkpoints import check_parts, newest_whole, sealed, set_aside
 from vaswani.training.distribution.peers import peer_lost_on_timeout
@@ -56,18 +66,18 @@ from .error_messages import (
     exit_on_tracker_error,
     exit_on_training_end,
 )
-from .final_scores import write_test_set
+from .final_scores import ScoredTestSet, write_test_set
 from .main_process import on_main_process
 from .more_steps import check_shares, earlier_scores, reason_to_stop
 from .output_scoring import scoring_of
 from .overlap import find_test_overlap
 from .publication import Publication
-from .run_folder import Done, RecordStart, describe, read_description, take_folder, write_json, write_skipped
-from .training_sentences import TRAINING_TEXT, text_of
+from .run_folder import Done, RecordStart, describe, take_folder, write_json, write_skipped
+from .training_sentences import text_of
 from .validation import PairSet, SearchSettings, translate_all, validate
 
 
-def run(arguments: Arguments) -> dict[str, Any]:
+def run(arguments: Arguments) -> MetricsRecord:
     """Learn the tokenizer, train, choose by validation, score the test sets, and leave all of it in --output_dir.
 
     Returns:
@@ -89,7 +99,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
         return from_text_to_scores(arguments)
 
 
-def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
+def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
     """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
     model_fields, data, training = arguments
     metric = str(training.metric_for_best_model).removeprefix("eval_")
@@ -117,7 +127,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
             say(f"{folder} holds a run that has ended; there is nothing to do: {done.why}")
             return done.metrics
         train = open_training_corpus(data)
-        description[TRAINING_TEXT] = text_of(train)
+        description = publication.run = replace(description, training_text=text_of(train))
         scored = {split: read_pairs(data, split) for split in scored_splits(data)}
         in_training = find_test_overlap(
             train,
@@ -127,7 +137,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
             training.seed,
         )
         if in_training is not None:
-            say(in_training.as_text())
+            say("\n".join(overlap_as_text(in_training)))
         tokenizer = training_tokenizer(train, arguments, folder)
         sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
         for split, pairs in sets.items():
@@ -140,10 +150,10 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         stream = training_stream(train, tokenizer, arguments)
         checkpoint = on_main_process(lambda: checkpoint_to_resume(folder)) if training.resume else None
         if checkpoint is not None:
-            before, position = on_main_process(lambda: (read_description(folder), read_json(checkpoint / POSITION)))
-            on_main_process(lambda: check_network(checkpoint, model_fields, before["model"]))
-            check_shares(training, before["training"])
-            check_text(stream, position, description, before)
+            before, position = on_main_process(lambda: (read_run(folder), read_position(checkpoint / POSITION)))
+            on_main_process(lambda: check_network(checkpoint, model_fields, before.model))
+            check_shares(training, before.training)
+            check_text(stream, as_json(position), description, before)
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
     validation_set = sets[data.validation_split]
@@ -172,42 +182,43 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
     search = SearchSettings(training.test_beams, training.length_penalty)
     selection, of_validation = load_best(trainer, trained, validation_set, search)
     drops = stream.drops(gather_object([stream.notes()]))
-    metrics: dict[str, Any] = {
-        "parameters": trained.num_parameters(),
-        "steps": trainer.state.global_step,
-        "ended": ending._asdict(),
-        "best_while_training": None if best.step is None else {"step": best.step, "by": best.by(trainer.metric)},
-        "training_seconds": round(seconds, 1),
-        "ended_on": date.today().isoformat(),
-        "resumed_from": checkpoint.name if checkpoint else None,
-        "training_pairs": counted(drops),
-        "scored_pairs": {
-            split: counted(each) | {"blank_references": len(blank_lines(sets[split].references))}
-            for split, (_, each) in scored.items()
-        },
-        "test_text_in_training": None if in_training is None else in_training.as_json(),
-        **selection,
-        "search": asdict(search),
-        "test": {},
-        "not_scored": {},
-        "left_out": {},
-        "remarks": {split: said for split, said in remarks.items() if said},
-        "earlier": {},
-        "examples": [],
-    }
+    tested: dict[str, ScoredTestSet] = {}
     for split in dict.fromkeys(data.test_splits):
         if split == data.validation_split:
             translations = of_validation
         else:
             say(f"Translating {split}: {len(sets[split].sources):,} sentences, {search.num_beams} beam(s)")
             translations = translate_all(trained, sets[split], search, progress=True)
-        tested = write_test_set(folder, split, sets[split], translations)
-        metrics["test"][split] = {name: each._asdict() for name, each in tested.scores.items()}
-        if tested.left_out:
-            metrics["left_out"][split] = tested.left_out
-        if lost := not_scored(metrics["scored_pairs"][split]):
-            metrics["not_scored"][split] = [lost]
-        metrics["examples"] += [{"split": split} | each for each in tested.examples]
+        tested[split] = write_test_set(folder, split, sets[split], translations)
+    scored_pairs = {
+        split: ScoredPairsRecord(each.kept, dict(each.dropped), each.joined, len(blank_lines(sets[split].references)))
+        for split, (_, each) in scored.items()
+    }
+    metrics = MetricsRecord(
+        parameters=trained.num_parameters(),
+        steps=trainer.state.global_step,
+        ended=EndedRecord(*ending),
+        best_while_training=None if best.step is None else BestRecord(best.step, best.by(trainer.metric)),
+        training_seconds=round(seconds, 1),
+        ended_on=date.today().isoformat(),
+        resumed_from=checkpoint.name if checkpoint else None,
+        training_pairs=counted(drops),
+        scored_pairs=scored_pairs,
+        test_text_in_training=in_training,
+        chosen=selection.chosen,
+        chosen_by=selection.chosen_by,
+        validation=selection.validation,
+        candidates=selection.candidates,
+        search=SearchRecord(search.num_beams, search.length_penalty),
+        test={
+            split: {name: ScoreRecord(*score) for name, score in each.scores.items()} for split, each in tested.items()
+        },
+        not_scored={split: (lost,) for split in tested if (lost := scored_pairs[split].lost)},
+        left_out={split: each.left_out for split, each in tested.items() if each.left_out},
+        remarks={split: tuple(said) for split, said in remarks.items() if said},
+        earlier=earlier_scores(folder) if state.is_main_process else {},
+        examples=tuple(ExampleRecord(split=split, **each) for split, of in tested.items() for each in of.examples),
+    )
     if state.is_main_process:
         with atomic_files(folder) as draft:
             trained.save_pretrained(draft)
@@ -215,8 +226,7 @@ def from_text_to_scores(arguments: Arguments) -> dict[str, Any]:
         write_json(folder / "history.json", trainer.state.log_history)
         title = f"{folder.name}: {data.source} to {data.target}"
         save(draw_learning_curve(trainer.state.log_history, title), folder / "curve")
-        metrics["earlier"] = earlier_scores(folder)
-        write_json(folder / METRICS, metrics)  # last: a run that has it has ended
+        write_metrics(folder, metrics)  # last: a run that has it has ended
         say(summary(metrics, drops, folder))
     state.wait_for_everyone()
     if state.is_main_process:

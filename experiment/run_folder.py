@@ -11,20 +11,22 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerState
 
 from vaswani.data import Drops
 from vaswani.data.cleaning import UNREADABLE
-from vaswani.publishing import METRICS, RUN, hide_in_command
-from vaswani.publishing.records import read_json
+from vaswani.publishing import METRICS, RUN, MetricsRecord, RunRecord, hide_in_command, read_metrics, write_run
+from vaswani.publishing.run_record import DataRecord, HardwareRecord, NetworkRecord, TrainingRecord
 from vaswani.storage import is_draft, write_text
-from vaswani.training.renamed import rename_run
+from vaswani.storage.records import from_json
+from vaswani.training import VaswaniTrainingArguments
+from vaswani.training.schedule import peak_rate
 
 from .arguments import Arguments
 from .more_steps import set_scores_aside
@@ -50,14 +52,14 @@ class RunFolderError(ValueError):
 class Done(NamedTuple):
     """A run that has ended and of which nothing more is asked."""
 
-    metrics: dict[str, Any]
+    metrics: MetricsRecord
     """What metrics.json holds."""
     why: str
     """What there would be to ask."""
 
 
 def take_folder(
-    folder: Path, resume: bool, description: dict[str, Any], nothing_to_do: Callable[[], str | None] = lambda: ""
+    folder: Path, resume: bool, description: RunRecord, nothing_to_do: Callable[[], str | None] = lambda: ""
 ) -> Done | None:
     """Take a folder for a run, for as long as this process lives; a new one gets what the run was told.
 
@@ -80,7 +82,7 @@ def take_folder(
     def done() -> Done | None:
         if not (resume and (folder / METRICS).exists()) or (why := nothing_to_do()) is None:
             return None
-        return Done(dict(read_json(folder / METRICS)), why)
+        return Done(read_metrics(folder), why)
 
     claim(folder, resume)
     if before := done():
@@ -90,14 +92,14 @@ def take_folder(
     if meanwhile := done():  # or have brought it to its end
         return meanwhile
     if not (folder / RUN).exists():  # which makes it a run's folder
-        write_json(folder / RUN, description)
+        write_run(folder, description)
     return None
 
 
 class RecordStart(TrainerCallback):
     """Leaves what a run was told, in the place of what it was told before, once it trains; scores of before stay."""
 
-    def __init__(self, folder: Path, description: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, description: RunRecord) -> None:
         self.folder = folder
         self.description = description
 
@@ -105,12 +107,7 @@ class RecordStart(TrainerCallback):
         """Called by the Trainer, when all has been checked."""
         if state.is_world_process_zero:
             set_scores_aside(self.folder)
-            write_json(self.folder / RUN, self.description)
-
-
-def read_description(folder: Path) -> dict[str, Any]:
-    """Return what the run of a folder was told when it last began to train."""
-    return rename_run(read_json(folder / RUN), str(folder / RUN))
+            write_run(self.folder, self.description)
 
 
 def claim(folder: Path, resume: bool) -> None:
@@ -178,26 +175,41 @@ def hold(folder: Path, patience: float) -> None:
     os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
 
-def describe(arguments: Arguments) -> dict[str, Any]:
+def describe(arguments: Arguments) -> RunRecord:
     """Return everything that a run was told, its token for the Hub aside, with the machine and versions it ran on."""
     versions = {name: importlib.metadata.version(name) for name in ("vaswani", *PACKAGES)}
-    return {
-        "command": shlex.join([Path(sys.executable).name, *hide_in_command(sys.argv)]),
-        "model": arguments.model,
-        "data": asdict(arguments.data),
-        "training": arguments.training.to_dict(),  # it leaves out tokens
-        "hardware": hardware(arguments),
-        "versions": {"python": platform.python_version(), **versions},
+    return RunRecord(
+        command=shlex.join([Path(sys.executable).name, *hide_in_command(sys.argv)]),
+        model=from_json(NetworkRecord, arguments.model, "the network"),
+        data=from_json(DataRecord, asdict(arguments.data), "the data"),
+        training=training_record(arguments),
+        hardware=hardware(arguments),
+        versions={"python": platform.python_version(), **versions},
+    )
+
+
+def training_record(arguments: Arguments) -> TrainingRecord:
+    """Return what a run goes by of its arguments of training; tokens are not among them."""
+    training = arguments.training
+    named = {each.name for each in fields(TrainingRecord)} | set(VaswaniTrainingArguments.__annotations__)
+    by_default = {each.name: each.default for each in fields(TrainingArguments)}
+    unused = {"learning_rate", *(name for name in by_default if name.endswith("_token"))}
+    told = {
+        name: value
+        for name, value in training.to_dict().items()
+        if name not in unused and (name in named or value != by_default.get(name))
     }
+    peak = training.peak_learning_rate or peak_rate(arguments.model["d_model"], round(training.warmup_steps))
+    return from_json(TrainingRecord, told | {"peak_learning_rate": peak}, "the arguments of training")
 
 
-def hardware(arguments: Arguments) -> dict[str, Any]:
+def hardware(arguments: Arguments) -> HardwareRecord:
     """Return what the processes of a run compute on, as the first of them sees it."""
     device = arguments.training.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     if device.type == "cpu":
         name = processor()
-    return {"device": name, "processes": arguments.training.world_size, "cores": os.cpu_count()}
+    return HardwareRecord(name, arguments.training.world_size, os.cpu_count())
 
 
 def processor() -> str:

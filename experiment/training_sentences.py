@@ -7,22 +7,19 @@ from collections.abc import Callable
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from vaswani.data import Corpus, Drops
 from vaswani.data.cleaning import readable_rows
 from vaswani.data.pairs import read_from
-from vaswani.publishing import RUN
-from vaswani.publishing.records import read_json
+from vaswani.data.position import read_position
+from vaswani.publishing import RunRecord, read_run
+from vaswani.storage.records import as_json
 from vaswani.training.checkpointing.checkpoints import sealed
-from vaswani.training.renamed import rename_run
 from vaswani.training.trainer import POSITION
 
 from .arguments import DataArguments
 from .corpora import cleaning_limits, open_corpus
 
-TRAINING_TEXT = "training_text"
-"""In run.json, the fingerprint of the text that --data_dir or --dataset named."""
 LOOKED_AT = 1_000
 """Rows from which sentences are taken."""
 LARGEST = 1 << 30
@@ -41,8 +38,8 @@ def training_sentences(run: Path, number: int, fits: Callable[[str], bool]) -> l
         None if the text is not on this machine any more, is another one by now, or is not known for certain.
 
     """
-    told = read_json(run / RUN)
     try:
+        told = read_run(run)
         data = data_of(told)
         corpus = open_corpus(data, data.train_split) if is_here(data) else None
         if corpus is None or corpus.fingerprint != known_text(run, told):
@@ -54,13 +51,13 @@ def training_sentences(run: Path, number: int, fits: Callable[[str], bool]) -> l
     return found if len(found) <= number else [found[len(found) * place // number] for place in range(number)]
 
 
-def known_text(run: Path, told: dict[str, Any]) -> str | None:
+def known_text(run: Path, told: RunRecord) -> str | None:
     """Return the fingerprint of a run's text: from run.json or, of earlier versions, from a checkpoint."""
-    if known := told.get(TRAINING_TEXT):
-        return str(known)
+    if told.training_text:
+        return told.training_text
     for checkpoint in sealed(run):
         if (checkpoint / POSITION).is_file():
-            return str(read_json(checkpoint / POSITION)["identity"]["data"])
+            return read_position(checkpoint / POSITION).text
     return None
 
 
@@ -74,10 +71,10 @@ def is_here(data: DataArguments) -> bool:
     return sum(each.stat().st_size for each in path.iterdir() if each.name.startswith(data.train_split)) <= LARGEST
 
 
-def data_of(told: dict[str, Any]) -> DataArguments:
+def data_of(told: RunRecord) -> DataArguments:
     """Return the arguments of a run's text; those of other versions that are not known here are left out."""
-    known = {each.name for each in fields(DataArguments)}
-    return DataArguments(**{name: value for name, value in rename_run(told)["data"].items() if name in known})
+    known, had = {each.name for each in fields(DataArguments)}, as_json(told.data)
+    return DataArguments(**{name: had[name] for name in known if had.get(name) is not None})
 
 
 def text_of(train: Corpus) -> str:

@@ -2,18 +2,19 @@
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from vaswani.data.file_names import all_printable
 from vaswani.data.trees import TREES
 from vaswani.evaluation.metric_table import as_shown, digits_of, on_hub
 from vaswani.modeling.configuration_vaswani import READERS
+from vaswani.storage.records import as_json
 from vaswani.training.quality import called, judged_by, shown
 
+from .metrics_record import MetricsRecord, printable_record
 from .overlap import overlap_as_text
-from .records import not_scored
+from .run_record import DataRecord, RunRecord
 
 SNIPPET = """\
 from transformers import pipeline
@@ -41,8 +42,8 @@ class Progress(NamedTuple):
 
 def model_card(
     name: str,
-    run: dict[str, Any],
-    measured: dict[str, Any] | None,
+    run: RunRecord,
+    measured: MetricsRecord | None,
     code: dict[str, str],
     weights_license: str | None = None,
     branch: str | None = None,
@@ -60,18 +61,18 @@ def model_card(
         progress: of a run that goes on.
 
     """
-    run, measured = all_printable(run), all_printable(measured)
-    data, source_target = run["data"], run["data"]["direction"]
+    run, measured = printable_record(run), printable_record(measured)
+    data = run.data
     results = [] if measured is None else evaluation(data, measured)
-    on_hub = data["dataset"] is not None and is_on_hub(data["dataset"])
+    sets = [data.dataset] if data.dataset is not None and is_on_hub(data.dataset) else None
     task = "parsing" if parses(data) else "translation"
     metadata = ModelCardData(
-        language=[code for code in source_target.split("-") if code != TREES],
+        language=[code for code in data.languages if code != TREES],
         license=weights_license,
         library_name="transformers",
         pipeline_tag=None if parses(data) else task,
         tags=[task, "vaswani", "custom_code"],
-        datasets=[data["dataset"]] if on_hub else None,
+        datasets=sets,
         metrics=sorted({each.metric_type for each in results}) or None,
         model_name=name.split("/")[1] if results else None,
         eval_results=results or None,
@@ -97,30 +98,30 @@ def model_card(
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}\n"))
 
 
-def evaluation(data: dict[str, Any], measured: dict[str, Any]) -> list[EvalResult]:
+def evaluation(data: DataRecord, measured: MetricsRecord) -> list[EvalResult]:
     """Return every figure of every test set, with its signature, as the Hub's model index wants it."""
     dataset = dataset_name(data)
     return [
         EvalResult(
             task_type="parsing" if parses(data) else "translation",
-            task_name="Parsing" if parses(data) else f"Translation {data['direction']}",
+            task_name="Parsing" if parses(data) else f"Translation {data.direction}",
             dataset_type=dataset,
-            dataset_name=" ".join(filter(None, [dataset, data["dataset_config"]])),
-            dataset_config=data["dataset_config"],
+            dataset_name=" ".join(filter(None, [dataset, data.dataset_config])),
+            dataset_config=data.dataset_config,
             dataset_split=split,
             metric_type=on_hub(kind),
-            metric_value=round(each["value"], digits_of(kind)),
-            metric_name=each["name"],
-            metric_args={"signature": each["signature"]},
+            metric_value=round(each.value, digits_of(kind)),
+            metric_name=each.name,
+            metric_args={"signature": each.signature},
         )
-        for split, scores in measured["test"].items()
+        for split, scores in measured.test.items()
         for kind, each in scores.items()
     ]
 
 
-def parses(data: dict[str, Any]) -> bool:
+def parses(data: DataRecord) -> bool:
     """Tell whether the outputs are trees."""
-    return bool(data["direction"].split("-")[1] == TREES)
+    return data.languages[1] == TREES
 
 
 def is_on_hub(dataset: str) -> bool:
@@ -128,29 +129,30 @@ def is_on_hub(dataset: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", dataset) is not None and not Path(dataset).exists()
 
 
-def dataset_name(data: dict[str, Any]) -> str:
+def dataset_name(data: DataRecord) -> str:
     """Name the source of the text, without the folders of the machine."""
-    name = str(data["dataset"] or "text-files")
+    name = data.dataset or "text-files"
     return name if is_on_hub(name) else Path(name).name
 
 
-def _opening(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
-    source, target = run["data"]["direction"].split("-")
-    size = f", {measured['parameters'] / 1e6:.1f} million parameters" if measured else ""
+def _opening(run: RunRecord, measured: MetricsRecord | None) -> str:
+    source, target = run.data.languages
+    size = f", {measured.parameters / 1e6:.1f} million parameters" if measured else ""
     does = f"translate from `{source}` to `{target}`"
-    if parses(run["data"]):
+    if parses(run.data):
         does = f"parse `{source}`, words with spaces between them, into linearised trees (section 6.3),"
     return (
         f"The Transformer of [Attention Is All You Need](https://arxiv.org/abs/1706.03762){size}, trained to {does} "
-        f"on {dataset_name(run['data'])}."
+        f"on {dataset_name(run.data)}."
     )
 
 
-def use_section(name: str, measured: dict[str, Any] | None, branch: str | None) -> str:
+def use_section(name: str, measured: MetricsRecord | None, branch: str | None) -> str:
     """Return how to install what loads a model, and code that translates by it."""
-    example = (measured or {}).get("examples") or [{"source": "A dog runs through the snow."}]
+    examples = measured.examples if measured else ()
+    example = examples[0].source if examples else "A dog runs through the snow."
     revision = f', revision="{branch}"' if branch else ""
-    snippet = SNIPPET.format(name=name, revision=revision, example=example[0]["source"])
+    snippet = SNIPPET.format(name=name, revision=revision, example=example)
     return (
         f"```bash\npip install torch '{READERS}'\n```\n\n"
         f"```python\n{snippet}```\n\n`AutoModelForSeq2SeqLM`, `AutoModel`, `AutoConfig` and `AutoTokenizer` load it "
@@ -159,7 +161,7 @@ def use_section(name: str, measured: dict[str, Any] | None, branch: str | None) 
     )
 
 
-def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
+def _scores(measured: MetricsRecord | None, progress: Progress | None) -> str:
     if measured is None:
         at = f" It stands at step {progress.step:,}." if progress else ""
         seen = ", ".join(f"{name} {value:.3f}" for name, value in (progress.figures if progress else {}).items())
@@ -167,18 +169,17 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
             f" Last validation: {seen}." if seen else ""
         )
     rows = [
-        f"| {split} | {each['name']} | {as_shown(kind, each['value'])} | `{each['signature'].replace('|', BAR)}` |"
-        for split, scores in measured["test"].items()
+        f"| {split} | {each.name} | {as_shown(kind, each.value)} | `{each.signature.replace('|', BAR)}` |"
+        for split, scores in measured.test.items()
         for kind, each in scores.items()
     ]
-    lost = {split: not_scored(pairs) for split, pairs in measured.get("scored_pairs", {}).items()}  # old runs have none
-    beside = [f"Of {split}, {lost[split]}." for split in measured["test"] if lost.get(split)] + [
+    lost = {split: pairs.lost for split, pairs in measured.scored_pairs.items()}
+    beside = [f"Of {split}, {lost[split]}." for split in measured.test if lost.get(split)] + [
         f"{split}: {each}."
-        for split in measured["test"]
-        for each in (*measured.get("left_out", {}).get(split, {}).values(), *measured.get("remarks", {}).get(split, []))
+        for split in measured.test
+        for each in (*measured.left_out.get(split, {}).values(), *measured.remarks.get(split, ()))
     ]
-    search, validation = measured["search"], measured["validation"]
-    quality = judged_by(validation)[0]
+    search, quality = measured.search, judged_by(measured.validation)[0]
     return "\n".join(
         [
             "| test set | score | value | signature |",
@@ -186,52 +187,52 @@ def _scores(measured: dict[str, Any] | None, progress: Progress | None) -> str:
             *rows,
             "",
             *(line for each in beside for line in (each, "")),
-            f"Search: {search['num_beams']} beam(s), length penalty {search['length_penalty']}. The weights are the "
-            f"{measured['chosen']}, chosen on the validation set ({shown(quality, validation[quality])}, "
-            f"perplexity {validation['perplexity']:.3f} a symbol).",
+            f"Search: {search.num_beams} beam(s), length penalty {search.length_penalty}. The weights are the "
+            f"{measured.chosen}, chosen on the validation set ({shown(quality, measured.validation[quality])}, "
+            f"perplexity {measured.validation['perplexity']:.3f} a token).",
             "",
             f"![Learning curve: loss and {called(quality)} against steps](curve.png)",
         ]
     )
 
 
-def training_section(run: dict[str, Any], measured: dict[str, Any] | None) -> str:
+def training_section(run: RunRecord, measured: MetricsRecord | None) -> str:
     """Return the command of a run, and on what it ran."""
-    hardware, versions = run.get("hardware"), run["versions"]
+    hardware = run.hardware
     on = "not recorded"
     if hardware:
-        on = f"{hardware['processes']} process(es) on {hardware['device']}, {hardware['cores']} processor cores in view"
+        on = f"{hardware.processes} process(es) on {hardware.device}, {hardware.cores} processor cores in view"
     lines = [f"- Hardware: {on}"]
     if measured:
-        start = f" since it went on from {measured['resumed_from']}" if measured["resumed_from"] else ""
-        pairs = measured["training_pairs"]
+        start = f" since it went on from {measured.resumed_from}" if measured.resumed_from else ""
+        pairs = measured.training_pairs
         lines += [
-            f"- Time: {measured['training_seconds'] / 3600:.2f} hours{start}, validation included; "
-            f"{measured['steps']:,} steps",
-            f"- Sentence pairs read: {pairs['kept']:,} kept, {sum(pairs['dropped'].values()):,} dropped"
-            + (f" ({', '.join(f'{n:,} {why}' for why, n in pairs['dropped'].items())})" if pairs["dropped"] else ""),
+            f"- Time: {measured.training_seconds / 3600:.2f} hours{start}, validation included; "
+            f"{measured.steps:,} steps",
+            f"- Sentence pairs read: {pairs.kept:,} kept, {sum(pairs.dropped.values()):,} dropped"
+            + (f" ({', '.join(f'{n:,} {why}' for why, n in pairs.dropped.items())})" if pairs.dropped else ""),
         ]
-        if overlap := measured.get("test_text_in_training"):  # runs of before did not look
+        if overlap := measured.test_text_in_training:  # runs of before did not look
             lines += [f"- Of {line}" for line in overlap_as_text(overlap)]
     lines += [
-        f"- Batches: {run['training']['batches_per_step']} a step, each of {run['data']['tokens_per_batch']:,} tokens "
+        f"- Batches: {run.training.batches_per_step} a step, each of {run.data.tokens_per_batch:,} tokens "
         "a side at most",
-        f"- Precision: {next((said for flag, said in PRECISIONS.items() if run['training'].get(flag)), 'float32')}",
+        f"- Precision: {next((said for flag, said in PRECISIONS.items() if getattr(run.training, flag)), 'float32')}",
         "- Carbon: not measured",
-        "- Versions: " + ", ".join(f"{package} {version}" for package, version in versions.items()),
+        "- Versions: " + ", ".join(f"{package} {version}" for package, version in run.versions.items()),
     ]
-    if symbols := run["data"].get("user_tokens"):  # runs of before had none
+    if symbols := run.data.user_tokens:
         lines += [f"- Symbols of the vocabulary that are never split: {', '.join(f'`{symbol}`' for symbol in symbols)}"]
-    fields = ", ".join(f"{field}={value!r}" for field, value in run["model"].items())
-    return "\n".join(["```bash", run["command"], "```", "", *lines, f"- Network: {fields}"])
+    fields = ", ".join(f"{field}={value!r}" for field, value in as_json(run.model).items())
+    return "\n".join(["```bash", run.command, "```", "", *lines, f"- Network: {fields}"])
 
 
-def limitations(data: dict[str, Any] | None, measured: dict[str, Any] | None) -> str:
+def limitations(data: DataRecord | None, measured: MetricsRecord | None) -> str:
     """Return what not to expect of a model; nothing need be known of its data."""
-    tests = ", ".join((measured or {}).get("test", {}))
+    tests = ", ".join(measured.test if measured else ())
     scored = f"on {tests} alone: expect less on other kinds of text" if tests else "on no test set"
     does = "parses single sentences" if data and parses(data) else "translates single sentences in one direction"
-    longest = f" Training held no pair beyond {data['max_tokens']} symbols a side." if data else ""
+    longest = f" Training held no pair beyond {data.max_tokens} symbols a side." if data else ""
     return (
         f"It {does}, and was scored {scored}.{longest} Like every such network it can "
         "leave out, invent or turn round what the source says, in fluent words, and it repeats the biases of its text. "

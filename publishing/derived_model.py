@@ -10,9 +10,11 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vaswani.training.renamed import rename_run
+from vaswani.storage.records import as_json, from_json
 
-from .records import METRICS, RUN, read_json
+from .metrics_record import METRICS, read_metrics
+from .records import read_json
+from .run_record import RUN, RunRecord, read_run
 
 AVERAGE, RUNS, IMPORTED = "average.json", "runs.json", "import.json"
 
@@ -24,7 +26,7 @@ class DerivedModel(NamedTuple):
 
     parts: list[Part]
     """Of one alone the weights are as they were."""
-    runs: dict[str, Any]
+    runs: dict[str, RunRecord]
     """What run.json of each run held, by the folder it had."""
 
 
@@ -39,7 +41,8 @@ def read_derived_model(folder: Path) -> DerivedModel | None:
         parts = read_json(folder / AVERAGE)
         if not isinstance(parts, list) or not all(isinstance(each, dict) and "checkpoint" in each for each in parts):
             raise ValueError(f"{folder / AVERAGE} is damaged (it holds no list of checkpoints); average them again")
-        return DerivedModel(parts, read_json(folder / RUNS) if (folder / RUNS).is_file() else {})
+        runs = read_json(folder / RUNS) if (folder / RUNS).is_file() else {}
+        return DerivedModel(parts, from_json(dict[str, RunRecord], runs, str(folder / RUNS)))
     if (folder / IMPORTED).is_file():
         return DerivedModel([{"checkpoint": str(folder), "share": 1.0, "imported": read_json(folder / IMPORTED)}], {})
     if re.fullmatch(r"checkpoint-\d+", folder.name) and (folder.resolve().parent / RUN).is_file():
@@ -48,7 +51,7 @@ def read_derived_model(folder: Path) -> DerivedModel | None:
     return None
 
 
-def described_part(folder: Path) -> tuple[Part, dict[str, Any]]:
+def described_part(folder: Path) -> tuple[Part, dict[str, RunRecord]]:
     """Return what a folder tells of its weights, for a part of a record, and what the runs behind them were told."""
     here = folder.resolve()
     for run in (here, here.parent):
@@ -58,8 +61,8 @@ def described_part(folder: Path) -> tuple[Part, dict[str, Any]]:
             if step:
                 facts["step"] = int(step[1])
             elif (run / METRICS).is_file():
-                facts["chosen"] = read_json(run / METRICS)["chosen"]
-            return facts, {str(run): rename_run(read_json(run / RUN))}
+                facts["chosen"] = read_metrics(run).chosen
+            return facts, {str(run): read_run(run)}
     made = read_derived_model(folder)
     if made is None:
         return {}, {}
@@ -77,7 +80,7 @@ def languages_of(folder: Path) -> list[str] | None:
 
 def record(made: DerivedModel) -> dict[str, str]:
     """Return the files to lay beside the weights, by name."""
-    files = {AVERAGE: made.parts} | ({RUNS: made.runs} if made.runs else {})
+    files = {AVERAGE: made.parts} | ({RUNS: as_json(made.runs)} if made.runs else {})
     return {name: json.dumps(each, indent=2) + "\n" for name, each in files.items()}
 
 

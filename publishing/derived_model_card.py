@@ -1,17 +1,18 @@
 """The card of an average, a checkpoint or an import: what its weights are, and no score that others were given."""
 
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from vaswani.data.file_names import all_printable
+from vaswani.data.file_names import all_printable, printable
 from vaswani.data.trees import TREES
 from vaswani.training.quality import called, shown
 
 from .card import code_section, dataset_name, licence_section, limitations, parses, training_section, use_section
 from .card import is_on_hub as on_hub
 from .derived_model import DerivedModel, Part, leaves
+from .metrics_record import printable_record
+from .run_record import DataRecord
 
 PAPER = "The Transformer of [Attention Is All You Need](https://arxiv.org/abs/1706.03762)"
 
@@ -35,13 +36,14 @@ def derived_model_card(
         languages: of source and target, where no run tells them.
 
     """
-    parts, runs = leaves(all_printable(made.parts)), all_printable(made.runs)
+    parts = leaves(all_printable(made.parts))
+    runs = {printable(run): printable_record(record) for run, record in made.runs.items()}
     used = {each["run"]: runs[each["run"]] for each in parts if each.get("run") in runs}
-    data = [run["data"] for run in used.values()]
-    spoken = dict.fromkeys(code for each in data for code in each["direction"].split("-") if code != TREES)
+    data = [run.data for run in used.values()]
+    spoken = dict.fromkeys(code for each in data for code in each.languages if code != TREES)
     is_parser = bool(data) and parses(data[0])
     task = "parsing" if is_parser else "translation"
-    sets = dict.fromkeys(each["dataset"] for each in data if each["dataset"] is not None and on_hub(each["dataset"]))
+    sets = dict.fromkeys(each.dataset for each in data if each.dataset is not None and on_hub(each.dataset))
     metadata = ModelCardData(
         language=list(spoken) or languages or None,
         license=weights_license,
@@ -70,11 +72,11 @@ def derived_model_card(
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{text}\n"))
 
 
-def opening(parts: list[Part], data: list[dict[str, Any]]) -> str:
+def opening(parts: list[Part], data: list[DataRecord]) -> str:
     """Return the first sentences."""
     trained = ""
     if data:
-        source, target = data[0]["direction"].split("-")
+        source, target = data[0].languages
         does = "parse" if parses(data[0]) else "translate"
         texts = " and ".join(dict.fromkeys(map(dataset_name, data)))
         trained = f", trained to {does} from `{source}` to `{target}` on {texts}"

@@ -1,17 +1,18 @@
 """How much of the sets that were scored stands in the training text, in words for the screen and for the card."""
 
-from typing import Any
+from .metrics_record import OverlapRecord
 
 
-def overlap_as_text(record: dict[str, Any]) -> list[str]:
+def overlap_as_text(record: OverlapRecord) -> list[str]:
     """Return a line for each set, of what metrics.json holds under "test_text_in_training"."""
-    looked, all_groups = record["row_groups"]
+    looked, all_groups = record.row_groups
     part = "" if looked == all_groups else f" (looked at {looked:,} of {all_groups:,} row groups, drawn)"
     lines = []
-    for split, found in record["splits"].items():
-        counts = ", ".join(f"{found[kind]:,} of the {found['of']:,} {kind}" for kind in ("pairs", "sources", "targets"))
-        if not any(found[kind] for kind in ("pairs", "sources", "targets")):
-            counts = f"none of the {found['of']:,} pairs, and neither side of any"
-        end = ", and left out of it" if record["left_out"] else ""
+    for split, found in record.splits.items():
+        of = f"of the {found.of:,}"
+        counts = f"{found.pairs:,} {of} pairs, {found.sources:,} {of} sources, {found.targets:,} {of} targets"
+        if not (found.pairs or found.sources or found.targets):
+            counts = f"none {of} pairs, and neither side of any"
+        end = ", and left out of it" if record.left_out else ""
         lines.append(f"{split} in the training text{part}: {counts}{end}")
     return lines

@@ -4,17 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vaswani.training.renamed import rename_run
+from .damage import damaged
+from .metrics_record import METRICS, MetricsRecord, read_metrics
+from .run_record import RUN, RunRecord, read_run
 
-RUN = "run.json"
-METRICS = "metrics.json"
 
-
-def read_records(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_records(folder: Path) -> tuple[RunRecord, MetricsRecord]:
     """Return what the run of a folder was told, and what it measured.
 
     Raises:
-        ValueError: one of the two is not there.
+        ValueError: one of the two is not there, or is damaged.
 
     """
     missing = [name for name in (RUN, METRICS) if not (folder / name).is_file()]
@@ -29,8 +28,7 @@ def read_records(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{folder} lacks {', '.join(missing)}, from which the model card is written: has its run come to its end? "
             "Go on with it by --resume"
         )
-    told, measured = (read_json(folder / name) for name in (RUN, METRICS))
-    return rename_run(told), measured
+    return read_run(folder), read_metrics(folder)
 
 
 def read_json(path: Path) -> Any:
@@ -38,20 +36,4 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        from vaswani.data.containers import refuse_no_text
-
-        refuse_no_text(path)
-        raise ValueError(f"{path} is damaged ({error}); was it cut off?") from error
-
-
-def not_scored(pairs: dict[str, Any]) -> str | None:
-    """Return what has to be said beside the scores of a set of which pairs were left out, by their counts."""
-    dropped: dict[str, int] = pairs["dropped"]
-    if not dropped:
-        return None
-    number = sum(dropped.values())
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
-    return (
-        f"{number:,} of {pairs['kept'] + number:,} pairs are not scored ({reasons}); figures of the whole set do not "
-        "compare with these"
-    )
+        raise ValueError(damaged(path, error)) from error

@@ -23,7 +23,9 @@ RECIPE = """
 import json, pathlib, sys
 folder = pathlib.Path(sys.argv[sys.argv.index("--output_dir") + 1])
 folder.mkdir(parents=True)
-figures = {"validation": {"loss": 1, "bleu": 2}, "test": {}, "flags": sys.argv[1:]}
+figures = {"validation": {"loss": 1, "bleu": 2}, "test": {}, "flags": sys.argv[1:], "parameters": 1, "steps": 1}
+figures |= {"training_seconds": 1, "training_pairs": {"kept": 1, "dropped": {}}, "chosen": "last checkpoint"}
+figures |= {"search": {"num_beams": 1, "length_penalty": 0.6}}
 (folder / "metrics.json").write_text(json.dumps(figures))
 """
 

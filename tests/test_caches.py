@@ -138,7 +138,7 @@ def test_a_disk_that_fills_costs_reading_again_and_is_told_once(
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("os.fsync", full)
     read = GroupReader(corpus, tokenizer, LIMITS, cache)
     for group in (0, 1, 0):
         assert read(group).rows.tolist() == encode_group(corpus, group, tokenizer, LIMITS).rows.tolist()

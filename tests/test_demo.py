@@ -43,7 +43,11 @@ DRIVER = shutil.which("chromedriver")
 
 
 TOLD = {
+    "command": "recipe",
+    "model": dict.fromkeys(("vocab_size", "d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers"), 1),
     "data": {"dataset": "grammar", "data_dir": None, "direction": "en-de"},
+    "training": {"max_steps": 9, "warmup_steps": 3, "seed": 1, "batches_per_step": 1},
+    "versions": {},
     "training_text": GrammarCorpus("train").fingerprint,
 }
 """What run.json of the model on the page holds."""

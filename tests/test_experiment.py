@@ -25,7 +25,7 @@ from vaswani.data.retrying import RetryPolicy, with_retries
 from vaswani.experiment import parse
 from vaswani.experiment.error_messages import exit_on_bad_input
 from vaswani.experiment.run import new_model
-from vaswani.publishing import model_card
+from vaswani.publishing import model_card, read_records
 from vaswani.translation.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -167,7 +167,7 @@ def test_lines_that_cannot_be_scored_are_told_and_counted(text: Path, tmp_path: 
     said = "1 of 4 pairs are not scored (1 empty); figures of the whole set do not compare with these"
     assert f"\ntest:\n  {said}\n  sacreBLEU " in done.stdout
     assert metrics["not_scored"] == {"test": [said]}
-    card = model_card("ann/model", json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8")), metrics, {})
+    card = model_card("ann/model", *read_records(tmp_path / "run"), {})
     assert f"Of test, {said}." in card
 
 

@@ -26,7 +26,7 @@ from vaswani.commands.plot import names_apart
 from vaswani.data.file_names import all_printable, check_name, printable
 from vaswani.data.open_corpus import Pair, open_corpus
 from vaswani.experiment.run_folder import write_json
-from vaswani.publishing import model_card
+from vaswani.publishing import model_card, read_records
 from vaswani.publishing.records import read_json
 from vaswani.translation.loading import load_tokenizer, load_whole
 
@@ -261,6 +261,6 @@ def test_a_run_in_ascii_reads_text_of_any_name_and_shows_what_it_can(tmp_path: P
     assert run["data"]["data_dir"] == str(text)
     assert list(measured["test"]) == [f"test-{BAD}"]
     assert (tmp_path / "run" / f"test-{BAD}.translations.txt").is_file()
-    card = model_card("ann/model", run, measured, {})
+    card = model_card("ann/model", *read_records(tmp_path / "run"), {})
     assert r"test-caf\xe9" in card
     card.encode("utf-8")

@@ -19,12 +19,10 @@ from vaswani.experiment import Recipe, parse
 from vaswani.experiment.argument_checks import check_leaves_checkpoints
 from vaswani.experiment.arguments import MODEL_FIELDS, DataArguments
 from vaswani.experiment.help import GROUPS, METAVARS, NETWORK, OF_TRANSFORMERS, UNSET
-from vaswani.experiment.run_folder import read_description
 from vaswani.experiment.table3 import options
 from vaswani.experiment.training_sentences import data_of
 from vaswani.modeling import VaswaniConfig
-from vaswani.publishing import read_records
-from vaswani.publishing.derived_model import described_part
+from vaswani.publishing import read_run
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.arguments import REFUSED
 from vaswani.training.renamed import RENAMED, announce, rename_fields, rename_flags, rename_run
@@ -348,14 +346,15 @@ def test_the_record_of_an_old_run_is_read_by_new_names(tmp_path: Path, capsys: p
     assert rename_run(old) == new
     assert rename_run(new) == new
     assert rename_run({}) == {}
-    (tmp_path / "run.json").write_text(json.dumps(old))
-    (tmp_path / "metrics.json").write_text('{"chosen": "best"}')
-    assert read_records(tmp_path)[0] == new
-    assert described_part(tmp_path)[1] == {str(tmp_path.resolve()): new}
-    assert data_of({"data": {"dataset": "grammar", "source_patience": 7}}).source_timeout == 7
-    assert capsys.readouterr().err == ""
-    assert read_description(tmp_path) == new
-    assert f"Note: extra_symbols of {tmp_path / 'run.json'} is now extra_tokens; " in capsys.readouterr().err
+    whole = json.loads((Path(__file__).parent / "old_run.json").read_text())["run.json"]
+    whole["data"] |= {"user_symbols": ["<a>"], "source_patience": 7}
+    whole["training"]["extra_symbols"] = 3
+    (tmp_path / "run.json").write_text(json.dumps(whole))
+    announce.cache_clear()
+    run = read_run(tmp_path)
+    assert (run.data.user_tokens, run.data.source_timeout, run.training.extra_tokens) == (("<a>",), 7, 3)
+    assert data_of(run).source_timeout == 7
+    assert "Note: extra_symbols of run.json is now extra_tokens; " in capsys.readouterr().err
 
 
 def test_an_old_flag_of_a_command_is_taken_and_says_the_new_one() -> None:

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,8 +27,9 @@ from transformers import AutoModelForSeq2SeqLM
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.commands import main
-from vaswani.publishing import Target, hide_tokens, model_card
+from vaswani.publishing import Target, hide_tokens, model_card, read_records
 from vaswani.publishing.hub import PublishingError, _told
+from vaswani.publishing.metrics_record import FoundRecord, OverlapRecord
 from vaswani.publishing.secrets import hide_in_command
 
 Done = subprocess.CompletedProcess[str]
@@ -511,25 +513,24 @@ def test_errors_of_the_native_uploader_are_told(error: Exception, message: str) 
 
 @pytest.mark.slow
 def test_the_card_tells_precision_and_text_as_they_were(trained: Any) -> None:
-    metrics, run = (json.loads((trained[0] / f"{name}.json").read_text()) for name in ("metrics", "run"))
-    off = dict.fromkeys(("bf16", "fp16", "bf16_throughout"), False)
+    run, metrics = read_records(trained[0])
+    off: dict[str, Any] = dict.fromkeys(("bf16", "fp16", "bf16_throughout"), False)
     for flags, said in (
         ({"fp16": True}, "float16 beside float32"),
         ({"bf16_throughout": True}, "bfloat16 throughout"),
         ({"bf16": True}, "bfloat16 beside float32"),
         ({}, "float32"),
     ):
-        told = run | {"training": run["training"] | off | flags}
+        told = replace(run, training=replace(run.training, **(off | flags)))
         assert f"- Precision: {said}" in model_card(NAME, told, metrics, {})
-    own = run | {"data": run["data"] | {"dataset": "/data/corpora/mine"}, "command": ""}
+    own = replace(run, data=replace(run.data, dataset="/data/corpora/mine"), command="")
     card = model_card(NAME, own, metrics, {})
     assert "on mine." in card
     assert "/data" not in card
-    found = {"pairs": 1, "sources": 1_200, "targets": 0, "of": 3_003}
-    overlap = {"left_out": False, "row_groups": [4, 4], "splits": {"test": found}}
+    overlap = OverlapRecord(False, (4, 4), {"test": FoundRecord(1, 1_200, 0, 3_003)})
     said = "- Of test in the training text: 1 of the 3,003 pairs, 1,200 of the 3,003 sources, 0 of the 3,003 targets"
-    assert f"{said}\n" in model_card(NAME, run, metrics | {"test_text_in_training": overlap}, {})
-    built_in = model_card(NAME, run, metrics | {"test_text_in_training": None}, {})
+    assert f"{said}\n" in model_card(NAME, run, replace(metrics, test_text_in_training=overlap), {})
+    built_in = model_card(NAME, run, replace(metrics, test_text_in_training=None), {})
     assert "in the training text" not in built_in  # there is nothing to count
 
 

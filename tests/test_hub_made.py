@@ -21,7 +21,14 @@ SCORE = 77.77
 BLEU = {10: 31.25, 20: 12.5, 30: 25.5}
 RUN: dict[str, Any] = {
     "command": "python recipes/toy.py --max_steps 30",
-    "model": {"d_model": 16},
+    "model": {
+        "vocab_size": 300,
+        "d_model": 16,
+        "d_ff": 32,
+        "num_heads": 2,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+    },
     "data": {
         "dataset": "owner/words",
         "dataset_config": None,
@@ -29,13 +36,18 @@ RUN: dict[str, Any] = {
         "max_tokens": 100,
         "tokens_per_batch": 256,
     },
-    "training": {"batches_per_step": 2},
+    "training": {"max_steps": 30, "warmup_steps": 3, "seed": 1, "batches_per_step": 2},
     "hardware": {"device": "cpu", "processes": 1, "cores": 2},
     "versions": {"torch": "2.13.0"},
 }
 METRICS: dict[str, Any] = {
     "chosen": "best checkpoint while training",
     "steps": 30,
+    "parameters": 9,
+    "training_seconds": 1.0,
+    "training_pairs": {"kept": 9, "dropped": {}},
+    "validation": {"bleu": 31.25},
+    "search": {"num_beams": 4, "length_penalty": 0.6},
     "test": {"test": {"sacrebleu": {"name": "sacreBLEU", "value": SCORE, "signature": "nrefs:1"}}},
 }
 

@@ -20,7 +20,7 @@ from vaswani.data.open_corpus import Corpus, Pair, PairsCorpus, open_corpus
 from vaswani.data.token_cache import GroupReader, TokenCache
 from vaswani.experiment.arguments import DataArguments
 from vaswani.experiment.corpora import cleaning_limits, read_pairs, training_cleaning_limits
-from vaswani.publishing.records import not_scored
+from vaswani.publishing.metrics_record import PairsRecord
 
 BREAKS = "\n\r\v\f\x85\u2028\u2029"
 KINDS = [*BREAKS, "\r\n", "\n\n", " \n\t"]
@@ -130,8 +130,8 @@ def test_sets_that_are_scored_and_training_text_are_read_alike(
 
 
 def test_what_is_not_scored_is_said_with_its_reasons() -> None:
-    assert not_scored({"kept": 9, "dropped": {}}) is None
-    said = not_scored({"kept": 1_153, "dropped": {"line break": 100, "empty": 17}})
+    assert PairsRecord(9, {}).lost is None
+    said = PairsRecord(1_153, {"line break": 100, "empty": 17}).lost
     assert said is not None
     assert said.startswith("117 of 1,270 pairs are not scored (100 line break, 17 empty)")
 

@@ -28,7 +28,9 @@ from vaswani.experiment.console import summary
 from vaswani.experiment.output_scoring import scoring_of
 from vaswani.experiment.validation import PairSet, figures
 from vaswani.plots import draw_learning_curve, draw_learning_curves
+from vaswani.publishing import MetricsRecord, RunRecord
 from vaswani.publishing.card import model_card
+from vaswani.storage.records import from_json
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.quality import rank, told_of
 
@@ -246,16 +248,17 @@ def test_a_new_metric_stands_in_the_report_on_the_card_and_in_pictures(words: Me
     }
     run = {
         "data": {"direction": "en-de", "dataset": None, "dataset_config": None, "tokens_per_batch": 9, "max_tokens": 9},
-        "training": {"batches_per_step": 1},
         "versions": {},
-        "model": {},
         "command": "recipe",
     }
-    card = model_card("a/b", run, measured, {})
+    training = {"batches_per_step": 1, "max_steps": 3, "warmup_steps": 1, "peak_learning_rate": 1.0, "seed": 1}
+    model = dict.fromkeys(("vocab_size", "d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers"), 2)
+    record = from_json(MetricsRecord, measured, "metrics.json")
+    card = model_card("a/b", from_json(RunRecord, run | {"training": training, "model": model}, "run.json"), record, {})
     assert f"| test | Words | {value:.3f} | `nrefs:1\\|words:toy` |" in card
     assert "type: words" in card
     assert f"value: {round(value, 3)}" in card
-    assert f"  Words       {value:.3f}  nrefs:1|words:toy" in summary(measured, Drops(), Path("run"))
+    assert f"  Words       {value:.3f}  nrefs:1|words:toy" in summary(record, Drops(), Path("run"))
     history = [{"step": at, "loss": 1.0} for at in (1, 2)]
     history += [{"step": at, "eval_loss": 1.0, "eval_bleu": 2.0, "eval_words": 3.0} for at in (1, 2)]
     curve: Any = draw_learning_curve(history, "run")

@@ -12,15 +12,23 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache, Pipeline, pipeline
 
 from vaswani.modeling.configuration_vaswani import READERS
-from vaswani.publishing import model_card
+from vaswani.publishing import RunRecord, model_card
 from vaswani.publishing.files_to_push import code_imported_by, code_of
+from vaswani.storage.records import from_json
 
 ROOT = Path(__file__).resolve().parents[1]
 MakeModel = Callable[..., Any]
 RUN = {
     "data": {"direction": "en-de", "dataset": None, "dataset_config": None, "max_tokens": 256, "tokens_per_batch": 256},
-    "training": {"batches_per_step": 1},
-    "model": {},
+    "training": {"batches_per_step": 1, "max_steps": 9, "warmup_steps": 3, "seed": 1},
+    "model": {
+        "vocab_size": 9,
+        "d_model": 8,
+        "d_ff": 8,
+        "num_heads": 2,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+    },
     "versions": {},
     "command": "python recipes/quickstart.py",
 }
@@ -28,7 +36,7 @@ RUN = {
 
 def test_card_readme_and_docs_name_the_version_that_the_model_asks_for() -> None:
     texts = [(ROOT / name).read_text() for name in ("README.md", "docs/hub.md")]
-    for text in (*texts, model_card("ann/tiny", RUN, None, {})):
+    for text in (*texts, model_card("ann/tiny", from_json(RunRecord, RUN, "run.json"), None, {})):
         assert f"pip install torch '{READERS}'" in text
         assert text.count("pip install torch") == text.count(f"pip install torch '{READERS}'")
 

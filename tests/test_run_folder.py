@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from vaswani.experiment.run_folder import RunFolderError, claim, hold, take_folder
+from vaswani.publishing.run_record import DataRecord, NetworkRecord, RunRecord, TrainingRecord
 
 CLEAN = get_context("forkserver")
 
@@ -53,6 +54,8 @@ def test_a_folder_is_one_process_s_until_that_one_ends_in_whatever_way(tmp_path:
 def test_a_run_that_was_waited_for_is_not_taken_from_the_beginning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    network = NetworkRecord(9, 8, 8, 2, 1, 1)
+    description = RunRecord("", network, DataRecord("en-de"), TrainingRecord(9, 3, 1e-3, 1, 1), {})
     hear, tell = CLEAN.Pipe(duplex=False)
     first = CLEAN.Process(target=hold_for_ever, args=(tmp_path, tell))
     first.start()
@@ -68,7 +71,7 @@ def test_a_run_that_was_waited_for_is_not_taken_from_the_beginning(
     monkeypatch.setattr("vaswani.experiment.run_folder.time.sleep", it_trains_and_ends)
     try:
         with pytest.raises(RunFolderError, match="holds a run already"):
-            take_folder(tmp_path, resume=False, description={})
+            take_folder(tmp_path, resume=False, description=description)
     finally:
         first.kill()
         os.kill(worker, signal.SIGKILL)

@@ -29,7 +29,9 @@ from vaswani.evaluation.significance import compare
 from vaswani.experiment.arguments import DataArguments
 from vaswani.experiment.console import summary
 from vaswani.experiment.output_scoring import scoring_of
+from vaswani.publishing import MetricsRecord, RunRecord
 from vaswani.publishing.card import model_card
+from vaswani.storage.records import from_json
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
 
@@ -435,12 +437,21 @@ def test_what_a_run_leaves_out_is_said_at_its_end_and_on_its_card() -> None:
     }
     run = {
         "data": {"direction": "en-de", "dataset": None, "dataset_config": None, "tokens_per_batch": 9, "max_tokens": 9},
-        "training": {"batches_per_step": 1},
+        "training": {"batches_per_step": 1, "max_steps": 9, "warmup_steps": 3, "seed": 1},
         "versions": {},
-        "model": {},
+        "model": {
+            "vocab_size": 9,
+            "d_model": 8,
+            "d_ff": 8,
+            "num_heads": 2,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+        },
         "command": "recipe",
     }
-    for said in (summary(measured, Drops(), Path("run")), model_card("a/b", run, measured, {})):
+    metrics = from_json(MetricsRecord, measured, "metrics.json")
+    card = model_card("a/b", from_json(RunRecord, run, "run.json"), metrics, {})
+    for said in (summary(metrics, Drops(), Path("run")), card):
         assert judged.left_out["ter"] in said
         assert "blank references: 1 of 9" in said
         assert "| TER |" not in said

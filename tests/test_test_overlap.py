@@ -1,6 +1,5 @@
 """Test text in training: what stands there is counted, and left out where that is asked; nothing else changes."""
 
-import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,15 @@ from hypothesis import strategies as st
 
 from vaswani.data import CleaningLimits, Drops, Mixture, Pair, clean_pairs, deduplicated, open_corpus
 from vaswani.data.pairs import NoPair, Row
-from vaswani.data.test_overlap import Found, WithoutTestText, bare, find, innermost
+from vaswani.data.test_overlap import WithoutTestText, bare, find, innermost
 from vaswani.experiment import overlap as module
 from vaswani.experiment.arguments import DataArguments, Recipe, parse
 from vaswani.experiment.corpora import open_training_corpus, read_pairs, scored_splits, training_cleaning_limits
 from vaswani.experiment.inspection import figures, inspect, inspection_as_text
 from vaswani.experiment.overlap import find_test_overlap
+from vaswani.publishing.metrics_record import FoundRecord
 from vaswani.publishing.overlap import overlap_as_text
+from vaswani.storage.records import as_json
 
 SETS = st.lists(st.builds(Pair, st.text("aAb ", max_size=3), st.text("aAb ", max_size=3)), max_size=6)
 
@@ -124,11 +125,9 @@ def looked(data: DataArguments) -> Any:
 
 def test_a_run_counts_what_of_its_sets_it_trains_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = looked(data_of(folder))
-    assert found.splits == {"validation": Found(1, 1, 1, 2), "test": Found(2, 3, 3, 5)}
+    assert found.splits == {"validation": FoundRecord(1, 1, 1, 2), "test": FoundRecord(2, 3, 3, 5)}
     assert (found.left_out, found.row_groups) == (False, (3, 3))
-    record = json.loads(json.dumps(found.as_json()))
-    assert overlap_as_text(record) == found.as_text().splitlines()
-    assert found.as_text().splitlines()[1] == (
+    assert overlap_as_text(found)[1] == (
         "test in the training text: 2 of the 5 pairs, 3 of the 5 sources, 3 of the 5 targets"
     )
     [kept] = (folder / "cache" / "test_text").iterdir()
@@ -139,7 +138,7 @@ def test_a_run_counts_what_of_its_sets_it_trains_on(folder: Path, monkeypatch: p
     monkeypatch.setattr(module, "MOST_ROWS", 1_000)
     part = looked(data_of(folder))
     assert part.row_groups == (1, 3)
-    assert "(looked at 1 of 3 row groups, drawn)" in part.as_text()
+    assert "(looked at 1 of 3 row groups, drawn)" in "\n".join(overlap_as_text(part))
     assert part.splits["test"].pairs <= 2
 
 
@@ -161,8 +160,8 @@ def test_test_text_is_left_out_only_where_that_is_asked(folder: Path) -> None:
     assert "5 test text (a side of it stands in the validation or a test set" in drops.report()
     found = looked(data_of(folder, "--drop_test_text"))
     assert found.left_out
-    assert found.splits["test"] == Found(2, 3, 3, 5)  # of the text as it came
-    assert found.as_text().endswith("3 of the 5 targets, and left out of it")
+    assert found.splits["test"] == FoundRecord(2, 3, 3, 5)  # of the text as it came
+    assert "\n".join(overlap_as_text(found)).endswith("3 of the 5 targets, and left out of it")
     (folder / "test.en").write_text("A word 1\n" * 5, encoding="utf-8")
     assert open_training_corpus(data_of(folder, "--drop_test_text")).fingerprint != without.fingerprint
 
@@ -173,8 +172,8 @@ def test_a_look_tells_it_and_does_without_a_set_that_is_not_there(folder: Path) 
     arguments = parse(recipe, flags)
     seen = inspect(arguments)
     assert seen.in_training is not None
-    assert seen.in_training.as_text() in inspection_as_text(seen, figures(seen, arguments), arguments)
-    assert figures(seen, arguments)["test_text_in_training"] == seen.in_training.as_json()
+    assert "\n".join(overlap_as_text(seen.in_training)) in inspection_as_text(seen, figures(seen, arguments), arguments)
+    assert figures(seen, arguments)["test_text_in_training"] == as_json(seen.in_training)
     (folder / "test.de").unlink()
     seen = inspect(arguments)
     assert "Test text was not looked for: --data_dir" in inspection_as_text(seen, figures(seen, arguments), arguments)

@@ -50,7 +50,8 @@ def rename_fields(values: Mapping[str, Any], where: str | None = None) -> dict[s
 
 def rename_run(run: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
     """Return what run.json holds, with its fields by their new names."""
-    fields = {part: rename_fields(run[part], where) for part in ("model", "data", "training") if part in run}
+    parts = ("model", "data", "training")
+    fields = {part: rename_fields(run[part], where) for part in parts if isinstance(run.get(part), Mapping)}
     return {**run, **fields}
 
 

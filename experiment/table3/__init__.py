@@ -1,6 +1,5 @@
 """Table 3: its rows, training them, and what came out beside what the paper found."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -86,7 +85,5 @@ def arguments_of(recipe: Recipe, asked: Options) -> Arguments:
 def planned(arguments: Arguments, asked: Options) -> Planned:
     """Return the run of one row as its records will tell of it."""
     [row] = asked.rows
-    told = json.loads(json.dumps(describe(arguments)))
-    return Planned(
-        row, Path(str(arguments.training.output_dir)), arguments.training.max_steps, setting_of(told, row, asked.scale)
-    )
+    setting = setting_of(describe(arguments), row, asked.scale)
+    return Planned(row, Path(str(arguments.training.output_dir)), arguments.training.max_steps, setting)

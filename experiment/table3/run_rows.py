@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 from vaswani.experiment.arguments import Recipe, spelled
-from vaswani.publishing import METRICS
-from vaswani.publishing.records import read_json
+from vaswani.publishing import METRICS, read_metrics
 
 from .options import Options
 from .runs import run_folder
@@ -32,7 +31,7 @@ def train_rows(asked: Options, recipe: Recipe) -> int:
     for seed in range(1, asked.seeds + 1):
         for row in asked.rows:
             if (metrics := run_folder(table, row, seed) / METRICS).exists():
-                steps = read_json(metrics)["steps"]
+                steps = read_metrics(metrics).steps
                 print(f"{row.name}, seed {seed}: has ended at step {steps:,}, with what it was told then", flush=True)
                 continue
             name = f"{row.name}, seed {seed}"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vaswani.publishing import METRICS, read_records
+from vaswani.publishing import METRICS, RunRecord, read_records
+from vaswani.storage.records import as_json
 
 from .rows import NETWORK, ROWS, Row, Scale, fields_of
 
@@ -130,43 +131,43 @@ def read(folder: Path, row: Row) -> Run:
 
     """
     told, came_out = read_records(folder)
-    model, data = told["model"], told["data"]
+    model, data = told.model, told.data
     of_paper = fields_of(row)
-    scale = Scale(*(max(1, of_paper[name] // model[name]) for name in ("d_model", "encoder_layers")))
+    scale = Scale(*(max(1, of_paper[name] // getattr(model, name)) for name in ("d_model", "encoder_layers")))
     for name, value in fields_of(row, scale).items():
-        if model[name] != value:
+        if (trained := getattr(model, name)) != value:
             raise ValueError(
-                f"{folder} has {name} {model[name]!r}; row {row.name} has {value!r}, widths divided by {scale.widths} "
+                f"{folder} has {name} {trained!r}; row {row.name} has {value!r}, widths divided by {scale.widths} "
                 f"and layers by {scale.layers}"
             )
-    if data["validation_split"] not in came_out["test"]:
+    if data.validation_split not in came_out.test:
         raise ValueError(
-            f"{folder} scored {', '.join(came_out['test']) or 'nothing'}; the table is of the validation set (section "
-            f"6.2): train with --test_splits {data['validation_split']}"
+            f"{folder} scored {', '.join(came_out.test) or 'nothing'}; the table is of the validation set (section "
+            f"6.2): train with --test_splits {data.validation_split}"
         )
-    scores = came_out["test"][data["validation_split"]]
+    scores = came_out.test[data.validation_split]
     return Run(
         row,
-        told["training"]["seed"],
+        told.training.seed,
         folder,
-        came_out["parameters"],
-        came_out["steps"],
-        came_out["validation"]["perplexity"],
-        scores["sacrebleu"]["value"],
-        scores["wmt14_bleu"]["value"] if "wmt14_bleu" in scores else None,
-        setting_of(told, row, scale) | {"checkpoint": came_out["chosen"], "bleu": scores["sacrebleu"]["signature"]},
+        came_out.parameters,
+        came_out.steps,
+        came_out.validation["perplexity"],
+        scores["sacrebleu"].value,
+        scores["wmt14_bleu"].value if "wmt14_bleu" in scores else None,
+        setting_of(told, row, scale) | {"checkpoint": came_out.chosen, "bleu": scores["sacrebleu"].signature},
     )
 
 
-def setting_of(told: dict[str, Any], row: Row, scale: Scale) -> dict[str, Any]:
+def setting_of(told: RunRecord, row: Row, scale: Scale) -> dict[str, Any]:
     """Return what a run was told that must be the same in all runs, since no row names it."""
-    model, data, training = told["model"], told["data"], told["training"]
+    model, data, training = as_json(told.model), as_json(told.data), as_json(told.training)
     return {
         **{f"{name}_divided_by": divisor for name, divisor in scale._asdict().items()},
         **{name: value for name, value in model.items() if name not in NETWORK},
-        **{name: data[name] for name in _DATA if name in data},
-        **{name: training.get(name) for name in _TRAINING},  # None where the run is older than the field
-        "peak_learning_rate": float(f"{training['peak_learning_rate'] / rate_against_base(row):.6g}"),  # base's
+        **{name: data[name] for name in _DATA},
+        **{name: training[name] for name in _TRAINING},
+        "peak_learning_rate": float(f"{told.training.peak_learning_rate / rate_against_base(row):.6g}"),  # base's
     }
 
 

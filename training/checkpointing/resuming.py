@@ -1,16 +1,16 @@
 """Going on from a checkpoint, perhaps with other processes or elsewhere: what is refused, drawn anew, and kept."""
 
 import hashlib
-import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 from accelerate import Accelerator, DistributedType
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers.trainer_callback import TrainerState
 
-from vaswani.storage import write_text
+from vaswani.storage.records import read_record, write_record
 from vaswani.training.exceptions import StartupError
 
 from .checkpoints import Layout, layout, saved_by_zero3, saved_on
@@ -73,28 +73,32 @@ def set_optimizer_settings(optimizer: Optimizer, schedule: LambdaLR, settings: l
         group |= own | {"lr": rate}
 
 
-class SinceLog(NamedTuple):
+@dataclass(frozen=True)
+class SinceLog:
     """What the next line of the log will tell of, as far as it lies before a checkpoint."""
+
+    VERSION: ClassVar[int] = 1
 
     last: int
     """The step of the last line."""
-    losses: list[float]
+    losses: tuple[float, ...]
     """Sums of losses since then, of each process."""
     judged: int
     """Steps since then."""
     lost: int
     """Those of them that were left out."""
+    version: int = VERSION
 
 
 def write_since_log(checkpoint: Path, since: SinceLog) -> None:
     """Leave it in a checkpoint."""
-    write_text(checkpoint / SINCE_LOG, json.dumps(since._asdict()))
+    write_record(checkpoint / SINCE_LOG, since)
 
 
 def read_since_log(checkpoint: Path) -> SinceLog | None:
     """Return what was left in a checkpoint; None in that of an older version."""
     file = checkpoint / SINCE_LOG
-    return SinceLog(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+    return read_record(SinceLog, file) if file.exists() else None
 
 
 def log_without_final_validation(state: TrainerState) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ class LossLog:
 
     def since_log(self, losses: list[float]) -> SinceLog:
         """Return what a checkpoint keeps of the next line, given `losses`, `own_sum` of each process."""
-        return SinceLog(self._logged, losses, self._steps, self._left_out)
+        return SinceLog(self._logged, tuple(losses), self._steps, self._left_out)
 
     @property
     def own_sum(self) -> float:

@@ -1,0 +1,165 @@
+"""run.json: what a run was told and on what it ran.
+
+Of the Trainer's arguments there stand those that this project reads, and of the others those that differ from their
+default in transformers. What no run uses does not stand: `learning_rate`, in whose place is `peak_learning_rate`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from vaswani.storage.records import REST, read_record, write_record
+from vaswani.training.renamed import rename_run
+from vaswani.training.schedule import peak_rate
+
+from .damage import damaged
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """The fields of `VaswaniConfig`, as they were asked for."""
+
+    vocab_size: int
+    """A small text may have given less."""
+    d_model: int
+    d_ff: int
+    num_heads: int
+    encoder_layers: int
+    decoder_layers: int
+    d_k: int | None = None
+    d_v: int | None = None
+    dropout: float = 0.1
+    label_smoothing: float = 0.1
+    positions: str = "sinusoidal"
+    norm: str = "post"
+    attention_dropout: float = 0.0
+    activation_dropout: float = 0.0
+    max_positions: int = 1024
+    others: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The fields of `DataArguments`; what an older run had no word for has the value that it went by."""
+
+    direction: str
+    dataset: str | None = None
+    dataset_config: str | None = None
+    data_dir: str | None = None
+    tsv_quoting: str | None = None
+    train_split: str = "train"
+    validation_split: str = "validation"
+    test_splits: tuple[str, ...] = ("test",)
+    max_tokens: int = 256
+    max_ratio: float = 3.0
+    line_breaks: str | None = None
+    """None: as an earlier version did, which dropped some kinds and kept others."""
+    drop_html: bool = False
+    check_script: bool = False
+    drop_duplicates: bool = False
+    drop_test_text: bool = False
+    extra_dirs: tuple[str, ...] = ()
+    weights: tuple[int, ...] = ()
+    tokens_per_batch: int = 4096
+    widths: tuple[int, ...] = ()
+    streams: int = 1
+    window_groups: int = 64
+    max_unreadable: float = 0.001
+    source_timeout: float = 600.0
+    tokenizer_pairs: int = 2_000_000
+    user_tokens: tuple[str, ...] = ()
+    packed_cache: bool = False
+    cache_dir: str | None = None
+    others: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """Source and target."""
+        source, target = self.direction.split("-")
+        return source, target
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """The fields of `VaswaniTrainingArguments` that a run went by."""
+
+    max_steps: int
+    warmup_steps: float
+    peak_learning_rate: float
+    """The rate at the end of the warm-up, whether it was given or follows from eq. 3."""
+    seed: int
+    batches_per_step: int
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.98
+    adam_epsilon: float = 1e-9
+    max_grad_norm: float = 0.0
+    weight_decay: float = 0.0
+    bf16: bool = False
+    fp16: bool = False
+    bf16_throughout: bool = False
+    torch_compile: bool = False
+    average_checkpoints: int = 5
+    patience: int | None = None
+    metric_for_best_model: str | None = "bleu"
+    max_bad_steps: int = 10
+    validation_beams: int = 1
+    test_beams: int = 4
+    length_penalty: float = 0.6
+    extra_tokens: int = 50
+    logging_steps: float | None = 100.0
+    eval_steps: float | None = 1000.0
+    save_steps: float | None = 1000.0
+    others: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
+    """Other arguments of the Trainer that differ from their default."""
+
+
+@dataclass(frozen=True)
+class HardwareRecord:
+    """What the processes of a run computed on, as the first of them saw it."""
+
+    device: str
+    processes: int
+    cores: int | None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What run.json holds."""
+
+    VERSION: ClassVar[int] = 1
+
+    command: str
+    model: NetworkRecord
+    data: DataRecord
+    training: TrainingRecord
+    versions: Mapping[str, str]
+    hardware: HardwareRecord | None = None
+    """None in records of before it was looked at."""
+    training_text: str | None = None
+    """Fingerprint of the text that --data_dir or --dataset named; None where it was not recorded."""
+    version: int = VERSION
+
+    @classmethod
+    def upgraded(cls, found: dict[str, Any]) -> dict[str, Any]:
+        """Return what an older file holds, with the names of today, and the rate that was used for one that was not."""
+        found = rename_run(found, RUN)
+        if found.get("version", 0) >= 1 or not isinstance(training := found.get("training"), dict):
+            return found
+        used = {name: value for name, value in training.items() if name != "learning_rate"}
+        width, warmup = (found.get("model") or {}).get("d_model"), training.get("warmup_steps")
+        if not used.get("peak_learning_rate") and width and warmup:
+            used["peak_learning_rate"] = peak_rate(width, round(warmup))
+        return {**found, "training": used}
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read run.json of a run's folder; raises as `read_record` does."""
+    return read_record(RunRecord, folder / RUN, damaged)
+
+
+def write_run(folder: Path, record: RunRecord) -> None:
+    """Write run.json into a run's folder."""
+    write_record(folder / RUN, record)

@@ -1,0 +1,219 @@
+"""Records are read and written in one place each: what they hold, what older runs left, and what cannot be read."""
+
+import ast
+import json
+from dataclasses import FrozenInstanceError, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_house import ROOT, cloned_files
+from transformers import TrainingArguments
+
+from vaswani.data.position import PositionRecord, read_position
+from vaswani.experiment.arguments import MODEL_FIELDS, DataArguments, Recipe, parse
+from vaswani.experiment.run_folder import describe
+from vaswani.publishing import METRICS, RUN, MetricsRecord, RunRecord, model_card, read_metrics, read_records, read_run
+from vaswani.publishing.metrics_record import as_earlier
+from vaswani.publishing.run_record import DataRecord, NetworkRecord, TrainingRecord, write_run
+from vaswani.storage.records import REST, as_json, from_json, read_record, write_record
+from vaswani.training import VaswaniTrainingArguments
+from vaswani.training.checkpointing.resuming import SINCE_LOG, SinceLog, read_since_log
+
+OLD: dict[str, Any] = json.loads((Path(__file__).parent / "old_run.json").read_text(encoding="utf-8"))
+"""What the four files held before records had a version, of a run of four steps on made-up words."""
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    for name, value in OLD.items():
+        (tmp_path / name).write_text(json.dumps(value), encoding="utf-8")
+    return tmp_path
+
+
+@dataclass(frozen=True)
+class Inner:
+    number: float
+    names: tuple[str, ...] = ()
+    pair: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class Outer:
+    VERSION: ClassVar[int] = 3
+
+    inner: Inner
+    by_name: dict[str, Inner]
+    flag: bool = False
+    rest: dict[str, Any] = field(default_factory=dict, metadata=REST)
+    version: int = VERSION
+
+
+INNERS = st.builds(
+    Inner,
+    st.floats(allow_nan=False),
+    st.lists(st.text()).map(tuple),
+    st.none() | st.tuples(st.integers(), st.text()),
+)
+
+
+@given(
+    st.builds(Outer, INNERS, st.dictionaries(st.text(), INNERS), st.booleans(), st.just({"other": [1, {"a": None}]}))
+)
+def test_what_is_written_is_read_back(record: Outer) -> None:
+    assert from_json(Outer, json.loads(json.dumps(as_json(record))), "file") == record
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({"by_name": {}}, "some.json lacks inner;"),
+        ({"inner": {}, "by_name": {}}, "some.json lacks inner.number;"),
+        (
+            {"inner": {"number": 1}, "by_name": {"x": {"number": "1"}}},
+            "by_name.x.number is '1' and has to be of the type",
+        ),
+        ({"inner": {"number": True}, "by_name": {}}, "inner.number is True and has to be of the type float"),
+        ({"inner": {"number": 1, "names": ["a", 2]}, "by_name": {}}, "inner.names[1] is 2 and has to be"),
+        ({"inner": {"number": 1, "pair": [1]}, "by_name": {}}, "inner.pair is [1] and has to be"),
+        ({"inner": {"number": 1}, "by_name": {}, "flag": 1}, "flag is 1 and has to be of the type bool"),
+        ({"inner": [], "by_name": {}}, "inner is [] and has to be of the type Inner"),
+        ([], "some.json: what it holds is [] and has to be of the type Outer"),
+        ({"version": 4}, "some.json is of version 4, and this version of vaswani reads versions up to 3; update"),
+        ({"version": "1"}, "is of version '1'"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_file(tmp_path: Path, found: Any, words: str) -> None:
+    (tmp_path / "some.json").write_text(json.dumps(found))
+    with pytest.raises(ValueError, match=r"some\.json") as caught:
+        read_record(Outer, tmp_path / "some.json")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"inner": '])
+def test_a_file_that_was_cut_off_is_named(tmp_path: Path, text: str) -> None:
+    for name, read in ((RUN, read_run), (METRICS, read_metrics)):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=rf"{name} is damaged .*was it cut off\?"):
+            read(tmp_path)
+
+
+def test_old_files_are_read(old: Path) -> None:
+    run, metrics = read_records(old)
+    told, measured = OLD[RUN], OLD[METRICS]
+    assert told["training"]["learning_rate"] == 5e-5, "which nothing used"
+    assert (told["training"]["peak_learning_rate"], told["training"]["warmup_steps"]) == (None, 3)
+    assert run.training.peak_learning_rate == pytest.approx((told["model"]["d_model"] * 3) ** -0.5)
+    assert "learning_rate" not in as_json(run.training)
+    assert run.data == from_json(DataRecord, told["data"], "")
+    assert (run.version, metrics.version) == (1, 1)
+    for name, value in measured.items():
+        held = as_json(metrics)[name]
+        assert held == value or {key: held[key] for key in value} == value or name == "scored_pairs", name
+    assert metrics.scored_pairs["test"].kept == measured["scored_pairs"]["test"]["kept"]
+    assert as_earlier(metrics).test == metrics.test
+    position = read_position(old / "stream.json")
+    assert as_json(position) == OLD["stream.json"] | {"version": 1}
+    since = read_since_log(old)
+    assert since == SinceLog(**(OLD[SINCE_LOG] | {"losses": tuple(OLD[SINCE_LOG]["losses"])}))
+    card = model_card("ann/model", run, metrics, {})
+    assert f"{metrics.steps:,} steps" in card
+    assert metrics.chosen in card
+
+
+def test_still_older_files_lack_much(old: Path) -> None:
+    """What runs had before overlaps, remarks and the day were recorded."""
+    run, metrics = (json.loads((old / name).read_text()) for name in (RUN, METRICS))
+    for name in ("hardware", "training_text"):
+        run.pop(name, None)
+    for name in ("line_breaks", "user_symbols", "widths", "drop_test_text"):
+        del run["data"][name]
+    for name in ("scored_pairs", "test_text_in_training", "ended_on", "not_scored", "left_out", "remarks", "earlier"):
+        del metrics[name]
+    (old / RUN).write_text(json.dumps(run))
+    (old / METRICS).write_text(json.dumps(metrics))
+    card = model_card("ann/model", *read_records(old), {})
+    assert "- Hardware: not recorded" in card
+    assert read_run(old).data.line_breaks is None
+    position = {name: value for name, value in OLD["stream.json"].items() if name != "edition"}
+    assert from_json(PositionRecord, position, "").edition == 1
+
+
+def test_a_run_records_what_runs(tmp_path: Path) -> None:
+    recipe = Recipe("", {"d_model": 64}, {"dataset": "grammar"}, {"output_dir": str(tmp_path), "warmup_steps": 100})
+    record = describe(parse(recipe, []))
+    assert record.training.peak_learning_rate == pytest.approx(64**-0.5 * 100**-0.5)
+    held = as_json(record)["training"]
+    assert "learning_rate" not in held
+    defaults = {each.name: each.default for each in fields(TrainingArguments)}
+    named = {each.name for each in fields(TrainingRecord)}
+    others, ours = record.training.others, VaswaniTrainingArguments.__annotations__
+    assert [name for name, value in others.items() if name not in ours and value == defaults[name]] == []
+    assert {"warmup_steps", "seed", "batches_per_step", "max_grad_norm"} <= named & held.keys()
+    record = describe(parse(recipe, ["--peak_learning_rate", "0.5", "--hub_token", "hf_x", "--optim", "sgd"]))
+    assert record.training.peak_learning_rate == 0.5
+    assert record.training.others["optim"] == "sgd"
+    assert "hf_x" not in json.dumps(as_json(record))
+    write_run(tmp_path, record)
+    assert read_run(tmp_path) == record
+
+
+def test_records_have_a_field_for_every_flag() -> None:
+    assert {each.name for each in fields(DataRecord)} == {each.name for each in fields(DataArguments)} | {"others"}
+    assert {each.name for each in fields(NetworkRecord)} == {*MODEL_FIELDS, "others"}
+
+
+@pytest.mark.parametrize("kind", [RunRecord, MetricsRecord, PositionRecord, SinceLog])
+def test_records_are_frozen_and_have_a_version(kind: type) -> None:
+    assert is_dataclass(kind)
+    assert "version" in {each.name for each in fields(kind)}
+    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+
+
+def test_a_record_of_a_newer_version_is_refused(old: Path, tmp_path: Path) -> None:
+    record = read_run(old)
+    write_record(tmp_path / RUN, replace(record, version=2))
+    with pytest.raises(ValueError, match=r"run\.json is of version 2, and this version of vaswani reads .* up to 1"):
+        read_run(tmp_path)
+    with pytest.raises(FrozenInstanceError):
+        record.command = ""  # type: ignore[misc]
+
+
+READERS = {"read_run", "read_metrics", "read_records", "read_position", "read_since_log", "describe"}
+FILES = {RUN, METRICS, "stream.json", SINCE_LOG}
+
+
+def test_no_key_of_a_record_is_read_by_a_string_outside_its_module() -> None:
+    """Whatever a reader gave is asked by attributes; and no other reader opens these files."""
+    found = []
+    for file in cloned_files():
+        if file.suffix != ".py" or file.parts[0] in {"tests", "findings"}:
+            continue
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        records = {
+            name.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and names_called(node.value) & READERS
+            for target in node.targets
+            for name in ast.walk(target)
+            if isinstance(name, ast.Name)
+        }
+        for node in ast.walk(tree):
+            match node:
+                case ast.Subscript(ast.Name(name), ast.Constant(str()), ast.Load()) if name in records:
+                    found.append(f"{file}:{node.lineno}: {ast.unparse(node)}")
+            if isinstance(node, ast.Call) and names_called(node) & {"loads", "read_json"}:
+                words = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
+                names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+                if words & FILES or names & {"RUN", "METRICS", "POSITION", "SINCE_LOG"}:
+                    found.append(f"{file}:{node.lineno}: {ast.unparse(node)}")
+    # The Trainer hands the stream's position to the stream without a look into it.
+    assert [each for each in found if not each.startswith("training/trainer.py")] == []
+
+
+def names_called(node: ast.AST) -> set[str]:
+    """Return the names of the functions that are called in an expression."""
+    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
+    return {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
