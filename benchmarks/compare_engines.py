@@ -1,4 +1,4 @@
-"""Compare engines with float32 `generate`: sentences that come out symbol for symbol the same, and BLEU.
+"""Compare engines with float32 `generate`: sentences that come out token for token the same, and BLEU.
 
 python benchmarks/compare_engines.py MODEL --input source.txt --references target.txt --lines 1000
 

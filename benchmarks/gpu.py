@@ -13,7 +13,7 @@ takes at most 10 minutes, all about 25: `steps` begins no contender after `--min
 (contenders/on_gpu.py); a few at a time take turns with the baseline and with large matrix products, the ceiling. FLOPs
 are counted on the batch as it is padded; of a packed one, the share that is no padding. The peak is that of the
 datasheet, dense and in bfloat16: 989 TFLOP/s for an H100 or H200 SXM, 312 for an A100. `decode` has a network of random
-weights write a fixed number of symbols for each sentence. `train` runs a recipe, with its flags, for as many steps as
+weights write a fixed number of tokens for each sentence. `train` runs a recipe, with its flags, for as many steps as
 fit; `schedule` multiplies what was measured, and says that it does.
 
 On a processor everything runs as well, at sizes that are given (`--d_model` and so on); it measures nothing there.
@@ -164,7 +164,7 @@ def table_of_steps(rows: list[dict[str, Any]], faults: dict[str, str]) -> str:
 
 
 def decode(given: argparse.Namespace) -> Measured:
-    """Measure `generate`, greedy and with beams, by the symbols that it writes a second."""
+    """Measure `generate`, greedy and with beams, by the tokens that it writes a second."""
     setting = asked_for(given)
     made: nn.Module = VaswaniForConditionalGeneration(config_of(setting))
     model: Any = made.to(DEVICE, torch.bfloat16).eval()
@@ -201,7 +201,7 @@ def decode(given: argparse.Namespace) -> Measured:
     ]
     about = machine("torch", "transformers") | {
         "network": f"{given.network}, V = {setting.vocab_size:,}, bfloat16, random weights",
-        "sentences": f"{setting.sentences} at a time, of {setting.length} symbols; each is given {given.symbols}",
+        "sentences": f"{setting.sentences} at a time, of {setting.length} tokens; each is given {given.symbols}",
         "rounds": str(given.rounds),
     }
     lines = ["| | target tokens/s, median (least to most) |", "|---|---|"]

@@ -4,7 +4,7 @@ python benchmarks/train_step.py --threads 1 --rounds 5
 python benchmarks/train_step.py --contenders "Marian, bf16" "as --bf16_throughout trains"
 python benchmarks/train_step.py --threads 1 --peers
 
-A step is forward, loss, backward and fused Adam over one batch of random symbols of unlike lengths. Every contender is
+A step is forward, loss, backward and fused Adam over one batch of random tokens of unlike lengths. Every contender is
 a process of its own (contenders/), so that each has its memory for itself. Each round asks every one for a step, in an
 order turned by one from round to round, while the others wait; a figure is the median over the rounds, a ratio the
 median of the ratios to the baseline within a round. The first round warms up and is not counted. The ceiling is the

@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check_alike(folders: list[Path]) -> None:
-    """Raise ValueError unless models compute alike and write the same symbols; their shapes do not tell either."""
+    """Raise ValueError unless models compute alike and write the same tokens; their shapes do not tell either."""
     from transformers import AutoConfig
 
     from vaswani.data.tokenizer import fingerprint
@@ -140,4 +140,4 @@ def check_alike(folders: list[Path]) -> None:
             if one != its:
                 raise ValueError(f"{folder} has {name} {its!r} and {first} has {one!r}: they are not of one network")
         if fingerprint(load_tokenizer(folder)) != symbols:
-            raise ValueError(f"{folder} has another vocabulary than {first}: their symbols mean different things")
+            raise ValueError(f"{folder} has another vocabulary than {first}: their tokens mean different things")

@@ -260,7 +260,7 @@ def attention(args: argparse.Namespace) -> "Figure":
         target = tokenizer(written).input_ids[: positions(model)]  # what was cut off there is, with </s>, longer
         longest = max(len(source), len(target))
         if longest > MOST_SYMBOLS:
-            raise ValueError(f"the text has {longest:,} symbols, and a picture holds {MOST_SYMBOLS}; give a sentence")
+            raise ValueError(f"the text has {longest:,} tokens, and a picture holds {MOST_SYMBOLS}; give a sentence")
         found = attentions(model, tokenizer, [source], [target])
     layers = getattr(found, args.kind)
     layer = among("layer", len(layers) if args.layer is None else args.layer, len(layers))

@@ -15,7 +15,7 @@ from .parameter_names import split
 from .to_vaswani import CannotConvertError, ForeignModel, check_alike, tensor2tensor_sinusoids
 
 PAD, EOS, BOS = 1, 2, 0
-"""As every dictionary of fairseq begins; its decoder starts with the end symbol."""
+"""As every dictionary of fairseq begins; its decoder starts with the end token."""
 _DEFAULTS = {"ffn_embed_dim": 2048, "attention_heads": 8, "layers": 6, "normalize_before": False, "learned_pos": False}
 """Of either stack, where the settings of a checkpoint leave them out (fairseq's TransformerConfig)."""
 _TABLES = re.compile(r"(en|de)coder\.(embed_tokens\.weight|output_projection\.weight|embed_out)")

@@ -16,7 +16,7 @@ def read_marian(folder: Path) -> tuple[ForeignModel, GenerationConfig]:
 
     Raises:
         CannotConvertError: another activation than ReLU, unlike embeddings, stacks of unlike widths, or a bias on the
-            logits that is not the same for all symbols.
+            logits that is not the same for all tokens.
         ValueError: the file lacks weights, which transformers would draw at random.
 
     """

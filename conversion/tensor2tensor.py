@@ -46,13 +46,13 @@ def read_tensor2tensor(
 ) -> ForeignModel:
     """Return the network of a file of variables.
 
-    Its decoder starts with a vector of zeros, for which there is no symbol: one is added after the last, with a row of
-    zeros. The logits of all other symbols are theirs.
+    Its decoder starts with a vector of zeros, for which there is no token: one is added after the last, with a row of
+    zeros. The logits of all other tokens are theirs.
 
     Args:
         path: an .npz file.
         num_heads: h, which the shapes of the variables do not tell.
-        target_space: the row of target_space_embedding, which tensor2tensor adds to every source symbol if it was
+        target_space: the row of target_space_embedding, which tensor2tensor adds to every source token if it was
             trained by its defaults; the `target_space_id` of its problem.
         max_positions: rows of the position table, which has to be written out.
 
@@ -144,7 +144,7 @@ def space_embedding(variables: dict[str, Tensor], row: int | None) -> Tensor | N
     if row is None or not 0 <= row < len(rows):
         asked = "" if row is None else f", and --target_space {row} is none of them"
         raise CannotConvertError(
-            f"it adds one of {len(rows)} embeddings of target spaces to each source symbol{asked}; give --target_space "
+            f"it adds one of {len(rows)} embeddings of target spaces to each source token{asked}; give --target_space "
             "N, the target_space_id of the problem that it was trained on"
         )
     return rows[row]
@@ -156,7 +156,7 @@ def table(variables: dict[str, Tensor]) -> Tensor:
     folders = {name.rpartition("/")[0] for name in parts}
     if len(folders) != 1:
         raise CannotConvertError(
-            f"{len(folders)} tables of symbols ({', '.join(sorted(folders)) or 'none'}); embeddings and projection are "
+            f"{len(folders)} tables of tokens ({', '.join(sorted(folders)) or 'none'}); embeddings and projection are "
             "one matrix here (shared_embedding_and_softmax_weights)"
         )
     return torch.cat([variables[name] for name in sorted(parts, key=lambda name: parts[name])])

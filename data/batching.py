@@ -36,7 +36,7 @@ def cut_batches(source_lengths: Indices, target_lengths: Indices, budget: int) -
     by one side leaves the other ragged: on Multi30k at 25,000 tokens 20% padding, and 9% this way.)
 
     Args:
-        source_lengths: `[N]`, tokens with the end symbol.
+        source_lengths: `[N]`, tokens with the end token.
         target_lengths: `[N]`, likewise.
         budget: tokens a side and batch.
 
@@ -75,7 +75,7 @@ def cut_to_widths(
     full. So a batch may hold pairs of a lesser width, but none has an empty row except the last, of the narrowest.
 
     Args:
-        source_lengths: `[N]`, tokens with the end symbol.
+        source_lengths: `[N]`, tokens with the end token.
         target_lengths: `[N]`, likewise.
         budget: tokens a side and batch.
         widths: rising; the last holds every pair and is within the budget.
@@ -122,7 +122,7 @@ def model_inputs(
     """Return `input_ids` and `attention_mask` `[n, S]` and `labels` `[n, T]` of a batch; labels are padded by -100.
 
     A `shape` may ask for more than the pairs need. Rows without a pair count for nothing, since all of their labels are
-    -100; one of their padding symbols is attended to, or a softmax would have nothing to choose from.
+    -100; one of their padding tokens is attended to, or a softmax would have nothing to choose from.
     """
     lengths = torch.tensor([len(row) for row in sources])
     if shape is None:

@@ -1,6 +1,6 @@
 """Sentences of the sets that are scored, found in the training text and left out of it if wanted.
 
-Two texts are taken for the same where they differ in nothing but case, white space, the user's symbols and the ways in
+Two texts are taken for the same where they differ in nothing but case, white space, the user's tokens and the ways in
 which Unicode writes one character (NFKC: full-width letters, ligatures, composed accents). Of the sets that are scored
 all is held in memory, of the training text one row group.
 """

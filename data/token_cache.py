@@ -122,7 +122,7 @@ class GroupReader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Arrive in a loader's worker that was spawned, as on macOS."""
         self.__dict__ |= state
-        # Pickling forgets it, and </s> in a text would be the symbol.
+        # Pickling forgets it, and </s> in a text would be the token.
         self._source[1].backend_tokenizer.encode_special_tokens = True
 
     def __call__(self, group: int) -> EncodedGroup:

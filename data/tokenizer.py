@@ -1,6 +1,6 @@
 """The joint vocabulary of section 5.1: byte-level BPE, learned from the text of both languages.
 
-Where the target is trees, their brackets with labels are whole symbols beside it, and elsewhere those that a user asks
+Where the target is trees, their brackets with labels are whole tokens beside it, and elsewhere those that a user asks
 for (`learn_tokenizer`).
 
 Bytes are the alphabet, so any text can be written and comes back exactly, character by character: nothing is
@@ -41,12 +41,12 @@ def learn_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Learn a vocabulary of `vocab_size` entries: 4 special tokens, 256 bytes, and as many merges as fit.
 
-    `brackets`, such as "(NP", ")NP" and "(NN)", are among the entries: each is one symbol wherever it stands between
+    `brackets`, such as "(NP", ")NP" and "(NN)", are among the entries: each is one token wherever it stands between
     spaces. Other brackets are written as any word is. Then `texts` need not hold them.
 
-    `user_symbols`, such as "<2de>", are among the entries too: each is one symbol wherever it stands, also inside of a
+    `user_symbols`, such as "<2de>", are among the entries too: each is one token wherever it stands, also inside of a
     word, and nothing is ever made of one and what stands beside it. At the beginning of a text no space is put before
-    one. They are text: a decoder gives them back. Brackets and user symbols do not go together.
+    one. They are text: a decoder gives them back. Brackets and user tokens do not go together.
 
     `texts` (sentences of both languages) is read once and not kept: memory grows with the number of distinct words,
     not with the length of the text. The same texts give the same vocabulary, whatever the number of threads. Text
@@ -136,7 +136,7 @@ def _with_whole(bpe: Tokenizer, texts: Sequence[str]) -> Tokenizer:
     for text in texts:
         [(piece, _)] = bpe.pre_tokenizer.pre_tokenize_str(text)
         state["model"]["vocab"].setdefault(piece, len(state["model"]["vocab"]))
-    state["model"]["ignore_merges"] = True  # a piece that is an entry is one symbol, though no merges lead to it
+    state["model"]["ignore_merges"] = True  # a piece that is an entry is one token, though no merges lead to it
     return Tokenizer.from_str(json.dumps(state))
 
 

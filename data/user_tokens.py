@@ -1,7 +1,7 @@
-"""Entries that a user asks the vocabulary to have: each is one symbol wherever it stands, and never a part of another.
+"""Entries that a user asks the vocabulary to have: each is one token wherever it stands, and never a part of another.
 
 They are text, as the user_defined_symbols of SentencePiece are (Marian's too): decoding gives them back, and
-`skip_special_tokens` leaves them. Nothing is normalised before they are looked for, so a symbol is what was typed, to
+`skip_special_tokens` leaves them. Nothing is normalised before they are looked for, so a token is what was typed, to
 the letter and in its case. Of several that begin at one place the longest is taken.
 """
 
@@ -17,18 +17,18 @@ _SYNTAX = re.compile(r"[\\^$.|?*+()\[\]{}]")
 
 
 def split_tokens(given: Sequence[str]) -> list[str]:
-    """Return the symbols of a flag, which may come parted by spaces: "<2de> <BT>" are two."""
+    """Return the tokens of a flag, which may come parted by spaces: "<2de> <BT>" are two."""
     return [symbol for text in given for symbol in _PARTS.split(text) if symbol]
 
 
 def check_tokens(symbols: Sequence[str], special_tokens: Sequence[str]) -> None:
-    """Raise ValueError, naming the symbol, unless each can be an entry of its own beside special tokens and bytes."""
+    """Raise ValueError, naming the token, unless each can be an entry of its own beside special tokens and bytes."""
     for place, symbol in enumerate(symbols):
         fault = _fault(symbol, special_tokens)
         if symbol in symbols[:place]:
             fault = "is given twice"
         if fault:
-            raise ValueError(f"user_tokens has {symbol!r}, which {fault}. Give each symbol once, such as <2de>.")
+            raise ValueError(f"user_tokens has {symbol!r}, which {fault}. Give each token once, such as <2de>.")
 
 
 def _fault(symbol: str, special_tokens: Sequence[str]) -> str | None:
@@ -49,12 +49,12 @@ def _fault(symbol: str, special_tokens: Sequence[str]) -> str | None:
 
 
 def any_of(symbols: Sequence[str]) -> str:
-    """Return a pattern of the symbols, as Python, Rust and JavaScript read it; it finds the longest at a place."""
+    """Return a pattern of the tokens, as Python, Rust and JavaScript read it; it finds the longest at a place."""
     return "|".join(_SYNTAX.sub(r"\\\g<0>", symbol) for symbol in sorted(symbols, key=lambda each: (-len(each), each)))
 
 
 def words_around(symbols: Sequence[str]) -> str:
-    """Return a pattern of the symbols, and of what ByteLevel would split off by itself (GPT-2's) between them."""
+    """Return a pattern of the tokens, and of what ByteLevel would split off by itself (GPT-2's) between them."""
     found = any_of(symbols)
     none_here = f"(?!{found})"
     return (
@@ -66,7 +66,7 @@ def words_around(symbols: Sequence[str]) -> str:
 
 
 def without_tokens(text: str, symbols: str) -> str:
-    """Return a text with a space in the place of each of the symbols, which are joined by spaces."""
+    """Return a text with a space in the place of each of the tokens, which are joined by spaces."""
     return _pattern(symbols).sub(" ", text) if symbols else text
 
 

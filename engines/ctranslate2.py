@@ -59,7 +59,7 @@ def export(
         quantization: one of QUANTIZATIONS.
 
     Raises:
-        ValueError: the tokenizer knows more symbols than the network, or has another end.
+        ValueError: the tokenizer knows more tokens than the network, or has another end.
 
     """
     config, saved = model.config, generation_settings(model.generation_config, model.name_or_path)
@@ -93,10 +93,10 @@ def export(
 
 
 def vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> list[str]:
-    """Return the `size` symbols of the network by id; rows without a symbol, left by resizing, get a name."""
+    """Return the `size` tokens of the network by id; rows without a token, left by resizing, get a name."""
     if len(tokenizer) > size:
         raise ValueError(
-            f"the tokenizer knows {len(tokenizer)} symbols and the network {size}: they are not of one model"
+            f"the tokenizer knows {len(tokenizer)} tokens and the network {size}: they are not of one model"
         )
     known = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     return [*known, *(f"<no symbol {place}>" for place in range(len(known), size))]
@@ -169,7 +169,7 @@ def engine_penalty(beams: BeamSettings) -> float:
 
     When it is done, it drops what comes last in that order, if in the last step more ended than it returns. By log P
     alone those would be the longest, by length^alpha the shortest, since ((5 + n) / 6)^alpha grows as n^(alpha / 2) at
-    5 symbols, and faster as they get longer. And with 0 it would not stop before its best beam ends, whatever its
+    5 tokens, and faster as they get longer. And with 0 it would not stop before its best beam ends, whatever its
     patience, and would drop all but the shortest of what piles up.
     """
     return beams.length_penalty / 2 if beams.number > 1 else 0.0
@@ -209,7 +209,7 @@ class Engine:
         self.end = self.ids[about["eos_token"]]
 
     def limit(self, source: list[int]) -> int:
-        """Return how many symbols the translation may have."""
+        """Return how many tokens the translation may have."""
         longest = min(self.settings.most_tokens, self.max_positions)
         return int(length_limits(torch.tensor(len(source)), self.settings.extra_tokens, longest))
 
@@ -228,7 +228,7 @@ class Engine:
             patience=BEAM_PATIENCE if wide else 1,
             num_hypotheses=BEAM_PATIENCE * beams.number if wide else 1,
             length_penalty=engine_penalty(beams),
-            min_decoding_length=0,  # 1 would take the end symbol from the first step, and give the others its share
+            min_decoding_length=0,  # 1 would take the end token from the first step, and give the others its share
             max_input_length=0,  # 1024 would cut longer ones silently
             max_decoding_length=max(map(self.limit, sources)),
             return_scores=True,

@@ -14,7 +14,7 @@ class Candidate(NamedTuple):
     """One translation, as an engine gives it."""
 
     symbols: list[int]
-    """Its ids, without the start symbol, with the end symbol if it has ended."""
+    """Its ids, without the start token, with the end token if it has ended."""
     score: float
     """log P / ((5 + length) / 6)^alpha."""
 
@@ -23,7 +23,7 @@ class Engine(Protocol):
     """An exported model, loaded."""
 
     max_positions: int
-    """Most symbols of a source and of a translation."""
+    """Most tokens of a source and of a translation."""
 
     def search(self, sources: list[list[int]], beams: BeamSettings) -> list[list[Candidate]]:
         """Return the best candidates of each sentence, ordered as by the paper's search."""
@@ -55,7 +55,7 @@ def check_lengths(sources: Sequence[list[int]], most: int) -> None:
     longest = max(map(len, sources))
     if longest > most:
         raise ValueError(
-            f"a sentence has {longest} symbols, and the exported model knows {most} positions; split the sentence, or "
+            f"a sentence has {longest} tokens, and the exported model knows {most} positions; split the sentence, or "
             "translate it by torch"
         )
 

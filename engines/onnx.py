@@ -1,11 +1,11 @@
 """ONNX: the network as two graphs that onnxruntime runs, and the paper's own search over what they say.
 
 `encoder.onnx` reads a batch of sources once and gives the keys and values that each decoder layer attends to;
-`decoder.onnx` gives what may follow each running hypothesis, from the keys and values of the symbols before. Search,
+`decoder.onnx` gives what may follow each running hypothesis, from the keys and values of the tokens before. Search,
 penalty and limits are the functions of modeling/search_vaswani.py, so nothing is left out of them. Positions, norms
 and head widths are whatever the network has.
 
-Shapes: B sentences, S source symbols, n running hypotheses of each, R hypotheses of the step before, P symbols before,
+Shapes: B sentences, S source tokens, n running hypotheses of each, R hypotheses of the step before, P tokens before,
 H heads, V = vocab_size.
 """
 
@@ -54,7 +54,7 @@ class EncoderGraph(nn.Module):
 
         Args:
             input_ids: `[B, S]`.
-            attention_mask: `[B, S]`, 1 at symbols and 0 at padding.
+            attention_mask: `[B, S]`, 1 at tokens and 0 at padding.
 
         """
         encoder, mask = self.model.encoder, added(attention_mask)
@@ -76,10 +76,10 @@ class DecoderGraph(nn.Module):
     def forward(
         self, symbols: Tensor, rows: Tensor, attention_mask: Tensor, source: list[Tensor], past: list[Tensor]
     ) -> list[Tensor]:
-        """Return log P `[B, n, V]`, then the keys and values of each layer with the new symbol, `[B * n, H, P + 1, d]`.
+        """Return log P `[B, n, V]`, then the keys and values of each layer with the new token, `[B * n, H, P + 1, d]`.
 
         Args:
-            symbols: `[B, n]`, the last of each hypothesis.
+            tokens: `[B, n]`, the last of each hypothesis.
             rows: `[B, n]`, which of the R hypotheses before it lengthens.
             attention_mask: `[B, S]`.
             source: what the encoder gave.
@@ -96,7 +96,7 @@ class DecoderGraph(nn.Module):
             cache.is_updated[layer] = True
         hidden = decoder.positions(decoder.tokens(symbols.flatten()[:, None]), past[0].shape[2])
         for layer in decoder.layers:
-            # One symbol sees all before it; of the source, whose keys and values are there, B alone is asked for.
+            # One token sees all before it; of the source, whose keys and values are there, B alone is asked for.
             hidden = layer(hidden, None, source[0], mask, past_key_values=cache)
         logits = self.model.lm_head(decoder.final_norm(hidden))
         layers: Any = cache.self_attention_cache.layers
@@ -198,7 +198,7 @@ def quantize(file: Path) -> None:
 
 
 def empty(config: Any, rows: int, symbols: int = 0) -> list[Tensor]:
-    """Return keys and values of each layer, of hypotheses that have `symbols` symbols."""
+    """Return keys and values of each layer, of hypotheses that have `symbols` tokens."""
     widths = (config.d_k, config.d_v) * config.decoder_layers
     return [torch.zeros(rows, config.num_heads, symbols, width) for width in widths]
 
@@ -278,7 +278,7 @@ class Decoder:
         self.past: list[NDArray[np.float32]] = [each.numpy() for each in empty(engine.config, len(mask))]
 
     def log_p(self, search: SearchState) -> Tensor:
-        """Return log P `[B, n, V]` of the symbols that may follow the running hypotheses."""
+        """Return log P `[B, n, V]` of the tokens that may follow the running hypotheses."""
         if len(search.places) < len(self.mask):
             places = search.places.numpy()
             self.mask, self.source = self.mask[places], [each[places] for each in self.source]
@@ -289,7 +289,7 @@ class Decoder:
         return torch.from_numpy(log_p)
 
     def best(self, search: SearchState) -> Tensor:
-        """Return the same with the best symbol alone, which makes of beams the greedy search."""
+        """Return the same with the best token alone, which makes of beams the greedy search."""
         log_p = self.log_p(search)
         best = log_p.argmax(-1, keepdim=True)
         return torch.full_like(log_p, NEVER).scatter(-1, best, log_p.gather(-1, best))

@@ -168,7 +168,7 @@ class DataArguments:
         self.user_tokens = split_tokens(self.user_tokens)
         check_tokens(self.user_tokens, SPECIAL_TOKENS)
         if self.user_tokens and self.target == TREES:
-            raise ValueError(f"--user_tokens are {' '.join(self.user_tokens)}, and trees have symbols of their own: "
+            raise ValueError(f"--user_tokens are {' '.join(self.user_tokens)}, and trees have tokens of their own: "
                              "leave them out")  # fmt: skip
         if self.check_script:
             for language in (self.source, self.target):

@@ -46,7 +46,7 @@ def joint_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Return the vocabulary of both sides of the training text: the run's own, a kept one, or one learned now.
 
-    Of trees all symbols that occur are whole entries, and the rest is learned from the sentences.
+    Of trees all tokens that occur are whole entries, and the rest is learned from the sentences.
     A run that has trained keeps its vocabulary in its folder `run`, whatever happens to the cache; before its first
     checkpoint nothing depends on it yet, and it follows the flags.
 
@@ -73,7 +73,7 @@ def joint_tokenizer(
         if not (folder / "tokenizer.json").exists():
             groups = sample_of_groups(train, data.tokenizer_pairs, seed)
             share = "" if len(groups) == train.groups else f"{len(groups):,} of {train.groups:,} row groups of "
-            say(f"Learning {vocab_size:,} symbols from {share}{train.name}")
+            say(f"Learning {vocab_size:,} tokens from {share}{train.name}")
 
             def pairs() -> Iterator[Pair]:
                 drops = Drops()

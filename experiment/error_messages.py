@@ -67,7 +67,7 @@ def exit_on_tracker_error() -> Iterator[None]:
         [name] = [name for name, kind in INTEGRATION_TO_CALLBACK.items() if type(trackers[0]) is kind]
         print(
             f"error: {name} (--report_to) failed: {type(error).__name__}: {error}. Mend it, or name others by "
-            "--report_to (none for none), and go on with --resume",
+            "--report_to (none for none), and continue with --resume",
             file=sys.stderr,
         )
         raise SystemExit(2) from error
@@ -95,7 +95,7 @@ def exit_on_interrupt(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         if os.environ.get("RANK", "0") == "0":
-            way = "what was saved stands: go on with --resume" if checkpoints(folder) else "nothing was trained yet"
+            way = "what was saved stands: continue with --resume" if checkpoints(folder) else "nothing was trained yet"
             print(f"\nerror: interrupted; {way}", file=sys.stderr)
         raise SystemExit(128 + signal.SIGINT) from error
 

@@ -65,7 +65,7 @@ def of_text(text: TextStatistics) -> list[str]:
     sets = f"validation: {text.validation:,} pairs" if text.validation else "no validation set"
     return [
         f"{printable(text.name)}{part}: {text.drops.report()}",
-        f"Tokens of {text.symbols:,} symbols, </s> included: {source:.1f} a source, {target:.1f} a target; {sets}",
+        f"Tokens of a vocabulary of {text.symbols:,}, </s> included: {source:.1f} a source, {target:.1f} a target; {sets}",
     ]
 
 
@@ -134,7 +134,7 @@ def settings_of(found: Guidance) -> list[Line]:
         ),
         Line(
             "vocabulary",
-            f"{asked:,} symbols{fewer}",
+            f"{asked:,} tokens{fewer}",
             shrunk if (proposal.place or "").startswith("below") else lies,
             ("vocab_size",),
         ),

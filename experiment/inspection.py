@@ -157,7 +157,7 @@ def inspection_as_text(seen: Inspection, found: dict[str, Any], arguments: Argum
         [
             f"{seen.name}{part}: {seen.drops.report()}",
             *examples_as_text(seen.examples, seen.drops),
-            f"Tokens of {seen.vocabulary:,} symbols, </s> included: {sides}",
+            f"Tokens of a vocabulary of {seen.vocabulary:,}, </s> included: {sides}",
             *(
                 f"{symbol}: {uses[0]:,} times in sources, {uses[1]:,} in targets"
                 + ("" if any(uses) else "; is it written so in the text?")

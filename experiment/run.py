@@ -163,7 +163,7 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
     trainer.add_callback(publication)
     trainer.add_callback(RecordStart(folder, description))
     told = describe_run(model, training, trainer.accelerator, data.tokens_per_batch, data.widths)
-    say(f"{len(tokenizer):,} symbols; {told}")
+    say(f"{len(tokenizer):,} tokens; {told}")
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
@@ -274,5 +274,5 @@ def checkpoint_to_resume(folder: Path) -> Path | None:
     if checkpoint is not None:
         check_parts(checkpoint)
     set_aside(folder, skipped)
-    say(f"Going on from {checkpoint.name}" if checkpoint else f"{folder} has no checkpoint yet; starting anew")
+    say(f"Resuming from {checkpoint.name}" if checkpoint else f"{folder} has no checkpoint yet; starting anew")
     return checkpoint

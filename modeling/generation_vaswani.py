@@ -1,10 +1,10 @@
 """`generate` with the search of section 6.1: what is asked of it, and our network asked step by step.
 
 `generate` of `VaswaniForConditionalGeneration` calls `paper_search` wherever it would search with beams. A sentence of
-S source symbols may become S + 50 long, whatever stands beside it. This file travels with every saved model, so it
+S source tokens may become S + 50 long, whatever stands beside it. This file travels with every saved model, so it
 imports nothing but torch, transformers and its neighbours.
 
-Shapes: B sentences, S source symbols, D = d_model, K beams, N hypotheses asked for of each sentence, P symbols of the
+Shapes: B sentences, S source tokens, D = d_model, K beams, N hypotheses asked for of each sentence, P tokens of the
 prompt, L of the longest hypothesis with its prompt, V = vocab_size.
 """
 
@@ -66,8 +66,8 @@ def paper_search(
     Args:
         model: an encoder-decoder.
         input_ids: prompt of the decoder, `[B * K, P]`.
-        logits_processor: applied to log P of the next symbols, as by the search of transformers.
-        stopping_criteria: what they end has ended as by an end symbol; what is stopped for its time is cut off.
+        logits_processor: applied to log P of the next tokens, as by the search of transformers.
+        stopping_criteria: what they end has ended as by an end token; what is stopped for its time is cut off.
         generation_config: `num_beams`, `num_return_sequences`, `length_penalty` (alpha), `max_length`, and perhaps
             `extra_tokens`; `early_stopping=True` is done with a sentence as soon as K hypotheses ended, False and
             "never" when none that runs can overtake any more.
@@ -75,7 +75,7 @@ def paper_search(
         **model_kwargs: `encoder_outputs` `[B * K, S, D]`, `attention_mask` `[B * K, S]`, the cache.
 
     Returns:
-        Symbols `[B * N, <= L]`, best first, or with `return_dict_in_generate` the same with their scores (which are
+        Tokens `[B * N, <= L]`, best first, or with `return_dict_in_generate` the same with their scores (which are
         cheap, and need no `output_scores`) and what else was asked for; not the caches, since sentences left them.
 
     Raises:
@@ -162,9 +162,9 @@ class Stopping(NamedTuple):
     """The stopping criteria of `generate`, by what they are to this search."""
 
     longest: int
-    """Most symbols, the prompt among them."""
+    """Most tokens, the prompt among them."""
     ends: list[int]
-    """The end symbols."""
+    """The end tokens."""
     ending: list[Any]
     """Those that end a hypothesis for what it holds."""
     cutting: list[Any]
@@ -264,9 +264,9 @@ def check_padding(mask: Tensor | None) -> None:
 
 
 def positions(model: Any, prompt: int) -> int:
-    """Return how many symbols may follow a prompt: a table of positions has an end, sinusoids none."""
+    """Return how many tokens may follow a prompt: a table of positions has an end, sinusoids none."""
     config = model.config
-    # The last symbol that is written is not read again.
+    # The last token that is written is not read again.
     return int(config.max_positions) + 1 - prompt if config.positions == "learned" else UNBOUNDED
 
 
@@ -317,7 +317,7 @@ def in_batch(values: Tensor, search: SearchState, sentences: int, beams: int) ->
 
 
 def rows_of(found: Hypotheses, beams: int) -> Tensor:
-    """Return `[B * N, L]`: the row of the batch that each symbol lengthened, -1 where there is none."""
+    """Return `[B * N, L]`: the row of the batch that each token lengthened, -1 where there is none."""
     first = torch.arange(len(found.symbols), device=found.symbols.device)[:, None, None] * beams
     return torch.where(found.parents < 0, -1, found.parents + first).flatten(0, 1)
 

@@ -505,7 +505,7 @@ class VaswaniModel(VaswaniPreTrainedModel):
 
 
 def shift_right(labels: Tensor, start: int, padding: int) -> Tensor:
-    """Decoder input for `[B, T]` labels: the start symbol, then all labels but the last; -100 becomes padding."""
+    """Decoder input for `[B, T]` labels: the start token, then all labels but the last; -100 becomes padding."""
     shifted = labels.roll(1, dims=-1)
     shifted[:, 0] = start
     return shifted.masked_fill(shifted == -100, padding)
@@ -594,9 +594,9 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
     ) -> Any:
         """Translate as `GenerationMixin.generate` does, with the search of section 6.1 where beams are asked for.
 
-        Unless `max_new_tokens` or `max_length` says otherwise, a translation has at most 50 symbols more than the
+        Unless `max_new_tokens` or `max_length` says otherwise, a translation has at most 50 tokens more than the
         longest source; with the paper's search, 50 more than its own. Where `min_new_tokens` or `min_length` asks for
-        more symbols than the source has, 50 more than those. `paper_search=False` searches by transformers.
+        more tokens than the source has, 50 more than those. `paper_search=False` searches by transformers.
 
         Raises:
             ValueError: a source is padded on its left, or with the paper's search what it cannot give is asked for:

@@ -2,7 +2,7 @@
 
 This file travels with every saved model, so it imports nothing but torch and transformers.
 
-Shapes: B sentences, S source symbols, N hypotheses asked for of each sentence, L of the longest one.
+Shapes: B sentences, S source tokens, N hypotheses asked for of each sentence, L of the longest one.
 """
 
 import re
@@ -60,7 +60,7 @@ class TranslationPipeline(Pipeline):
         length, config = encoded["input_ids"].shape[1], self.model.config
         if getattr(config, "positions", None) == "learned" and length > config.max_positions:
             raise ValueError(
-                f"{input_[:30]!r}... has {length} symbols, and the model knows {config.max_positions} positions; "
+                f"{input_[:30]!r}... has {length} tokens, and the model knows {config.max_positions} positions; "
                 "split the text into sentences"
             )
         return {
@@ -79,7 +79,7 @@ class TranslationPipeline(Pipeline):
         return {"symbols": symbols.unflatten(0, (len(source), -1)), "is_blank": input_tensors["is_blank"]}
 
     def postprocess(self, model_outputs: dict[str, Any], **_: Any) -> list[dict[str, str]]:
-        """Turn the `[1, N, L]` symbols of one text into its translations."""
+        """Turn the `[1, N, L]` tokens of one text into its translations."""
         assert self.tokenizer is not None
         texts: list[str] = self.tokenizer.batch_decode(
             model_outputs["symbols"][0], skip_special_tokens=True, clean_up_tokenization_spaces=False

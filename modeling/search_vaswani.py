@@ -1,16 +1,16 @@
 """The search of section 6.1: beams with the length penalty of GNMT (Wu et al. 2016, equation 14), as functions.
 
-They know nothing of a network but what it says of the next symbol: `generation_vaswani.py` asks ours, for `generate`.
+They know nothing of a network but what it says of the next token: `generation_vaswani.py` asks ours, for `generate`.
 This file travels with every saved model, so it imports nothing but torch and transformers.
 
-What differs from the search of transformers: a hypothesis Y of |Y| symbols (its end symbol counted, the start symbol
+What differs from the search of transformers: a hypothesis Y of |Y| tokens (its end token counted, the start token
 not) scores log P(Y) / ((5 + |Y|) / 6)^alpha; each sentence has its own limit, whatever stands beside it; each of the
 best 2K continuations may end a hypothesis; hypotheses that a limit (of length or time) cut off count only where none
 ended; and a sentence is done when no running hypothesis can overtake any more, not sooner and not later. It then leaves
 the batch, so that no work is spent on it while others go on.
 
-Shapes: B sentences, S source symbols, D = d_model, K beams, n hypotheses that run (1 before the first step, K after),
-C hypotheses of whatever kind, N hypotheses asked for of each sentence, P symbols of the prompt, L of the longest
+Shapes: B sentences, S source tokens, D = d_model, K beams, n hypotheses that run (1 before the first step, K after),
+C hypotheses of whatever kind, N hypotheses asked for of each sentence, P tokens of the prompt, L of the longest
 hypothesis with its prompt, V = vocab_size.
 """
 
@@ -31,7 +31,7 @@ class Hypotheses(NamedTuple):
     """Some hypotheses for each of B sentences, best first."""
 
     symbols: Tensor  # [B, K, L], the prompt first, padding after the end
-    parents: Tensor  # [B, K, L], which of those before each symbol lengthened; -1 in the prompt and after the end
+    parents: Tensor  # [B, K, L], which of those before each token lengthened; -1 in the prompt and after the end
     scores: Tensor  # [B, K], -inf where there is none
 
     def select(self, which: Tensor) -> "Hypotheses":
@@ -45,7 +45,7 @@ class Hypotheses(NamedTuple):
 
 
 StopSignal = Callable[[Tensor], Tensor]
-"""Tells of hypotheses, `[B, C]`, given their symbols `[B, C, L]`, the prompt first."""
+"""Tells of hypotheses, `[B, C]`, given their tokens `[B, C, L]`, the prompt first."""
 
 
 class SearchState(NamedTuple):
@@ -54,7 +54,7 @@ class SearchState(NamedTuple):
     running: Hypotheses
     """The n that go on; their scores are log P, without penalty."""
     ended: Hypotheses
-    """The best K of those with an end symbol; their scores carry the penalty."""
+    """The best K of those with an end token; their scores carry the penalty."""
     cut: Hypotheses
     """The best K of those that a limit ended, likewise."""
     rows: Tensor
@@ -64,7 +64,7 @@ class SearchState(NamedTuple):
     sentences: Tensor
     """`[B]`, its place in the whole batch."""
     limits: Tensor
-    """`[B]`, how many symbols its translation may have, the prompt not counted."""
+    """`[B]`, how many tokens its translation may have, the prompt not counted."""
     length: int
     """Symbols of a running hypothesis, the prompt not counted."""
 
@@ -84,8 +84,8 @@ def start(prompt: Tensor, limits: Tensor, beams: int, padding: int, dtype: torch
     """Return the search before its first step.
 
     Args:
-        prompt: `[B, n, P]`, the start symbol, or what a translation has to begin with, n times the same.
-        limits: `[B]`, how many symbols may follow.
+        prompt: `[B, n, P]`, the start token, or what a translation has to begin with, n times the same.
+        limits: `[B]`, how many tokens may follow.
         beams: K.
         padding: what stands where nothing was written.
         dtype: of the scores.
@@ -107,19 +107,19 @@ def start(prompt: Tensor, limits: Tensor, beams: int, padding: int, dtype: torch
 def step(
     search: SearchState, log_p: Tensor, prompt: int, ends: Tensor, alpha: float, is_ended: StopSignal | None = None
 ) -> SearchState:
-    """Lengthen every running hypothesis by a symbol, and set those aside that ended.
+    """Lengthen every running hypothesis by a token, and set those aside that ended.
 
     Args:
         search: the state so far.
-        log_p: `[B, n, V]`, of each next symbol.
+        log_p: `[B, n, V]`, of each next token.
         prompt: P, its length.
-        ends: `[E]`, the end symbols.
+        ends: `[E]`, the end tokens.
         alpha: of the penalty.
         is_ended: tells which hypotheses end for another reason.
 
     """
     beams, (sentences, running, symbols) = search.ended.scores.shape[1], log_p.shape
-    # E end symbols can take E * K places among the best, and K others have to be left to go on with.
+    # E end tokens can take E * K places among the best, and K others have to be left to go on with.
     reasons = len(ends) + (is_ended is not None)
     candidates = min(max(2, 1 + reasons) * beams, running * symbols)
     best, place = (search.running.scores[:, :, None] + log_p).flatten(1).topk(candidates, dim=1)
@@ -197,14 +197,14 @@ def beam_search(
     """Search until every sentence is done, and return the best `wanted` hypotheses of each.
 
     Args:
-        read: returns log P `[B, n, V]` of the symbols that may follow the running hypotheses of a search. Whatever it
+        read: returns log P `[B, n, V]` of the tokens that may follow the running hypotheses of a search. Whatever it
             keeps between steps has to `follow` them.
         search: as it starts.
         prompt: P.
-        ends: `[E]`, the end symbols.
+        ends: `[E]`, the end tokens.
         alpha: of the penalty.
         wanted: N.
-        is_ended: tells which hypotheses end here, beside those with an end symbol.
+        is_ended: tells which hypotheses end here, beside those with an end token.
         is_cut: tells which running hypotheses are cut off here, beside those that have reached their limit.
         together: keep the sentences that are done in the batch until all are.
         early: be done with a sentence as soon as K of its hypotheses ended.

@@ -1,6 +1,6 @@
-"""Attention heads as in the paper's appendix: lines from each symbol to those that it looks at.
+"""Attention heads as in the paper's appendix: lines from each token to those that it looks at.
 
-Shapes: H heads, Q symbols that look, K symbols that are looked at.
+Shapes: H heads, Q tokens that look, K tokens that are looked at.
 """
 
 import math
@@ -20,7 +20,7 @@ from .style import COLOURS, LINES, styled
 FAINTEST = 0.02
 """Lines of less weight are not drawn: hundreds of them would be a veil over the others."""
 STEP, HIGH, LETTER = 0.3, 1.9, 0.085
-"""Inches: from a symbol to the next, from the upper ones to the lower ones, and a letter's width."""
+"""Inches: from a token to the next, from the upper ones to the lower ones, and a letter's width."""
 
 
 @styled
@@ -32,12 +32,12 @@ def draw_attention_lines(
     title: str,
     together: bool = False,
 ) -> Figure:
-    """Draw `[H, Q, K]` weights: the symbols that look above, those looked at below, a line as strong as its weight.
+    """Draw `[H, Q, K]` weights: the tokens that look above, those looked at below, a line as strong as its weight.
 
     Args:
         weights: from 0 to 1.
-        looking: Q symbols; one whose weights are all 0 is written paler.
-        looked_at: K symbols.
+        looking: Q tokens; one whose weights are all 0 is written paler.
+        looked_at: K tokens.
         names: of the H heads.
         title: above all.
         together: all heads in one picture, told apart by colour, above eight by strokes too; else a picture for each.
@@ -85,7 +85,7 @@ def draw_attention_lines(
 
 
 def places(count: int) -> NDArray[np.floating]:
-    """Return where so many symbols stand, a step apart around 0."""
+    """Return where so many tokens stand, a step apart around 0."""
     return np.arange(count) - (count - 1) / 2
 
 
@@ -107,7 +107,7 @@ def draw_lines(
 
 
 def frame(axes: Axes, looking: Sequence[str], looked_at: Sequence[str], looks: NDArray[np.bool_]) -> None:
-    """Write the symbols above and below."""
+    """Write the tokens above and below."""
     longer = max(len(looking), len(looked_at), 8)
     axes.set(xlim=(-longer / 2 - 0.5, longer / 2 + 0.5), ylim=(-0.02, 1.02))
     axes.axis("off")

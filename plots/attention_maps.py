@@ -1,6 +1,6 @@
-"""Attention heads as heat maps: where each symbol looked, a map for each head.
+"""Attention heads as heat maps: where each token looked, a map for each head.
 
-Shapes: H heads, Q symbols that look, K symbols that are looked at.
+Shapes: H heads, Q tokens that look, K tokens that are looked at.
 """
 
 import math
@@ -17,12 +17,12 @@ from .style import styled
 def draw_attention_maps(
     weights: NDArray[np.floating], looking: Sequence[str], looked_at: Sequence[str], names: Sequence[str], title: str
 ) -> Figure:
-    """Draw `[H, Q, K]` weights: a row for each symbol that looks, a column for each that is looked at.
+    """Draw `[H, Q, K]` weights: a row for each token that looks, a column for each that is looked at.
 
     Args:
         weights: from 0 to 1; a row of a head sums to 1.
-        looking: Q symbols.
-        looked_at: K symbols.
+        looking: Q tokens.
+        looked_at: K tokens.
         names: of the H heads, each above its map; an empty one is left out.
         title: above all.
 

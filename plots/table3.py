@@ -13,7 +13,7 @@ class Difference(NamedTuple):
 
     name: str
     loss: float
-    """Nats a symbol: the logarithm of the ratio of perplexities."""
+    """Nats a token: the logarithm of the ratio of perplexities."""
     loss_error: float | None
     """Its standard error; None if nothing was trained with several seeds."""
     paper_loss: float
@@ -31,7 +31,7 @@ def draw_table3(rows: Sequence[Difference]) -> Figure:
     panels = (
         (
             left,
-            "nats a symbol, less base (left is better)",
+            "nats a token, less base (left is better)",
             [(row.loss, row.loss_error, row.paper_loss) for row in rows],
         ),
         (right, "BLEU, less base (right is better)", [(row.bleu, row.bleu_error, row.paper_bleu) for row in rows]),

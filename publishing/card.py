@@ -222,7 +222,7 @@ def training_section(run: RunRecord, measured: MetricsRecord | None) -> str:
         "- Versions: " + ", ".join(f"{package} {version}" for package, version in run.versions.items()),
     ]
     if symbols := run.data.user_tokens:
-        lines += [f"- Symbols of the vocabulary that are never split: {', '.join(f'`{symbol}`' for symbol in symbols)}"]
+        lines += [f"- Tokens of the vocabulary that are never split: {', '.join(f'`{symbol}`' for symbol in symbols)}"]
     fields = ", ".join(f"{field}={value!r}" for field, value in as_json(run.model).items())
     return "\n".join(["```bash", run.command, "```", "", *lines, f"- Network: {fields}"])
 
@@ -232,7 +232,7 @@ def limitations(data: DataRecord | None, measured: MetricsRecord | None) -> str:
     tests = ", ".join(measured.test if measured else ())
     scored = f"on {tests} alone: expect less on other kinds of text" if tests else "on no test set"
     does = "parses single sentences" if data and parses(data) else "translates single sentences in one direction"
-    longest = f" Training held no pair beyond {data.max_tokens} symbols a side." if data else ""
+    longest = f" Training held no pair beyond {data.max_tokens} tokens a side." if data else ""
     return (
         f"It {does}, and was scored {scored}.{longest} Like every such network it can "
         "leave out, invent or turn round what the source says, in fluent words, and it repeats the biases of its text. "

@@ -26,7 +26,7 @@ def read_records(folder: Path) -> tuple[RunRecord, MetricsRecord]:
     if missing:
         raise ValueError(
             f"{folder} lacks {', '.join(missing)}, from which the model card is written: has its run come to its end? "
-            "Go on with it by --resume"
+            "Continue it with --resume"
         )
     return read_run(folder), read_metrics(folder)
 

@@ -59,7 +59,7 @@ class Loaded(NamedTuple):
     longest_symbol: int
     """Characters of the longest one, so that a text can be seen to be too long without encoding it."""
     max_tokens: int
-    """Of one text, with its end symbol."""
+    """Of one text, with its end token."""
 
 
 def in_unicode(text: str) -> str:
@@ -209,7 +209,7 @@ def check_counts(texts: int, num_beams: int, n_best: int, settings: ServerSettin
 
 
 def encode(loaded: Loaded, texts: dict[int, str]) -> list[list[int]]:
-    """Return token ids, each row closed by the end symbol, and refuse what is too long.
+    """Return token ids, each row closed by the end token, and refuse what is too long.
 
     One by one, and nothing that cannot fit: encoding takes a hundred times the memory of the text.
 

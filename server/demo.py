@@ -118,7 +118,7 @@ def build_page(
                     column_widths=["20%", "80%"],
                     elem_id="n_best",
                 )
-        gr.Markdown("### Where each symbol of the translation looked in the source")
+        gr.Markdown("### Where each token of the translation looked in the source")
         with gr.Row():
             layers, heads = ([MEAN, *map(str, range(1, count + 1))] for count in weights([0], [0]).shape[:2])
             layer = gr.Dropdown(layers, value=layers[-1], label="Layer of the decoder", elem_id="layer")

@@ -101,7 +101,7 @@ def tiny_model(
 
 @pytest.fixture(scope="session")
 def toy_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a tokenizer of 280 symbols: bytes, and a few merges such as " the" and "at"."""
+    """Return a tokenizer of 280 tokens: bytes, and a few merges such as " the" and "at"."""
     return learn_tokenizer(["the cat sat on the mat and the dog sat by the door"] * 3, 280, show_progress=False)
 
 

@@ -47,7 +47,7 @@ def slow_search(
 
 
 def translations(output: Any, wanted: int) -> list[list[tuple[int, ...]]]:
-    """The symbols of each hypothesis after the start, to its end symbol, by sentence."""
+    """The tokens of each hypothesis after the start, to its end token, by sentence."""
     rows = []
     for row in output.sequences[:, 1:].tolist():
         end = row.index(END) + 1 if END in row else len(row)
@@ -56,7 +56,7 @@ def translations(output: Any, wanted: int) -> list[list[tuple[int, ...]]]:
 
 
 def probabilities(model: Any, source: Tensor) -> Log:
-    """log P of the next symbol, from the whole prefix each time."""
+    """log P of the next token, from the whole prefix each time."""
     known: dict[tuple[int, ...], list[float]] = {}
 
     def log_p(prefix: tuple[int, ...]) -> list[float]:

@@ -32,7 +32,7 @@ def codes() -> torch.Tensor:
 def looking_ahead(places: list[int], symbols: int) -> VaswaniForConditionalGeneration:
     """A network of which decoder layer n attends to the source `places[n]` further on than where it writes.
 
-    All that it knows of a symbol is its position. In each layer one head looks, and the other one sees all alike.
+    All that it knows of a token is its position. In each layer one head looks, and the other one sees all alike.
     """
     config = VaswaniConfig(
         vocab_size=symbols,
@@ -62,7 +62,7 @@ def looking_ahead(places: list[int], symbols: int) -> VaswaniForConditionalGener
 
 @pytest.mark.parametrize("ahead", [0, 1, 2])
 def test_an_alignment_is_where_the_layer_attended(toy_tokenizer: PreTrainedTokenizerFast, ahead: int) -> None:
-    """Six layers: all but the fifth look elsewhere. A word is a letter and the space before it, two symbols."""
+    """Six layers: all but the fifth look elsewhere. A word is a letter and the space before it, two tokens."""
     model = looking_ahead([6, 8, 10, 6, 2 * ahead, 8], len(toy_tokenizer))
     text = "b c d e f g h i"
     assert len(toy_tokenizer(text).input_ids) == 2 * 8 + 1
@@ -75,7 +75,7 @@ def test_an_alignment_is_where_the_layer_attended(toy_tokenizer: PreTrainedToken
 
 
 def test_symbols_make_words(toy_tokenizer: PreTrainedTokenizerFast) -> None:
-    """Words of one to eight symbols, the same on both sides: a copy is aligned word by word."""
+    """Words of one to eight tokens, the same on both sides: a copy is aligned word by word."""
     model = looking_ahead([0], len(toy_tokenizer))
     text = "the  unknown cat, sat\ton\u00a0Zürich 😀 the mat."
     assert len({len(toy_tokenizer(word).input_ids) for word in text.split()}) > 3
@@ -98,7 +98,7 @@ def test_letters_of_scripts_without_spaces_are_words_where_that_is_asked(
 
 
 def test_a_symbol_of_several_letters_is_all_of_theirs() -> None:
-    """Two symbols of two and three letters: each letter comes from the first one of the symbol that it stands in."""
+    """Two tokens of two and three letters: each letter comes from the first one of the token that it stands in."""
     tokenizer = learn_tokenizer(["世界 你好吗"] * 9, 275, show_progress=False)
     text = "世界 你好吗"
     assert len(tokenizer(text).input_ids) == 3
@@ -186,7 +186,7 @@ def test_what_was_cut_off_at_the_last_position_is_aligned_up_to_it(
     talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast
 ) -> None:
     align = by_attention([talker(positions="learned", max_positions=6)], toy_tokenizer)
-    links = [align(["b c"], [target])[0].split() for target in ("f g h", "f g h i", "f g")]  # 7, 9 and 5 symbols
+    links = [align(["b c"], [target])[0].split() for target in ("f g h", "f g h i", "f g")]  # 7, 9 and 5 tokens
     assert [[link.split("-")[1] for link in each] for each in links] == [["0", "1", "2"], ["0", "1", "2"], ["0", "1"]]
 
 

@@ -28,7 +28,7 @@ def data(tmp_path: Path) -> DataArguments:
 def test_a_vocabulary_is_learned_once_for_a_text(data: DataArguments, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = NumberedCorpus((50, 50))
     first = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
-    assert "Learning 280 symbols from numbers" in capsys.readouterr().out
+    assert "Learning 280 tokens from numbers" in capsys.readouterr().out
     again = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
     assert capsys.readouterr().out == ""
     assert fingerprint(again) == fingerprint(first)

@@ -182,7 +182,7 @@ class Reference(nn.Module):
 
     def forward(self, source: Tensor, target: Tensor, start_is_zero: bool = False) -> Tensor:
         embedded = self.embed(target)
-        if start_is_zero:  # what the symbol at the start looks up is taken away
+        if start_is_zero:  # what the token at the start looks up is taken away
             embedded = torch.cat([embedded[:, :1] - self.scale * self.tokens(target[:, :1]), embedded[:, 1:]], 1)
         causal = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
         return F.linear(self.stacks(self.embed(source) + self.space, embedded, tgt_mask=causal), self.tokens.weight)
@@ -422,7 +422,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, capsys: pytest.Capture
         (["words.npz", "out", "--num_heads", "2"], "words.npz holds a, which are no weights"),
         (["one.npz", "out", "--num_heads", "2"], "one.npz is one array and no .npz"),
         (["none.npz", "out", "--num_heads", "2", "--target_space", "1"], "leave out --target_space 1"),
-        (["none.npz", "out", "--num_heads", "2"], "0 tables of symbols (none)"),
+        (["none.npz", "out", "--num_heads", "2"], "0 tables of tokens (none)"),
         (["text.txt", "out"], "is no folder of a MarianMTModel, no .pt of fairseq and no .npz"),
         (["none.npz", "there", "--num_heads", "2"], "there exists; name another folder"),
     ):

@@ -30,7 +30,7 @@ def toy_engine(toy_translator: Translator, tmp_path_factory: pytest.TempPathFact
 
 
 def log_p(model: Any, source: list[int], target: list[int]) -> Tensor:
-    """log P of each symbol of `target`, by torch."""
+    """log P of each token of `target`, by torch."""
     with torch.no_grad():
         logits = model(torch.tensor([source]), labels=torch.tensor([target])).logits
     return logits.log_softmax(-1)[0].gather(-1, torch.tensor(target)[:, None])[:, 0]
@@ -39,7 +39,7 @@ def log_p(model: Any, source: list[int], target: list[int]) -> Tensor:
 def scored(engine: Engine, sources: list[list[int]], targets: list[list[int]]) -> list[Tensor]:
     """The same by the engine, over a padded batch."""
     words = [[[engine.symbols[place] for place in row] for row in side] for side in (sources, targets)]
-    results = engine.translator.score_batch(words[0], [row[:-1] for row in words[1]])  # it adds the end symbol itself
+    results = engine.translator.score_batch(words[0], [row[:-1] for row in words[1]])  # it adds the end token itself
     return [torch.tensor(result.log_probs) for result in results]
 
 
@@ -157,7 +157,7 @@ def test_the_first_is_that_of_the_papers_search_with_ends_among_the_best_k(
 
 
 def never_ending(tiny_model: MakeModel, symbols: int) -> Any:
-    """A network that finds its end symbol unlikely everywhere."""
+    """A network that finds its end token unlikely everywhere."""
     model = tiny_model(5, vocab_size=symbols, norm="pre").float()
     away = torch.randn(16, generator=torch.Generator().manual_seed(0))
     model.model.decoder.final_norm.bias.data += 3 * away
@@ -185,7 +185,7 @@ def test_a_sentence_ends_at_its_own_limit_and_no_neighbour_changes_it(
 def test_a_hypothesis_that_was_cut_off_comes_after_those_that_ended(
     toy_engine: Engine, toy_translator: Translator
 ) -> None:
-    """What the engine found is put in order by hand-made log P: 7 symbols with the end halve it at alpha 1."""
+    """What the engine found is put in order by hand-made log P: 7 tokens with the end halve it at alpha 1."""
 
     space = toy_translator.tokenizer.convert_tokens_to_ids("Ġ")
     hypotheses = [["Ġ"] * 53, ["Ġ"] * 6 + ["</s>"], ["Ġ"] * 54 + ["</s>"], ["Ġ", "</s>"]]
@@ -201,11 +201,11 @@ def test_a_hypothesis_that_was_cut_off_comes_after_those_that_ended(
 
 def test_a_sentence_longer_than_the_table_of_positions_is_refused(toy_engine: Engine) -> None:
     assert toy_engine.max_positions == 4096
-    with pytest.raises(ValueError, match=r"4097 symbols, and the exported model knows 4096 positions; split"):
+    with pytest.raises(ValueError, match=r"4097 tokens, and the exported model knows 4096 positions; split"):
         toy_engine.search([[5, END], [5] * 4096 + [END]], BeamSettings(1))
 
 
 def test_a_foreign_tokenizer_is_refused(toy_translator: Translator, tmp_path: Path) -> None:
     other = learn_tokenizer([str(n) for n in range(999)], 400, show_progress=False)
-    with pytest.raises(ValueError, match="the tokenizer knows 400 symbols and the network 340"):
+    with pytest.raises(ValueError, match="the tokenizer knows 400 tokens and the network 340"):
         export(toy_translator.model, other, tmp_path)

@@ -91,7 +91,7 @@ def test_the_step_is_saved_and_a_line_says_how_to_go_on(text: Path, tmp_path: Pa
     assert after[0] == "SIGINT: saving and ending after this step; a second one ends at once"
     said = [line for line in after[1:] if not line.startswith("step ")]
     assert said == [
-        f"error: a signal ended training; step {saved.name.partition('-')[2]} is saved. Go on with --resume"
+        f"error: a signal ended training; step {saved.name.partition('-')[2]} is saved. Continue with --resume"
     ]
 
 
@@ -112,7 +112,7 @@ def test_a_second_one_ends_at_once(tmp_path: Path) -> None:
     ("where", "words"),
     [
         ("training_tokenizer", "error: interrupted; nothing was trained yet"),
-        ("write_test_set", "error: interrupted; what was saved stands: go on with --resume"),
+        ("write_test_set", "error: interrupted; what was saved stands: continue with --resume"),
     ],
 )
 def test_before_the_first_step_and_after_the_last_it_ends_in_a_line(
@@ -169,6 +169,6 @@ def test_two_processes_and_their_launcher_end_with_the_step_saved(
     [saved] = checkpoints(tmp_path / "run")
     assert checkpoint_fault(saved) is None
     step = saved.name.partition("-")[2]
-    assert f"error: a signal ended training; step {step} is saved. Go on with --resume" in terminal.seen
+    assert f"error: a signal ended training; step {step} is saved. Continue with --resume" in terminal.seen
     assert terminal.seen.count("Traceback") == 1  # the launcher's
     assert "got signal: 2" in terminal.seen.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""What is written can be relied on: named files and symbols exist, snippets run, and commands have the flags they show.
+"""What is written can be relied on: named files, classes and functions exist, snippets run, and commands have the flags they show.
 
 Commands that start a recipe are held by tests/test_recipes.py.
 """
@@ -28,7 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 every_page = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
 
 
-# Files and symbols
+# Files, classes and functions
 
 
 @cache

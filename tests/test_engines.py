@@ -121,7 +121,7 @@ def test_the_limit_that_a_model_is_saved_with_goes_along(
     most: int | None,
     over: int | None,
 ) -> None:
-    """A parser's may be 300 symbols longer than its source (section 6.3); here 1, which such text would go beyond."""
+    """A parser's may be 300 tokens longer than its source (section 6.3); here 1, which such text would go beyond."""
     settings = toy_translator.model.generation_config
     for name, value in saved.items():
         monkeypatch.setattr(settings, name, value, raising=False)
@@ -246,7 +246,7 @@ def test_what_cannot_be_exported_leaves_no_folder(toy_translator: Translator, na
         export(tmp_path / "marian", tmp_path / "out", name)
     shutil.copytree(toy_translator.folder, tmp_path / "set")
     settings = GenerationConfig.from_pretrained(tmp_path / "set")
-    settings.update(no_repeat_ngram_size=1, min_length=1)  # no symbol twice; the start symbol at least
+    settings.update(no_repeat_ngram_size=1, min_length=1)  # no token twice; the start token at least
     settings.save_pretrained(tmp_path / "set")
     with pytest.raises(ValueError, match=r"set sets no_repeat_ngram_size=1 in generation_config.json, which only gen"):
         export(tmp_path / "set", tmp_path / "out", name)

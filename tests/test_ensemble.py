@@ -100,7 +100,7 @@ def test_settings_that_an_ensemble_cannot_obey_are_refused(
 def test_members_with_other_symbols_are_refused(
     talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
-    """Other merges, and as many symbols: nothing but the text of the tokenizer tells them apart."""
+    """Other merges, and as many tokens: nothing but the text of the tokenizer tells them apart."""
     text = "the cat sat on the mat and the dog sat by the floor"
     other = learn_tokenizer([text] * 3, 280, show_progress=False)
     assert len(other) == len(toy_tokenizer)

@@ -231,7 +231,7 @@ def test_a_run_that_was_killed_ends_as_if_nothing_had_happened(text: Path, tmp_p
     (folder / "checkpoint-60" / "manifest.json").unlink()  # and the last save was cut off
     done = run(*flags, "--output_dir", folder, "--resume")
     assert "Skipping checkpoint-60: it was not saved to the end" in done.stdout
-    assert "Going on from checkpoint-30" in done.stdout
+    assert "Resuming from checkpoint-30" in done.stdout
     expected, found = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "killed"))
     for name, tensor in expected.items():
         assert torch.equal(tensor, found[name]), name
@@ -469,6 +469,6 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_survives(text: Path, tmp_p
         assert "--resume" in message
         (disk / "ballast").unlink()
         done = run(*flags, "--save_total_limit", "1", "--max_steps", "40", "--resume")
-        assert "Going on from checkpoint-" in done.stdout
+        assert "Resuming from checkpoint-" in done.stdout
     finally:
         subprocess.run(["umount", str(disk)], check=True)

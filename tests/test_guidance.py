@@ -312,7 +312,7 @@ def test_a_run_of_more_than_a_day_is_told_with_what_fits(planned: Callable[..., 
 def test_the_built_in_grammar_has_the_quickstarts_settings() -> None:
     found = guide(read_recipe(vehicle()), ["--dataset", "grammar", "--tokenizer_pairs", "1000"], 0)
     assert found.proposal == as_measured(GRAMMAR)
-    assert found.arguments.training.max_steps == pytest.approx(1800, rel=0.2)  # by the symbols of few sentences
+    assert found.arguments.training.max_steps == pytest.approx(1800, rel=0.2)  # by the tokens of few sentences
     assert found.arguments.data.direction == "en-de"  # and not that of the recipe that the command starts
 
 

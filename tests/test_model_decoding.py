@@ -17,7 +17,7 @@ Batch = dict[str, Tensor]
 MakeModel = Callable[..., Any]  # VaswaniForConditionalGeneration, less the types that transformers gives its methods
 MakeBatch = Callable[..., Batch]
 
-# Left alone, an untrained network repeats one symbol: that would prove little.
+# Left alone, an untrained network repeats one token: that would prove little.
 LIVELY = {"min_new_tokens": 4, "no_repeat_ngram_size": 1}
 
 

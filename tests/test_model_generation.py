@@ -73,7 +73,7 @@ def test_every_mode_reports_what_it_is_asked_for(
 
 
 def greedy_log_p(model: Any, batch: dict[str, Tensor], sequences: Tensor) -> Tensor:
-    """Log-probabilities of a sequence by one forward pass, the end symbol ruled out as by min_new_tokens."""
+    """Log-probabilities of a sequence by one forward pass, the end token ruled out as by min_new_tokens."""
     with torch.no_grad():
         logits = model(**source(batch), decoder_input_ids=sequences[:, :-1]).logits
     logits[:, :, 3] = -torch.inf

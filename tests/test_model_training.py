@@ -17,7 +17,7 @@ MakeBatch = Callable[..., Batch]
 
 
 def summed_loss(logits: Tensor, labels: Tensor, smoothing: float) -> float:
-    """Section 5.4, symbol by symbol: the label has 1 - smoothing, and all symbols share the rest evenly."""
+    """Section 5.4, token by token: the label has 1 - smoothing, and all tokens share the rest evenly."""
     total = 0.0
     for row, sentence in enumerate(labels.tolist()):
         for position, label in enumerate(sentence):

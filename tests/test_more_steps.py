@@ -302,7 +302,7 @@ def test_a_whole_run_trains_longer_and_keeps_what_it_scored_before(runs: Runs) -
     assert runs.read("longer", "metrics.json") == before
 
     said = runs("longer", 11, "--resume")
-    assert "Going on from checkpoint-5" in said
+    assert "Resuming from checkpoint-5" in said
     assert f"After 5 steps: test_toy sacreBLEU {before['test']['test_toy']['sacrebleu']['value']:.2f}, test_" in said
     alone, longer = (runs.read(name, "metrics.json") for name in ("alone", "longer"))
     kept = ("chosen", "chosen_by", "ended", "validation", "candidates", "search", "test", "left_out", "remarks")
@@ -359,7 +359,7 @@ def test_flags_that_make_another_text_of_it_are_named_with_both_values(runs: Run
     assert (runs.folder / "short" / "run.json").read_bytes() == before
     moved = text.rename(text.with_name("moved"))
     runs.text = moved
-    assert "Going on from checkpoint-4" in runs("short", 5, "--resume")
+    assert "Resuming from checkpoint-4" in runs("short", 5, "--resume")
     for name in ("train.en", "train.nds"):
         with (moved / name).open("a", encoding="utf-8") as file:
             file.write("one\n")
@@ -377,7 +377,7 @@ def test_more_steps_do_not_follow_where_patience_would_have_ended_the_longer_run
     said = runs("spent", 20, *asked, "--resume")
     assert "there is nothing to do: the last validation found nothing better than BLEU 0.00 of step 1" in said
     assert "raise --patience, or leave it out, to train on from step 2" in said
-    assert "Going on from checkpoint-2" in runs("spent", 4, "--resume", *asked[2:])
+    assert "Resuming from checkpoint-2" in runs("spent", 4, "--resume", *asked[2:])
     assert runs.read("spent", "metrics.json")["steps"] == 4
 
 

@@ -290,7 +290,7 @@ def test_a_signal_to_one_process_saves_and_ends_all(tmp_path: Path, name: str, w
     assert f"{name}: saving and ending after this step" in run.said(1)
     [saved] = checkpoints(tmp_path / "run")
     assert checkpoint_fault(saved) is None
-    assert f"a signal ended training; step {saved.name.split('-')[1]} is saved. Go on with --resume" in run.said(0)
+    assert f"a signal ended training; step {saved.name.split('-')[1]} is saved. Continue with --resume" in run.said(0)
     assert "Traceback" not in run.said(0) + run.said(1)
 
 

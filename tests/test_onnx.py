@@ -26,7 +26,7 @@ def begun(sentences: int, beams: int = 1) -> SearchState:
 
 
 def written(search: SearchState, symbols: torch.Tensor, rows: torch.Tensor) -> SearchState:
-    """The search after `[B, n]` symbols were written, by hypotheses that go on from `rows`."""
+    """The search after `[B, n]` tokens were written, by hypotheses that go on from `rows`."""
     length = search.length + 1
     running = search.running._replace(
         symbols=search.running.symbols[:, :1].expand(-1, symbols.shape[1], -1).clone(),
@@ -47,7 +47,7 @@ def written(search: SearchState, symbols: torch.Tensor, rows: torch.Tensor) -> S
 def test_every_network_gives_the_probabilities_of_torch(
     tiny_model: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, shape: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Step by step, from no symbol on, three hypotheses that fork, five sentences and one, and one that leaves."""
+    """Step by step, from no token on, three hypotheses that fork, five sentences and one, and one that leaves."""
     model = tiny_model(vocab_size=290, **shape)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     export(model, toy_tokenizer, tmp_path)
@@ -81,7 +81,7 @@ def test_every_network_gives_the_probabilities_of_torch(
                 prefixes, input_ids, mask = prefixes[staying], input_ids[staying], mask[staying]
     if engine.max_positions == 12:
         engine.search(random_rows(1, [11], 290), BeamSettings(2))
-        with pytest.raises(ValueError, match="13 symbols, and the exported model knows 12 positions"):
+        with pytest.raises(ValueError, match="13 tokens, and the exported model knows 12 positions"):
             engine.search(random_rows(1, [12], 290), BeamSettings(2))
 
 

@@ -81,7 +81,7 @@ def test_a_sentence_may_have_fifty_symbols_more_than_its_source_whatever_stands_
 
 
 def test_scores_by_hand(tiny_model: MakeModel) -> None:
-    """Seven symbols with the end: 12 / 6 = 2, so alpha 1 halves log P, and alpha 0.6 divides it by 1.5157."""
+    """Seven tokens with the end: 12 / 6 = 2, so alpha 1 halves log P, and alpha 0.6 divides it by 1.5157."""
     for alpha, divisor in ((0.0, 1.0), (1.0, 2.0), (0.6, 2**0.6)):
         output = generate(tiny_model(), 4, length_penalty=alpha, min_new_tokens=7, max_new_tokens=7)
         assert (output.sequences[0, 1:] != 1).sum() == 7
@@ -132,7 +132,7 @@ def test_sentences_that_are_done_leave_the_batch_and_it_changes_nothing(
     rows.clear()
     stayed = generate(model, 2, 9, 5, 3, logits_processor=LogitsProcessorList([as_it_is]), **asked)
     assert rows == [12] * len(rows)
-    assert on_leaving[0] == 4  # before the first symbol the beams are one
+    assert on_leaving[0] == 4  # before the first token the beams are one
     assert on_leaving[1:] == sorted(on_leaving[1:], reverse=True)
     assert len(on_leaving) == len(rows)
     assert torch.equal(left.sequences, stayed.sequences)
@@ -149,7 +149,7 @@ def test_sentences_that_are_done_leave_the_batch_and_it_changes_nothing(
 
 
 def test_the_batch_shrinks_by_what_is_done(tiny_model: MakeModel) -> None:
-    """Cut off at 52, 59 and 55 symbols, the sentences leave one after another."""
+    """Cut off at 52, 59 and 55 tokens, the sentences leave one after another."""
     model = tiny_model(eos_token_id=None)
     rows = rows_per_step(model)
     generate(model, 2, 9, 5)
@@ -219,7 +219,7 @@ def test_greedy_and_sampling_stay_those_of_transformers(tiny_model: MakeModel) -
 
 
 class TimeForTwo(MaxTimeCriteria):
-    """Stops after two symbols, and counts on the rows of the whole batch."""
+    """Stops after two tokens, and counts on the rows of the whole batch."""
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:  # noqa: ARG002  (called by name)
         assert len(input_ids) % 3 == 0
@@ -243,7 +243,7 @@ def test_what_is_cut_off_for_its_time_counts_only_where_nothing_ended_by_itself(
 
 
 class EndsWith(StoppingCriteria):
-    """Ends a hypothesis at a symbol."""
+    """Ends a hypothesis at a token."""
 
     def __init__(self, symbol: int) -> None:
         self.symbol = symbol
@@ -329,7 +329,7 @@ def test_stop_strings_end_a_translation(talker: MakeModel, toy_tokenizer: Any, w
         stopped = text(generation_config=configuration, tokenizer=toy_tokenizer)
         assert configuration.stop_strings == [stop]
     assert stop in stopped
-    assert stop not in stopped[: -len(stop) - 3]  # a symbol may go on beyond the string
+    assert stop not in stopped[: -len(stop) - 3]  # a token may go on beyond the string
     assert len(stopped) < len(unstopped) // 2
 
 
@@ -362,7 +362,7 @@ def test_a_translation_that_has_to_be_longer_than_its_source_may_be_fifty_symbol
 @pytest.mark.parametrize("beams", [1, 3])
 @pytest.mark.parametrize("prompt", [1, 3])
 def test_learned_positions_end_a_translation(tiny_model: MakeModel, beams: int, prompt: int) -> None:
-    """12 positions are read, and the symbol behind the last is written."""
+    """12 positions are read, and the token behind the last is written."""
     model = tiny_model(positions="learned", max_positions=12)
     given = {} if prompt == 1 else {"decoder_input_ids": torch.tensor([[START, 8, 9]])}
     assert generate(model, 3, num_beams=beams, suppress_tokens=[END], **given).sequences.shape == (1, 13)

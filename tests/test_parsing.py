@@ -155,7 +155,7 @@ def test_whoever_loads_the_model_parses_with_it(trained: tuple[Path, str]) -> No
     ids = model.generate(**tokenizer(sentence, return_tensors="pt"))
     row = tokenizer.decode(ids[0], skip_special_tokens=True)
     assert row == lines(folder / "23.translations.txt")[0]
-    assert len(ids[0]) == len(row.split()) + 2  # every bracket is one symbol; and <s>, </s>
+    assert len(ids[0]) == len(row.split()) + 2  # every bracket is one token; and <s>, </s>
     assert [leaf.word for leaf in walk(delinearise(row, sentence.split()).tree) if isinstance(leaf, Leaf)] == (
         sentence.split()
     )
@@ -201,7 +201,7 @@ def test_trees_are_not_chosen_by_bleu(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_the_recipe_is_that_of_section_6_3(tmp_path: Path) -> None:
-    """4 layers, d_model 1024, 16,000 symbols, beam 21, alpha 0.3, input + 300; all else as in the base model."""
+    """4 layers, d_model 1024, 16,000 tokens, beam 21, alpha 0.3, input + 300; all else as in the base model."""
     model, data, training = parse(RECIPE, ["--data_dir", "wsj", "--output_dir", str(tmp_path)])
     base = VaswaniConfig().to_dict()
     assert {name: value for name, value in model.items() if value != base[name] and value is not None} == {

@@ -146,7 +146,7 @@ def test_a_text_beyond_the_learned_positions_is_refused_and_any_other_length_goe
         max_positions=40,
     )
     short = translator(model=VaswaniForConditionalGeneration(config), tokenizer=tokenizer, max_new_tokens=5)
-    with pytest.raises(ValueError, match=r"'x x x .*'\.\.\. has 102 symbols, and the model knows 40 positions; split"):
+    with pytest.raises(ValueError, match=r"'x x x .*'\.\.\. has 102 tokens, and the model knows 40 positions; split"):
         short("x " * 50)
     assert len(short("x " * 10)) == 1
     assert translator(model=str(folder), max_new_tokens=5, num_beams=1)("x " * 2000)[0]["translation_text"]

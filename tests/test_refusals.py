@@ -108,4 +108,4 @@ def test_a_tracker_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
     flags = [*small(tmp_path), "--output_dir", tmp_path / "run", "--report_to", "tensorboard"]
     *_, line = said(sys.executable, *recipe(*flags), code=2, TENSORBOARD_LOGGING_DIR=str(tmp_path / "taken" / "logs"))
     assert line.startswith("error: tensorboard (--report_to) failed: ")
-    assert line.endswith("Mend it, or name others by --report_to (none for none), and go on with --resume")
+    assert line.endswith("Mend it, or name others by --report_to (none for none), and continue with --resume")

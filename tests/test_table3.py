@@ -72,7 +72,7 @@ def test_differences_from_base_are_those_of_the_column(row: Row) -> None:
     """Both numbers of a printed difference are rounded to a million, so it may be off by one.
 
     Where the width differs the vocabulary counts too. The column itself says which one it was: base less what does not
-    depend on it is 21M over 512 dimensions, about 41,000 symbols rather than the 37,000 of section 5.1.
+    depend on it is 21M over 512 dimensions, about 41,000 tokens rather than the 37,000 of section 5.1.
     """
     assert row.parameters is not None
     assert BASE.parameters is not None
@@ -82,5 +82,5 @@ def test_differences_from_base_are_those_of_the_column(row: Row) -> None:
 
 @pytest.mark.parametrize("row", PRINTED, ids=[row.name for row in PRINTED])
 def test_totals_are_those_of_the_column_at_a_vocabulary_near_41_000(row: Row) -> None:
-    """Big is left out: its 213 fits 36,000 symbols (218 at 41,000), which no other row does."""
+    """Big is left out: its 213 fits 36,000 tokens (218 at 41,000), which no other row does."""
     assert counted(row.name, vocab_size=41000) / 1e6 == pytest.approx(row.parameters, abs=0.6)

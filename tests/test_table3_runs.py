@@ -87,10 +87,10 @@ def test_rows_in_turn_go_on_where_they_were_stopped(stopped_twice: tuple[Path, l
     assert to_sigterm.count("=== base, seed 1") == 1  # in the order of the table, not of the flags
     assert "a signal ended training" in to_sigterm
     assert "=== base" not in to_sigkill + to_the_end  # it had ended
-    assert "Going on from checkpoint-" in to_sigkill
+    assert "Resuming from checkpoint-" in to_sigkill
     assert "Ended early: C-N2, seed 1" in to_sigkill
     assert "The same command goes on" in to_sigkill
-    assert "Going on from checkpoint-" in to_the_end
+    assert "Resuming from checkpoint-" in to_the_end
     for name, layers in (("base", 6), ("C-N2", 2)):
         folder = table / name / "seed-1"
         assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["encoder_layers"] == layers

@@ -79,7 +79,7 @@ def test_lines_come_back_in_their_order(model: PreTrainedModel, tokenizer: PreTr
 
 @pytest.fixture
 def endless(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    """A model that never ends and writes a letter with each symbol."""
+    """A model that never ends and writes a letter with each token."""
     endless = copy.deepcopy(model)
     letters = list(range(4 + ord("a") - ord("!"), 4 + ord("z") - ord("!") + 1))
     assert tokenizer.decode(letters) == "abcdefghijklmnopqrstuvwxyz"
@@ -113,7 +113,7 @@ def test_extra_tokens_that_are_null_are_not_given(endless: PreTrainedModel, toke
 def test_no_translation_is_longer_than_the_model_is_saved_with(
     endless: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, num_beams: int, saved: dict[str, int], most: int
 ) -> None:
-    """As many symbols as `generate` would write by itself, for which the start symbol counts in max_length."""
+    """As many tokens as `generate` would write by itself, for which the start token counts in max_length."""
     endless.generation_config.update(**saved)
     output = translate(endless, tokenizer, ["a dog", "the cat sat on the mat"], num_beams=num_beams)
     source = tokenizer(["a dog"], return_tensors="pt").input_ids
@@ -123,7 +123,7 @@ def test_no_translation_is_longer_than_the_model_is_saved_with(
 
 def test_a_limit_that_leaves_no_symbol_is_refused(endless: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     endless.generation_config.update(max_length=1)
-    with pytest.raises(ValueError, match="max_length is 1, which leaves a translation no symbol; set 2 or more in gen"):
+    with pytest.raises(ValueError, match="max_length is 1, which leaves a translation no token; set 2 or more in gen"):
         translate(endless, tokenizer, ["a dog"])
 
 
@@ -140,7 +140,7 @@ def test_a_translation_is_one_line_whatever_the_model_says(
 
 
 def test_no_score_is_kept_where_none_is_told(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Transformers' own search would keep those of every symbol of the vocabulary, for every beam and step."""
+    """Transformers' own search would keep those of every token of the vocabulary, for every beam and step."""
     watched: Any = copy.copy(model)
     given, generate = list[Any](), watched.generate
 

@@ -1,4 +1,4 @@
-"""Entries that a user asks for: one symbol wherever they stand, part of no other, and text to all that reads text."""
+"""Entries that a user asks for: one token wherever they stand, part of no other, and text to all that reads text."""
 
 import json
 import os
@@ -176,7 +176,7 @@ def test_the_flag_takes_them_in_one_word_or_in_several(capsys: pytest.CaptureFix
     assert parse(made, []).data.user_tokens == []
     assert "'<2de>', which is given twice" in refusal(capsys, "--user_tokens", "<2de> <BT> <2de>")
     assert "'</s>', which is a special token" in refusal(capsys, "--user_tokens", "</s>")
-    assert "trees have symbols of their own" in refusal(capsys, "--user_tokens", "<x>", "--direction", "en-trees")
+    assert "trees have tokens of their own" in refusal(capsys, "--user_tokens", "<x>", "--direction", "en-trees")
 
 
 # cleaning

@@ -19,7 +19,7 @@ _LEAST_SCALE = 1.0
 """A loss scale of fp16 below which gradients that overflow are no matter of the scale."""
 
 _REMEDY = (
-    "lower --peak_learning_rate or lengthen --warmup_steps and go on with --resume: the last checkpoint is from "
+    "lower --peak_learning_rate or lengthen --warmup_steps and continue with --resume: the last checkpoint is from "
     "before. If the same rows are named each time, look at them (vaswani inspect)"
 )
 

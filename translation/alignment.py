@@ -1,11 +1,11 @@
 """Which word of the source each word of a translation comes from, as the attention of the decoder to its source tells.
 
-The translation is read once more, all at once: what the decoder attended to while it was about to write a symbol is
-what it wrote it from. Heads are averaged, the symbols of a word added up, and the source word with the most attention
+The translation is read once more, all at once: what the decoder attended to while it was about to write a token is
+what it wrote it from. Heads are averaged, the tokens of a word added up, and the source word with the most attention
 is taken. The layer is the last where there are few, as measured (docs/decoding.md), and the last but one where there
 are many, as Garg et al. 2019 found for six.
 
-Shapes: B sentences, S source and T target symbols, n and m words.
+Shapes: B sentences, S source and T target tokens, n and m words.
 """
 
 import re
@@ -39,7 +39,7 @@ def by_attention(
 
     Args:
         models: one or several that share the tokenizer.
-        tokenizer: it tells which characters a symbol stands for.
+        tokenizer: it tells which characters a token stands for.
         letters_apart: take each letter of a script without spaces, as Han and Thai, for a word. Otherwise words stand
             between white space alone, and a Chinese sentence is one.
 
@@ -52,7 +52,7 @@ def by_attention(
     def align(sources: list[str], targets: list[str]) -> list[str]:
         read = tokenizer(sources, return_offsets_mapping=True)
         written = tokenizer(targets, return_offsets_mapping=True)
-        # What was cut off at the last position is, with its </s>, a symbol longer.
+        # What was cut off at the last position is, with its </s>, a token longer.
         longest = min(positions(model) for model in models)
         symbols = [each[:longest] for each in written.input_ids]
         seen = [
@@ -87,7 +87,7 @@ def spans(text: str, letters_apart: bool) -> Iterator[tuple[int, int]]:
 
 
 def words(text: str, offsets: Sequence[tuple[int, int]], letters_apart: bool) -> list[list[int]]:
-    """Return the numbers of the words, from 0, that each symbol is of; none for </s> and mere white space."""
+    """Return the numbers of the words, from 0, that each token is of; none for </s> and mere white space."""
     word_of = [-1] * len(text)
     for number, (start, end) in enumerate(spans(text, letters_apart)):
         word_of[start:end] = [number] * (end - start)
@@ -97,7 +97,7 @@ def words(text: str, offsets: Sequence[tuple[int, int]], letters_apart: bool) ->
 def pharaoh(weights: Tensor, target_words: list[list[int]], source_words: list[list[int]]) -> str:
     """Return "i-j" for each target word j and its source word i, given (T, S) weights and the words of T and S.
 
-    A symbol of several words shares what it is attended with among them.
+    A token of several words shares what it is attended with among them.
     """
     (wrote, j, _), (read, i, share) = (of_symbols(each) for each in (target_words, source_words))
     if not len(i) or not len(j):
@@ -108,7 +108,7 @@ def pharaoh(weights: Tensor, target_words: list[list[int]], source_words: list[l
 
 
 def of_symbols(words: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return, of each link of a symbol and a word, the symbol, the word, and the share of the symbol that it is."""
+    """Return, of each link of a token and a word, the token, the word, and the share of the token that it is."""
     links = [(symbol, word, 1 / len(each)) for symbol, each in enumerate(words) for word in each]
     symbols, numbers, shares = ([link[part] for link in links] for part in range(3))
     return torch.tensor(symbols, dtype=torch.long), torch.tensor(numbers, dtype=torch.long), torch.tensor(shares)

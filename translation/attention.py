@@ -1,6 +1,6 @@
 """What a network attended to while it read a sentence and wrote its translation: every layer, every head, or one layer.
 
-Shapes: B sentences, H heads, S source and T target symbols, D = d_model.
+Shapes: B sentences, H heads, S source and T target tokens, D = d_model.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,11 +27,11 @@ class Attentions(NamedTuple):
     """Of each layer the weights of section 3.2.3's three kinds; rows sum to 1."""
 
     encoder: tuple[Tensor, ...]
-    """(B, H, S, S): each source symbol to all of them."""
+    """(B, H, S, S): each source token to all of them."""
     decoder: tuple[Tensor, ...]
-    """(B, H, T, T): each target symbol, while it was about to be written, to <s> and the symbols before it."""
+    """(B, H, T, T): each target token, while it was about to be written, to <s> and the tokens before it."""
     cross: tuple[Tensor, ...]
-    """(B, H, T, S): each target symbol, while it was about to be written, to the source."""
+    """(B, H, T, S): each target token, while it was about to be written, to the source."""
 
 
 def attentions(

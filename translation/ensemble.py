@@ -1,7 +1,7 @@
 """Several models as one: the paper's search over the mean of their probabilities.
 
 The mean is the arithmetic one, of probabilities and not of their logarithms, as in fairseq (Marian adds logarithms up).
-A symbol that one member is sure of then stays likely, whatever the others think.
+A token that one member is sure of then stays likely, whatever the others think.
 
 Shapes: B sentences, S source tokens, K beams, n hypotheses that run, V = vocab_size.
 """
@@ -25,7 +25,7 @@ from .settings import generation_settings
 
 
 def check_members(models: Sequence[PreTrainedModel], tokenizers: Sequence[PreTrainedTokenizerFast]) -> None:
-    """Raise ValueError unless all models are networks of this package that write and read the same symbols.
+    """Raise ValueError unless all models are networks of this package that write and read the same tokens.
 
     One model alone may be any.
     """
@@ -39,9 +39,9 @@ def check_members(models: Sequence[PreTrainedModel], tokenizers: Sequence[PreTra
         same_text = fingerprint(tokenizer) == fingerprint(tokenizers[0])
         if not same_text or model.config.vocab_size != models[0].config.vocab_size:
             raise ValueError(
-                f"{model.name_or_path} has another vocabulary ({len(tokenizer):,} symbols) than "
+                f"{model.name_or_path} has another vocabulary ({len(tokenizer):,} tokens) than "
                 f"{models[0].name_or_path} ({len(tokenizers[0]):,}): an ensemble averages the probabilities of the "
-                "same symbols, so train its members with one tokenizer.json"
+                "same tokens, so train its members with one tokenizer.json"
             )
 
 
@@ -90,7 +90,7 @@ def inputs(model: PreTrainedModel, input_ids: Tensor, mask: Tensor) -> dict[str,
 
 
 def mean_log_p(models: Sequence[PreTrainedModel], kept: Sequence[dict[str, Any]], search: SearchState) -> Tensor:
-    """Return the logarithm of the members' mean probability of each next symbol, (B, n, V)."""
+    """Return the logarithm of the members' mean probability of each next token, (B, n, V)."""
     last = search.running.symbols[:, :, search.length].flatten()[:, None]
     log_p = []
     for model, each in zip(models, kept, strict=True):

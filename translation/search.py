@@ -63,7 +63,7 @@ def by_generate(
         model: any encoder-decoder.
         tokenizer: its own.
         beams: how to search.
-        scores: of the one best hypothesis, which cost transformers' own search V numbers a beam for every symbol.
+        scores: of the one best hypothesis, which cost transformers' own search V numbers a beam for every token.
 
     """
     generate: Any = model.generate
@@ -71,7 +71,7 @@ def by_generate(
     is_paper = beams.number > 1 and asked is not None and bool(asked.default)
     settings: dict[str, Any] = {"num_beams": beams.number, "do_sample": False, "return_dict_in_generate": True}
     if beams.number > 1:
-        # transformers' own search tells scores of whole hypotheses only along with those of every symbol.
+        # transformers' own search tells scores of whole hypotheses only along with those of every token.
         settings |= {"length_penalty": beams.length_penalty, "num_return_sequences": beams.n_best}
         settings["output_scores"] = not is_paper and (scores or beams.n_best > 1)
 
@@ -102,7 +102,7 @@ def padded(sources: list[list[int]], padding: int) -> tuple[Tensor, Tensor]:
 
 
 def hypotheses(tokenizer: PreTrainedTokenizerBase, symbols: Tensor, scores: Tensor | None) -> list[list[Hypothesis]]:
-    """Turn the N best of B sentences, (B, N, L) symbols and (B, N) scores, into text; a score of -inf is none."""
+    """Turn the N best of B sentences, (B, N, L) tokens and (B, N) scores, into text; a score of -inf is none."""
     texts = tokenizer.batch_decode(symbols.flatten(0, 1), skip_special_tokens=True, clean_up_tokenization_spaces=False)
     n_best = symbols.shape[1]
     values: list[float | None] = [None] * len(texts) if scores is None else scores.flatten().tolist()
@@ -117,7 +117,7 @@ def one_line(text: str) -> str:
 
 
 def positions(model: PreTrainedModel) -> int:
-    """Return how many symbols a source or a translation may have: a table of positions has an end, sinusoids none."""
+    """Return how many tokens a source or a translation may have: a table of positions has an end, sinusoids none."""
     config: Any = model.config
     if getattr(config, "positions", None) == "sinusoidal":
         return UNBOUNDED
@@ -125,7 +125,7 @@ def positions(model: PreTrainedModel) -> int:
 
 
 def limits_of_batch(model: PreTrainedModel, mask: Tensor) -> Tensor:
-    """Return how many symbols the translation of each source may have, (B,), given the sources' (B, S) mask."""
+    """Return how many tokens the translation of each source may have, (B,), given the sources' (B, S) mask."""
     settings = model.generation_config
     return length_limits(mask.sum(1), extra_tokens(settings), min(positions(model), most_tokens(settings)))
 

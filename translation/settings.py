@@ -12,7 +12,7 @@ _NO_FACTOR = (None, 1)
 
 ONLY_IN_GENERATE: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("repetition_penalty", "encoder_repetition_penalty", "guidance_scale"), _NO_FACTOR),
-    "min_length": (None, 0, 1),  # the start symbol counts
+    "min_length": (None, 0, 1),  # the start token counts
     **dict.fromkeys(
         (
             "min_new_tokens",
@@ -42,12 +42,12 @@ class GenerationSettings(NamedTuple):
     """What frames a translation."""
 
     start: int
-    """The symbol that stands before its first."""
+    """The token that stands before its first."""
     ends: tuple[int, ...]
-    """The symbols that end it."""
+    """The tokens that end it."""
     padding: int
     extra_tokens: int
-    """How many more symbols than its source it may have."""
+    """How many more tokens than its source it may have."""
     most_tokens: int
     """How many it may have whatever its source."""
 
@@ -82,19 +82,19 @@ def generation_settings(generation: GenerationConfig | None, where: str | Path |
 
 
 def most_tokens(generation: GenerationConfig | None) -> int:
-    """Return how many symbols a model is saved with for a translation: its max_new_tokens, or else its max_length.
+    """Return how many tokens a model is saved with for a translation: its max_new_tokens, or else its max_length.
 
-    The start symbol counts in max_length alone.
+    The start token counts in max_length alone.
 
     Raises:
-        ValueError: there is no room for a symbol.
+        ValueError: there is no room for a token.
 
     """
     for name, start in (("max_new_tokens", 0), ("max_length", 1)):
         value = getattr(generation, name, None)
         if value is not None and value <= start:
             raise ValueError(
-                f"{name} is {value}, which leaves a translation no symbol; set {start + 1} or more in "
+                f"{name} is {value}, which leaves a translation no token; set {start + 1} or more in "
                 "generation_config.json, or take it out of there"
             )
         if value is not None:

@@ -9,7 +9,7 @@ A candidate, to be decided by measurement on a GPU; it is applied to the network
 `varlen_attn` came with torch 2.10; `scale` and `window_size`, which took the place of `is_causal`, with 2.11 (pytorch
 pull requests 172238 and 172245, of January 2026). It asks for CUDA and 16 bits. Elsewhere a reference stands in for it.
 
-Shapes: B sentences, S source and T target positions, P symbols of a side without padding, Q sequences that ask and are
+Shapes: B sentences, S source and T target positions, P tokens of a side without padding, Q sequences that ask and are
 asked, H heads, d columns of a head.
 """
 
@@ -51,7 +51,7 @@ def padded_sequences(there: Tensor) -> Sequences:
     """Return sentences and paddings by turns, 2 B of them, of a side that is filled up on the right.
 
     Args:
-        there: `[B, T]`, whether a symbol stands at a place.
+        there: `[B, T]`, whether a token stands at a place.
 
     """
     rows, width = there.shape
@@ -61,7 +61,7 @@ def padded_sequences(there: Tensor) -> Sequences:
 
 
 def pack(sample: Batch, start: int) -> Packed:
-    """Lay the sentences of a batch end to end; `start` is the symbol that a target begins with.
+    """Lay the sentences of a batch end to end; `start` is the token that a target begins with.
 
     The size of what comes out is that of the text, so this waits for the accelerator: it belongs into the loader.
     """

@@ -45,17 +45,17 @@ class Setting(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A batch `[B, T]` of as many source symbols as target symbols."""
+    """A batch `[B, T]` of as many source tokens as target tokens."""
 
     input_ids: Tensor
     attention_mask: Tensor
-    """1 at symbols, 0 at padding."""
+    """1 at tokens, 0 at padding."""
     labels: Tensor
     """-100 at padding."""
 
 
 def batch(symbols: int, sentences: int, length: int) -> Batch:
-    """Return random sentences of `length` to `length` - 3 symbols, on both sides; symbols 0 to 3 do not come."""
+    """Return random sentences of `length` to `length` - 3 tokens, on both sides; tokens 0 to 3 do not come."""
     draw = torch.Generator().manual_seed(0)
     ids, labels = (torch.randint(4, symbols, (sentences, length), generator=draw) for _ in range(2))
     short = length - torch.arange(sentences) % 4

@@ -54,7 +54,7 @@ class Run(NamedTuple):
     parameters: int
     steps: int
     perplexity: float
-    """On the validation set, a symbol of this run's vocabulary."""
+    """On the validation set, a token of this run's vocabulary."""
     bleu: float
     """sacreBLEU on the validation set, cased."""
     paper_bleu: float | None

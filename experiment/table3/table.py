@@ -91,7 +91,7 @@ def lines_of(runs: Sequence[Run]) -> list[Line]:
 
 
 def differences(lines: Sequence[Line]) -> list[Difference]:
-    """Return what each row differs from base by, in nats a symbol and in BLEU; nothing without base."""
+    """Return what each row differs from base by, in nats a token and in BLEU; nothing without base."""
     base = next((line for line in lines if line.row is BASE), None)
     if base is None:
         return []
@@ -152,12 +152,12 @@ def heading(runs: Sequence[Run]) -> str:
     divisors = {name: setting[f"{name}_divided_by"] for name in Scale._fields}
     divided = "".join(f"{name} divided by {divisor}, " for name, divisor in divisors.items() if divisor > 1)
     return (
-        f"{setting['direction']} on {text}, {setting['vocab_size']:,} symbols, {divided}{long}, of "
+        f"{setting['direction']} on {text}, {setting['vocab_size']:,} tokens, {divided}{long}, of "
         f"{setting['batches_per_step'] * setting['tokens_per_batch']:,} tokens a side; warm-up "
         f"{setting['warmup_steps']:,.0f} steps, peak rate {setting['peak_learning_rate']:.3g} (base; other widths as "
         "d_model^-0.5). Scored: "
         f"{setting['checkpoint']}, split {setting['validation_split']}, beam {setting['test_beams']}, length penalty "
-        f"{setting['length_penalty']:g}; perplexity a symbol; BLEU {setting['bleu']}. ± is the standard deviation over "
+        f"{setting['length_penalty']:g}; perplexity a token; BLEU {setting['bleu']}. ± is the standard deviation over "
         "seeds."
     )
 

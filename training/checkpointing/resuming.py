@@ -1,4 +1,4 @@
-"""Going on from a checkpoint, perhaps with other processes or elsewhere: what is refused, drawn anew, and kept."""
+"""Resuming from a checkpoint, perhaps with other processes or elsewhere: what is refused, drawn anew, and kept."""
 
 import hashlib
 from dataclasses import dataclass

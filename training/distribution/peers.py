@@ -22,7 +22,7 @@ def peer_lost_on_timeout(timeout: float) -> Iterator[None]:
             raise
         raise PeerLostError(
             f"another process of the run has ended, or did not answer for {timeout:g} s (--ddp_timeout): the first "
-            f"error in the output of the others says why. Go on with --resume. ({str(error).splitlines()[0]})"
+            f"error in the output of the others says why. Continue with --resume. ({str(error).splitlines()[0]})"
         ) from error
 
 

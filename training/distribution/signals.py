@@ -95,7 +95,7 @@ class Signals(TrainerCallback):
             if saved != step:
                 why = "its loss or gradient may be no finite number"
                 reached = f"step {step} is not saved ({why}), but the last checkpoint is"
-            raise SignalledError(f"a signal ended training; {reached}. Go on with --resume")
+            raise SignalledError(f"a signal ended training; {reached}. Continue with --resume")
 
 
 def echo(number: int) -> float:

@@ -4,7 +4,7 @@ The logits of a batch, `[tokens, V]`, are by far the largest tensor of a step, a
 size in float32. Here some thousand tokens at a time are projected, and their logits overwritten by the gradients, some
 rows at a time that stay in a processor's cache.
 
-Shapes: n tokens, D = d_model, V symbols.
+Shapes: n tokens, D = d_model, V tokens.
 """
 
 from types import MethodType
