@@ -79,7 +79,7 @@ class DecoderGraph(nn.Module):
         """Return log P `[B, n, V]`, then the keys and values of each layer with the new token, `[B * n, H, P + 1, d]`.
 
         Args:
-            tokens: `[B, n]`, the last of each hypothesis.
+            symbols: `[B, n]`, the last token of each hypothesis.
             rows: `[B, n]`, which of the R hypotheses before it lengthens.
             attention_mask: `[B, S]`.
             source: what the encoder gave.

@@ -65,7 +65,8 @@ def of_text(text: TextStatistics) -> list[str]:
     sets = f"validation: {text.validation:,} pairs" if text.validation else "no validation set"
     return [
         f"{printable(text.name)}{part}: {text.drops.report()}",
-        f"Tokens of a vocabulary of {text.symbols:,}, </s> included: {source:.1f} a source, {target:.1f} a target; {sets}",
+        f"Tokens of a vocabulary of {text.symbols:,}, </s> included: {source:.1f} a source, "
+        f"{target:.1f} a target; {sets}",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is written can be relied on: named files, classes and functions exist, snippets run, and commands have the flags they show.
+"""What is written can be relied on: files and names exist, snippets run, and commands have the flags they show.
 
 Commands that start a recipe are held by tests/test_recipes.py.
 """
@@ -145,7 +145,8 @@ def check(command: str) -> None:
             if told.command in ("plan", "inspect"):
                 check_recipe(told)
         elif program == "make":
-            targets = set(re.findall(r"^([\w./]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+            rules = re.findall(r"^([\w./ -]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            targets = {target for rule in rules for target in rule.split()}
             assert {word for word in words[1:] if "=" not in word} <= targets, command
         elif any(re.match(r"(tests|benchmarks|recipes)/\w+\.py", word) for word in words):
             files = [word for word in words if re.match(r"(tests|benchmarks|recipes)/\w+\.py", word)]
