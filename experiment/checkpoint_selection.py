@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 from vaswani.training import VaswaniTrainer, average_weights
 from vaswani.training.checkpointing.checkpoints import counted, first_whole
 from vaswani.training.checkpointing.consolidation import load_weights
-from vaswani.training.quality import called, rank, shown, told_of
+from vaswani.training.validation_figures import called, figures_as_text, rank, shown
 
 from .console import say
 from .error_messages import exit_on_bad_input
@@ -49,7 +49,7 @@ def load_best(
         say(f"Translating {what}")
         translations[name] = translate_all(model, pairs, search, progress=True)
         scores[name] = figures(model, pairs, translations[name])
-        say(f"{name}: validation {told_of(scores[name], trainer.metric)}")
+        say(f"{name}: validation {figures_as_text(scores[name], trainer.metric)}")
     choice = choose(scores, trainer.metric)
     say(choice.as_text)
     load_average(model, candidates[choice.name])
@@ -71,7 +71,7 @@ def choose(scores: dict[str, dict[str, float]], metric: str) -> Choice:
 
     Args:
         scores: validation figures of each candidate, by its name; the first of those that are equal in all is taken.
-        metric: `vaswani.training.quality` knows its name.
+        metric: `vaswani.training.validation_figures` knows its name.
 
     """
     ranks = {name: rank(figures, metric) for name, figures in scores.items()}

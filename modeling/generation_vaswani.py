@@ -127,7 +127,7 @@ def paper_search(
             logits_of_steps.append(in_batch(logits, search, len(encoded), beams))
         return log_p.unflatten(0, search.rows.shape)
 
-    def told_by(criteria: list[Any]) -> StopSignal | None:
+    def signal_of(criteria: list[Any]) -> StopSignal | None:
         def told(hypotheses: Tensor) -> Tensor:
             found = StoppingCriteriaList(criteria)(hypotheses.flatten(0, 1), log_p_of_steps or None)
             return found.view(hypotheses.shape[:2])
@@ -142,7 +142,7 @@ def paper_search(
         torch.promote_types(encoded.dtype, torch.float32),
     )
     wanted, alpha = config.num_return_sequences, config.length_penalty
-    is_ended, is_cut, early = told_by(stopping.ending), told_by(stopping.cutting), config.early_stopping is True
+    is_ended, is_cut, early = signal_of(stopping.ending), signal_of(stopping.cutting), config.early_stopping is True
     found = beam_search(read, search, prompt, ends, alpha, wanted, is_ended, is_cut, together, early)
     while synced_gpus and model._has_unfinished_sequences(True, True, device=input_ids.device):
         # Another process needs the forward passes of this one.

@@ -10,7 +10,7 @@ from vaswani.data.trees import TREES
 from vaswani.evaluation.metric_table import as_shown, digits_of, on_hub
 from vaswani.modeling.configuration_vaswani import READERS
 from vaswani.storage.records import as_json
-from vaswani.training.quality import called, judged_by, shown
+from vaswani.training.validation_figures import called, judged_by, shown
 
 from .metrics_record import MetricsRecord, printable_record
 from .overlap import overlap_as_text

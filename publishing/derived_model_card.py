@@ -6,7 +6,7 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from vaswani.data.file_names import all_printable, printable
 from vaswani.data.trees import TREES
-from vaswani.training.quality import called, shown
+from vaswani.training.validation_figures import called, shown
 
 from .card import code_section, dataset_name, licence_section, limitations, parses, training_section, use_section
 from .card import is_on_hub as on_hub

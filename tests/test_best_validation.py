@@ -25,7 +25,7 @@ from vaswani.experiment.validation import PairSet, figures
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.best_validation import find_best
 from vaswani.training.checkpointing.checkpoints import checkpoints
-from vaswani.training.quality import rank
+from vaswani.training.validation_figures import rank
 
 ROOT = Path(__file__).resolve().parents[1]
 Figures = list[tuple[float, float]]

@@ -32,7 +32,7 @@ from vaswani.publishing import MetricsRecord, RunRecord
 from vaswani.publishing.card import model_card
 from vaswani.storage.records import from_json
 from vaswani.training import VaswaniTrainingArguments
-from vaswani.training.quality import rank, told_of
+from vaswani.training.validation_figures import figures_as_text, rank
 
 SOURCES = ["a b c d", "e f", "g h i j k l"]
 REFERENCES = ["A B C D", "E F", "G H I J K L"]
@@ -199,7 +199,7 @@ def test_weights_are_chosen_by_a_new_metric(words: Metric, tokenizer: PreTrained
     assert found["good"]["words"] == 0.0
     choice = choose(found, "words")
     assert (choice.name, choice.by, choice.as_text) == ("good", "words", "Chosen: good, by Words")
-    assert told_of(found["good"], "words").endswith("BLEU 0.00, Words 0.000")
+    assert figures_as_text(found["good"], "words").endswith("BLEU 0.00, Words 0.000")
     same = {"one": {"words": 1.0004, "loss": 2.0}, "other": {"words": 1.0001, "loss": 1.0}}
     assert choose(same, "words").as_text == "Chosen: other, by its loss: Words 1.000 is that of one, other too"
     assert "words" in choices()

@@ -12,7 +12,7 @@ from vaswani.evaluation.metric_table import DEFAULT, choices
 
 from .distribution.launcher_checks import device_fault, process_fault
 from .exceptions import StartupError
-from .quality import lower_is_better
+from .validation_figures import lower_is_better
 
 INSTEAD = {
     "label_smoothing_factor": "use --label_smoothing, which is the network's",

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .quality import Rank, rank, shown
+from .validation_figures import Rank, rank, shown
 
 
 class Best(NamedTuple):

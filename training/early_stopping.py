@@ -5,7 +5,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from .best_validation import Best, find_best
-from .quality import shown
+from .validation_figures import shown
 
 
 class EarlyStopping(TrainerCallback):

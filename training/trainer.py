@@ -61,7 +61,6 @@ from .distribution.startup_checks import check_data, check_processes, check_weig
 from .early_stopping import EarlyStopping
 from .exceptions import TrainingEnd
 from .nonfinite import NonFiniteGuard, Place
-from .quality import called
 from .reporting.loss_log import LossLog
 from .reporting.progress import Progress, on_terminal
 from .reporting.time_left import Timer
@@ -69,6 +68,7 @@ from .schedule import InverseSquareRoot, peak_rate
 from .speed.autocast import remove_autocast, without_autocast
 from .speed.compilation import compile_each_shape
 from .speed.speedups import speed_up_training
+from .validation_figures import called
 
 POSITION = "stream.json"
 _log = logging.getLogger(__name__)

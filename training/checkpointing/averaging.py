@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vaswani.evaluation.metric_table import DEFAULT
-from vaswani.training.quality import rank
+from vaswani.training.validation_figures import rank
 
 from .checkpoints import MANIFEST, checkpoint_fault, counted, sealed
 from .consolidation import read_weights

@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 
 from vaswani.training.best_validation import find_best
 from vaswani.training.early_stopping import EarlyStopping
-from vaswani.training.quality import told_of
+from vaswani.training.validation_figures import figures_as_text
 
 from .time_left import Timer, remaining
 
@@ -78,7 +78,7 @@ class Progress(TrainerCallback):
         step, at = state.global_step, f"step {state.global_step:>7,}/{state.max_steps:,}"
         if "eval_loss" in logs:
             figures = {name.removeprefix("eval_"): value for name, value in logs.items()}
-            told = f"{at}  validation: {told_of(figures, self.metric, '  ')}  {self._verdict(state)}"
+            told = f"{at}  validation: {figures_as_text(figures, self.metric, '  ')}  {self._verdict(state)}"
             if self.bar is None:
                 print_line(self._with_time_left(told, step, state, args, "  "))
             else:

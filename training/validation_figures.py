@@ -33,7 +33,7 @@ def judged_by(figures: Mapping[str, Any]) -> list[str]:
     return [each.key for each in METRICS.values() if each.cost is Cost.EVERY_VALIDATION and each.key in figures]
 
 
-def told_of(figures: Mapping[str, Any], metric: str, separator: str = ", ") -> str:
+def figures_as_text(figures: Mapping[str, Any], metric: str, separator: str = ", ") -> str:
     """Return what a person wants to see of validation figures: what was measured, and what it is judged by."""
     names = dict.fromkeys([*OF_THE_NETWORK, *judged_by(figures), metric])
     return separator.join(shown(name, figures[name]) for name in names)
