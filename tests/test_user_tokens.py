@@ -28,7 +28,9 @@ from vaswani.experiment.arguments import Recipe, parse
 from vaswani.experiment.corpora import training_cleaning_limits
 from vaswani.experiment.inspection import figures, inspect, inspection_as_text
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.publishing import read_run
 from vaswani.publishing.card import training_section
+from vaswani.training.checkpointing.checkpoints import seal
 from vaswani.translation.search import BeamSettings
 from vaswani.translation.translate import translate
 
@@ -251,20 +253,29 @@ def test_a_look_tells_how_often_they_are_there(tagged: Path, tmp_path: Path) -> 
     assert "\n<BT>: 0 times in sources, 0 in targets; is it written so in the text?\n" in text
 
 
-def write_as_before(path: Path) -> None:
-    """Give the fields of a run.json the names that they had until 2026-11-29."""
-    told = json.loads(path.read_text())
+def write_as_before(folder: Path) -> None:
+    """Give a run's records the form that they had until 2026-11-29: without versions, with other names of fields."""
+    told = json.loads((folder / "run.json").read_text())
     for part, new, old in (
         ("data", "user_tokens", "user_symbols"),
         ("data", "source_timeout", "source_patience"),
         ("training", "extra_tokens", "extra_symbols"),
     ):
         told[part][old] = told[part].pop(new)
-    path.write_text(json.dumps(told))
+    told["training"]["learning_rate"] = 5e-05  # which nothing used
+    del told["version"]
+    (folder / "run.json").write_text(json.dumps(told))
+    for record in (folder / "metrics.json", *folder.glob("checkpoint-*/s*.json")):
+        held = json.loads(record.read_text())
+        if record.name in ("metrics.json", "stream.json", "since_log.json"):
+            del held["version"]
+            record.write_text(json.dumps(held))
+    for checkpoint in folder.glob("checkpoint-*"):
+        seal(checkpoint)
 
 
 @pytest.mark.slow
-def test_a_run_with_other_symbols_is_not_gone_on_with(tagged: Path, tmp_path: Path) -> None:
+def test_a_run_of_an_older_version_resumes_with_its_tokens_and_with_no_others(tagged: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     own = shlex.split("--direction en-de --eval_steps 2 --save_steps 2 --test_splits test")
     common = ["--data_dir", tagged, "--output_dir", folder, *TINY, *own]
@@ -283,7 +294,7 @@ def test_a_run_with_other_symbols_is_not_gone_on_with(tagged: Path, tmp_path: Pa
     run("--user_tokens", "<2de> <BT>", "--max_steps", "2")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert len(tokenizer("<2de><BT>").input_ids) == 3
-    write_as_before(folder / "run.json")
+    write_as_before(folder)
     said = run("--resume", "--user_symbols", "<2de>", "--max_steps", "4", code=2)
     assert said.count("Note: --user_symbols is now --user_tokens; the old name still works\n") == 1
     assert "does not fit this run: user_tokens was ['<2de>', '<BT>'] and is ['<2de>']. Resume with" in said
@@ -292,7 +303,8 @@ def test_a_run_with_other_symbols_is_not_gone_on_with(tagged: Path, tmp_path: Pa
     assert "Note: extra_symbols of run.json is now extra_tokens; the old name still works\n" in said
     told_run = json.loads((folder / "run.json").read_text())
     assert told_run["data"]["user_tokens"] == ["<2de>", "<BT>"]
-    assert "never split: `<2de>`, `<BT>`\n" in training_section(told_run, None)
+    assert "learning_rate" not in told_run["training"]
+    assert "never split: `<2de>`, `<BT>`\n" in training_section(read_run(folder), None)
 
 
 @pytest.fixture(scope="module")
