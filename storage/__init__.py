@@ -1,5 +1,9 @@
 """Writing to the disk: what is read back later is written by these functions alone."""
 
-from .atomic import atomic_files, atomic_folder, atomic_write, is_draft, sync, sync_tree, write_text
-
-__all__ = ["atomic_files", "atomic_folder", "atomic_write", "is_draft", "sync", "sync_tree", "write_text"]
+from .atomic import atomic_files as atomic_files
+from .atomic import atomic_folder as atomic_folder
+from .atomic import atomic_write as atomic_write
+from .atomic import is_draft as is_draft
+from .atomic import sync as sync
+from .atomic import sync_tree as sync_tree
+from .atomic import write_text as write_text

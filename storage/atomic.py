@@ -213,7 +213,9 @@ def _created(path: Path, create: Callable[[Path], None], target: Path) -> _Draft
         error.filename = str(target)  # which is what the user knows of
         raise
     try:
-        draft = _Draft(path, path.lstat(), _opened(path))
+        lock = _opened(path)
+        # Of what is locked, whoever created it: an inode that is open is not given to another file meanwhile.
+        draft = _Draft(path, path.lstat() if lock is None else os.fstat(lock), lock)
     except FileNotFoundError:
         return None  # another writer took it for one that was left, since it was not locked yet
     if draft.lock is not None:

@@ -160,8 +160,8 @@ def test_lines_that_cannot_be_scored_are_told_and_counted(text: Path, tmp_path: 
     assert "test_toy.nds: 3 pairs kept, 1 dropped:\n  1 empty (" in done.stdout
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["scored_pairs"] == {
-        "validation": {"kept": 4, "dropped": {}, "blank_references": 0},
-        "test": {"kept": 3, "dropped": {"empty": 1}, "blank_references": 0},
+        "validation": {"kept": 4, "dropped": {}, "line_breaks_as_spaces": 0, "blank_references": 0},
+        "test": {"kept": 3, "dropped": {"empty": 1}, "line_breaks_as_spaces": 0, "blank_references": 0},
     }
     assert len((tmp_path / "run" / "test.translations.txt").read_text(encoding="utf-8").splitlines()) == 3
     said = "1 of 4 pairs are not scored (1 empty); figures of the whole set do not compare with these"

@@ -26,7 +26,7 @@ from vaswani.training import VaswaniTrainingArguments, has_bf16
 from vaswani.training.exceptions import StartupError
 from vaswani.training.speed import fused_loss
 from vaswani.training.speed.bfloat16 import compute_in_bfloat16
-from vaswani.training.speed.dropout import drop_by_bits
+from vaswani.training.speed.dropout import BitDropout, drop_by_bits
 from vaswani.training.speed.fastest_attention import fastest_attention
 from vaswani.training.speed.fused_loss import fuse_loss, smoothed_cross_entropy
 from vaswani.training.speed.process_memory import KERNELS, reuse_freed_memory
@@ -179,8 +179,7 @@ def test_dropout_by_bits_keeps_or_drops_each_element_and_its_gradient_alike(
     shape: list[int], p: float, kind: torch.dtype, seed: int
 ) -> None:
     torch.manual_seed(seed)
-    dropout = torch.nn.Dropout(p)
-    drop_by_bits(dropout)
+    dropout = BitDropout(p)
     hidden = (1 + torch.rand(*shape, dtype=torch.float64)).to(kind).transpose(0, -1).requires_grad_()
     torch.manual_seed(seed)
     dropped = dropout(hidden)
@@ -196,11 +195,21 @@ def test_dropout_by_bits_keeps_or_drops_each_element_and_its_gradient_alike(
     assert dropout.eval()(hidden) is hidden
 
 
+def test_dropout_by_bits_takes_the_place_of_each_dropout_in_its_mode() -> None:
+    inner = torch.nn.Sequential(torch.nn.Dropout(0.25), torch.nn.Linear(2, 2)).eval()
+    model = torch.nn.Sequential(torch.nn.Dropout(0.1), inner)
+    drop_by_bits(model)
+    found = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
+    assert [(type(each), each.p, each.training) for each in found] == [
+        (BitDropout, 0.1, True),
+        (BitDropout, 0.25, False),
+    ]
+
+
 @pytest.mark.parametrize("p", [0.1, 0.3])
 def test_dropout_by_bits_drops_the_share_asked_for_and_no_place_tells_of_another(p: float) -> None:
     torch.manual_seed(3)
-    dropout = torch.nn.Dropout(p)
-    drop_by_bits(dropout)
+    dropout = BitDropout(p)
     ones = torch.ones(1_000_001, dtype=torch.bfloat16)  # no multiple of the four elements of a draw
     dropped = dropout(ones).double()
     gone = (dropped == 0).double()
@@ -319,6 +328,5 @@ def test_the_fused_loss_is_faster() -> None:
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_dropout_by_bits_is_faster(kind: torch.dtype) -> None:
     """4 was measured."""
-    hidden, plain, fast = torch.randn(4096, 512).to(kind), torch.nn.Dropout(0.1), torch.nn.Dropout(0.1)
-    drop_by_bits(fast)
+    hidden, plain, fast = torch.randn(4096, 512).to(kind), torch.nn.Dropout(0.1), BitDropout(0.1)
     assert ratio(lambda: plain(hidden), lambda: fast(hidden)) > 2

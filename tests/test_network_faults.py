@@ -19,8 +19,8 @@ GROUPS = 6
 READ_ALL = """
 import json, sys
 from vaswani.data.hub import open_hub
-from vaswani.data.retrying import Patience
-corpus = open_hub("owner/name", None, "train", "en", "de", Patience(float(sys.argv[1])))
+from vaswani.data.retrying import RetryPolicy
+corpus = open_hub("owner/name", None, "train", "en", "de", RetryPolicy(float(sys.argv[1])))
 print(json.dumps([corpus.fingerprint, [corpus.read(group) for group in range(corpus.groups)]]))
 """
 

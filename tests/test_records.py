@@ -21,6 +21,7 @@ from vaswani.publishing.run_record import DataRecord, NetworkRecord, TrainingRec
 from vaswani.storage.records import REST, as_json, from_json, read_record, write_record
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.checkpointing.resuming import SINCE_LOG, SinceLog, read_since_log
+from vaswani.training.renamed import rename_fields
 
 OLD: dict[str, Any] = json.loads((Path(__file__).parent / "old_run.json").read_text(encoding="utf-8"))
 """What the four files held before records had a version, of a run of four steps on made-up words."""
@@ -107,7 +108,7 @@ def test_old_files_are_read(old: Path) -> None:
     assert (told["training"]["peak_learning_rate"], told["training"]["warmup_steps"]) == (None, 3)
     assert run.training.peak_learning_rate == pytest.approx((told["model"]["d_model"] * 3) ** -0.5)
     assert "learning_rate" not in as_json(run.training)
-    assert run.data == from_json(DataRecord, told["data"], "")
+    assert run.data == from_json(DataRecord, rename_fields(told["data"]), "")
     assert (run.version, metrics.version) == (1, 1)
     for name, value in measured.items():
         held = as_json(metrics)[name]

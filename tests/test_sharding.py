@@ -363,9 +363,9 @@ def go_on(folder: Path, checkpoint: Path, last: int) -> None:
 def test_fsdp_goes_on_with_fewer_and_with_more_processes(scenes: Scenes, forks: Forks, tmp_path: Path) -> None:
     began, one, two = scenes("fsdp") / "leave_out_a_step", tmp_path / "one", tmp_path / "two"
     said = forks.run(go_on, one, began / "checkpoint-3", 5, kind="fsdp", folder=one, processes=1)
-    assert "checkpoint-3 was saved on 2 process(es) and 1 go on: they draw dropout anew" in said[0]
+    assert "checkpoint-3 was saved on 2 process(es) and 1 resume: they draw dropout anew" in said[0]
     said = forks.run(go_on, two, one / "checkpoint-5", 6, kind="fsdp", folder=two)
-    assert "checkpoint-5 was saved on 1 process(es) and 2 go on" in said[0]
+    assert "checkpoint-5 was saved on 1 process(es) and 2 resume" in said[0]
     assert "go on" not in said[1]
     found, expected = read_weights(two / "checkpoint-6"), read_weights(began / "checkpoint-6")
     for name, weight in expected.items():
