@@ -328,7 +328,7 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument(
             "--vocab_size", type=int, default=37_000, help="tokens in the vocabulary (default: %(default)s)"
         )
-        each.add_argument("--length", type=int, default=32, help="symbols of the longest sentences")
+        each.add_argument("--length", type=int, default=32, help="tokens of the longest sentences")
         for size in ("d_model", "d_ff", "num_heads", "layers"):
             each.add_argument(f"--{size}", type=int, help="in place of the network's, for a trial")
     of["steps"].add_argument("--tokens", type=int, default=25_000, help="of a batch, a side, padding included")

@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder that wmt14_corpus.py wrote")
     parser.add_argument("--tokenizer_pairs", type=int, default=500_000, help="drawn by whole row groups")
-    parser.add_argument("--vocab_size", type=int, default=37_000, help="symbols of both languages together")
+    parser.add_argument("--vocab_size", type=int, default=37_000, help="tokens of both languages together")
     parser.add_argument("--seed", type=int, default=0, help="of the random draws (default: %(default)s)")
     given = parser.parse_args()
     corpus = open_written(given.folder)

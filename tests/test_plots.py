@@ -287,7 +287,7 @@ def test_attention_of_a_saved_model_is_drawn(
     assert "--tokens picks lines" in refused(capsys, *given, "--tokens", "1", "--as", "maps")
     for blank in (" ", "\u200b", "\ufeff\u00ad"):
         assert "--text is empty" in refused(capsys, "attention", folder, "--text", blank)
-    assert "symbols, and a picture holds 256" in refused(capsys, "attention", folder, "--text", "x y " * 99)
+    assert "tokens, and a picture holds 256" in refused(capsys, "attention", folder, "--text", "x y " * 99)
     VaswaniForConditionalGeneration(
         VaswaniConfig(**model.config.to_dict() | {"positions": "learned", "max_positions": 9})
     ).save_pretrained(folder)

@@ -30,7 +30,7 @@ from vaswani.experiment.inspection import figures, inspect, inspection_as_text
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.publishing import read_run
 from vaswani.publishing.card import training_section
-from vaswani.training.checkpointing.checkpoints import seal
+from vaswani.training.checkpointing.checkpoints import MANIFEST, seal
 from vaswani.translation.search import BeamSettings
 from vaswani.translation.translate import translate
 
@@ -271,6 +271,7 @@ def write_as_before(folder: Path) -> None:
             del held["version"]
             record.write_text(json.dumps(held))
     for checkpoint in folder.glob("checkpoint-*"):
+        (checkpoint / MANIFEST).unlink()
         seal(checkpoint)
 
 
