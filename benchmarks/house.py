@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 LONG = 60
 """Lines of a function that does not fit on a screen."""
-RECORDS = {"run.json", "metrics.json", "stream.json", "since_log.json"}
 RECORD_NAMES = {"metrics", "measured", "run", "told", "description", "before", "position", "since"}
 """What the code calls a record, or called it while it was a dict."""
 PUBLIC = {"_replace", "_asdict", "_fields", "_exit", "_make"}
@@ -58,7 +57,7 @@ def imports_between_rooms(found: list[Module]) -> set[tuple[str, str]]:
 
 
 def private_uses(found: list[Module]) -> set[tuple[str, str]]:
-    """Return file and name of every use of a private name that no code of ours defines, overriding among them."""
+    """Return file and name of every use of a private name that is not ours, or that a method calls of its parent."""
     own: set[str] = set()
     for _, tree in found:
         for node in ast.walk(tree):
@@ -71,10 +70,14 @@ def private_uses(found: list[Module]) -> set[tuple[str, str]]:
     uses = set()
     for path, tree in found:
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in PUBLIC:
+            if isinstance(node, ast.Attribute):
                 of_super = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "super"
-                if node.attr not in own or of_super:
+                if is_private(node.attr) and (node.attr not in own or of_super) and node.attr not in PUBLIC:
                     uses.add((path, node.attr))
+            elif isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
+                for part in (f"{getattr(node, 'module', None) or ''}.{each.name}" for each in node.names):
+                    if not part.startswith("vaswani.") and any(map(is_private, part.split("."))):
+                        uses.add((path, part))
     return uses
 
 
@@ -118,14 +121,15 @@ def string_keys(found: list[Module]) -> list[str]:
     ]
 
 
-def assigned_forwards(found: list[Module]) -> int:
-    """Return how often a module is given another forward."""
-    return sum(
-        isinstance(node, ast.Assign)
-        and any(isinstance(target, ast.Attribute) and target.attr == "forward" for target in node.targets)
-        for _, tree in found
+def assigned_forwards(found: list[Module]) -> list[tuple[str, str]]:
+    """Return file and statement wherever a module is given another forward."""
+    return [
+        (path, ast.unparse(node))
+        for path, tree in found
         for node in ast.walk(tree)
-    )
+        if isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Attribute) and target.attr == "forward" for target in node.targets)
+    ]
 
 
 def figures(root: Path) -> dict[str, str]:
@@ -145,7 +149,7 @@ def figures(root: Path) -> dict[str, str]:
         f"functions over {LONG} lines": f"{long} ({long / len(lengths):.1%})",
         "pairs of rooms, one of which imports the other": f"{len(imports_between_rooms(found))}",
         "private names of other libraries, by file": f"{len(private_uses(found))}",
-        "assigned forwards": f"{assigned_forwards(found)}",
+        "assigned forwards": f"{len(assigned_forwards(found))}",
         "flags without help": f"{len(flags_without_help(found))}",
         "records read by string keys": f"{len(string_keys(found))}",
         "# fmt: skip": f"{skips}",

@@ -3,15 +3,15 @@
 When a library is upgraded and one of these has moved, this file says which and where, before a run finds out.
 """
 
-import ast
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 from corpus_of_numbers import NumberedCorpus, number_tokenizer, numbered_stream
+from house import assigned_forwards, is_private, modules, private_uses
 from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.ter import TER
 from transformers import GenerationMixin, PreTrainedConfig, Trainer, TrainerCallback, set_seed
@@ -19,8 +19,7 @@ from transformers import GenerationMixin, PreTrainedConfig, Trainer, TrainerCall
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 
-HOUSE = Path(__file__).parents[1]
-PRODUCT = sorted(path.name for path in (HOUSE / "src/vaswani").iterdir() if path.is_dir())
+PRODUCT = modules(Path(__file__).parents[1])
 
 
 class Use(NamedTuple):
@@ -62,53 +61,6 @@ USES = (
         "text without spaces is set apart before TER counts its words"),
 )  # fmt: skip
 
-_OF_PYTHON = {"_replace", "_asdict", "_fields", "_exit"}
-"""Public, whatever they are spelled like: of NamedTuple and os."""
-
-
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for room in PRODUCT:
-        for path in sorted((HOUSE / room).rglob("*.py")):
-            yield str(path.relative_to(HOUSE)), ast.parse(path.read_text(encoding="utf-8"))
-
-
-def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__") and name != "_"
-
-
-def own_names() -> set[str]:
-    """Every private name that our own code defines."""
-    found = set()
-    for _, tree in sources():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found.add(node.name)
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                found.add(node.id)
-            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and is_self(node.value):
-                found.add(node.attr)
-    return found
-
-
-def is_self(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id in ("self", "cls")
-
-
-def private_uses() -> set[tuple[str, str]]:
-    """File and name of every use of a private name that is not ours."""
-    own, found = own_names(), set()
-    for file, tree in sources():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute):
-                of_super = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "super"
-                if is_private(node.attr) and (node.attr not in own or of_super) and node.attr not in _OF_PYTHON:
-                    found.add((file, node.attr))
-            elif isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
-                for part in (f"{getattr(node, 'module', None) or ''}.{each.name}" for each in node.names):
-                    if not part.startswith("vaswani.") and any(map(is_private, part.split("."))):
-                        found.add((file, part))
-    return found
-
 
 def overridden() -> set[tuple[str, str]]:
     """The private methods of the Trainer that ours overrides."""
@@ -117,7 +69,7 @@ def overridden() -> set[tuple[str, str]]:
 
 
 def test_every_private_name_that_is_used_stands_in_the_list() -> None:
-    assert private_uses() | overridden() == {(use.file, use.name) for use in USES}
+    assert private_uses(PRODUCT) | overridden() == {(use.file, use.name) for use in USES}
 
 
 @pytest.mark.parametrize("use", [use for use in USES if use.owner is not None], ids=lambda use: use.name)
@@ -129,14 +81,7 @@ def test_each_is_there_as_it_was(use: Use) -> None:
 
 
 def test_no_module_gets_another_forward_assigned_but_its_own_given_back() -> None:
-    assigned = {
-        (file, ast.unparse(node))
-        for file, tree in sources()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        and any(isinstance(each, ast.Attribute) and each.attr == "forward" for each in node.targets)
-    }
-    assert assigned == {("training/speed/autocast.py", "model.forward = wrapped")}
+    assert assigned_forwards(PRODUCT) == [("training/speed/autocast.py", "model.forward = wrapped")]
 
 
 # --- the places of call ---
