@@ -258,7 +258,7 @@ class VaswaniTrainer(Trainer):
     ) -> tuple[list[dict[str, Any]], Any]:
         """Take a step's micro-batches, note their places, and count the target tokens of all processes."""
         self._left_out = self._schedule.is_held = False
-        if self.control.should_training_stop:  # by a validation that was made up for: no step follows
+        if self.control.should_training_stop:  # by the validation of `take_up`: no step follows
             return [], None
         batches, tokens = super().get_batch_samples(epoch_iterator, num_batches, device)
         self._places = [batch.pop("place") for batch in batches]
@@ -365,19 +365,19 @@ class VaswaniTrainer(Trainer):
         return self.state.global_step % self.state.save_steps == 0
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Begin a checkpoint with its model.
+        """Save the model, with which the Trainer begins a checkpoint (`_internal_call`).
 
-        Of one that is spread over the processes all but the weights, which go with the moments of Adam.
+        Of one that is spread over the processes all but its weights, which go with the moments of Adam.
 
         Raises:
-            NotANumberError: the weights are not finite numbers.
+            NotANumberError: the weights for a checkpoint are not finite numbers.
 
         """
-        self._saving_since = time.monotonic()
         model = self.accelerator.unwrap_model(self.model)
         folder = str(output_dir or self.args.output_dir)
-        self._finite.check_weights(model, self.state.global_step)
         if _internal_call:
+            self._saving_since = time.monotonic()
+            self._finite.check_weights(model, self.state.global_step)
             if self.args.should_save:
                 begin(Path(folder))
             self.accelerator.wait_for_everyone()
