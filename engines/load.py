@@ -26,7 +26,7 @@ def load_exported(model: str, engine: str, *, device: str | None = None) -> Load
 
     """
     loaded, tokenizer = _load(find_model(model, engine), engine, device)
-    return LoadedModel(lambda beams: by_engine(loaded, tokenizer, beams), tokenizer, loaded.max_positions)
+    return LoadedModel(lambda beams, _: by_engine(loaded, tokenizer, beams), tokenizer, loaded.max_positions)
 
 
 def load_exported_translator(

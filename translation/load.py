@@ -1,9 +1,8 @@
 """A trained model from its folder, or from its repository on the Hub, to something that translates lines."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
-import torch
-from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from .alignment import by_attention
@@ -18,14 +17,14 @@ class LoadedModel:
     """A trained model that translates lines: what `vaswani.load` returns.
 
     Args:
-        search: returns the search of a batch for the settings of its beams.
+        search: returns the search of a batch, given the settings of its beams and whether scores are asked for.
         tokenizer: closes a sentence with </s> by itself.
         max_tokens: the most of a source, with </s>, that the network can read.
 
     """
 
     def __init__(
-        self, search: Callable[[BeamSettings], BatchSearch], tokenizer: PreTrainedTokenizerBase, max_tokens: int
+        self, search: Callable[[BeamSettings, bool], BatchSearch], tokenizer: PreTrainedTokenizerBase, max_tokens: int
     ) -> None:
         self.search = search
         self.tokenizer = tokenizer
@@ -54,7 +53,7 @@ class LoadedModel:
 
         """
         beams = BeamSettings(num_beams, length_penalty)
-        return [found[0].text for found in self._find(lines, beams, tokens_per_batch, progress)]
+        return [found[0].text for found in self._find(lines, beams, False, tokens_per_batch, progress)]
 
     def n_best(
         self,
@@ -67,21 +66,15 @@ class LoadedModel:
         progress: bool = False,
     ) -> list[list[Hypothesis]]:
         """Return the `n` best hypotheses of each line with their scores, the best first; as `translate` otherwise."""
-        return self._find(lines, BeamSettings(num_beams, length_penalty, n), tokens_per_batch, progress)
+        return self._find(lines, BeamSettings(num_beams, length_penalty, n), True, tokens_per_batch, progress)
 
     def _find(
-        self, lines: Sequence[str], beams: BeamSettings, tokens_per_batch: int, progress: bool
+        self, lines: Sequence[str], beams: BeamSettings, scores: bool, tokens_per_batch: int, progress: bool
     ) -> list[list[Hypothesis]]:
         if isinstance(lines, str):
             raise ValueError("lines is one string; give a list of strings, as [text]")
-        if tokens_per_batch < 1:
-            raise ValueError(f"tokens_per_batch is {tokens_per_batch}: it is at least 1")
-        with (
-            torch.inference_mode(),
-            tqdm(total=len(lines), unit=" lines", disable=None if progress else True) as bar,
-        ):
-            budget = tokens_per_batch // beams.number
-            return search_lines(self.search(beams), self.tokenizer, lines, budget, self.max_tokens, bar.update)
+        search = self.search(beams, scores)
+        return search_lines(search, self.tokenizer, lines, beams.number, tokens_per_batch, self.max_tokens, progress)
 
 
 def load(model: str, *, device: str | None = None, dtype: str | None = None) -> LoadedModel:
@@ -97,7 +90,7 @@ def load(model: str, *, device: str | None = None, dtype: str | None = None) -> 
 
     """
     network, tokenizer = load_model(find_model(model).folder, find_device(device), dtype)
-    return LoadedModel(lambda beams: by_generate(network, tokenizer, beams), tokenizer, positions(network))
+    return LoadedModel(partial(by_generate, network, tokenizer), tokenizer, positions(network))
 
 
 def load_translator(

@@ -45,15 +45,10 @@ def translate(
         ValueError: a count that is not positive.
 
     """
-    if tokens_per_batch < 1:
-        raise ValueError(f"tokens_per_batch is {tokens_per_batch}: it is at least 1")
-    search = by_generate(model, tokenizer, BeamSettings(num_beams, length_penalty), scores=False)
-    with (
-        evaluating(model),
-        torch.inference_mode(),
-        tqdm(total=len(lines), unit=" lines", disable=None if progress else True) as bar,
-    ):
-        found = search_lines(search, tokenizer, lines, tokens_per_batch // num_beams, UNBOUNDED, bar.update)
+    beams = BeamSettings(num_beams, length_penalty)
+    search = by_generate(model, tokenizer, beams, scores=False)
+    with evaluating(model):
+        found = search_lines(search, tokenizer, lines, num_beams, tokens_per_batch, progress=progress)
     return [each[0].text for each in found]
 
 
@@ -61,9 +56,10 @@ def search_lines(
     search: BatchSearch,
     tokenizer: PreTrainedTokenizerBase,
     lines: Sequence[str],
-    budget: int,
-    max_tokens: int,
-    tell: Callable[[int], object] = lambda _: None,
+    num_beams: int,
+    tokens_per_batch: int,
+    max_tokens: int = UNBOUNDED,
+    progress: bool = False,
 ) -> list[list[Hypothesis]]:
     """Return the hypotheses of each line, in the order of the lines.
 
@@ -71,14 +67,17 @@ def search_lines(
         search: of a batch.
         tokenizer: closes a sentence with </s> by itself.
         lines: of any length.
-        budget: most source tokens in a batch, padding counted; a longer line goes alone.
+        num_beams: of the search.
+        tokens_per_batch: most source tokens in a batch, padding counted, times beams; a longer line goes alone.
         max_tokens: the most that the network can read of a line.
-        tell: hears how many lines are done.
+        progress: draw a bar on stderr.
 
     Raises:
-        ValueError: a line has more than `max_tokens`.
+        ValueError: `tokens_per_batch` is not positive, or a line has more than `max_tokens`.
 
     """
+    if tokens_per_batch < 1:
+        raise ValueError(f"tokens_per_batch is {tokens_per_batch}: it is at least 1")
     sources = encode(tokenizer, lines)
     lengths = [len(source) for source in sources]
     if lengths and max(lengths) > max_tokens:
@@ -87,8 +86,12 @@ def search_lines(
             f"line {line + 1} has {lengths[line]:,} tokens, and the model knows {max_tokens:,} positions; split it "
             "into sentences"
         )
-    found = translate_batches(search, sources, list(batches(lengths, budget)), tell)
-    tell(len(lines) - len(found))  # those that are blank
+    cut = list(batches(lengths, tokens_per_batch // num_beams))
+    with (
+        torch.inference_mode(),
+        tqdm(total=sum(map(bool, lengths)), unit=" lines", disable=None if progress else True) as bar,
+    ):
+        found = translate_batches(search, sources, cut, bar.update)
     return [found.get(place, BLANK) for place in range(len(lines))]
 
 
