@@ -14,7 +14,8 @@ from .metric_table import Kind, Metric, of_kind
 from .metrics.sacrebleu.ter_cost import places
 from .scorer import Inputs, reason_against, scorer_of, value_of
 
-METRICS = Path(__file__).parent / "metrics"
+MODULES = Path(__file__).parent / "metrics"
+"""Where the `evaluate` modules lie."""
 
 
 class Score(NamedTuple):
@@ -210,5 +211,5 @@ def check_lines(hypotheses: Sequence[str], references: Sequence[str]) -> None:
 
 def compute(name: str, hypotheses: Sequence[str], references: Sequence[str], **options: Any) -> dict[str, Any]:
     """Run one module of `metrics/`, in memory: runs beside this one on the same machine share no cache file."""
-    metric = evaluate.load(str(METRICS / name), keep_in_memory=True)
+    metric = evaluate.load(str(MODULES / name), keep_in_memory=True)
     return metric.compute(predictions=list(hypotheses), references=list(references), **options)

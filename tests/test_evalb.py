@@ -11,7 +11,7 @@ from test_trees import TREES, words
 from vaswani.data.trees import Tree, bracketed, leaves, linearise, read_trees
 from vaswani.evaluation.metrics.evalb.evalb import Figures, brackets, compare, evalb
 from vaswani.evaluation.parses import read_parses, score_parses
-from vaswani.evaluation.scores import METRICS
+from vaswani.evaluation.scores import MODULES
 
 
 def of(gold: str, parse: str) -> Any:
@@ -120,7 +120,7 @@ def test_figures_of_many_sentences_are_of_their_sums() -> None:
             skipped=1,
         )
     )
-    module = evaluate.load(str(METRICS / "evalb"), keep_in_memory=True)
+    module = evaluate.load(str(MODULES / "evalb"), keep_in_memory=True)
     found = module.compute(predictions=[each[1] for each in chosen], references=[each[0] for each in chosen])
     assert found["f1"] == pytest.approx(16250 / 181.25)
     assert (found["errors"], found["skipped"], found["signature"]) == (1, 1, "prm:COLLINS|labelled:yes|cutoff:none")

@@ -14,7 +14,7 @@ import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaswani.evaluation.scores import METRICS, Scores, score
+from vaswani.evaluation.scores import MODULES, Scores, score
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 WORDS = st.lists(st.sampled_from(["ein", "Haus", "Nord-Süd-Dialog", '"ja"', "3.000,50", "."]), max_size=12).map(
@@ -23,7 +23,7 @@ WORDS = st.lists(st.sampled_from(["ein", "Haus", "Nord-Süd-Dialog", '"ja"', "3.
 
 
 def load(name: str) -> Any:
-    return evaluate.load(str(METRICS / name), keep_in_memory=True)
+    return evaluate.load(str(MODULES / name), keep_in_memory=True)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ LINES = [
 
 @pytest.mark.slow
 def test_two_processes_score_the_whole(tmp_path: Path) -> None:
-    processes = [start(tmp_path, ONE_OF_TWO, str(rank), json.dumps(LINES), str(METRICS)) for rank in range(2)]
+    processes = [start(tmp_path, ONE_OF_TWO, str(rank), json.dumps(LINES), str(MODULES)) for rank in range(2)]
     (bleu, wmt14_bleu), others = [finish(process) for process in processes]
     hypotheses, references = zip(*LINES, strict=True)
     whole: Any = score(hypotheses, references)

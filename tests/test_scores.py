@@ -24,7 +24,7 @@ from vaswani.evaluation.languages import bleu_tokenizer, choose, language_seen, 
 from vaswani.evaluation.metric_table import Kind, of_kind
 from vaswani.evaluation.metrics.sacrebleu import by_language, ter_cost
 from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
-from vaswani.evaluation.scores import METRICS, LeftOut, Score, blank_lines, figure, remarks, score
+from vaswani.evaluation.scores import MODULES, LeftOut, Score, blank_lines, figure, remarks, score
 from vaswani.evaluation.significance import compare
 from vaswani.experiment.arguments import DataArguments
 from vaswani.experiment.console import summary
@@ -164,7 +164,7 @@ for name in ("sacrebleu", "wmt14_bleu"):
 def test_the_modules_load_by_their_path_without_our_package(tmp_path: Path) -> None:
     environment = os.environ | {"HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"}
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_OUR_PACKAGE, str(METRICS), json.dumps([TEXT["zh"]])],
+        [sys.executable, "-c", WITHOUT_OUR_PACKAGE, str(MODULES), json.dumps([TEXT["zh"]])],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -181,7 +181,7 @@ def test_the_modules_load_by_their_path_without_our_package(tmp_path: Path) -> N
 def test_the_module_says_what_it_does_with_text_whose_language_it_is_not_told() -> None:
     import evaluate
 
-    metric = evaluate.load(str(METRICS / "sacrebleu"), keep_in_memory=True)
+    metric = evaluate.load(str(MODULES / "sacrebleu"), keep_in_memory=True)
     found = metric.compute(predictions=[TEXT["th"]], references=[TEXT["th"]])
     assert found["bleu"] == sacrebleu.corpus_bleu([TEXT["th"]], [[TEXT["th"]]]).score == 0
     assert "name the language" in found["bleu_note"]
