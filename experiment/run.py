@@ -191,7 +191,7 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
             translations = translate_all(trained, sets[split], search, progress=True)
         tested[split] = write_test_set(folder, split, sets[split], translations)
     scored_pairs = {
-        split: ScoredPairsRecord(each.kept, dict(each.dropped), each.joined, len(blank_lines(sets[split].references)))
+        split: ScoredPairsRecord(**vars(counted(each)), blank_references=len(blank_lines(sets[split].references)))
         for split, (_, each) in scored.items()
     }
     metrics = MetricsRecord(

@@ -272,16 +272,14 @@ def test_score_prints_each_figure_with_its_signature(
         ["Ein Nord-Süd-Dialog beginnt heute.", "Das Haus ist alt."],
         ["Ein Nord-Ost-Dialog beginnt heute.", "Das Haus ist alt."],
     )
-    expected = [getattr(scores, each.score_key) for each in by_cost() if not each.needs_sources]
+    expected = [getattr(scores, each.score_key) for each in by_cost()]
     table = run("score", "--references", references, "--hypotheses", hypotheses)[0].decode().splitlines()
     assert [tuple(line.split(maxsplit=2)) for line in table] == [
         (each.name, f"{each.value:.2f}", each.signature) for each in expected
     ]
     assert len({line.index(".") for line in table}) == 1  # decimal points stand in one column
     assert main(["score", "--references", str(references), "--hypotheses", str(hypotheses), "--json"]) == 0
-    found = json.loads(capsysbinary.readouterr().out)
-    found.pop("left_out", None)  # what needs sources
-    assert found == {key: part._asdict() for key, part in scores._asdict().items() if part in expected}
+    assert json.loads(capsysbinary.readouterr().out) == {key: part._asdict() for key, part in scores._asdict().items()}
 
 
 def test_score_compares_several_outputs_with_the_first(
@@ -294,7 +292,7 @@ def test_score_compares_several_outputs_with_the_first(
     good, bad = str(tmp_path / "good"), str(tmp_path / "worse")
     asked = ["score", "--references", str(tmp_path / "reference"), "--hypotheses", good, bad]
     compared: Any = compare([references, worse], references)
-    expected = [getattr(compared, each.score_key) for each in by_cost() if not each.needs_sources]
+    expected = [getattr(compared, each.score_key) for each in by_cost()]
     assert main(asked) == 0
     table = capsysbinary.readouterr().out.decode().splitlines()
     assert [line for line in table if not line.startswith(" ")] == [f"{e.name}  {e.signature}" for e in expected]

@@ -50,7 +50,7 @@ def test_signatures_name_case_tokeniser_and_version() -> None:
     assert "tok:tercom" in scores.ter.signature
     for part in ("case:mixed", "tok:moses-de", "compounds:atat", "sacremoses:", version):
         assert part in scores.wmt14_bleu.signature
-    assert [part.name for part in scores][:4] == ["sacreBLEU", "chrF", "TER", "wmt14_bleu"]
+    assert [part.name for part in scores] == ["sacreBLEU", "chrF", "TER", "wmt14_bleu"]
 
 
 def worked(*precisions: tuple[int, int], brevity: float = 1.0) -> Any:
@@ -199,7 +199,7 @@ def test_two_processes_score_the_whole(tmp_path: Path) -> None:
     hypotheses, references = zip(*LINES, strict=True)
     whole: Any = score(hypotheses, references)
     assert [bleu["bleu"], bleu["chrf"], bleu["ter"], wmt14_bleu["wmt14_bleu"]] == pytest.approx(
-        [s.value for s in whole[:4]]
+        [s.value for s in whole]
     )
     assert others == [None, None]
 
