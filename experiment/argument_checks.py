@@ -10,10 +10,12 @@ from transformers.integrations.integration_utils import (
 )
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
+from vaswani.conversion import to_transformers
 from vaswani.data import StreamMismatchError, TrainingStream
 from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniConfig
 from vaswani.modeling.configuration_vaswani import COMPUTED
+from vaswani.publishing.native_section import BESIDE, INSTEAD
 from vaswani.publishing.run_record import NetworkRecord, RunRecord
 from vaswani.storage.records import as_json
 from vaswani.training import VaswaniTrainingArguments
@@ -86,6 +88,25 @@ def check_trackers(training: VaswaniTrainingArguments) -> None:
                 f"--report_to is {name}, which is not ready: {str(error).splitlines()[0]} Or leave it out: of others, "
                 f"{installed} can be reported to here"
             ) from error
+
+
+def check_native(training: VaswaniTrainingArguments, fields: dict[str, Any], is_pushed: bool) -> None:
+    """Make sure that the model can be pushed as a class of transformers' own, where that is asked for.
+
+    Raises:
+        ValueError: it cannot, or is not pushed at all.
+
+    """
+    if training.push_native is None:
+        return
+    if training.push_native not in (BESIDE, INSTEAD):
+        raise ValueError(f"--push_native is {training.push_native}; give {BESIDE} or {INSTEAD}")
+    if not is_pushed:
+        raise ValueError(
+            f"--push_native {training.push_native} says how to push, and the run pushes nothing; add --push_to_hub and "
+            "--hub_model_id OWNER/NAME"
+        )
+    to_transformers.check(VaswaniConfig(**fields))
 
 
 def check_positions(fields: dict[str, Any], data: DataArguments) -> None:

@@ -83,6 +83,7 @@ UNSET = {
     "hub_revision": "main",
     "hub_token": "that of `hf auth login`",
     "hub_license": "none is stated",
+    "push_native": "neither",
 }
 """What fields come to that neither the recipe nor the command line sets."""
 
@@ -93,8 +94,8 @@ METAVARS = {
     "user_tokens": "TOKEN", "warmup_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",
     "eval_strategy": "steps|no", "metric_for_best_model": "NAME", "report_to": "NAME", "run_name": "NAME",
     "hub_model_id": "OWNER/NAME", "hub_strategy": "end|every_save|checkpoint|all_checkpoints", "hub_revision": "BRANCH",
-    "hub_license": "NAME", "hub_token": "TOKEN", "torch_compile_mode": "MODE", "source_timeout": "SECONDS",
-    "ddp_timeout": "SECONDS",
+    "hub_license": "NAME", "push_native": "beside|instead", "hub_token": "TOKEN", "torch_compile_mode": "MODE",
+    "source_timeout": "SECONDS", "ddp_timeout": "SECONDS",
 }  # fmt: skip
 """What stands for a value where its kind says too little."""
 
@@ -137,7 +138,7 @@ GROUPS = (
     )),
     Group("Hub", "docs/hub.md", (
         "push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo", "hub_revision", "hub_license", "hub_token",
-        "hub_always_push",
+        "hub_always_push", "push_native",
     )),
 )  # fmt: skip
 """What --help shows, in its order. --help-all shows the other fields of transformers' TrainingArguments besides."""

@@ -4,7 +4,7 @@ import os
 import secrets
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from vaswani.evaluation.metric_table import METRICS
 from vaswani.publishing import (
     MetricsRecord,
     Progress,
+    PushedNative,
     RunRecord,
     Target,
     checksums,
@@ -27,6 +28,8 @@ from vaswani.publishing import (
     open_repository,
     push,
 )
+from vaswani.publishing.native_push import with_native
+from vaswani.publishing.native_record import NativeRecord
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.checkpointing.checkpoints import MANIFEST
 
@@ -59,6 +62,7 @@ class Publication(TrainerCallback):
         self.strategy = HubStrategy(training.hub_strategy)
         self.always = training.hub_always_push
         self.license = training.hub_license
+        self.native = training.push_native
         self.trainer: VaswaniTrainer | None = None
         self._thread = ThreadPoolExecutor(1)
         self._running: Future[None] | None = None
@@ -114,10 +118,16 @@ class Publication(TrainerCallback):
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def _card(self, metrics: MetricsRecord | None, files: list[Path], progress: Progress | None = None) -> str:
+    def _card(
+        self,
+        metrics: MetricsRecord | None,
+        files: list[Path],
+        progress: Progress | None = None,
+        native: PushedNative | None = None,
+    ) -> str:
         assert self.target is not None
         name, branch = self.target.name, self.target.branch
-        return model_card(name, self.run, metrics, checksums(files), self.license, branch, progress)
+        return model_card(name, self.run, metrics, checksums(files), self.license, branch, progress, native)
 
     @contextmanager
     def during_training(self) -> Iterator[None]:
@@ -127,8 +137,13 @@ class Publication(TrainerCallback):
         finally:
             self._thread.shutdown()
 
-    def end(self, folder: Path, metrics: MetricsRecord) -> None:
+    def end(self, folder: Path, metrics: MetricsRecord, export_to: Callable[[Path], NativeRecord]) -> None:
         """Push the run's model; the main process alone calls this.
+
+        Args:
+            folder: of the run.
+            metrics: what metrics.json holds.
+            export_to: writes the model as a class of transformers' own to a folder, for --push_native.
 
         Raises:
             ValueError: it was not pushed, and how to push it later.
@@ -136,16 +151,24 @@ class Publication(TrainerCallback):
         """
         if self.target is None:
             return
+        draft = folder / f"{DRAFT}{secrets.token_hex(4)}"
         try:
-            files = files_to_push(folder)
-            card = self._card(metrics, files)
-            address = push(self.target, files, card, f"The end of training, step {metrics.steps}")
+            files, native = files_to_push(folder), None
+            folders: dict[str, Path] = {}
+            if self.native is not None:
+                native = PushedNative(export_to(draft), self.native)
+                files, folders = with_native(files, draft, self.native)
+            card = self._card(metrics, files, native=native)
+            address = push(self.target, files, card, f"The end of training, step {metrics.steps}", folders)
         except ValueError as error:
             words = ["vaswani", "push", str(folder), self.target.name]
             words += ["--branch", self.target.branch] if self.target.branch else []
             words += ["--license", self.license] if self.license else []
             words += ["--private"] if self.target.private else []
+            words += ["--native", self.native] if self.native else []
             raise ValueError(f"{error}. The run is whole in {folder}; push it by: {shlex.join(words)}") from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
         say(f"Pushed: {address}")
 
 

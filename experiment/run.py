@@ -11,10 +11,11 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 from tqdm import tqdm
-from transformers import GenerationConfig, set_seed
+from transformers import GenerationConfig, PreTrainedModel, set_seed
 from transformers.utils import logging as transformers_logging
 
 from vaswani.data.position import read_position
+from vaswani.engines.native import Validation, export_native
 from vaswani.evaluation.scores import blank_lines
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.plots import draw_learning_curve, save
@@ -27,6 +28,7 @@ from vaswani.publishing.metrics_record import (
     ScoreRecord,
     SearchRecord,
 )
+from vaswani.publishing.native_record import NativeRecord
 from vaswani.publishing.overlap import overlap_as_text
 from vaswani.storage import atomic_files
 from vaswani.storage.records import as_json
@@ -42,6 +44,7 @@ from .argument_checks import (
     check_lengths,
     check_metric,
     check_names,
+    check_native,
     check_network,
     check_positions,
     check_text,
@@ -122,6 +125,7 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
         check_leaves_checkpoints(training)
         check_trackers(training)
         check_positions(model_fields, data)
+        check_native(training, model_fields, is_pushed=publication.target is not None)
         done = on_main_process(claim_folder)
         if done is not None:
             say(f"{folder} holds a run that has ended; there is nothing to do: {done.why}")
@@ -231,7 +235,7 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
     state.wait_for_everyone()
     if state.is_main_process:
         with exit_on_bad_input():
-            publication.end(folder, metrics)
+            publication.end(folder, metrics, lambda draft: export_as_native(trained, validation_set, draft))
     return metrics
 
 
@@ -254,6 +258,15 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
         generation.length_penalty = training.length_penalty
     model.generation_config = generation
     return model
+
+
+def export_as_native(model: PreTrainedModel, pairs: PairSet, folder: Path) -> NativeRecord:
+    """Write a run's model as a class of transformers' own; its length penalty is chosen on the validation set."""
+    assert isinstance(model, VaswaniForConditionalGeneration)
+    task, references = pairs.task, pairs.references
+    metric = task.measured[0]
+    validation = Validation(metric, pairs.sources, lambda lines: task.figure(metric, pairs.sources, references, lines))
+    return export_native(model, pairs.tokenizer, folder, validation=validation, say=say)
 
 
 def checkpoint_to_resume(folder: Path) -> Path | None:

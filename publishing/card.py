@@ -13,6 +13,8 @@ from vaswani.storage.records import as_json
 from vaswani.training.validation_figures import called, judged_by, shown
 
 from .metrics_record import MetricsRecord, printable_record
+from .native_record import NativeRecord
+from .native_section import BESIDE, INSTEAD, native_section
 from .overlap import overlap_as_text
 from .run_record import DataRecord, RunRecord
 
@@ -40,6 +42,14 @@ class Progress(NamedTuple):
     """Of the last validation, by name."""
 
 
+class PushedNative(NamedTuple):
+    """A model's form as a class of transformers' own, that is pushed."""
+
+    record: NativeRecord
+    place: str
+    """BESIDE or INSTEAD of the form with code of its own."""
+
+
 def model_card(
     name: str,
     run: RunRecord,
@@ -48,6 +58,7 @@ def model_card(
     weights_license: str | None = None,
     branch: str | None = None,
     progress: Progress | None = None,
+    native: PushedNative | None = None,
 ) -> str:
     """Return README.md of a repository.
 
@@ -59,6 +70,7 @@ def model_card(
         weights_license: an identifier of the Hub's, such as cc-by-4.0.
         branch: where the model goes, if not to main.
         progress: of a run that goes on.
+        native: of its form as a class of transformers' own, where that is pushed too.
 
     """
     run, measured = printable_record(run), printable_record(measured)
@@ -71,7 +83,7 @@ def model_card(
         license=weights_license,
         library_name="transformers",
         pipeline_tag=None if parses(data) else task,
-        tags=[task, "vaswani", "custom_code"],
+        tags=tags_of(task, native),
         datasets=sets,
         metrics=sorted({each.metric_type for each in results}) or None,
         model_name=name.split("/")[1] if results else None,
@@ -82,7 +94,7 @@ def model_card(
             f"# {name.split('/')[1]}",
             _opening(run, measured),
             "## Use",
-            use_section(name, measured, branch),
+            *use_sections(name, measured, branch, native),
             "## Scores",
             _scores(measured, progress),
             "## Training",
@@ -91,8 +103,7 @@ def model_card(
             limitations(data, measured),
             "## Licence",
             licence_section(weights_license),
-            "## Code",
-            code_section(code),
+            *(["## Code", code_section(code)] if code else []),
         ]
     )
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}\n"))
@@ -147,12 +158,32 @@ def _opening(run: RunRecord, measured: MetricsRecord | None) -> str:
     )
 
 
+def tags_of(task: str, native: PushedNative | None) -> list[str]:
+    """Return the tags of a repository; the Hub warns of custom_code."""
+    return [task, "vaswani", *(["custom_code"] if native is None or native.place == BESIDE else [])]
+
+
+def use_sections(
+    name: str, measured: MetricsRecord | None, branch: str | None, native: PushedNative | None
+) -> list[str]:
+    """Return how to use each form that is pushed."""
+    ours = use_section(name, measured, branch)
+    if native is None:
+        return [ours]
+    theirs = native_section(name, native.record, native.place, branch, example_of(measured))
+    return [theirs] if native.place == INSTEAD else [ours, "### Without `trust_remote_code`", theirs]
+
+
+def example_of(measured: MetricsRecord | None) -> str:
+    """Return a sentence to show the use of a model by."""
+    examples = measured.examples if measured else ()
+    return examples[0].source if examples else "A dog runs through the snow."
+
+
 def use_section(name: str, measured: MetricsRecord | None, branch: str | None) -> str:
     """Return how to install what loads a model, and code that translates by it."""
-    examples = measured.examples if measured else ()
-    example = examples[0].source if examples else "A dog runs through the snow."
     revision = f', revision="{branch}"' if branch else ""
-    snippet = SNIPPET.format(name=name, revision=revision, example=example)
+    snippet = SNIPPET.format(name=name, revision=revision, example=example_of(measured))
     return (
         f"```bash\npip install torch '{READERS}'\n```\n\n"
         f"```python\n{snippet}```\n\n`AutoModelForSeq2SeqLM`, `AutoModel`, `AutoConfig` and `AutoTokenizer` load it "

@@ -8,7 +8,17 @@ from vaswani.data.file_names import all_printable, printable
 from vaswani.data.trees import TREES
 from vaswani.training.validation_figures import called, shown
 
-from .card import code_section, dataset_name, licence_section, limitations, parses, training_section, use_section
+from .card import (
+    PushedNative,
+    code_section,
+    dataset_name,
+    licence_section,
+    limitations,
+    parses,
+    tags_of,
+    training_section,
+    use_sections,
+)
 from .card import is_on_hub as on_hub
 from .derived_model import DerivedModel, Part, leaves
 from .metrics_record import printable_record
@@ -24,6 +34,7 @@ def derived_model_card(
     weights_license: str | None = None,
     branch: str | None = None,
     languages: list[str] | None = None,
+    native: PushedNative | None = None,
 ) -> str:
     """Return README.md of a repository.
 
@@ -34,6 +45,7 @@ def derived_model_card(
         weights_license: an identifier of the Hub's, such as cc-by-4.0.
         branch: where the model goes, if not to main.
         languages: of source and target, where no run tells them.
+        native: of its form as a class of transformers' own, where that is pushed too.
 
     """
     parts = leaves(all_printable(made.parts))
@@ -49,7 +61,7 @@ def derived_model_card(
         license=weights_license,
         library_name="transformers",
         pipeline_tag=None if is_parser else task,
-        tags=[task, "vaswani", "custom_code"],
+        tags=tags_of(task, native),
         datasets=list(sets) or None,
         base_model=list(dict.fromkeys(each["repository"] for each in parts if "repository" in each)) or None,
     )
@@ -57,7 +69,7 @@ def derived_model_card(
         f"# {name.split('/')[1]}",
         opening(parts, data),
         "## Use",
-        use_section(name, None, branch),
+        *use_sections(name, None, branch, native),
         "## Weights",
         table(parts),
         "## Scores",
@@ -67,7 +79,7 @@ def derived_model_card(
         body.append("## Training")
         body += [f"The run `{Path(run).name}`:\n\n{training_section(told, None)}" for run, told in used.items()]
     body += ["## Limits", limitations(data[0] if data else None, None), "## Licence", licence_section(weights_license)]
-    body += ["## Code", code_section(code)]
+    body += ["## Code", code_section(code)] if code else []
     text = "\n\n".join(body)
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{text}\n"))
 

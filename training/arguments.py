@@ -114,6 +114,12 @@ class VaswaniTrainingArguments(TrainingArguments):
         metadata={"help": "Licence of the weights by its name on the Hub, such as cc-by-4.0, for the model card."},
     )
 
+    push_native: str | None = field(
+        default=None,
+        metadata={"help": "Push the model at the end as a class of transformers' own as well, which needs no "
+                          "trust_remote_code: beside, in the folder transformers/, or instead of its own form."},
+    )  # fmt: skip
+
     # What the present stack would otherwise do by itself; docs/training.md gives the reasons.
     eval_strategy: str = field(
         default="steps", metadata={"help": "When to validate while training: steps, every --eval_steps; no, never."}
