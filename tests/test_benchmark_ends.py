@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from compare_engines import Torch
-from ends import ends_among_k
 from slow_search import END, probabilities, slow_search
 
+from benchmarks.decoding.compare_engines import Torch
+from benchmarks.decoding.ends import ends_among_k
 from vaswani.translation.search import BeamSettings
 
 MakeModel = Callable[..., Any]

@@ -7,14 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import alignment_layers
-import compare_engines
-import decode
-import precisions
 import pytest
-import serve
 from conftest import Translator
 
+from benchmarks.decoding import alignment_layers, compare_engines, decode, serve
+from benchmarks.training import precisions
 from vaswani.translation.search import BeamSettings, by_generate
 
 MakeModel = Callable[..., Any]
@@ -31,7 +28,7 @@ figures |= {"search": {"num_beams": 1, "length_penalty": 0.6}}
 
 
 def call(monkeypatch: pytest.MonkeyPatch, script: Any, *args: str | Path) -> None:
-    monkeypatch.setattr(sys, "argv", [f"benchmarks/{script.__name__}.py", *map(str, args)])
+    monkeypatch.setattr(sys, "argv", [script.__file__, *map(str, args)])
     script.main()
 
 

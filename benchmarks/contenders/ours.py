@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from contenders.stepping import DEVICE, Setting, Step, batch, serve, step
 from torch import Tensor
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
@@ -13,6 +12,8 @@ from vaswani.training.speed.fastest_attention import fastest_attention
 from vaswani.training.speed.fused_loss import fuse_loss
 from vaswani.training.speed.process_memory import reuse_freed_memory
 from vaswani.training.speed.speedups import speed_up_training
+
+from .stepping import DEVICE, Setting, Step, batch, serve, step
 
 
 def config_of(setting: Setting) -> VaswaniConfig:

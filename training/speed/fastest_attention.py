@@ -1,4 +1,4 @@
-"""Which way to attend, by what `benchmarks/attention.py` measures: the one place where this is decided."""
+"""Which way to attend, by what `benchmarks/training/attention.py` measures: the one place where this is decided."""
 
 import torch
 
