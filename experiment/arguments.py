@@ -202,6 +202,8 @@ class Arguments(NamedTuple):
     """Fields of `VaswaniConfig`."""
     data: DataArguments
     training: VaswaniTrainingArguments
+    given: frozenset[str] = frozenset()
+    """Fields that the command line set, not the recipe."""
 
 
 class Recipe(NamedTuple):
@@ -284,7 +286,8 @@ def parse(
     except TrainingEndedError as error:  # before it began
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
-    return Arguments(dimensions, chosen, trained)
+    named = [each.name for section, _ in sections for each in fields(section)]
+    return Arguments(dimensions, chosen, trained, frozenset(name for name in named if is_given(f"--{name}", flags)))
 
 
 class _Parser(HfArgumentParser):

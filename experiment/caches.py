@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,7 @@ def joint_tokenizer(
     if data.user_tokens:
         facts.append(data.user_tokens)
     folder = cached(data, "tokenizers", facts)
-    has_its_own = run is not None and (run / "tokenizer.json").exists() and bool(checkpoints(run))
-    if state.is_main_process and not has_its_own:
+    if state.is_main_process and not has_vocabulary(run):
         if not (folder / "tokenizer.json").exists():
             groups = sample_of_groups(train, data.tokenizer_pairs, seed)
             share = "" if len(groups) == train.groups else f"{len(groups):,} of {train.groups:,} row groups of "
@@ -103,9 +102,30 @@ def joint_tokenizer(
                     shutil.copyfile(file, draft / file.name)
     state.wait_for_everyone()
     # Another machine has the run's folder in common with the main process, but perhaps not the cache.
-    learned = AutoTokenizer.from_pretrained(folder if run is None else run)
-    assert isinstance(learned, PreTrainedTokenizerFast)
-    return learned
+    return saved_tokenizer(folder if run is None else run)
+
+
+def copied_tokenizer(source: Callable[[], Path], run: Path) -> PreTrainedTokenizerFast:
+    """Return a vocabulary of which a run keeps a copy in its folder; `source` returns where it lies, if it has none."""
+    state = PartialState()
+    if state.is_main_process and not has_vocabulary(run):
+        tokenizer = saved_tokenizer(source())
+        with atomic_files(run, last="tokenizer.json") as draft:
+            tokenizer.save_pretrained(draft)
+    state.wait_for_everyone()
+    return saved_tokenizer(run)
+
+
+def has_vocabulary(run: Path | None) -> bool:
+    """Tell whether a run has trained, and so has a vocabulary that it keeps."""
+    return run is not None and (run / "tokenizer.json").exists() and bool(checkpoints(run))
+
+
+def saved_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of a folder."""
+    saved = AutoTokenizer.from_pretrained(folder)
+    assert isinstance(saved, PreTrainedTokenizerFast)
+    return saved
 
 
 def sample_of_groups(corpus: Corpus, pairs: int, seed: int) -> list[int]:

@@ -107,7 +107,7 @@ def of_settings(found: Guidance) -> list[str]:
 
 def settings_of(found: Guidance) -> list[Line]:
     """Return the settings in the order in which they are told."""
-    model, data, training = found.arguments
+    model, data, training, _ = found.arguments
     proposal, task = found.proposal, found.proposal.nearest
     of_task = f"{task.name}'s"
     lies = of_task

@@ -70,6 +70,7 @@ UNSET = {
     "output_dir": "trainer_output",
     "peak_learning_rate": "that of eq. 3, (d_model * warmup_steps)^-0.5",
     "patience": "none, train for --max_steps",
+    "init_from": "none, start anew",
     "eval_steps": "--logging_steps",
     "metric_for_best_model": "bleu, of trees f1",
     "greater_is_better": "as --metric_for_best_model asks",
@@ -94,7 +95,7 @@ METAVARS = {
     "user_tokens": "TOKEN", "warmup_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",
     "eval_strategy": "steps|no", "metric_for_best_model": "NAME", "report_to": "NAME", "run_name": "NAME",
     "hub_model_id": "OWNER/NAME", "hub_strategy": "end|every_save|checkpoint|all_checkpoints", "hub_revision": "BRANCH",
-    "hub_license": "NAME", "push_native": "beside|instead", "hub_token": "TOKEN", "torch_compile_mode": "MODE",
+    "init_from": "MODEL", "hub_license": "NAME", "push_native": "beside|instead", "hub_token": "TOKEN", "torch_compile_mode": "MODE",
     "source_timeout": "SECONDS", "ddp_timeout": "SECONDS",
 }  # fmt: skip
 """What stands for a value where its kind says too little."""
@@ -124,8 +125,9 @@ GROUPS = (
         "packed_cache", "dataloader_num_workers",
     )),
     Group("training", "Adam and the learning rate of eq. 3 (section 5.3); docs/training.md.", (
-        "output_dir", "resume", "max_steps", "warmup_steps", "peak_learning_rate", "adam_beta1", "adam_beta2",
-        "adam_epsilon", "max_grad_norm", "weight_decay", "seed", "max_bad_steps", "save_steps", "save_total_limit",
+        "output_dir", "resume", "init_from", "new_vocabulary", "max_steps", "warmup_steps", "peak_learning_rate",
+        "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay", "seed", "max_bad_steps",
+        "save_steps", "save_total_limit",
     )),
     Group("training, precision and hardware", None, (
         "bf16", "bf16_throughout", "fp16", "tf32", "gradient_checkpointing", "torch_compile", "torch_compile_mode",

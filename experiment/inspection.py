@@ -59,7 +59,7 @@ class Inspection(NamedTuple):
 
 def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     """Read, clean, encode and cut the first epoch as a run with these arguments would, or its first `windows`."""
-    _, data, training = arguments
+    _, data, training, _ = arguments
     corpus = open_training_corpus(data)
     tokenizer = training_tokenizer(corpus, arguments, run=None)
     stream = training_stream(corpus, tokenizer, arguments)

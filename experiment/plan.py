@@ -83,7 +83,7 @@ def plan(arguments: Arguments, machine: Machine, length: int) -> Plan:
         ValueError: the machine cannot be, or its GPUs cannot share a step.
 
     """
-    model, data, training = arguments
+    model, data, training, _ = arguments
     check(machine, training.batches_per_step)
     if not 1 <= length <= data.tokens_per_batch:
         raise ValueError(f"pair_tokens is {length}; from 1 to the {data.tokens_per_batch} of a micro-batch can be")

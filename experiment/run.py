@@ -74,6 +74,7 @@ from .main_process import on_main_process
 from .more_steps import check_shares, earlier_scores, reason_to_stop
 from .output_scoring import scoring_of
 from .overlap import find_test_overlap
+from .parent import load_weights_of, start_of, tokenizer_of_parent
 from .publication import Publication
 from .run_folder import Done, RecordStart, describe, take_folder, write_json, write_skipped
 from .training_sentences import text_of
@@ -104,14 +105,19 @@ def run(arguments: Arguments) -> MetricsRecord:
 
 def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
     """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
-    model_fields, data, training = arguments
+    data, training = arguments.data, arguments.training
     metric = str(training.metric_for_best_model).removeprefix("eval_")
     task = scoring_of(data, metric)
     state = PartialState()
     folder = Path(str(training.output_dir))
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    description = describe(arguments)
+
+    with exit_on_bad_input():
+        start = on_main_process(lambda: start_of(arguments, folder))
+    arguments = start.apply(arguments)
+    model_fields = arguments.model
+    description = replace(describe(arguments), parent=start.parent)
     publication = Publication(training, description)
 
     def claim_folder() -> Done | None:
@@ -130,6 +136,8 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
         if done is not None:
             say(f"{folder} holds a run that has ended; there is nothing to do: {done.why}")
             return done.metrics
+        for remark in start.remarks:
+            say(remark)
         train = open_training_corpus(data)
         description = publication.run = replace(description, training_text=text_of(train))
         scored = {split: read_pairs(data, split) for split in scored_splits(data)}
@@ -142,7 +150,12 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
         )
         if in_training is not None:
             say("\n".join(overlap_as_text(in_training)))
-        tokenizer = training_tokenizer(train, arguments, folder)
+        parent = start.parent
+        tokenizer = (
+            training_tokenizer(train, arguments, folder)
+            if parent is None or parent.is_vocabulary_new
+            else tokenizer_of_parent(parent, folder)
+        )
         sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
         for split, pairs in sets.items():
             check_lengths(split, pairs.longest, model_fields)
@@ -160,6 +173,11 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
             check_text(stream, as_json(position), description, before)
 
     model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
+    if parent is not None and checkpoint is None:
+        with exit_on_bad_input():
+            carried = load_weights_of(parent, model, tokenizer)
+        if parent.is_vocabulary_new:
+            say(f"{len(tokenizer):,} tokens: {carried.copied:,} as in {parent.given}, {carried.drawn:,} drawn anew")
     validation_set = sets[data.validation_split]
     quick = SearchSettings(training.validation_beams, training.length_penalty)
     trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)

@@ -117,6 +117,22 @@ class TrainingRecord:
 
 
 @dataclass(frozen=True)
+class ParentRecord:
+    """The model that a run started from."""
+
+    given: str
+    """As --init_from named it."""
+    checksum: str
+    """SHA-256 of its weights."""
+    is_vocabulary_new: bool = False
+    """Whether the run learned a vocabulary of its own."""
+    commit: str | None = None
+    """Of its repository on the Hub."""
+    last_learning_rate: float | None = None
+    """By which it had been trained, as far as known."""
+
+
+@dataclass(frozen=True)
 class HardwareRecord:
     """What the processes of a run computed on, as the first of them saw it."""
 
@@ -140,6 +156,8 @@ class RunRecord:
     """None in records of before it was looked at."""
     training_text: str | None = None
     """Fingerprint of the text that --data_dir or --dataset named; None where it was not recorded."""
+    parent: ParentRecord | None = None
+    """The model that it started from; None if it started anew."""
     version: int = VERSION
 
     @classmethod

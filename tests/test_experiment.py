@@ -50,8 +50,11 @@ TINY = [word for name, value in FLAGS.items() for word in (f"--{name}", str(valu
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of text files: 3,000 pairs to train on, and 60 each to validate and to test."""
-    folder = tmp_path_factory.mktemp("text")
+    return toy_text(tmp_path_factory.mktemp("text"))
+
+
+def toy_text(folder: Path) -> Path:
+    """Write text files into a folder: 3,000 pairs to train on, and 60 each to validate and to test."""
     draw = random.Random(1)
     for split, size in (("train", 3000), ("val", 60), ("test_toy", 60)):
         pairs = [sentence(draw) for _ in range(size)]

@@ -77,6 +77,16 @@ class VaswaniTrainingArguments(TrainingArguments):
     resume: bool = field(
         default=False, metadata={"help": "Resume from the newest complete checkpoint in --output_dir."}
     )
+    init_from: str | None = field(
+        default=None,
+        metadata={"help": "Start from this model, a folder or OWNER/NAME (or OWNER/NAME@REVISION) on the Hub: its "
+                          "network, weights and vocabulary. Optimizer, schedule and data begin anew."},
+    )  # fmt: skip
+    new_vocabulary: bool = field(
+        default=False,
+        metadata={"help": "With --init_from, learn a vocabulary from this run's text: tokens that both have keep their "
+                          "rows of the table, the others are drawn."},
+    )  # fmt: skip
     average_checkpoints: int = field(
         default=5,
         metadata={"help": "Average the weights of so many last checkpoints (section 6.1); taken only where that is "
