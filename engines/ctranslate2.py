@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from ctranslate2.specs import TransformerSpec, transformer_spec
+from ctranslate2.specs.common_spec import Activation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,6 +39,8 @@ POSITIONS = 4096
 
 BEAM_PATIENCE = 4
 """Hypotheses that have to end, in beams. With 2 the best one was sometimes still to come; with 8 no more came."""
+
+ACTIVATIONS = {"relu": Activation.RELU, "silu": Activation.SWISH, "gelu": Activation.GELU}
 
 QUANTIZATIONS = ("float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
 
@@ -69,12 +72,18 @@ def export(
             f"{tokenizer.eos_token_id}: CTranslate2 knows one end, that of the tokenizer; set eos_token_id in "
             "generation_config.json, or export to onnx"
         )
-    head = {"pre_norm": config.norm == "pre", "head_dim": head_width(config)}
+    head = {
+        "pre_norm": config.norm == "pre",
+        "head_dim": head_width(config),
+        "activation": ACTIVATIONS[config.activation],
+    }
     encoder = transformer_spec.TransformerEncoderSpec(config.encoder_layers, config.num_heads, **head)
     decoder = transformer_spec.TransformerDecoderSpec(config.decoder_layers, config.num_heads, **head)
     spec = TransformerSpec(encoder, decoder)
     table = numbers(model.model.tokens.weight)  # the one table, in its three places (section 3.4)
     encoder.embeddings[0].weight = decoder.embeddings.weight = decoder.projection.weight = table
+    if model.lm_head.bias is not None:
+        decoder.projection.bias = numbers(model.lm_head.bias)
     write_stack(encoder, model.model.encoder, config)
     write_stack(decoder, model.model.decoder, config)
     symbols = vocabulary(tokenizer, config.vocab_size)
@@ -136,8 +145,22 @@ def write_attention(spec: Any, attention: MultiHeadAttention, residual: Residual
     for to, matrices in zip(spec.linear, inputs, strict=False):
         to.weight = numbers(torch.cat(matrices))
     spec.linear[-1].weight = numbers(widened(attention.w_o.weight.T, config.num_heads, width).T)
+    if config.attention_bias:
+        write_biases(spec, attention, width)
     spec.queries_scale = np.float32(attention.scaling)
     write_norm(spec.layer_norm, residual.norm)
+
+
+def write_biases(spec: Any, attention: MultiHeadAttention, width: int) -> None:
+    """Write the biases of one attention, laid out as its matrices are."""
+    query, key, value = (
+        widened(each.bias[:, None], attention.config.num_heads, width)[:, 0]
+        for each in (attention.w_q, attention.w_k, attention.w_v)
+    )
+    inputs = [[query, key, value]] if len(spec.linear) == 2 else [[query], [key, value]]
+    for to, vectors in zip(spec.linear, inputs, strict=False):
+        to.bias = numbers(torch.cat(vectors))
+    spec.linear[-1].bias = numbers(attention.w_o.bias)
 
 
 def widened(matrix: Tensor, heads: int, width: int) -> Tensor:

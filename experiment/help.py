@@ -29,6 +29,10 @@ NETWORK = {
     "attention_dropout": "Probability of dropping an attention weight; the paper has none.",
     "activation_dropout": "Probability of dropping an element inside the feed-forward networks; the paper has none.",
     "max_positions": "Rows of the table of --positions learned: the longest text in tokens.",
+    "attention_bias": "Biases in the four projections of each attention, as in fairseq and Marian; the paper has none.",
+    "activation": "Function between the two matrices of the feed-forward networks: relu (eq. 2); or silu, which is "
+                  "also called swish; or gelu.",
+    "output_bias": "A bias on the logits, one number for each token, as in Marian; the paper has none.",
 }  # fmt: skip
 """What each field of the network is. Not in the configuration itself, whose file travels with saved models."""
 

@@ -23,6 +23,9 @@ COMPUTED = (
     "norm",
     "positions",
     "max_positions",
+    "attention_bias",
+    "activation",
+    "output_bias",
     "pad_token_id",
     "eos_token_id",
     "decoder_start_token_id",
@@ -83,6 +86,14 @@ class VaswaniConfig(PreTrainedConfig):
     """Dropout on the feed-forward network's hidden layer; none in the paper."""
     max_positions: int = 1024
     """Rows of the learned position table. Sinusoids are computed and know no limit."""
+
+    # What the paper has not and its descendants have: fairseq, Marian, OPUS-MT (docs/paper.md).
+    attention_bias: bool = False
+    """Whether W^Q, W^K, W^V and W^O add a bias; no equation of the paper has one."""
+    activation: Literal["relu", "silu", "gelu"] = "relu"
+    """What stands between W_1 and W_2 of equation 2: ReLU; or SiLU, also called swish; or GELU, the exact one."""
+    output_bias: bool = False
+    """Whether the projection adds a bias to the logits, one number for each token of the vocabulary."""
 
     is_encoder_decoder: bool = True
     tie_word_embeddings: bool = True

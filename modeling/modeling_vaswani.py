@@ -127,10 +127,10 @@ class MultiHeadAttention(nn.Module):
         self.layer_idx = layer_idx
         self.is_causal = is_causal
         self.scaling = config.d_k**-0.5
-        self.w_q = nn.Linear(config.d_model, config.num_heads * config.d_k, bias=False)
-        self.w_k = nn.Linear(config.d_model, config.num_heads * config.d_k, bias=False)
-        self.w_v = nn.Linear(config.d_model, config.num_heads * config.d_v, bias=False)
-        self.w_o = nn.Linear(config.num_heads * config.d_v, config.d_model, bias=False)
+        self.w_q = nn.Linear(config.d_model, config.num_heads * config.d_k, bias=config.attention_bias)
+        self.w_k = nn.Linear(config.d_model, config.num_heads * config.d_k, bias=config.attention_bias)
+        self.w_v = nn.Linear(config.d_model, config.num_heads * config.d_v, bias=config.attention_bias)
+        self.w_o = nn.Linear(config.num_heads * config.d_v, config.d_model, bias=config.attention_bias)
 
     def split_heads(self, hidden: Tensor) -> Tensor:
         """Split `[B, T, H * d]` into `[B, H, T, d]`."""
@@ -183,18 +183,23 @@ class MultiHeadAttention(nn.Module):
 # --- 3.3 Position-wise feed-forward networks --------------------------------------------------------------------------
 
 
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "silu": F.silu, "gelu": F.gelu}
+"""The paper's, and those of its descendants."""
+
+
 class FeedForward(nn.Module):
-    """Equation 2: max(0, x W_1 + b_1) W_2 + b_2."""
+    """Equation 2: max(0, x W_1 + b_1) W_2 + b_2, or with another function than max(0, x)."""
 
     def __init__(self, config: VaswaniConfig) -> None:
         super().__init__()
         self.w_1 = nn.Linear(config.d_model, config.d_ff)
         self.w_2 = nn.Linear(config.d_ff, config.d_model)
+        self.activation = ACTIVATIONS[config.activation]
         self.dropout = nn.Dropout(config.activation_dropout)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Map `[B, T, D]` to `[B, T, D]`, each position alone."""
-        return self.w_2(self.dropout(F.relu(self.w_1(hidden))))
+        return self.w_2(self.dropout(self.activation(self.w_1(hidden))))
 
 
 # --- 3.1 Encoder and decoder stacks -----------------------------------------------------------------------------------
@@ -280,9 +285,10 @@ class VaswaniPreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """Glorot-uniform projections and embeddings of variance 1/D, so that sqrt(D) times them has variance 1."""
-        if isinstance(module, Projection):
-            return  # the table's
-        if isinstance(module, nn.Linear):
+        if isinstance(module, Projection):  # whose matrix is the table's
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
             init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 init.zeros_(module.bias)
@@ -514,6 +520,8 @@ def shift_right(labels: Tensor, start: int, padding: int) -> Tensor:
 class Projection(nn.Linear):
     """The pre-softmax projection, whose matrix is the embedding table (section 3.4), and the loss of its logits (5.4).
 
+    A bias, which the paper has not, is its own.
+
     A module of its own, though the matrix is another module's: where weights are offloaded, spread over devices or cut
     into parts, they are brought for the module that is called, and for no other.
     """
@@ -521,6 +529,8 @@ class Projection(nn.Linear):
     def __init__(self, config: VaswaniConfig, tokens: nn.Embedding) -> None:
         super().__init__(config.d_model, config.vocab_size, bias=False, device="meta")  # no matrix of its own
         self.weight = tokens.weight
+        if config.output_bias:
+            self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.config = config
 
     def forward(
@@ -569,7 +579,10 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Put another table in all of its places, the projection among them."""
         self.model.set_input_embeddings(value)
-        self.lm_head.weight, self.lm_head.out_features = self.model.tokens.weight, self.model.tokens.num_embeddings
+        head, size = self.lm_head, self.model.tokens.num_embeddings
+        head.weight, head.out_features = self.model.tokens.weight, size
+        if head.bias is not None and len(head.bias) != size:
+            head.bias = nn.Parameter(F.pad(head.bias.detach(), (0, size - len(head.bias))), head.bias.requires_grad)
 
     def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
         """Refuse another matrix than the table's: they are one (section 3.4)."""

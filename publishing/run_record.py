@@ -38,6 +38,9 @@ class NetworkRecord:
     attention_dropout: float = 0.0
     activation_dropout: float = 0.0
     max_positions: int = 1024
+    attention_bias: bool = False
+    activation: str = "relu"
+    output_bias: bool = False
     others: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
 
 

@@ -58,6 +58,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "d_k and d_v apart": {"d_k": 6, "d_v": 10},
     "three heads, deeper encoder": {"num_heads": 3, "d_k": 8, "d_v": 4, "encoder_layers": 4, "decoder_layers": 1},
     "learned positions, pre-norm": {"positions": "learned", "norm": "pre"},
+    "a descendant": {"attention_bias": True, "activation": "silu", "output_bias": True, "d_k": 6, "d_v": 10},
 }
 
 

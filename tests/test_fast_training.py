@@ -32,8 +32,9 @@ from vaswani.training.speed.fused_loss import fuse_loss, smoothed_cross_entropy
 from vaswani.training.speed.process_memory import KERNELS, reuse_freed_memory
 
 
-def by_torch(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    return F.cross_entropy(hidden @ table.T, labels, label_smoothing=smoothing, reduction="sum")
+def by_torch(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float, bias: Tensor | None = None) -> Tensor:
+    logits = hidden @ table.T if bias is None else hidden @ table.T + bias
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum")
 
 
 @settings(max_examples=60, deadline=None)
@@ -43,10 +44,11 @@ def by_torch(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float) ->
     smoothing=st.sampled_from([0.0, 0.1, 0.2]),
     ignored=st.floats(0, 1),
     scale=st.sampled_from([0.1, 1.0, 200.0]),
+    is_biased=st.booleans(),
     seed=st.integers(0, 2**16),
 )
 def test_the_fused_loss_is_torch_s_with_its_gradients(
-    tokens: int, symbols: int, smoothing: float, ignored: float, scale: float, seed: int
+    tokens: int, symbols: int, smoothing: float, ignored: float, scale: float, is_biased: bool, seed: int
 ) -> None:
     """Over several parts, with logits so far apart that the target's probability underflows, and with no token left."""
     draw = torch.Generator().manual_seed(seed)
@@ -54,27 +56,30 @@ def test_the_fused_loss_is_torch_s_with_its_gradients(
     table = torch.randn(symbols, 6, generator=draw, dtype=torch.float64, requires_grad=True)
     labels = torch.randint(symbols, (tokens,), generator=draw)
     labels[torch.rand(tokens, generator=draw) < ignored] = -100
+    bias = torch.randn(symbols, generator=draw, dtype=torch.float64, requires_grad=True) if is_biased else None
+    learned = (hidden, table) if bias is None else (hidden, table, bias)
     with pytest.MonkeyPatch.context() as small:
         small.setattr(fused_loss, "ROWS_ON_PROCESSORS", 32)
         small.setattr(fused_loss, "IN_CACHE", 5)
-        loss = smoothed_cross_entropy(hidden, table, labels, smoothing)
-        of_loss = torch.autograd.grad(3 * loss, (hidden, table))
-    expected = by_torch(hidden, table, labels, smoothing)
+        loss = smoothed_cross_entropy(hidden, table, labels, smoothing, bias)
+        of_loss = torch.autograd.grad(3 * loss, learned)
+    expected = by_torch(hidden, table, labels, smoothing, bias)
     torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-10)
-    for found, right in zip(of_loss, torch.autograd.grad(3 * expected, (hidden, table)), strict=True):
+    for found, right in zip(of_loss, torch.autograd.grad(3 * expected, learned), strict=True):
         torch.testing.assert_close(found, right, rtol=1e-11, atol=1e-12)
 
 
 def test_ignored_tokens_that_are_not_left_out_beforehand_count_for_nothing() -> None:
     """As on an accelerator, where their number is not waited for."""
     hidden, table = (torch.randn(n, 6, dtype=torch.float64, requires_grad=True) for n in (20, 11))
+    bias = torch.randn(11, dtype=torch.float64, requires_grad=True)
     labels = torch.randint(11, (20,))
     labels[::3] = -100
-    loss = fused_loss._SmoothedCrossEntropy.apply(hidden, table, labels, 0.1)
-    expected = by_torch(hidden, table, labels, 0.1)
+    loss = fused_loss._SmoothedCrossEntropy.apply(hidden, table, labels, 0.1, bias)
+    expected = by_torch(hidden, table, labels, 0.1, bias)
     torch.testing.assert_close(loss, expected)
-    found = torch.autograd.grad(loss, (hidden, table))
-    for mine, right in zip(found, torch.autograd.grad(expected, (hidden, table)), strict=True):
+    found = torch.autograd.grad(loss, (hidden, table, bias))
+    for mine, right in zip(found, torch.autograd.grad(expected, (hidden, table, bias)), strict=True):
         torch.testing.assert_close(mine, right)
 
 

@@ -103,11 +103,18 @@ def test_parameters_of_a_row_are_those_of_the_network(row: Row) -> None:
     half=st.integers(1, 9),
     layers=st.tuples(*[st.integers(1, 3)] * 2),
     norm=st.sampled_from(["post", "pre"]),
+    biases=st.tuples(st.booleans(), st.booleans()),
     batch=st.tuples(*[st.integers(2, 5)] * 3),
 )
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_network_and_batch(
-    heads: int, widths: tuple[int, ...], half: int, layers: tuple[int, ...], norm: str, batch: tuple[int, int, int]
+    heads: int,
+    widths: tuple[int, ...],
+    half: int,
+    layers: tuple[int, ...],
+    norm: str,
+    biases: tuple[bool, bool],
+    batch: tuple[int, int, int],
 ) -> None:
     fields = {
         "vocab_size": 11,
@@ -119,6 +126,8 @@ def test_any_network_and_batch(
         "encoder_layers": layers[0],
         "decoder_layers": layers[1],
         "norm": norm,
+        "attention_bias": biases[0],
+        "output_bias": biases[1],
     }
     network, model = dimensions_of(fields), on_meta("sdpa", **fields)
     names, backward = count(model, *batch)

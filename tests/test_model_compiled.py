@@ -19,10 +19,11 @@ def _fresh_compiler() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("parts", [{}, {"attention_bias": True, "activation": "silu", "output_bias": True}])
 def test_the_compiled_forward_pass_gives_the_same_loss_and_logits(
-    tiny_model: MakeModel, padded_batch: MakeBatch
+    tiny_model: MakeModel, padded_batch: MakeBatch, parts: dict[str, Any]
 ) -> None:
-    model, batch = tiny_model(attention="sdpa", encoder_layers=1, decoder_layers=1).float(), padded_batch()
+    model, batch = tiny_model(attention="sdpa", encoder_layers=1, decoder_layers=1, **parts).float(), padded_batch()
     compiled = torch.compile(model, fullgraph=True)
     with torch.no_grad():
         expected, output = model(**batch), compiled(**batch)

@@ -38,6 +38,9 @@ UNLIKE_THE_DEFAULTS: dict[str, Any] = {
     "attention_dropout": 0.15,
     "activation_dropout": 0.35,
     "max_positions": 77,
+    "attention_bias": True,
+    "activation": "gelu",
+    "output_bias": True,
     "is_encoder_decoder": True,
     "tie_word_embeddings": True,
     "use_cache": False,
@@ -113,7 +116,15 @@ def test_a_value_that_cannot_be_is_refused_with_the_reason(mistake: dict[str, An
 
 
 @pytest.mark.parametrize(
-    "mistake", [{"positions": "rotary"}, {"norm": "sandwich"}, {"d_model": "512"}, {"dropout": "0.1"}, {"d_ff": 2048.0}]
+    "mistake",
+    [
+        {"positions": "rotary"},
+        {"norm": "sandwich"},
+        {"activation": "swish"},
+        {"d_model": "512"},
+        {"dropout": "0.1"},
+        {"d_ff": 2048.0},
+    ],
 )
 def test_a_value_of_the_wrong_kind_is_refused_by_its_name(mistake: dict[str, Any]) -> None:
     with pytest.raises(StrictDataclassFieldValidationError, match=f"field '{next(iter(mistake))}'"):

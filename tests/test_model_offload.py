@@ -15,7 +15,11 @@ from vaswani.training.speed.fused_loss import fuse_loss
 MakeModel = Callable[..., Any]
 MakeBatch = Callable[..., dict[str, Tensor]]
 
-VARIANTS: dict[str, dict[str, Any]] = {"the paper's": {}, "learned, pre-norm": {"positions": "learned", "norm": "pre"}}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "the paper's": {},
+    "learned, pre-norm": {"positions": "learned", "norm": "pre"},
+    "a descendant": {"attention_bias": True, "activation": "silu", "output_bias": True},
+}
 
 
 @pytest.fixture(params=VARIANTS)

@@ -41,8 +41,9 @@ def written(search: SearchState, symbols: torch.Tensor, rows: torch.Tensor) -> S
     [
         {"num_heads": 3, "d_k": 6, "d_v": 10, "encoder_layers": 1, "decoder_layers": 2},
         {"positions": "learned", "norm": "pre", "encoder_layers": 2, "decoder_layers": 1, "max_positions": 12},
+        {"attention_bias": True, "activation": "gelu", "output_bias": True, "encoder_layers": 1, "decoder_layers": 1},
     ],
-    ids=["d_k and d_v apart, three heads", "learned positions, pre-norm"],
+    ids=["d_k and d_v apart, three heads", "learned positions, pre-norm", "a descendant"],
 )
 def test_every_network_gives_the_probabilities_of_torch(
     tiny_model: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, shape: dict[str, Any], tmp_path: Path

@@ -27,6 +27,8 @@ class Dimensions(NamedTuple):
     positions: str
     max_positions: int
     norm: str
+    attention_bias: bool = False
+    output_bias: bool = False
 
     @property
     def attentions(self) -> int:
@@ -47,11 +49,13 @@ class Parameters(NamedTuple):
     positions: int
     """A table for each stack in row E; sinusoids are none."""
     attention: int
-    """W^Q, W^K, W^V, W^O without biases (section 3.2.2)."""
+    """W^Q, W^K, W^V, W^O (section 3.2.2), and their biases where there are any."""
     feed_forward: int
     """Equation 2, with its biases."""
     norms: int
     """A gain and a bias for each sub-layer, and with pre-norm for each stack."""
+    output_bias: int
+    """One number for each token, where the projection has a bias; the paper's has none."""
 
 
 class Operations(NamedTuple):
@@ -74,9 +78,11 @@ def parameters(network: Dimensions) -> Parameters:
     return Parameters(
         embeddings=n.vocab_size * n.d_model,
         positions=2 * n.max_positions * n.d_model if n.positions == "learned" else 0,
-        attention=n.attentions * 2 * n.d_model * n.heads,
+        attention=n.attentions
+        * (2 * n.d_model * n.heads + n.attention_bias * (n.heads + n.num_heads * n.d_k + n.d_model)),
         feed_forward=layers * (2 * n.d_model * n.d_ff + n.d_ff + n.d_model),
         norms=2 * n.d_model * (sublayers + (2 if n.norm == "pre" else 0)),
+        output_bias=n.vocab_size if n.output_bias else 0,
     )
 
 

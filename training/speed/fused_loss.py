@@ -33,12 +33,17 @@ def _fused_loss(projection: Any, hidden: Tensor, labels: Tensor) -> tuple[Tensor
     """Return what `Projection.loss` returns, less the logits; runs inside that module, where its weight is at hand."""
     if not projection.training:
         return type(projection).loss(projection, hidden, labels)
-    return smoothed_cross_entropy(hidden, projection.weight, labels, projection.config.label_smoothing), None
+    smoothing = projection.config.label_smoothing
+    return smoothed_cross_entropy(hidden, projection.weight, labels, smoothing, projection.bias), None
 
 
 @torch.compiler.disable
-def smoothed_cross_entropy(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Return what `F.cross_entropy(hidden @ table.T, labels, label_smoothing=smoothing, reduction="sum")` returns.
+def smoothed_cross_entropy(
+    hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float, bias: Tensor | None = None
+) -> Tensor:
+    """Return what `F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum")` returns.
+
+    Logits are `hidden @ table.T`, plus the bias if there is one.
 
     Matrix products are in the dtype of `hidden`, everything between them in float32 at least.
 
@@ -47,6 +52,7 @@ def smoothed_cross_entropy(hidden: Tensor, table: Tensor, labels: Tensor, smooth
         table: `[V, D]`, the projection's.
         labels: `[n]` or `[B, T]`; -100 is ignored.
         smoothing: epsilon_ls.
+        bias: `[V]`, the projection's.
 
     Returns:
         A scalar, float32 at least.
@@ -56,35 +62,44 @@ def smoothed_cross_entropy(hidden: Tensor, table: Tensor, labels: Tensor, smooth
     if labels.device.type == "cpu":  # on an accelerator their number would have to be waited for
         there = labels != -100
         hidden, labels = hidden[there], labels[there]
-    return _SmoothedCrossEntropy.apply(hidden, table, labels, smoothing)
+    return _SmoothedCrossEntropy.apply(hidden, table, labels, smoothing, bias)
 
 
 class _SmoothedCrossEntropy(torch.autograd.Function):
     """Takes the gradients along with the loss, while the logits are at hand."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float, bias: Tensor | None = None
+    ) -> Tensor:
         projection = table.to(hidden.dtype)
+        added = None if bias is None else bias.to(hidden.dtype)
         exact = torch.promote_types(hidden.dtype, torch.float32)
         counted = (labels != -100).unsqueeze(1)
         mean = projection.to(exact).mean(0)  # the mean of a token's logits is its product with this
         of_hidden = torch.empty_like(hidden)
         of_table = torch.zeros_like(projection, dtype=exact)
+        of_bias = torch.zeros(len(projection), dtype=exact, device=hidden.device)
         total = torch.zeros((), dtype=exact, device=hidden.device)
         rows = ROWS_ON_PROCESSORS if hidden.device.type == "cpu" else ROWS
         for part in (slice(first, first + rows) for first in range(0, len(labels), rows)):
-            logits = F.linear(hidden[part], projection)
+            logits = F.linear(hidden[part], projection, added)
             losses = _turn_into_gradient(logits, labels[part], smoothing) - smoothing * (hidden[part].to(exact) @ mean)
+            if added is not None:
+                losses = losses - smoothing * added.to(exact).mean()
+                of_bias += counted[part, 0].to(logits.dtype) @ logits
             total += (losses * counted[part, 0]).sum()
             of_hidden[part] = (logits @ projection) * counted[part]
             of_table += logits.t() @ (hidden[part] * counted[part])
-        ctx.save_for_backward(of_hidden, of_table.to(table.dtype))
+        ctx.save_for_backward(of_hidden, of_table.to(table.dtype), None if bias is None else of_bias.to(bias.dtype))
         return total
 
     @staticmethod
     def backward(ctx: Any, *of_total: Tensor) -> tuple[Tensor | None, ...]:
-        of_hidden, of_table = ctx.saved_tensors
-        return of_hidden * of_total[0].to(of_hidden.dtype), of_table * of_total[0].to(of_table.dtype), None, None
+        of_hidden, of_table, of_bias = (
+            None if each is None else each * of_total[0].to(each.dtype) for each in ctx.saved_tensors
+        )
+        return of_hidden, of_table, None, None, of_bias
 
 
 def _turn_into_gradient(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
