@@ -5,7 +5,7 @@ both have sinusoids, embeddings times sqrt(D) and one table. What they lay out d
 
 - their sinusoids have all sines before all cosines, ours by turns. Everything between the embeddings and the projection
   adds to one residual stream, so the stream is rearranged: dimensions 0, 2, 4, ..., then 1, 3, 5, ...;
-- their attention has biases: zeros, where ours has none;
+- their attention has biases, and their logits: zeros, where ours have none;
 - their heads are D / H wide. Where d_k or d_v is less, a head is filled up with zeros, and w_q multiplied by
   sqrt((D / H) / d_k), since they divide by the root of their own width.
 
@@ -36,6 +36,8 @@ from .to_vaswani import CannotConvertError, rearranged
 POSITIONS = 4096
 """Where their tables of positions end: computed when a model is made, so it costs nothing on the disk. Theirs fail with
 an IndexError beyond."""
+ACTIVATIONS = {"relu": "relu", "silu": "swish", "gelu": "gelu"}
+"""Ours by the names that Marian's models have."""
 MOST_TOKENS = 512
 """Of a translation, where ours goes by the length of its source, which their `generate` cannot."""
 
@@ -60,7 +62,10 @@ def to_transformers(model: VaswaniForConditionalGeneration, length_penalty: floa
         for name, weight in model.model.named_parameters()
     }
     weights["model.shared.weight"] = weights.pop("model.tokens.weight")
-    weights |= {name: torch.zeros_like(bias) for name, bias in theirs.named_parameters() if is_attention_bias(name)}
+    absent = {name: bias for name, bias in theirs.named_parameters() if name not in weights and is_attention_bias(name)}
+    weights |= {name: torch.zeros_like(bias) for name, bias in absent.items()}
+    if model.lm_head.bias is not None:
+        weights["final_logits_bias"] = model.lm_head.bias.detach()[None]
     left, unknown = theirs.load_state_dict(weights, strict=False)
     theirs.tie_weights()
     computed = {name for name in left if name.endswith("embed_positions.weight")} | {"final_logits_bias"}
@@ -106,7 +111,7 @@ def settings(config: VaswaniConfig) -> MarianConfig | PegasusConfig:
         decoder_attention_heads=config.num_heads,
         encoder_layers=config.encoder_layers,
         decoder_layers=config.decoder_layers,
-        activation_function="relu",
+        activation_function=ACTIVATIONS[config.activation],
         dropout=config.dropout,
         attention_dropout=config.attention_dropout,
         activation_dropout=config.activation_dropout,
@@ -132,7 +137,7 @@ def fitted(name: str, weight: Tensor, config: VaswaniConfig) -> Tensor:
         own = config.d_v if "w_v" in name else config.d_k
         if "w_q" in name:
             weight = weight * math.sqrt(width / config.d_k)
-        weight = filled(weight.unflatten(0, (heads, own)), 1, width).flatten(0, 1)
+        weight = filled(weight.unflatten(0, (heads, own)), 1, width).flatten(0, 1)  # a bias too
     if name.endswith("w_o.weight"):
         weight = filled(weight.unflatten(1, (heads, config.d_v)), 2, width).flatten(1, 2)
     order = torch.arange(config.d_model).view(-1, 2).T.flatten()  # 0, 2, 4, ..., then 1, 3, 5, ...

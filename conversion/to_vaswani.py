@@ -152,7 +152,7 @@ def rearranged(name: str, weight: Tensor, order: Tensor) -> Tensor:
     """Return a weight for a stream whose dimension j was `order[j]`."""
     if re.search(r"tokens\.weight|w_[qkv1]\.weight", name):
         return weight[:, order]
-    if re.search(r"w_o\.weight|w_2\.|norm\.", name):
+    if re.search(r"w_o\.|w_2\.|norm\.", name):
         return weight[order]
     return weight
 

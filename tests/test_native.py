@@ -28,7 +28,13 @@ from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.publishing.native_record import ExponentRecord, read_native
 
 Model = Callable[..., VaswaniForConditionalGeneration]
-EXACT = {"paper": {}, "narrow heads": {"d_k": 4, "d_v": 6}, "three stacks of heads": {"d_model": 24, "num_heads": 3}}
+EXACT: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "narrow heads": {"d_k": 4, "d_v": 6},
+    "three stacks of heads": {"d_model": 24, "num_heads": 3},
+    "all that descendants have": {"attention_bias": True, "activation": "silu", "output_bias": True},
+    "GELU, narrow heads with biases": {"attention_bias": True, "activation": "gelu", "d_k": 4, "d_v": 6},
+}
 
 WITHOUT_US = """
 import json, sys
