@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import os
+import re
 import sys
 from argparse import SUPPRESS
 from collections.abc import Callable, Sequence
@@ -68,6 +69,11 @@ class DataArguments:
         default="validation",
         metadata={"help": "Split by which the weights are chosen; of files also called val or dev."},
     )
+    validation_splits: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Further validation sets that are measured beside --validation_split and choose nothing, "
+                          "each as NAME=FOLDER, whose --validation_split is read."},
+    )  # fmt: skip
     test_splits: list[str] = field(
         default_factory=lambda: ["test"],
         metadata={"help": "One or several splits that are translated and scored at the end."},
@@ -170,6 +176,7 @@ class DataArguments:
         if self.user_tokens and self.target == TREES:
             raise ValueError(f"--user_tokens are {' '.join(self.user_tokens)}, and trees have tokens of their own: "
                              "leave them out")  # fmt: skip
+        named_folders(self.validation_splits)
         if self.check_script:
             for language in (self.source, self.target):
                 scripts_of(language)
@@ -193,6 +200,26 @@ class DataArguments:
     def outputs(self) -> Kind:
         """What the outputs are."""
         return Kind.PARSES if self.target == TREES else Kind.TRANSLATIONS
+
+
+def named_folders(sets: Sequence[str]) -> dict[str, str]:
+    """Return the folders of further validation sets, by the names of the sets.
+
+    Raises:
+        ValueError: one is not NAME=FOLDER, or two have one name.
+
+    """
+    found: dict[str, str] = {}
+    for each in sets:
+        name, _, folder = each.partition("=")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or not folder:
+            raise ValueError(
+                f"--validation_splits has {each!r}; give NAME=FOLDER, the name in letters, digits, '-', '_' and '.'"
+            )
+        if name in found:
+            raise ValueError(f"--validation_splits has two sets called {name}; give each a name of its own")
+        found[name] = folder
+    return found
 
 
 class Arguments(NamedTuple):

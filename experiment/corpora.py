@@ -24,7 +24,7 @@ from vaswani.data.cleaning import CHARACTERS, CHARACTERS_A_TOKEN
 from vaswani.data.duplicates import Deduplicated
 from vaswani.data.test_overlap import WithoutTestText
 
-from .arguments import Arguments, DataArguments
+from .arguments import Arguments, DataArguments, named_folders
 from .caches import joint_tokenizer, repeats, token_cache
 from .console import say
 
@@ -96,6 +96,14 @@ def read_pairs(data: DataArguments, split: str) -> tuple[list[Pair], Drops]:
     if not pairs:
         raise ValueError(f"{corpus.name} has no pair that can be scored")
     return pairs, drops
+
+
+def read_further(data: DataArguments) -> dict[str, list[Pair]]:
+    """Return the pairs of each further validation set, by its name."""
+    return {
+        name: read_pairs(replace(data, data_dir=folder, dataset=None), data.validation_split)[0]
+        for name, folder in named_folders(data.validation_splits).items()
+    }
 
 
 def scored_splits(data: DataArguments) -> list[str]:

@@ -66,6 +66,7 @@ UNSET = {
     "dataset": "none; give --data_dir",
     "tsv_quoting": "as none, but a file that looks quoted is refused",
     "extra_dirs": "none",
+    "validation_splits": "none",
     "weights": "1 each",
     "widths": "none: any shape, with as little padding as possible",
     "user_tokens": "none",
@@ -95,6 +96,7 @@ UNSET = {
 METAVARS = {
     "dataset": "NAME", "dataset_config": "NAME", "data_dir": "FOLDER", "extra_dirs": "FOLDER", "cache_dir": "FOLDER",
     "output_dir": "FOLDER", "train_split": "NAME", "validation_split": "NAME", "test_splits": "NAME",
+    "validation_splits": "NAME=FOLDER",
     "tsv_quoting": "none|spreadsheet|spreadsheets|pandas", "line_breaks": "space|drop", "direction": "SOURCE-TARGET",
     "user_tokens": "TOKEN", "warmup_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",
     "eval_strategy": "steps|no", "metric_for_best_model": "NAME", "report_to": "NAME", "run_name": "NAME",
@@ -118,7 +120,8 @@ class Group(NamedTuple):
 GROUPS = (
     Group("network", "By the symbols of table 3; docs/paper.md says where each is.", tuple(NETWORK)),
     Group("data", "Which text. Forms of files and folders: docs/data.md.", (
-        "dataset", "dataset_config", "data_dir", "direction", "train_split", "validation_split", "test_splits",
+        "dataset", "dataset_config", "data_dir", "direction", "train_split", "validation_split",
+        "validation_splits", "test_splits",
         "extra_dirs", "weights", "tsv_quoting", "line_breaks", "source_timeout", "cache_dir",
     )),
     Group("data, cleaning", "Which pairs are trained on; what is dropped is counted by reason.", (

@@ -38,6 +38,7 @@ from vaswani.training.distribution.peers import peer_lost_on_timeout
 from vaswani.training.distribution.startup_checks import describe_run
 from vaswani.training.speed.fastest_attention import fastest_attention
 from vaswani.training.trainer import POSITION
+from vaswani.training.validation_figures import figures_as_text, in_set
 
 from .argument_checks import (
     check_leaves_checkpoints,
@@ -55,6 +56,7 @@ from .checkpoint_selection import load_best
 from .console import counted, say, summary
 from .corpora import (
     open_training_corpus,
+    read_further,
     read_pairs,
     scored_splits,
     training_cleaning_limits,
@@ -78,7 +80,7 @@ from .parent import load_weights_of, start_of, tokenizer_of_parent
 from .publication import Publication
 from .run_folder import Done, RecordStart, describe, take_folder, write_json, write_skipped
 from .training_sentences import text_of
-from .validation import PairSet, SearchSettings, translate_all, validate
+from .validation import PairSet, SearchSettings, translate_all, validate, validate_all
 
 
 def run(arguments: Arguments) -> MetricsRecord:
@@ -141,6 +143,7 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
         train = open_training_corpus(data)
         description = publication.run = replace(description, training_text=text_of(train))
         scored = {split: read_pairs(data, split) for split in scored_splits(data)}
+        outside = read_further(data)
         in_training = find_test_overlap(
             train,
             {split: pairs for split, (pairs, _) in scored.items()},
@@ -157,7 +160,8 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
             else tokenizer_of_parent(parent, folder)
         )
         sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
-        for split, pairs in sets.items():
+        further = {name: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for name, pairs in outside.items()}
+        for split, pairs in {**sets, **further}.items():
             check_lengths(split, pairs.longest, model_fields)
         check_metric(metric, task, sets[data.validation_split].sources, sets[data.validation_split].references)
         remarks = {split: task.remarks(pairs.references) for split, pairs in sets.items()}
@@ -180,7 +184,9 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
             say(f"{len(tokenizer):,} tokens: {carried.copied:,} as in {parent.given}, {carried.drawn:,} drawn anew")
     validation_set = sets[data.validation_split]
     quick = SearchSettings(training.validation_beams, training.length_penalty)
-    trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
+    trainer = VaswaniTrainer(
+        model, training, stream, lambda model: validate_all(model, validation_set, further, quick), tokenizer
+    )
     publication.trainer = trainer
     trainer.add_callback(publication)
     trainer.add_callback(RecordStart(folder, description))
@@ -203,6 +209,11 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
     trained = trainer.whole_model()
     search = SearchSettings(training.test_beams, training.length_penalty)
     selection, of_validation = load_best(trainer, trained, validation_set, search)
+    for name, pairs in further.items():
+        more = in_set(name, validate(trained, pairs, search))
+        selection = selection._replace(validation=selection.validation | more)
+    if further:
+        say(f"The weights chosen: validation {figures_as_text(selection.validation, trainer.metric)}")
     drops = stream.drops(gather_object([stream.notes()]))
     tested: dict[str, ScoredTestSet] = {}
     for split in dict.fromkeys(data.test_splits):

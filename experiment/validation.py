@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from vaswani.data import Pair
 from vaswani.data.batching import IGNORED, cut_batches, model_inputs
 from vaswani.data.encoding import encode
+from vaswani.training.validation_figures import in_set
 from vaswani.translation.translate import translate
 
 from .output_scoring import OutputScoring
@@ -91,6 +92,16 @@ def translate_all(model: PreTrainedModel, pairs: PairSet, search: SearchSettings
 def validate(model: PreTrainedModel, pairs: PairSet, search: SearchSettings) -> dict[str, float]:
     """Return loss (nats a token), perplexity (a token of this vocabulary), and what the task measures, such as BLEU."""
     return figures(model, pairs, translate_all(model, pairs, search))
+
+
+def validate_all(
+    model: PreTrainedModel, pairs: PairSet, further: Mapping[str, PairSet], search: SearchSettings
+) -> dict[str, float]:
+    """Return what `validate` does, and beside it the figures of further sets, as news/bleu."""
+    found = validate(model, pairs, search)
+    for name, each in further.items():
+        found |= in_set(name, validate(model, each, search))
+    return found
 
 
 def figures(model: PreTrainedModel, pairs: PairSet, translations: Sequence[str]) -> dict[str, float]:

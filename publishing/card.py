@@ -10,7 +10,7 @@ from vaswani.data.trees import TREES
 from vaswani.evaluation.metric_table import as_shown, digits_of, on_hub
 from vaswani.modeling.configuration_vaswani import READERS
 from vaswani.storage.records import as_json
-from vaswani.training.validation_figures import called, judged_by, shown
+from vaswani.training.validation_figures import called, judged_by, of_further_sets, shown
 
 from .metrics_record import MetricsRecord, printable_record
 from .native_record import NativeRecord
@@ -222,9 +222,24 @@ def _scores(measured: MetricsRecord | None, progress: Progress | None) -> str:
             f"{measured.chosen}, chosen on the validation set ({shown(quality, measured.validation[quality])}, "
             f"perplexity {measured.validation['perplexity']:.3f} a token).",
             "",
+            *further_validation(measured),
             f"![Learning curve: loss and {called(quality)} against steps](curve.png)",
         ]
     )
+
+
+def further_validation(measured: MetricsRecord) -> list[str]:
+    """Return a table of all validation sets, if there are several: lines, or none."""
+    further = of_further_sets(measured.validation)
+    if not further:
+        return []
+    quality = judged_by(measured.validation)[0]
+    rows = [
+        f"| {name} | {shown('loss', each['loss'])} | {shown(quality, each[quality])} |"
+        for name, each in {"the validation set": measured.validation, **further}.items()
+    ]
+    head = ["Validation sets; the first one alone chose the weights:", "", "| set | | |"]
+    return [*head, "|---|---|---|", *rows, ""]
 
 
 def training_section(run: RunRecord, measured: MetricsRecord | None) -> str:

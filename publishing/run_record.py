@@ -55,6 +55,7 @@ class DataRecord:
     tsv_quoting: str | None = None
     train_split: str = "train"
     validation_split: str = "validation"
+    validation_splits: tuple[str, ...] = ()
     test_splits: tuple[str, ...] = ("test",)
     max_tokens: int = 256
     max_ratio: float = 3.0

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from vaswani.evaluation.metric_table import METRICS, OF_THE_NETWORK, Cost
 
+OF_SET = "/"
+"""Between the name of a further validation set and that of its figure, as in news/bleu."""
 DIGITS = 3
 """To which loss and perplexity are shown; in the choice they count to the last digit."""
 
@@ -34,9 +36,31 @@ def judged_by(figures: Mapping[str, Any]) -> list[str]:
 
 
 def figures_as_text(figures: Mapping[str, Any], metric: str, separator: str = ", ") -> str:
-    """Return what a person wants to see of validation figures: what was measured, and what it is judged by."""
-    names = dict.fromkeys([*OF_THE_NETWORK, *judged_by(figures), metric])
-    return separator.join(shown(name, figures[name]) for name in names)
+    """Return what a person wants to see of validation figures: what was measured, and what it is judged by.
+
+    Those of further validation sets follow, each after the name of its set.
+    """
+    texts = []
+    for name, each in {"": figures, **of_further_sets(figures)}.items():
+        wanted = dict.fromkeys([*OF_THE_NETWORK, *judged_by(each), metric])
+        text = separator.join(shown(figure, each[figure]) for figure in wanted if figure in each)
+        texts.append(f"{name}: {text}" if name else text)
+    return "; ".join(texts)
+
+
+def in_set(name: str, figures: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures of a further validation set, under the keys that they have beside those of the first one."""
+    return {f"{name}{OF_SET}{figure}": value for figure, value in figures.items()}
+
+
+def of_further_sets(figures: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the figures of further validation sets, by the name of the set."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in figures.items():
+        name, is_further, figure = key.partition(OF_SET)
+        if is_further:
+            found.setdefault(name, {})[figure] = value
+    return found
 
 
 class Rank(NamedTuple):
