@@ -24,7 +24,7 @@ from vaswani.experiment.training_sentences import data_of
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import read_run
 from vaswani.training import VaswaniTrainingArguments
-from vaswani.training.arguments import REFUSED
+from vaswani.training.argument_checks import REFUSED
 from vaswani.training.renamed import RENAMED, announce, rename_fields, rename_flags, rename_run
 
 ROOT = Path(__file__).resolve().parents[1]
