@@ -22,6 +22,7 @@ from vaswani.evaluation.metric_table import METRICS, Kind, in_every_validation, 
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
+from vaswani.training.argument_checks import metric_of
 from vaswani.training.renamed import rename_fields, rename_flags
 
 from .help import NETWORK, USAGE, Flag, format_help
@@ -235,18 +236,8 @@ def parse(
         TypeError: the recipe itself names a field that does not exist.
 
     """
-    by_default = VaswaniConfig()
-    derived = {"d_k", "d_v"}  # from d_model and num_heads, unless given
-    model_arguments: Any = make_dataclass(
-        "ModelArguments",
-        [
-            (name, float if isinstance(getattr(by_default, name), float) else VaswaniConfig.__annotations__[name],
-             field(default=None if name in derived else getattr(by_default, name), metadata={"help": NETWORK[name]}))
-            for name in MODEL_FIELDS
-        ],
-    )  # fmt: skip
     sections: list[tuple[Any, dict[str, Any]]] = [
-        (model_arguments, recipe.model),
+        (network_fields(), recipe.model),
         (DataArguments, rename_fields(recipe.data, "the recipe")),
         (VaswaniTrainingArguments, rename_fields(recipe.training, "the recipe")),
     ]
@@ -258,33 +249,59 @@ def parse(
         parser.recipe |= values
     flags = rename_flags(sys.argv[1:] if argv is None else argv)
     try:
-        *parsed, remaining = parser.parse_args_into_dataclasses(flags, return_remaining_strings=True)
+        network, data, training, remaining = parser.parse_args_into_dataclasses(flags, return_remaining_strings=True)
         if remaining:
             parser.error(f"unknown: {hide_tokens(' '.join(remaining))}{parser.nearest(remaining[0])}")
-        dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
-        if chosen.data_dir is not None and not is_given("--dataset", flags):
-            chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
-        metric = str(trained.metric_for_best_model).removeprefix("eval_")
-        if metric in METRICS and METRICS[metric].kind is not chosen.outputs:
-            raise ValueError(
-                f"--metric_for_best_model is {metric}, and what is in {chosen.target!r} is scored by "
-                f"{METRICS[chosen.quality].name}: give {', '.join(each.key for each in of_kind(chosen.outputs))}, loss "
-                "or perplexity"
-            )
-        if chosen.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
-            chosen.dataset_config = None  # the recipe's is one of its own data set
-        trained.output_dir = str(trained.output_dir).replace("{direction}", chosen.direction)
-        if trained.push_to_hub and not trained.hub_model_id:
-            raise ValueError("--push_to_hub has to know where: give --hub_model_id OWNER/NAME")
-        if trained.push_to_hub:
-            Target(trained.hub_model_id)  # checks the name
-        VaswaniConfig(**dimensions)  # checked before anything is built or read
+        arguments = Arguments(dict(vars(network)), data, training)
+        follow(arguments, recipe, flags)
+        check_together(arguments)
     except ValueError as error:
         parser.error(str(error))
     except TrainingEndedError as error:  # before it began
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
-    return Arguments(dimensions, chosen, trained)
+    return arguments
+
+
+def network_fields() -> Any:
+    """Return a dataclass of the fields of `VaswaniConfig` that a recipe may give, with their help."""
+    by_default = VaswaniConfig()
+    derived = {"d_k", "d_v"}  # from d_model and num_heads, unless given
+    return make_dataclass(
+        "ModelArguments",
+        [
+            (name, float if isinstance(getattr(by_default, name), float) else VaswaniConfig.__annotations__[name],
+             field(default=None if name in derived else getattr(by_default, name), metadata={"help": NETWORK[name]}))
+            for name in MODEL_FIELDS
+        ],
+    )  # fmt: skip
+
+
+def follow(arguments: Arguments, recipe: Recipe, flags: Sequence[str]) -> None:
+    """Set what follows from flags: which of the recipe's corpora they leave, and the folder's name."""
+    data, training = arguments.data, arguments.training
+    if data.data_dir is not None and not is_given("--dataset", flags):
+        data.dataset = None  # a folder named on the command line takes the place of the recipe's data set
+    if data.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
+        data.dataset_config = None  # the recipe's is one of its own data set
+    training.output_dir = str(training.output_dir).replace("{direction}", data.direction)
+
+
+def check_together(arguments: Arguments) -> None:
+    """Make sure that arguments go together, before anything is built or read; raises ValueError if not."""
+    dimensions, data, training = arguments
+    metric = metric_of(training)
+    if metric in METRICS and METRICS[metric].kind is not data.outputs:
+        raise ValueError(
+            f"--metric_for_best_model is {metric}, and what is in {data.target!r} is scored by "
+            f"{METRICS[data.quality].name}: give {', '.join(each.key for each in of_kind(data.outputs))}, loss "
+            "or perplexity"
+        )
+    if training.push_to_hub:
+        if not training.hub_model_id:
+            raise ValueError("--push_to_hub has to know where: give --hub_model_id OWNER/NAME")
+        Target(training.hub_model_id)  # checks the name
+    VaswaniConfig(**dimensions)
 
 
 class _Parser(HfArgumentParser):
