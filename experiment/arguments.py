@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import os
+import shlex
 import sys
 from argparse import SUPPRESS
 from collections.abc import Callable, Sequence
@@ -249,7 +250,10 @@ def parse(
         parser.recipe |= values
     flags = rename_flags(sys.argv[1:] if argv is None else argv)
     try:
-        network, data, training, remaining = parser.parse_args_into_dataclasses(flags, return_remaining_strings=True)
+        network, data, training, remaining = parser.parse_args_into_dataclasses(
+            flags, return_remaining_strings=True, look_for_args_file=False
+        )
+        check_no_args_file(sys.argv[0])
         if remaining:
             parser.error(f"unknown: {hide_tokens(' '.join(remaining))}{parser.nearest(remaining[0])}")
         arguments = Arguments(dict(vars(network)), data, training)
@@ -261,6 +265,24 @@ def parse(
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
     return arguments
+
+
+def check_no_args_file(program: str) -> None:
+    """Make sure that nobody takes flags for given that stand in a file.
+
+    The parser of transformers would read one by itself that is called as the program, and the command that run.json
+    keeps would lack its flags.
+
+    Raises:
+        ValueError: there is such a file.
+
+    """
+    file = Path(program).with_suffix(".args") if Path(program).name else None  # what Python is asked in has no name
+    if file is not None and file.exists():
+        raise ValueError(
+            f"{file} is not read, since the command that a run records would lack its flags; give them on the command "
+            f"line, as $(cat {shlex.quote(str(file))}), and move the file away"
+        )
 
 
 def network_fields() -> Any:

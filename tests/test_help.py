@@ -5,6 +5,7 @@ import ast
 import dataclasses
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -324,6 +325,40 @@ def test_an_old_field_of_a_recipe_is_taken_and_says_the_new_one(capsys: pytest.C
     assert parse(recipe, ["--extra_tokens", "4"]).training.extra_tokens == 4
     with pytest.raises(TypeError, match="extra_symbols is now extra_tokens, and both are given"):
         rename_fields({"extra_tokens": 1, "extra_symbols": 2})
+
+
+def test_flags_in_a_file_beside_the_recipe_are_refused_and_the_way_out_is_one(tmp_path: Path) -> None:
+    """The parser of transformers would take them without a word."""
+    recipe = tmp_path / "a recipe.py"
+    recipe.write_text(
+        "from vaswani.experiment import Recipe, parse\n"
+        "given = parse(Recipe(None, {}, {'dataset': 'grammar'}, {'report_to': 'none'}))\n"
+        "print(given.training.max_steps, given.training.extra_tokens)\n"
+    )
+    flags = recipe.with_suffix(".args")
+    flags.write_text("--max_steps 7\n--extra_symbols 9\n")
+
+    def started(*words: str) -> subprocess.CompletedProcess[str]:
+        command = shlex.join([sys.executable, recipe.name])
+        return subprocess.run(
+            ["bash", "-c", " ".join([command, *words])], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    refused = started()
+    assert refused.returncode == 2
+    [said] = re.findall(r"error: (.*)", refused.stderr)
+    assert said.startswith("a recipe.args is not read, ")
+    [way_out] = re.findall(r"\$\(cat .*?\)", said)
+    flags.rename(tmp_path / "moved.args")
+    moved = started(way_out.replace("a recipe.args", "moved.args"))
+    assert moved.stdout == "7 9\n", moved.stderr
+    assert "--extra_symbols is now --extra_tokens" in moved.stderr
+
+
+@pytest.mark.parametrize("program", ["", "-c"])
+def test_a_program_without_a_file_has_none_beside_it(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [program])
+    assert parse(SMALL, ["--max_steps", "7"]).training.max_steps == 7
 
 
 def test_values_are_no_flags_and_a_mistyped_flag_finds_its_neighbour(capsys: pytest.CaptureFixture[str]) -> None:
