@@ -24,7 +24,7 @@ SPECIAL_TOKENS = ("<unk>", "<pad>", "<s>", "</s>")
 SMALLEST_VOCABULARY = len(SPECIAL_TOKENS) + 256
 
 # A word that begins or ends as a bracket with a label; else what ByteLevel would split off, by the pattern of GPT-2.
-_BRACKETS_AND_WORDS = Regex(
+_BRACKETS_AND_WORDS = (
     r" (?:\([^\s()]+\)?|\)[^\s()]+)(?!\S)"
     r"|'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 )
@@ -59,34 +59,8 @@ def learn_tokenizer(
     check_tokens(user_symbols, SPECIAL_TOKENS)
     if brackets and user_symbols:
         raise ValueError(f"user_tokens are {' '.join(user_symbols)}, and the target is trees. Leave them out.")
-    smallest = SMALLEST_VOCABULARY + len(brackets) + len(user_symbols)
-    to_learn = vocab_size - smallest
-    if to_learn < 0:
-        asked_for = f", and {len(brackets)} brackets of the trees" if brackets else ""
-        asked_for += f", and {len(user_symbols)} user_tokens" if user_symbols else ""
-        raise ValueError(
-            f"vocab_size is {vocab_size}, and the smallest is {smallest}: {len(SPECIAL_TOKENS)} special "
-            f"tokens and 256 bytes{asked_for}. Give at least {smallest}; several thousand are usual."
-        )
-    bpe = Tokenizer(models.BPE(unk_token="<unk>"))
-    bpe.normalizer = normalizers.Prepend(" ")
-    # The split into words also keeps a merge from ever spelling a special token: "<" and "s" are never in one word.
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", left=1, right=0)])
-    if brackets:
-        bpe.pre_tokenizer = pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.Split(_BRACKETS_AND_WORDS, "isolated"),
-                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-            ]
-        )
-    if user_symbols:
-        begins_with_one = Regex(rf"(?<![\s\S]) (?={any_of(user_symbols)})")  # no \A, which JavaScript lacks
-        bpe.normalizer = normalizers.Sequence([bpe.normalizer, normalizers.Replace(begins_with_one, "")])
-        # Not to learn how to spell them.
-        bpe.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Split(Regex(any_of(user_symbols)), "removed"), bpe.pre_tokenizer]
-        )
+    to_learn = _room_to_learn(vocab_size, len(brackets), len(user_symbols))
+    bpe = _unlearned(bool(brackets), user_symbols)
     trainer = trainers.BpeTrainer(
         vocab_size=SMALLEST_VOCABULARY + to_learn,
         special_tokens=list(SPECIAL_TOKENS),
@@ -99,15 +73,57 @@ def learn_tokenizer(
     if brackets:
         bpe = _with_whole(bpe, [f" {bracket}" for bracket in brackets])
     if user_symbols:
-        bpe.pre_tokenizer = pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.Split(Regex(words_around(user_symbols)), "isolated"),
-                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-            ]
-        )
+        bpe.pre_tokenizer = _pieces(words_around(user_symbols))
         bpe = _with_whole(bpe, user_symbols)
     if bpe.get_vocab_size() < vocab_size:
         _log.warning("The text allows a vocabulary of %d entries only, not %d.", bpe.get_vocab_size(), vocab_size)
+    return _as_pretrained(bpe)
+
+
+def _room_to_learn(vocab_size: int, brackets: int, user_symbols: int) -> int:
+    """Return how many entries are left for merges; ValueError if there is no room for the others."""
+    smallest = SMALLEST_VOCABULARY + brackets + user_symbols
+    if vocab_size >= smallest:
+        return vocab_size - smallest
+    asked_for = f", and {brackets} brackets of the trees" if brackets else ""
+    asked_for += f", and {user_symbols} user_tokens" if user_symbols else ""
+    raise ValueError(
+        f"vocab_size is {vocab_size}, and the smallest is {smallest}: {len(SPECIAL_TOKENS)} special "
+        f"tokens and 256 bytes{asked_for}. Give at least {smallest}; several thousand are usual."
+    )
+
+
+def _unlearned(brackets: bool, user_symbols: Sequence[str]) -> Tokenizer:
+    """Return a tokenizer that has learned nothing yet: how it normalises, what it splits off, how it decodes."""
+    bpe = Tokenizer(models.BPE(unk_token="<unk>"))
+    bpe.normalizer = normalizers.Prepend(" ")
+    # The split into words also keeps a merge from ever spelling a special token: "<" and "s" are never in one word.
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", left=1, right=0)])
+    if brackets:
+        bpe.pre_tokenizer = _pieces(_BRACKETS_AND_WORDS)
+    if user_symbols:
+        begins_with_one = Regex(rf"(?<![\s\S]) (?={any_of(user_symbols)})")  # no \A, which JavaScript lacks
+        bpe.normalizer = normalizers.Sequence([bpe.normalizer, normalizers.Replace(begins_with_one, "")])
+        # Not to learn how to spell them.
+        bpe.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(Regex(any_of(user_symbols)), "removed"), bpe.pre_tokenizer]
+        )
+    return bpe
+
+
+def _pieces(pattern: str) -> pre_tokenizers.PreTokenizer:
+    """Return what splits a text into what a pattern finds and what lies between, each written in bytes."""
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+
+
+def _as_pretrained(bpe: Tokenizer) -> PreTrainedTokenizerFast:
+    """Return a tokenizer as transformers has it, which ends each text with </s>."""
     end = ("</s>", SPECIAL_TOKENS.index("</s>"))
     bpe.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A </s> $B:1 </s>:1", special_tokens=[end]

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import os
 import re
+import shlex
 import sys
 from argparse import SUPPRESS
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from vaswani.evaluation.metric_table import METRICS, Kind, in_every_validation, 
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
+from vaswani.training.argument_checks import metric_of
 from vaswani.training.renamed import rename_fields, rename_flags
 
 from .help import NETWORK, USAGE, Flag, format_help
@@ -264,18 +266,8 @@ def parse(
         TypeError: the recipe itself names a field that does not exist.
 
     """
-    by_default = VaswaniConfig()
-    derived = {"d_k", "d_v"}  # from d_model and num_heads, unless given
-    model_arguments: Any = make_dataclass(
-        "ModelArguments",
-        [
-            (name, float if isinstance(getattr(by_default, name), float) else VaswaniConfig.__annotations__[name],
-             field(default=None if name in derived else getattr(by_default, name), metadata={"help": NETWORK[name]}))
-            for name in MODEL_FIELDS
-        ],
-    )  # fmt: skip
     sections: list[tuple[Any, dict[str, Any]]] = [
-        (model_arguments, recipe.model),
+        (network_fields(), recipe.model),
         (DataArguments, rename_fields(recipe.data, "the recipe")),
         (VaswaniTrainingArguments, rename_fields(recipe.training, "the recipe")),
     ]
@@ -287,34 +279,82 @@ def parse(
         parser.recipe |= values
     flags = rename_flags(sys.argv[1:] if argv is None else argv)
     try:
-        *parsed, remaining = parser.parse_args_into_dataclasses(flags, return_remaining_strings=True)
+        network, data, training, remaining = parser.parse_args_into_dataclasses(
+            flags, return_remaining_strings=True, look_for_args_file=False
+        )
+        check_no_args_file(sys.argv[0])
         if remaining:
             parser.error(f"unknown: {hide_tokens(' '.join(remaining))}{parser.nearest(remaining[0])}")
-        dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
-        if chosen.data_dir is not None and not is_given("--dataset", flags):
-            chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
-        metric = str(trained.metric_for_best_model).removeprefix("eval_")
-        if metric in METRICS and METRICS[metric].kind is not chosen.outputs:
-            raise ValueError(
-                f"--metric_for_best_model is {metric}, and what is in {chosen.target!r} is scored by "
-                f"{METRICS[chosen.quality].name}: give {', '.join(each.key for each in of_kind(chosen.outputs))}, loss "
-                "or perplexity"
-            )
-        if chosen.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
-            chosen.dataset_config = None  # the recipe's is one of its own data set
-        trained.output_dir = str(trained.output_dir).replace("{direction}", chosen.direction)
-        if trained.push_to_hub and not trained.hub_model_id:
-            raise ValueError("--push_to_hub has to know where: give --hub_model_id OWNER/NAME")
-        if trained.push_to_hub:
-            Target(trained.hub_model_id)  # checks the name
-        VaswaniConfig(**dimensions)  # checked before anything is built or read
+        named = [each.name for section, _ in sections for each in fields(section)]
+        given = frozenset(name for name in named if is_given(f"--{name}", flags))
+        arguments = Arguments(dict(vars(network)), data, training, given)
+        follow(arguments, recipe, flags)
+        check_together(arguments)
     except ValueError as error:
         parser.error(str(error))
     except TrainingEndedError as error:  # before it began
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
-    named = [each.name for section, _ in sections for each in fields(section)]
-    return Arguments(dimensions, chosen, trained, frozenset(name for name in named if is_given(f"--{name}", flags)))
+    return arguments
+
+
+def check_no_args_file(program: str) -> None:
+    """Make sure that nobody takes flags for given that stand in a file.
+
+    The parser of transformers would read one by itself that is called as the program, and the command that run.json
+    keeps would lack its flags.
+
+    Raises:
+        ValueError: there is such a file.
+
+    """
+    file = Path(program).with_suffix(".args") if Path(program).name else None  # what Python is asked in has no name
+    if file is not None and file.exists():
+        raise ValueError(
+            f"{file} is not read, since the command that a run records would lack its flags; give them on the command "
+            f"line, as $(cat {shlex.quote(str(file))}), and move the file away"
+        )
+
+
+def network_fields() -> Any:
+    """Return a dataclass of the fields of `VaswaniConfig` that a recipe may give, with their help."""
+    by_default = VaswaniConfig()
+    derived = {"d_k", "d_v"}  # from d_model and num_heads, unless given
+    return make_dataclass(
+        "ModelArguments",
+        [
+            (name, float if isinstance(getattr(by_default, name), float) else VaswaniConfig.__annotations__[name],
+             field(default=None if name in derived else getattr(by_default, name), metadata={"help": NETWORK[name]}))
+            for name in MODEL_FIELDS
+        ],
+    )  # fmt: skip
+
+
+def follow(arguments: Arguments, recipe: Recipe, flags: Sequence[str]) -> None:
+    """Set what follows from flags: which of the recipe's corpora they leave, and the folder's name."""
+    data, training = arguments.data, arguments.training
+    if data.data_dir is not None and not is_given("--dataset", flags):
+        data.dataset = None  # a folder named on the command line takes the place of the recipe's data set
+    if data.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
+        data.dataset_config = None  # the recipe's is one of its own data set
+    training.output_dir = str(training.output_dir).replace("{direction}", data.direction)
+
+
+def check_together(arguments: Arguments) -> None:
+    """Make sure that arguments go together, before anything is built or read; raises ValueError if not."""
+    dimensions, data, training = arguments.model, arguments.data, arguments.training
+    metric = metric_of(training)
+    if metric in METRICS and METRICS[metric].kind is not data.outputs:
+        raise ValueError(
+            f"--metric_for_best_model is {metric}, and what is in {data.target!r} is scored by "
+            f"{METRICS[data.quality].name}: give {', '.join(each.key for each in of_kind(data.outputs))}, loss "
+            "or perplexity"
+        )
+    if training.push_to_hub:
+        if not training.hub_model_id:
+            raise ValueError("--push_to_hub has to know where: give --hub_model_id OWNER/NAME")
+        Target(training.hub_model_id)  # checks the name
+    VaswaniConfig(**dimensions)
 
 
 class _Parser(HfArgumentParser):

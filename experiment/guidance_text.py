@@ -107,73 +107,106 @@ def of_settings(found: Guidance) -> list[str]:
 
 def settings_of(found: Guidance) -> list[Line]:
     """Return the settings in the order in which they are told."""
-    model, data, training, _ = found.arguments
-    proposal, task = found.proposal, found.proposal.nearest
-    of_task = f"{task.name}'s"
-    lies = of_task
-    if proposal.is_inside and proposal.place is not None:
-        smaller, larger = (each.name for each in neighbours(found.text.pairs))
-        lies = f"on the line from {smaller}'s to {larger}'s, by the logarithm of the pairs"
-    shrunk = f"{TASKS[0].name}'s {TASKS[0].vocab_size:,}, shrunk with the root of the pairs; not measured"
-    asked = found.settings.get("vocab_size", found.text.symbols)
-    parts = f" ({training.batches_per_step} x {data.tokens_per_batch:,})" if training.batches_per_step > 1 else ""
-    warm_up = (
-        "" if training.warmup_steps == task.warmup_steps else f"; a quarter of the steps, not {task.warmup_steps:,}"
-    )
-    steps, every = training.max_steps, float(training.eval_steps or 0)
-    is_the_papers = task == TASKS[-1] and steps == 100_000
-    epochs = "the paper's, for base" if is_the_papers else f"about {proposal.epochs:.3g} epochs: {lies}"
-    fewer = f" (this text gives {found.text.symbols:,})" if found.text.symbols < asked else ""
+    model, of_task, lies = found.arguments.model, f"{found.proposal.nearest.name}'s", place_of(found)
     return [
-        Line(
-            "network",
-            f"d_model {model['d_model']}, d_ff {model['d_ff']:,}, {model['num_heads']} heads, "
-            f"{model['encoder_layers']} + {model['decoder_layers']} layers: "
-            f"{sum(parameters(dimensions_of(model))):,} parameters",
-            f"{of_task}; {task.result}",
-            ("d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers"),
-        ),
-        Line(
-            "vocabulary",
-            f"{asked:,} tokens{fewer}",
-            shrunk if (proposal.place or "").startswith("below") else lies,
-            ("vocab_size",),
-        ),
+        network_line(found, of_task),
+        vocabulary_line(found, lies),
         Line("dropout", f"{model['dropout']:g}", lies, ("dropout",)),
         Line("label smoothing", f"{model['label_smoothing']:g}", "section 5.4, and all tasks", ("label_smoothing",)),
-        Line(
-            "rate",
-            f"up to {training.peak_learning_rate or 0:g} in {training.warmup_steps:,.0f} steps, then eq. 3",
-            of_task + warm_up,
-            ("peak_learning_rate", "warmup_steps"),
-        ),
-        Line(
-            "batch",
-            f"{data.tokens_per_batch * training.batches_per_step:,} tokens a side in a step{parts}, "
-            f"{found.target_tokens_a_step:,.0f} target tokens on average",
-            of_task,
-            ("tokens_per_batch", "batches_per_step"),
-        ),
-        Line(
-            "steps",
-            f"{steps:,}: {steps / found.steps_an_epoch:.1f} epochs of {found.steps_an_epoch:,.0f} steps",
-            epochs,
-            ("max_steps",),
-        ),
-        Line(
-            "validation",
-            f"every {every:,.0f} steps; training ends after {training.patience} without a better one",
-            f"{task.evaluations} in a run; the patience is not measured",
-            ("eval_steps", "patience"),
-        ),
-        Line(
-            "checkpoints",
-            f"every {training.save_steps:,.0f} steps; of the last, the best and the average of "
-            f"{training.average_checkpoints} the best by validation",
-            "section 6.1",
-            ("save_steps",),
-        ),
+        rate_line(found, of_task),
+        batch_line(found, of_task),
+        steps_line(found, lies),
+        validation_line(found),
+        checkpoints_line(found),
     ]
+
+
+def place_of(found: Guidance) -> str:
+    """Return where a setting that goes by the size of the text comes from."""
+    proposal = found.proposal
+    if proposal.is_inside and proposal.place is not None:
+        smaller, larger = (each.name for each in neighbours(found.text.pairs))
+        return f"on the line from {smaller}'s to {larger}'s, by the logarithm of the pairs"
+    return f"{proposal.nearest.name}'s"
+
+
+def network_line(found: Guidance, of_task: str) -> Line:
+    """Return the sizes of the network."""
+    model = found.arguments.model
+    return Line(
+        "network",
+        f"d_model {model['d_model']}, d_ff {model['d_ff']:,}, {model['num_heads']} heads, "
+        f"{model['encoder_layers']} + {model['decoder_layers']} layers: "
+        f"{sum(parameters(dimensions_of(model))):,} parameters",
+        f"{of_task}; {found.proposal.nearest.result}",
+        ("d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers"),
+    )
+
+
+def vocabulary_line(found: Guidance, lies: str) -> Line:
+    """Return the size of the vocabulary, and that which the text gives if it is smaller."""
+    asked = found.settings.get("vocab_size", found.text.symbols)
+    fewer = f" (this text gives {found.text.symbols:,})" if found.text.symbols < asked else ""
+    shrunk = f"{TASKS[0].name}'s {TASKS[0].vocab_size:,}, shrunk with the root of the pairs; not measured"
+    is_below = (found.proposal.place or "").startswith("below")
+    return Line("vocabulary", f"{asked:,} tokens{fewer}", shrunk if is_below else lies, ("vocab_size",))
+
+
+def rate_line(found: Guidance, of_task: str) -> Line:
+    """Return the learning rate and its warm-up."""
+    training, usual = found.arguments.training, found.proposal.nearest.warmup_steps
+    warm_up = "" if training.warmup_steps == usual else f"; a quarter of the steps, not {usual:,}"
+    return Line(
+        "rate",
+        f"up to {training.peak_learning_rate or 0:g} in {training.warmup_steps:,.0f} steps, then eq. 3",
+        of_task + warm_up,
+        ("peak_learning_rate", "warmup_steps"),
+    )
+
+
+def batch_line(found: Guidance, of_task: str) -> Line:
+    """Return the tokens of a step."""
+    data, training = found.arguments.data, found.arguments.training
+    parts = f" ({training.batches_per_step} x {data.tokens_per_batch:,})" if training.batches_per_step > 1 else ""
+    return Line(
+        "batch",
+        f"{data.tokens_per_batch * training.batches_per_step:,} tokens a side in a step{parts}, "
+        f"{found.target_tokens_a_step:,.0f} target tokens on average",
+        of_task,
+        ("tokens_per_batch", "batches_per_step"),
+    )
+
+
+def steps_line(found: Guidance, lies: str) -> Line:
+    """Return the steps, and how often they go over the text."""
+    steps, an_epoch = found.arguments.training.max_steps, found.steps_an_epoch
+    is_the_papers = found.proposal.nearest == TASKS[-1] and steps == 100_000
+    epochs = "the paper's, for base" if is_the_papers else f"about {found.proposal.epochs:.3g} epochs: {lies}"
+    return Line("steps", f"{steps:,}: {steps / an_epoch:.1f} epochs of {an_epoch:,.0f} steps", epochs, ("max_steps",))
+
+
+def validation_line(found: Guidance) -> Line:
+    """Return how often the run is validated, and when it ends for that."""
+    training = found.arguments.training
+    return Line(
+        "validation",
+        f"every {float(training.eval_steps or 0):,.0f} steps; "
+        f"training ends after {training.patience} without a better one",
+        f"{found.proposal.nearest.evaluations} in a run; the patience is not measured",
+        ("eval_steps", "patience"),
+    )
+
+
+def checkpoints_line(found: Guidance) -> Line:
+    """Return how often a checkpoint is saved, and what is chosen of them."""
+    training = found.arguments.training
+    return Line(
+        "checkpoints",
+        f"every {training.save_steps:,.0f} steps; of the last, the best and the average of "
+        f"{training.average_checkpoints} the best by validation",
+        "section 6.1",
+        ("save_steps",),
+    )
 
 
 def of_time(found: Guidance, machine: Machine | None) -> list[str]:

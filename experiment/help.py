@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from vaswani.training.arguments import REFUSED
+from vaswani.training.argument_checks import REFUSED
 
 NETWORK = {
     "vocab_size": "Tokens in the one vocabulary of source and target (section 5.1).",

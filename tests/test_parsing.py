@@ -202,7 +202,7 @@ def test_trees_are_not_chosen_by_bleu(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_the_recipe_is_that_of_section_6_3(tmp_path: Path) -> None:
     """4 layers, d_model 1024, 16,000 tokens, beam 21, alpha 0.3, input + 300; all else as in the base model."""
-    model, data, training = parse(RECIPE, ["--data_dir", "wsj", "--output_dir", str(tmp_path)])
+    model, data, training, _ = parse(RECIPE, ["--data_dir", "wsj", "--output_dir", str(tmp_path)])
     base = VaswaniConfig().to_dict()
     assert {name: value for name, value in model.items() if value != base[name] and value is not None} == {
         "vocab_size": 16_000,

@@ -1,38 +1,25 @@
 """The Trainer's arguments with the paper's defaults, and the few fields that this project adds."""
 
-import math
 import os
 from dataclasses import dataclass, field
 
 import torch
 from transformers import TrainingArguments
-from transformers.trainer_utils import IntervalStrategy
 
 from vaswani.evaluation.metric_table import DEFAULT, choices
 
-from .distribution.launcher_checks import device_fault, process_fault
+from .argument_checks import (
+    batch_faults,
+    choice_faults,
+    metric_of,
+    precision_faults,
+    process_faults,
+    refuse,
+    value_faults,
+)
+from .distribution.launcher_checks import device_fault
 from .exceptions import StartupError
 from .validation_figures import lower_is_better
-
-INSTEAD = {
-    "label_smoothing_factor": "use --label_smoothing, which is the network's",
-    "num_train_epochs": "use --max_steps",
-    "lr_scheduler_type": "the schedule is eq. 3: use --warmup_steps and --peak_learning_rate",
-    "resume_from_checkpoint": "use --resume, which goes on from the newest whole checkpoint in --output_dir",
-    "data_seed": "use --seed",
-    "auto_find_batch_size": "use --tokens_per_batch and --batches_per_step",
-    "ignore_data_skip": "a resume goes to its place in the text by itself",
-    "average_tokens_across_devices": "a step's loss is a mean over the tokens of all processes",
-}
-"""Flags of the Trainer that would be passed over, or would undo what this trainer does."""
-
-REFUSED = INSTEAD | {
-    "learning_rate": "use --peak_learning_rate, the rate at the end of the warm-up",
-    "per_device_train_batch_size": "use --tokens_per_batch",
-    "gradient_accumulation_steps": "use --batches_per_step",
-    "save_only_model": "nothing could go on from such checkpoints",
-}
-"""All flags of the Trainer that only their default is taken of, with what to do instead, for --help-all."""
 
 
 @dataclass
@@ -198,83 +185,18 @@ class VaswaniTrainingArguments(TrainingArguments):
             self.use_cpu = True  # what would run anyway; unsaid, bf16 is refused on a processor
             # Where DeepSpeed is installed Accelerate imports it in every run, and it would complain of finding no GPU.
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
-        precision = os.environ.get("ACCELERATE_MIXED_PRECISION")
-        if precision in ("bf16", "fp16") and not (self.bf16 or self.fp16):
-            setattr(self, precision, True)  # DeepSpeed asks that flags and launcher say the same
+        of_launcher = os.environ.get("ACCELERATE_MIXED_PRECISION")
+        if of_launcher in ("bf16", "fp16") and not (self.bf16 or self.fp16):
+            setattr(self, of_launcher, True)  # DeepSpeed asks that flags and launcher say the same
+        refuse(precision_faults(self, of_launcher), StartupError)
         if self.bf16_throughout:
-            if precision in ("bf16", "fp16"):
-                raise StartupError(
-                    f"--bf16_throughout takes the place of mixed precision, and the launcher asks for {precision}; "
-                    "launch with --mixed_precision no"
-                )
             self.bf16 = False
-        metric = (self.metric_for_best_model or DEFAULT).removeprefix("eval_")
-        if metric not in choices():
-            raise ValueError(
-                f"--metric_for_best_model is {metric}; while training, one of {', '.join(choices())} is measured"
-            )
-        if self.greater_is_better == lower_is_better(metric):
-            raise ValueError(
-                f"--greater_is_better {str(self.greater_is_better).lower()} would take the worst {metric} for the "
-                "best; leave it out, it follows from --metric_for_best_model"
-            )
-        self.greater_is_better = not lower_is_better(metric)
-        if self.fp16 and self.bf16:
-            raise ValueError(
-                "--fp16 takes the place of --bf16, which recipes switch on where the hardware has it; add --bf16 false"
-            )
+        refuse(choice_faults(self))
+        self.greater_is_better = not lower_is_better(metric_of(self))
         super().__post_init__()
-        if fault := process_fault(self.world_size):
-            raise StartupError(fault)
-        if self.n_gpu > 1:
-            raise StartupError(
-                f"one process sees {self.n_gpu} GPUs, and the Trainer would split each batch over them; name one "
-                "(CUDA_VISIBLE_DEVICES=0, or accelerate_configs/single_gpu.yaml), or start a process a GPU "
-                "(accelerate_configs/ddp_8_gpu.yaml with --num_processes)"
-            )
-        if self.batches_per_step % self.world_size:
-            raise ValueError(
-                f"{self.world_size} processes cannot share {self.batches_per_step} micro-batches a step evenly; "
-                f"set --batches_per_step to a multiple of {self.world_size}, and --tokens_per_batch so that their "
-                "product is the batch you want"
-            )
-        if self.per_device_train_batch_size != TrainingArguments.per_device_train_batch_size:
-            raise ValueError(
-                "batches are counted in tokens here; use --tokens_per_batch, not --per_device_train_batch_size"
-            )
-        if self.gradient_accumulation_steps != 1:
-            raise ValueError("accumulation follows from the number of processes; use --batches_per_step instead")
-        if self.learning_rate != TrainingArguments.learning_rate:
-            raise ValueError("use --peak_learning_rate, the rate at the end of the warm-up, not --learning_rate")
-        if self.warmup_steps < 1:
-            raise ValueError(f"warmup_steps is {self.warmup_steps}; eq. 3 needs at least 1 (a number of steps)")
-        if self.max_steps < 1:
-            raise ValueError(f"--max_steps is {self.max_steps}; the text has no end, so give at least 1")
-        for name, way in INSTEAD.items():
-            if getattr(self, name) != getattr(type(self), name):
-                raise ValueError(f"--{name} has no place here; {way}")
-        if self.peak_learning_rate is not None and self.peak_learning_rate <= 0:
-            raise ValueError(
-                f"--peak_learning_rate is {self.peak_learning_rate}; give more than 0, or leave it to eq. 3"
-            )
-        for name in ("validation_beams", "test_beams", "average_checkpoints", "patience"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"--{name} is {getattr(self, name)}; at least 1 is needed")
-        for name in ("eval_strategy", "logging_strategy"):
-            if getattr(self, name) == IntervalStrategy.EPOCH:
-                raise ValueError(f"--{name} is epoch, of which the text has no end; leave it at steps")
-        if not math.isfinite(self.length_penalty):
-            raise ValueError(f"--length_penalty is {self.length_penalty}; give a number (0.6 in section 6.1)")
-        if self.extra_tokens < 0:
-            raise ValueError(f"--extra_tokens is {self.extra_tokens}; give 0 or more (50 in section 6.1)")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"--seed is {self.seed}; give 0 to {2**32 - 1:,}, which all generators take")
-        if self.patience is not None and self.eval_strategy == IntervalStrategy.NO:
-            raise ValueError("--patience counts evaluations, and --eval_strategy no makes none; leave one of them out")
-        if self.max_bad_steps < 1:
-            raise ValueError(
-                f"max_bad_steps is {self.max_bad_steps}; at least 1 is needed, which ends at the first one"
-            )
+        refuse(process_faults(self), StartupError)
+        refuse(batch_faults(self))
+        refuse(value_faults(self))
         self.gradient_accumulation_steps = self.batches_per_step // self.world_size
 
     @property
