@@ -11,6 +11,7 @@ from vaswani.translation.foreign import config_of, recognise
 from vaswani.translation.models import check_name, repository_of
 
 if TYPE_CHECKING:
+    from vaswani.modeling import VaswaniConfig
     from vaswani.translation.repository import Repository
 
 TOKENIZER = (
@@ -104,9 +105,24 @@ def run(args: argparse.Namespace) -> None:
     words = ", ".join(copied) or "none; put one beside the weights (tokenizer.json, tokenizer_config.json)"
     if "source.spm" in copied and find_spec("sentencepiece") is None:
         words += " (read by sentencepiece, which is not installed: pip install sentencepiece)"
-    print(f"{args.output}: {model.num_parameters():,} parameters; positions: {kind}; tokenizer: {words}")
+    beyond = ", ".join(beyond_the_paper(model.config))
+    print(
+        f"{args.output}: {model.num_parameters():,} parameters; positions: {kind}"
+        + (f"; with {beyond}, which the paper has not" if beyond else "")
+        + f"; tokenizer: {words}"
+    )
     for note in foreign.notes:
         print(f"Note: {note}")
+
+
+def beyond_the_paper(config: "VaswaniConfig") -> list[str]:
+    """Return what a network has that the paper's has not, in words."""
+    parts = {
+        "biases in attention": config.attention_bias,
+        config.activation: config.activation != "relu",
+        "a bias on the logits": config.output_bias,
+    }
+    return [part for part, is_there in parts.items() if is_there]
 
 
 def check_packing(source: Path) -> None:

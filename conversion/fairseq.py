@@ -11,7 +11,7 @@ from torch import Tensor
 from vaswani.data.containers import refuse_packed
 
 from .fairseq_file import read_file
-from .parameter_names import split
+from .parameter_names import activation, under_our_names
 from .to_vaswani import CannotConvertError, ForeignModel, check_alike, tensor2tensor_sinusoids
 
 PAD, EOS, BOS = 1, 2, 0
@@ -79,7 +79,7 @@ def from_state(state: dict[str, Tensor], settings: dict[str, Any]) -> ForeignMod
     tables = {name: tensor for name, tensor in state.items() if _TABLES.fullmatch(name)}
     check_alike(tables)
     tokens = next(iter(tables.values()))
-    weights, biases = split(
+    weights = under_our_names(
         {name: tensor for name, tensor in state.items() if name not in tables and not _NOT_WEIGHTS.fullmatch(name)}
     )
     weights["model.tokens.weight"] = tokens
@@ -90,7 +90,6 @@ def from_state(state: dict[str, Tensor], settings: dict[str, Any]) -> ForeignMod
     }
     return ForeignModel(
         weights,
-        biases,
         (positions(state, settings, "encoder", d_model), positions(state, settings, "decoder", d_model)),
         1.0 if settings.get("no_scale_embedding") else math.sqrt(d_model),
         epsilon=1e-5,
@@ -102,6 +101,7 @@ def from_state(state: dict[str, Tensor], settings: dict[str, Any]) -> ForeignMod
             "encoder_layers": settings["encoder_layers"],
             "decoder_layers": settings["decoder_layers"],
             "norm": "pre" if settings["encoder_normalize_before"] else "post",
+            "activation": activation(settings.get("activation_fn", "relu")),
             "activation_dropout": settings.get("activation_dropout") or settings.get("relu_dropout") or 0.0,
             "pad_token_id": PAD,
             "bos_token_id": BOS,
@@ -148,8 +148,6 @@ def check_settings(settings: dict[str, Any]) -> None:
         one, other = (settings[f"{stack}_{what}"] for stack in ("encoder", "decoder"))
         if one != other:
             raise CannotConvertError(f"encoder_{what} is {one} and decoder_{what} is {other}; here they are one")
-    if (activation := settings.get("activation_fn", "relu")) != "relu":
-        raise CannotConvertError(f"its feed-forward networks compute {activation}, and ours ReLU (eq. 2)")
     if (parts := settings.get("model_parallel_size", 1)) > 1:
         raise CannotConvertError(f"it is one of {parts} parts (--model-parallel-size), and only whole ones are read")
     for name in _CHANGES:

@@ -1,4 +1,9 @@
-"""A Marian checkpoint as transformers keeps it: a folder with config.json and the weights of a MarianMTModel."""
+"""A Marian checkpoint as transformers keeps it, OPUS-MT above all.
+
+Needed: a folder with config.json, the weights of a MarianMTModel and, where its settings are not in config.json,
+generation_config.json. Biases, swish and GELU, and the bias on the logits (final_logits_bias) are kept as they are; the
+token that pads and starts is one with a row of zeros. Tables may be tied or not, but have to be equal.
+"""
 
 import math
 from pathlib import Path
@@ -7,7 +12,7 @@ from typing import Any
 from torch import Tensor
 from transformers import GenerationConfig, MarianMTModel
 
-from .parameter_names import split
+from .parameter_names import activation, under_our_names
 from .to_vaswani import CannotConvertError, ForeignModel, check_alike
 
 
@@ -15,8 +20,7 @@ def read_marian(folder: Path) -> tuple[ForeignModel, GenerationConfig]:
     """Return the network and what it generates by.
 
     Raises:
-        CannotConvertError: another activation than ReLU, unlike embeddings, stacks of unlike widths, or a bias on the
-            logits that is not the same for all tokens.
+        CannotConvertError: an activation that ours has not, unlike embeddings, or stacks of unlike widths.
         ValueError: the file lacks weights, which transformers would draw at random.
 
     """
@@ -28,19 +32,10 @@ def read_marian(folder: Path) -> tuple[ForeignModel, GenerationConfig]:
             + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
         )
     config = model.config
-    if config.activation_function != "relu":
-        raise CannotConvertError(
-            f"its feed-forward networks compute {config.activation_function}, and ours ReLU (eq. 2)"
-        )
     for what in ("attention_heads", "ffn_dim"):
         one, other = getattr(config, f"encoder_{what}"), getattr(config, f"decoder_{what}")
         if one != other:
             raise CannotConvertError(f"encoder_{what} is {one} and decoder_{what} is {other}; here they are one number")
-    logits_bias = model.final_logits_bias
-    if (logits_bias - logits_bias.flatten()[0]).abs().max() > 0:
-        raise CannotConvertError(
-            "it has a bias on the logits (final_logits_bias), and the paper's projection has none (section 3.4)"
-        )
     stacks = {"encoder": model.model.encoder, "decoder": model.model.decoder}
     check_alike(
         {
@@ -55,8 +50,9 @@ def read_marian(folder: Path) -> tuple[ForeignModel, GenerationConfig]:
         for name, tensor in module.state_dict().items()
         if name.startswith("layers.")
     }
-    weights, biases = split(layers)
+    weights = under_our_names(layers)
     weights["model.tokens.weight"] = stacks["encoder"].embed_tokens.weight.detach()
+    weights["lm_head.bias"] = model.final_logits_bias.flatten()
     fields = {
         "vocab_size": config.vocab_size,
         "d_model": config.d_model,
@@ -64,6 +60,7 @@ def read_marian(folder: Path) -> tuple[ForeignModel, GenerationConfig]:
         "num_heads": config.encoder_attention_heads,
         "encoder_layers": config.encoder_layers,
         "decoder_layers": config.decoder_layers,
+        "activation": activation(config.activation_function),
         "dropout": config.dropout,
         "attention_dropout": config.attention_dropout,
         "activation_dropout": config.activation_dropout,
@@ -76,4 +73,4 @@ def read_marian(folder: Path) -> tuple[ForeignModel, GenerationConfig]:
     tables = (stacks["encoder"].embed_positions.weight.detach(), stacks["decoder"].embed_positions.weight.detach())
     epsilon = stacks["encoder"].layers[0].self_attn_layer_norm.eps
     assert model.generation_config is not None
-    return ForeignModel(weights, biases, tables, scale, epsilon, fields), model.generation_config
+    return ForeignModel(weights, tables, scale, epsilon, fields), model.generation_config

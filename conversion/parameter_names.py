@@ -1,8 +1,10 @@
-"""The names that fairseq and, after it, Marian in transformers give the parts of a layer."""
+"""The names that fairseq and, after it, Marian in transformers give the parts of a layer; and those of activations."""
 
 import re
 
 from torch import Tensor
+
+from .to_vaswani import CannotConvertError
 
 _PARTS = {
     r"self_attn_layer_norm": "self_attention_residual.norm",
@@ -29,20 +31,17 @@ _NAMES = {
     "coder.final_norm": "coder.layer_norm",
 }
 """The way back."""
-_BIAS = re.compile(r"(.*attention\.w_[qkvo])\.bias")
+_ACTIVATIONS = {"relu": "relu", "silu": "silu", "swish": "silu", "gelu": "gelu"}
 
 
-def split(theirs: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return the weights of two stacks under our names, and the biases of their attention, which ours has not."""
-    weights, biases = {}, {}
+def under_our_names(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of two stacks by our names."""
+    weights = {}
     for name, tensor in theirs.items():
         for part, ours in _PARTS.items():
             name = re.sub(part, ours, name)
-        if match := _BIAS.fullmatch(name):
-            biases[match[1]] = tensor
-        else:
-            weights[f"model.{name}"] = tensor
-    return weights, biases
+        weights[f"model.{name}"] = tensor
+    return weights
 
 
 def foreign_name(ours: str) -> str:
@@ -50,3 +49,17 @@ def foreign_name(ours: str) -> str:
     for part, theirs in _NAMES.items():
         ours = ours.replace(part, theirs)
     return ours
+
+
+def activation(theirs: str) -> str:
+    """Return our name of what a feed-forward network computes between its matrices.
+
+    Raises:
+        CannotConvertError: ours has no such function; approximations of GELU are other functions.
+
+    """
+    if theirs not in _ACTIVATIONS:
+        raise CannotConvertError(
+            f"its feed-forward networks compute {theirs}, and ours {', '.join(_ACTIVATIONS)} alone"
+        )
+    return _ACTIVATIONS[theirs]

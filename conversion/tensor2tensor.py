@@ -91,7 +91,6 @@ def read_tensor2tensor(
     sinusoids = tensor2tensor_sinusoids(torch.arange(max_positions), d_model)
     return ForeignModel(
         weights,
-        {},
         (sinusoids if space is None else sinusoids.to(space) + space, sinusoids),
         math.sqrt(d_model),
         EPSILON,

@@ -8,7 +8,9 @@ layer normalisation read. So the stream may be rearranged and scaled without cha
   size has our epsilon;
 - size of the embeddings: ours are multiplied by sqrt(D); what is divided out of the table goes into the norm before the
   projection, which nothing else reads;
-- a bias on keys adds the same to all scores of a query, and the softmax takes it out again;
+- a bias on keys adds the same to all scores of a query, and the softmax takes it out again, so where the attention has
+  no other bias it is left out; where it has, all are kept, as are a bias on the logits and another activation than
+  ReLU, which the paper has not (docs/paper.md);
 - another table of positions becomes a learned one, as long as it is.
 
 Shapes: D = d_model, V = vocab_size, P positions.
@@ -35,9 +37,8 @@ class ForeignModel(NamedTuple):
     """A network under our names, with what ours does not have."""
 
     weights: dict[str, Tensor]
-    """Those of `VaswaniForConditionalGeneration`, by name, the positions aside."""
-    biases: dict[str, Tensor]
-    """Of the attention's projections, by the name of the module, such as ...self_attention.w_q."""
+    """Those of `VaswaniForConditionalGeneration`, by name, the positions aside; biases too where the source has them,
+    of attention and, as lm_head.bias, of the logits."""
     tables: tuple[Tensor, Tensor]
     """`[P, D]` each: what the encoder and what the decoder add at position 0, 1, ..."""
     embedding_scale: float
@@ -45,7 +46,7 @@ class ForeignModel(NamedTuple):
     epsilon: float
     """Of the layer normalisation."""
     fields: dict[str, Any]
-    """Of `VaswaniConfig`, the positions aside."""
+    """Of `VaswaniConfig`, the positions and the biases aside."""
     notes: tuple[str, ...] = ()
     """What of the source was left aside, in words."""
 
@@ -57,7 +58,7 @@ def to_vaswani(foreign: ForeignModel) -> VaswaniForConditionalGeneration:
         CannotConvertError: there is none.
 
     """
-    check_biases(foreign.biases)
+    theirs, biases = needed(foreign.weights)
     d_model = foreign.fields["d_model"]
     order = paper_order(foreign.tables)
     size = math.sqrt(OUR_EPSILON / foreign.epsilon)
@@ -66,7 +67,7 @@ def to_vaswani(foreign: ForeignModel) -> VaswaniForConditionalGeneration:
         positions: dict[str, Any] = {"positions": "sinusoidal"}
     else:
         order, positions = None, {"positions": "learned", "max_positions": min(len(table) for table in foreign.tables)}
-    config = VaswaniConfig(**foreign.fields, **positions)
+    config = VaswaniConfig(**foreign.fields, **biases, **positions)
 
     ratio = size * foreign.embedding_scale / math.sqrt(d_model)  # of our table to theirs
     is_post_norm = config.norm == "post"
@@ -76,19 +77,19 @@ def to_vaswani(foreign: ForeignModel) -> VaswaniForConditionalGeneration:
         else "decoder.final_norm."
     )
     weights: dict[str, Tensor] = {}
-    for name, theirs in foreign.weights.items():
-        weight = theirs.double()
+    for name, given in theirs.items():
+        weight = given.double()
         if order is not None:
             weight = rearranged(name, weight, order)
         if before_projection in name:
             weight = weight / ratio
         elif name.endswith("tokens.weight"):
             weight = weight * ratio
-        elif re.search(r"w_o\.weight|w_2\.", name) or (is_post_norm and ".norm." in name):
+        elif re.search(r"w_o\.|w_2\.", name) or (is_post_norm and ".norm." in name):
             weight = weight * size
         elif is_post_norm and re.search(r"w_[qkv1]\.weight", name):
             weight = weight / size
-        weights[name] = weight.to(theirs.dtype)
+        weights[name] = weight.to(given.dtype)
     if not is_computed:
         for stack, table in zip(("encoder", "decoder"), foreign.tables, strict=True):
             weights[f"model.{stack}.positions.learned.weight"] = table[: config.max_positions] * size
@@ -112,14 +113,14 @@ def to_vaswani(foreign: ForeignModel) -> VaswaniForConditionalGeneration:
     return model.eval()
 
 
-def check_biases(biases: dict[str, Tensor]) -> None:
-    """Raise unless the attention computes what it would without biases: all are zero, but those of keys."""
-    for name, bias in biases.items():
-        if not name.endswith("w_k") and bias.abs().max() > 0:
-            raise CannotConvertError(
-                f"the attention has a bias at {name} (up to {bias.abs().max():.3g}), which the paper's equations have "
-                "not; only biases of keys can be left out without changing what comes out"
-            )
+def needed(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the weights without biases that change nothing, and which biases the network has to have."""
+    of_attention = [name for name in weights if re.search(r"attention\.w_[qkvo]\.bias$", name)]
+    attention = any(bool(weights[name].any()) for name in of_attention if not name.endswith("w_k.bias"))
+    output = "lm_head.bias" in weights and bool(weights["lm_head.bias"].any())
+    left_out = {*(() if attention else of_attention), *(() if output else ("lm_head.bias",))}
+    kept = {name: weight for name, weight in weights.items() if name not in left_out}
+    return kept, {"attention_bias": attention, "output_bias": output}
 
 
 def check_alike(weights: dict[str, Tensor]) -> None:

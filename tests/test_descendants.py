@@ -168,7 +168,14 @@ def test_ctranslate2_has_each_activation(
 
 def descendant() -> VaswaniForConditionalGeneration:
     set_seed(3)
-    fields = {"d_model": 32, "d_ff": 64, "num_heads": 4, "encoder_layers": 1, "decoder_layers": 1, "dropout": 0.0}
+    fields: dict[str, Any] = {
+        "d_model": 32,
+        "d_ff": 64,
+        "num_heads": 4,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "dropout": 0.0,
+    }
     return VaswaniForConditionalGeneration(VaswaniConfig(vocab_size=280, **fields, **PARTS))
 
 

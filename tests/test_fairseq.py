@@ -111,7 +111,7 @@ def test_weights_in_16_bits_stay_in_16_bits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"activation_fn": "gelu_fast"}, "compute gelu_fast, and ours ReLU"),
+        ({"activation_fn": "gelu_fast"}, "compute gelu_fast, and ours relu, silu, swish, gelu alone"),
         ({"layernorm_embedding": True}, "it was trained with --layernorm-embedding, which has no place here"),
         ({"no_token_positional_embeddings": True}, "--no-token-positional-embeddings, which has"),
         ({"adaptive_softmax_cutoff": "10,20"}, "--adaptive-softmax-cutoff 10,20, which has"),
