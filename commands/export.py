@@ -1,4 +1,4 @@
-"""Write a trained model for another engine, CTranslate2 or ONNX, or as a class of transformers' own."""
+"""Write a trained model for another engine, or as a class of transformers' own."""
 
 import argparse
 import sys
@@ -18,14 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ENGINE",
         required=True,
         choices=(*EXPORTED_FILES, NATIVE),
-        help="ctranslate2 or onnx; or transformers, a class of its own that loads without this package",
+        help=f"{', '.join(EXPORTED_FILES)}, or {NATIVE}, a class of its own that loads without this package",
     )
     parser.add_argument(
         "--quantization",
         metavar="TYPE",
         default="float32",
-        help="how weights are stored: float32 or int8; with ctranslate2 also float16, bfloat16, int16, ...; with "
-        "transformers float32, float16 or bfloat16 (default: float32)",
+        help="how weights are stored: float32, int8, ...; docs/engines.md has those of each engine (default: float32)",
     )
     add_validation(parser, f"with --to {NATIVE}")
 

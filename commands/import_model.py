@@ -1,7 +1,6 @@
 """Bring the weights of a Marian, fairseq or tensor2tensor model of the same architecture into ours."""
 
 import argparse
-import json
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -75,8 +74,8 @@ def run(args: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     from vaswani.conversion import read_fairseq, read_marian, read_tensor2tensor, to_vaswani
-    from vaswani.publishing.derived_model import IMPORTED
-    from vaswani.storage import atomic_folder, write_text
+    from vaswani.publishing.import_record import ImportRecord, write_import
+    from vaswani.storage import atomic_folder
 
     logging.disable_progress_bar()
     generation = None
@@ -90,11 +89,10 @@ def run(args: argparse.Namespace) -> None:
     if generation is not None:
         model.generation_config = generation
     called = source.resolve().name if repository is None else f"{repository.name}@{source.name}"
-    kept = {"source": called, "format": whose, "notes": list(foreign.notes)}
     copied = [name for name in TOKENIZER if is_marian and (source / name).is_file()]
     with atomic_folder(args.output) as draft:
         model.save_pretrained(draft)
-        write_text(draft / IMPORTED, json.dumps(kept, indent=2) + "\n", "backslashreplace")
+        write_import(draft, ImportRecord(called, whose, tuple(foreign.notes)))
         for name in copied:
             shutil.copy(source / name, draft / name)
     kind = (

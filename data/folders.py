@@ -12,11 +12,13 @@ from .tables import JsonLinesCorpus, TsvCorpus
 from .text_files import TextFilesCorpus
 
 _PACKED = ("", *PACKINGS)
-_TABLES: dict[str, Callable[[Path, str, str], Corpus]] = {
-    **{f".tsv{packed}": TsvCorpus for packed in _PACKED},
-    **{f".jsonl{packed}": JsonLinesCorpus for packed in _PACKED},
-    ".parquet": LocalParquet,
+_TEXT_TABLES: dict[str, Callable[[Path, str, str], Corpus]] = {
+    ".tsv": TsvCorpus,
+    ".jsonl": JsonLinesCorpus,
 }
+"""By the ending of a file's name, which one of a compression may follow."""
+_OTHER_TABLES: dict[str, Callable[[Path, str, str], Corpus]] = {".parquet": LocalParquet}
+_TABLES = {f"{ending}{packed}": kind for ending, kind in _TEXT_TABLES.items() for packed in _PACKED} | _OTHER_TABLES
 
 
 def open_folder(folder: Path, split: str, source: str, target: str, tsv_quoting: str | None = None) -> Corpus:
@@ -25,12 +27,14 @@ def open_folder(folder: Path, split: str, source: str, target: str, tsv_quoting:
     Raises ValueError when the folder has no such split, or holds it in more than one form.
     """
     if not folder.is_dir():
-        raise ValueError(f"--data_dir {folder} is not a folder. Give one that holds {_forms(source, target)}.")
+        raise ValueError(f"--data_dir {folder} is not a folder. Give one that holds {known_forms(source, target)}.")
     splits = find_splits(folder, source, target)
     if not splits:
         files = sorted(path.name for path in folder.iterdir())
         listed = ", ".join(files[:10]) + (f" and {len(files) - 10:,} more" if len(files) > 10 else "")
-        raise ValueError(f"--data_dir {folder} should hold {_forms(source, target)}. It holds: {listed or 'nothing'}.")
+        raise ValueError(
+            f"--data_dir {folder} should hold {known_forms(source, target)}. It holds: {listed or 'nothing'}."
+        )
     split = choose_split(split, splits, f"--data_dir {folder}")
     forms = splits[split]
     if len(forms) > 1:
@@ -59,8 +63,10 @@ def find_splits(folder: Path, source: str, target: str) -> dict[str, list[tuple[
     return {split: forms for split, forms in splits.items() if split and forms}
 
 
-def _forms(source: str, target: str) -> str:
+def known_forms(source: str, target: str) -> str:
+    """Return what a folder may hold, for messages and help."""
+    *texts, last = (f"train{ending}" for ending in _TEXT_TABLES)
     return (
-        f"train.{source} and train.{target}, train.tsv or train.jsonl (each also {', '.join(PACKINGS)}), or "
-        "train.parquet, and other splits alike"
+        f"train.{source} and train.{target}, {', '.join(texts)} or {last} (each also {', '.join(PACKINGS)}), or "
+        f"{' or '.join(f'train{ending}' for ending in _OTHER_TABLES)}, and other splits alike"
     )

@@ -44,8 +44,8 @@ def open_corpus(
     Args:
         dataset: "grammar", the built-in corpus, or the name of a Hub data set.
         config: its configuration, if it has several.
-        data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target}, or {split}.tsv or .jsonl
-            (all of them also .gz, .bz2, .xz, .zst or .lz4), or {split}.parquet.
+        data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target}, or with a table of both
+            (`folders.known_forms`).
         split: its name, or an unambiguous beginning of it; "validation" also finds valid, val and dev.
         source: a language code, which is a file ending, or a column (flat, or inside a `translation` record).
         target: the same; "trees" reads a treebank: data_dir holds bracketed trees (`trees.treebank`), or the dataset is

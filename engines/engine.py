@@ -31,7 +31,7 @@ class Engine(Protocol):
 
 
 def engine_module(engine: str) -> Any:
-    """Return the module of an engine, which has QUANTIZATIONS, `export` and `load`.
+    """Return the module of an engine, which has QUANTIZATIONS, `export` and `Engine(folder, device, threads)`.
 
     Raises:
         ValueError: what it needs is not installed.

@@ -18,7 +18,7 @@ def load_exported(model: str, engine: str, *, device: str | None = None) -> Load
 
     Args:
         model: its folder, or OWNER/NAME on the Hub.
-        engine: ctranslate2 or onnx.
+        engine: what it was exported to, a name of `translation.models.EXPORTED_FILES`.
         device: cpu, cuda, ...; None: the accelerator if the engine finds one.
 
     Raises:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn, get_type_hints
 from transformers import HfArgumentParser
 
 from vaswani.data import scripts_of
+from vaswani.data.folders import known_forms
 from vaswani.data.line_breaks import LINE_BREAKS
 from vaswani.data.tables import check_quoting
 from vaswani.data.tokenizer import SPECIAL_TOKENS
@@ -53,9 +54,8 @@ class DataArguments:
     )
     data_dir: str | None = field(
         default=None,
-        metadata={"help": "In place of --dataset, a folder of files: train.en and train.de, train.tsv or train.jsonl "
-                          "(also .gz, .bz2, .xz, .zst, .lz4), or train.parquet; the other splits likewise. For trees, "
-                          "train.mrg or folders of .mrg files, where 02-21 names sections."},
+        metadata={"help": f"In place of --dataset, a folder of files: {known_forms('en', 'de')}. For trees, train.mrg "
+                          "or folders of .mrg files, where 02-21 names sections."},
     )  # fmt: skip
     tsv_quoting: str | None = field(
         default=None,

@@ -68,12 +68,11 @@ def trained_on(run: RunRecord, measured: MetricsRecord | None) -> list[str]:
 def derived_from(made: DerivedModel) -> str:
     """Return what an average, a checkpoint or an import was made of."""
     parts = leaves(made.parts)
-    if len(parts) == 1 and "imported" in parts[0]:
-        whence = parts[0]["imported"]
-        return f"Imported from {code(Path(whence['source']).name)} ({whence['format']})."
-    if len(parts) == 1 and "step" in parts[0]:
-        return f"A checkpoint of that run, at step {parts[0]['step']:,}."
-    names = ", ".join(code("/".join(Path(each["checkpoint"]).parts[-2:])) for each in parts)
+    if len(parts) == 1 and (whence := parts[0].imported) is not None:
+        return f"Imported from {code(Path(whence.source).name)} ({whence.format})."
+    if len(parts) == 1 and parts[0].step is not None:
+        return f"A checkpoint of that run, at step {parts[0].step:,}."
+    names = ", ".join(code("/".join(Path(each.checkpoint).parts[-2:])) for each in parts)
     return f"The average of {len(parts)} checkpoint(s): {names}."
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from vaswani.data.file_names import all_printable, printable
+from vaswani.data.file_names import printable
 from vaswani.data.trees import TREES
 from vaswani.training.validation_figures import called, shown
 
+from .average_record import PartRecord
 from .card import (
     PushedNative,
     code_section,
@@ -20,7 +21,7 @@ from .card import (
     use_sections,
 )
 from .card import is_on_hub as on_hub
-from .derived_model import DerivedModel, Part, leaves
+from .derived_model import DerivedModel, leaves
 from .metrics_record import printable_record
 from .run_record import DataRecord
 
@@ -48,9 +49,9 @@ def derived_model_card(
         native: of its form as a class of transformers' own, where that is pushed too.
 
     """
-    parts = leaves(all_printable(made.parts))
+    parts = leaves([printable_record(each) for each in made.parts])
     runs = {printable(run): printable_record(record) for run, record in made.runs.items()}
-    used = {each["run"]: runs[each["run"]] for each in parts if each.get("run") in runs}
+    used = {each.run: runs[each.run] for each in parts if each.run is not None and each.run in runs}
     data = [run.data for run in used.values()]
     spoken = dict.fromkeys(code for each in data for code in each.languages if code != TREES)
     is_parser = bool(data) and parses(data[0])
@@ -63,7 +64,7 @@ def derived_model_card(
         pipeline_tag=None if is_parser else task,
         tags=tags_of(task, native),
         datasets=list(sets) or None,
-        base_model=list(dict.fromkeys(each["repository"] for each in parts if "repository" in each)) or None,
+        base_model=list(dict.fromkeys(each.repository for each in parts if each.repository is not None)) or None,
     )
     body = [
         f"# {name.split('/')[1]}",
@@ -84,7 +85,7 @@ def derived_model_card(
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{text}\n"))
 
 
-def opening(parts: list[Part], data: list[DataRecord]) -> str:
+def opening(parts: list[PartRecord], data: list[DataRecord]) -> str:
     """Return the first sentences."""
     trained = ""
     if data:
@@ -93,65 +94,64 @@ def opening(parts: list[Part], data: list[DataRecord]) -> str:
         texts = " and ".join(dict.fromkeys(map(dataset_name, data)))
         trained = f", trained to {does} from `{source}` to `{target}` on {texts}"
     if len(parts) == 1:
-        same = " They give the same logits as there." if "imported" in parts[0] else ""
+        same = " They give the same logits as there." if parts[0].imported is not None else ""
         return f"{PAPER}{trained}. The weights are those of {described(parts[0])}.{same}"
     return f"{PAPER}{trained}. The weights are the mean of {chosen(parts)}: no step of a training made them."
 
 
-def chosen(parts: list[Part]) -> str:
+def chosen(parts: list[PartRecord]) -> str:
     """Return which checkpoints they are, in words."""
-    runs = list(dict.fromkeys(each["run"] for each in parts if "run" in each))
+    runs = list(dict.fromkeys(each.run for each in parts if each.run is not None))
     metric = metric_of(parts)
-    if not all("step" in each for each in parts):
+    stepped = [each.step for each in parts if each.step is not None]
+    if len(stepped) < len(parts):
         return f"{len(parts)} models"
     of_runs = f"the run{'s' if len(runs) > 1 else ''} {', '.join(f'`{Path(run).name}`' for run in runs)}"
     if metric is not None:
         return f"the {len(parts)} checkpoints of {of_runs} that were best in validation by {called(metric)}"
     if len(runs) > 1:
         return f"{len(parts)} checkpoints of {of_runs}"
-    steps = ", ".join(f"{each['step']:,}" for each in parts)
+    steps = ", ".join(f"{step:,}" for step in stepped)
     return f"{len(parts)} checkpoints of {of_runs}, at the steps {steps}"
 
 
-def metric_of(parts: list[Part]) -> str | None:
+def metric_of(parts: list[PartRecord]) -> str | None:
     """Return what the parts were chosen by in validation, if they all were by one figure."""
-    found = {key for each in parts for key in each if key.startswith("validation_")}
-    if len(found) != 1 or not all(found <= each.keys() for each in parts):
+    found = {metric for each in parts for metric in each.validation}
+    if len(found) != 1 or not all(found <= each.validation.keys() for each in parts):
         return None
-    return found.pop().removeprefix("validation_")
+    return found.pop()
 
 
-def described(part: Part) -> str:
+def described(part: PartRecord) -> str:
     """Return what one part is."""
-    run = Path(part["run"]).name if "run" in part else ""
-    if "step" in part:
-        return f"step {part['step']:,} of the run `{run}`"
-    if "chosen" in part:
-        return f"the run `{run}`, its {part['chosen']}"
-    if "imported" in part:
-        whence = part["imported"]
-        return f"`{whence['source']}`, imported from {whence['format']}"
-    if "repository" in part:
-        return f"[{part['repository']}](https://huggingface.co/{part['repository']}) at `{part['commit']}`"
-    path = Path(part["checkpoint"])
+    run = "" if part.run is None else Path(part.run).name
+    if part.step is not None:
+        return f"step {part.step:,} of the run `{run}`"
+    if part.chosen is not None:
+        return f"the run `{run}`, its {part.chosen}"
+    if part.imported is not None:
+        return f"`{part.imported.source}`, imported from {part.imported.format}"
+    if part.repository is not None:
+        return f"[{part.repository}](https://huggingface.co/{part.repository}) at `{part.commit}`"
+    path = Path(part.checkpoint)
     return f"`{'/'.join(path.parts[-2:] if path.name.startswith('checkpoint-') else path.parts[-1:])}`"
 
 
-def table(parts: list[Part]) -> str:
+def table(parts: list[PartRecord]) -> str:
     """Return a row for each part, with its share and its figure in validation."""
     metric = metric_of(parts)
     head = "| share | weights |" + (f" {called(metric)} in validation |" if metric else "")
     line = "|---:|---|" + ("---:|" if metric else "")
     rows = [
-        f"| {each['share']:.1%} | {described(each)} |"
-        + (f" {shown(metric, each[f'validation_{metric}'])} |" if metric else "")
+        f"| {each.share:.1%} | {described(each)} |" + (f" {shown(metric, each.validation[metric])} |" if metric else "")
         for each in parts
     ]
-    notes = [f"- {note}" for each in parts for note in each.get("imported", {}).get("notes", [])]
+    notes = [f"- {note}" for each in parts if each.imported is not None for note in each.imported.notes]
     return "\n".join([head, line, *rows, *(["", *notes] if notes else [])])
 
 
-def scores(parts: list[Part]) -> str:
+def scores(parts: list[PartRecord]) -> str:
     """Return that there are none."""
     beside = (
         " Figures of validation above are of the single checkpoints, not of their mean." if metric_of(parts) else ""

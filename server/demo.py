@@ -25,6 +25,7 @@ MAX_TOKENS = 256
 """Of one text: a picture of more cannot be read."""
 EXAMPLES = 5
 UNKNOWN = "Its folder does not tell what it was trained on."
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 FONTS = ["system-ui", "sans-serif"]
 """The browser's own: none is fetched."""
 
@@ -142,17 +143,16 @@ def build_page(
         with gr.Row():
             layer, head = add_choices(*translator.weights([0], [0]).shape[:2])
         picture = gr.Plot(show_label=False, elem_id="attention")
-        one_at_a_time: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
         asked: dict[str, Any] = {
             "fn": translator.translate,
             "inputs": [text, beams, n_best, layer, head],
             "outputs": [best, table, picture, shown],
-            **one_at_a_time,
+            **ONE_AT_A_TIME,
         }
         button.click(**asked, api_name="translate")
         text.submit(**asked, api_visibility="private")
         for choice in (layer, head):
-            choice.change(translator.look, [shown, layer, head], picture, **one_at_a_time, api_visibility="private")
+            choice.change(translator.look, [shown, layer, head], picture, **ONE_AT_A_TIME, api_visibility="private")
     return page
 
 

@@ -16,6 +16,8 @@ from .atomic import write_text
 
 REST = {"rest": True}
 """Metadata of the field, a mapping, for the keys of a record's object that no other field has."""
+LEFT_OUT = {"left_out": True}
+"""Metadata of a field that a file has no key for where it has its default."""
 
 R = TypeVar("R")
 
@@ -52,6 +54,8 @@ def as_json(record: Any) -> Any:
     if is_dataclass(record):
         held: dict[str, Any] = {}
         for each in fields(record):
+            if each.metadata.get("left_out") and getattr(record, each.name) == each.default:
+                continue
             value = as_json(getattr(record, each.name))
             held |= value if each.metadata.get("rest") else {each.name: value}
         return held

@@ -148,6 +148,7 @@ def test_what_only_begins_like_something_else_is_text(content: bytes) -> None:
 @settings(deadline=None, max_examples=30)
 def test_packed_bytes_come_back_whatever_the_ending_and_however_often(content: bytes, ending: str, times: int) -> None:
     packed = content = b"text " + content
+    assume(recognise(content) is None)  # ten bytes with a zero may be letters of 16 bits
     for _ in range(times):
         packed = PACKINGS[ending](packed)
     whole, twice = (unpacked(io.BytesIO(each), "name.txt") for each in (packed, packed + packed))

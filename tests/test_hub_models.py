@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from vaswani.commands import main
+from vaswani.translation.models import EXPORTED_FILES
 from vaswani.translation.repository import Repository, named
 
 pytestmark = pytest.mark.slow  # each starts processes that import all
@@ -187,6 +188,21 @@ def test_what_is_drawn_exported_and_averaged_is_the_model_of_the_repository(
     ).read_bytes()
     commit = world.hub.model("ann/one").branches["main"]
     assert json.loads((world.folder / "mean" / "average.json").read_text())[0]["checkpoint"] == f"ann/one@{commit}"
+
+
+@pytest.mark.parametrize("engine", EXPORTED_FILES)
+def test_an_exported_model_translates_from_its_repository(world: World, engine: str) -> None:
+    """Of which nothing else is fetched."""
+    folder, text = world.folder / f"exported to {engine}", ["--input", world.folder / "text"]
+    [done] = world.call(["export", world.folder / "one", folder, "--to", engine], home=engine)
+    assert done.code == 0, done.err
+    (folder / "more.bin").write_bytes(b"not to be fetched")
+    world.hub.add_model(f"ann/{engine}", folder)
+    here, there = world.call(*(["translate", name, "--engine", engine, *text] for name in (folder, f"ann/{engine}")),
+                             home=engine)  # fmt: skip
+    assert there.code == here.code == 0, there.err
+    assert there.out == here.out != ""
+    assert "more.bin" not in fetched(world, engine)
 
 
 def test_an_average_is_pushed_and_used_by_its_name(world: World, said: dict[str, Said]) -> None:

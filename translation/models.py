@@ -1,6 +1,7 @@
 """Models as commands take them, folders or repositories on the Hub: told what they lack, then loaded for a search."""
 
 import os
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -109,7 +110,7 @@ def find_model(given: str, engine: str = "torch") -> Model:
         check_parts(given, folder, engine)
         return Model(given, folder)
 
-    from .repository import EXPORTED, SETTINGS, WEIGHTS, fetch, look
+    from .repository import SETTINGS, WEIGHTS, fetch, look
 
     listing = look(repository)
     if "config.json" in listing.names:
@@ -119,7 +120,7 @@ def find_model(given: str, engine: str = "torch") -> Model:
         from .loading import check_network
 
         check_network(folder)  # before what is large is fetched
-    folder = fetch(repository, listing, WEIGHTS if engine == "torch" else EXPORTED)
+    folder = fetch(repository, listing, WEIGHTS if engine == "torch" else list(chain(*EXPORTED_FILES[engine].values())))
     return Model(given, folder, listing.commit)
 
 

@@ -40,8 +40,6 @@ SETTINGS = (
 )
 """Small files: what a network is, and its tokenizer."""
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
-EXPORTED = ("model.bin", "encoder.onnx", "decoder.onnx")
-"""Of what `vaswani export` wrote."""
 
 
 class Repository(NamedTuple):

@@ -6,16 +6,18 @@ rename, by a kill or by the power, or damaged after, is known by the list.
 """
 
 import hashlib
-import json
 import re
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import ClassVar
 
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 
-from vaswani.storage import sync, sync_tree, write_text
+from vaswani.storage import sync, sync_tree
+from vaswani.storage.records import LEFT_OUT, REST, read_record, write_record
 
 MANIFEST = "manifest.json"
 UNSCHEDULED = "unscheduled"
@@ -43,6 +45,27 @@ class IncompleteCheckpointError(ValueError):
     """A checkpoint lacks a part without which training would go on as if from the start."""
 
 
+@dataclass(frozen=True)
+class Manifest:
+    """What manifest.json holds: an object of nothing but names, so that it says a version only from the second on."""
+
+    VERSION: ClassVar[int] = 0
+
+    files: Mapping[str, str] = field(default_factory=dict, metadata=REST)
+    """SHA-256 of each file of the checkpoint, by its path in it."""
+    version: int = field(default=0, metadata=LEFT_OUT)
+
+
+def read_manifest(checkpoint: Path) -> Manifest:
+    """Read manifest.json of a checkpoint; raises as `read_record` does."""
+    return read_record(Manifest, checkpoint / MANIFEST)
+
+
+def write_manifest(checkpoint: Path, manifest: Manifest) -> None:
+    """Write manifest.json into a checkpoint."""
+    write_record(checkpoint / MANIFEST, manifest)
+
+
 def begin(folder: Path) -> None:
     """Make room for a checkpoint, by deleting what an earlier attempt at it left.
 
@@ -56,10 +79,10 @@ def begin(folder: Path) -> None:
 
 def seal(folder: Path) -> None:
     """Write the list of a checkpoint's files with their SHA-256, and make sure that all of it is on the disk."""
-    digests = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     sync_tree(folder)
     sync(folder.parent)
-    write_text(folder / MANIFEST, json.dumps(digests, indent=1))
+    write_manifest(folder, Manifest(files))
 
 
 def layout(folder: Path) -> Layout:
@@ -151,16 +174,15 @@ def saved_by_zero3(folder: Path) -> bool:
 
 def checkpoint_fault(folder: Path) -> str | None:
     """Return what is wrong with a checkpoint, or None if it is whole."""
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
+    if not (folder / MANIFEST).is_file():
         return "it was not saved to the end"
     try:
-        digests = json.loads(manifest.read_text(encoding="utf-8"))
+        files = read_manifest(folder).files
     except ValueError:
-        digests = None
-    if not isinstance(digests, dict) or not digests:
+        files = {}
+    if not files:
         return f"{MANIFEST} is damaged"
-    for name, expected in digests.items():
+    for name, expected in files.items():
         if not (folder / name).is_file():
             return f"{name} is missing"
         if digest(folder / name) != expected:
