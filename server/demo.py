@@ -67,7 +67,7 @@ def build_page(
         search = by_generate(model, tokenizer, BeamSettings(int(beams), n_best=min(int(n_best), int(beams))))
         with evaluating(model), torch.inference_mode():
             [hypotheses] = search([source])
-        shown = source, tokenizer(hypotheses[0].text).input_ids[: positions(model)]
+        shown = source, tokenizer(text_target=hypotheses[0].text).input_ids[: positions(model)]
         rows = [["" if each.score is None else f"{each.score:.3f}", each.text] for each in hypotheses]
         return hypotheses[0].text, rows, look(shown, layer, head), shown
 
