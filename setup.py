@@ -41,6 +41,7 @@ setup(
     extras_require={
         "deepspeed": ["deepspeed>=0.18"],
         "ctranslate2": ["ctranslate2>=4.6"],
+        "marian": ["sentencepiece>=0.2"],
         "onnx": ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.5"],
         "serve": ["fastapi>=0.165", "prometheus-client>=0.22", "pydantic>=2.12", "starlette>=1.6", "uvicorn>=0.40"],
         "demo": ["gradio>=6.11,<7"],
@@ -64,6 +65,7 @@ setup(
             "PyYAML>=6.0.2",
             "ruff>=0.13",
             "selenium>=4.36",
+            "sentencepiece>=0.2",
             "uvicorn>=0.40",
         ],
     },

@@ -1,8 +1,6 @@
 """Bring the weights of a Marian, fairseq or tensor2tensor model of the same architecture into ours."""
 
 import argparse
-import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +10,6 @@ from vaswani.translation.models import check_name, repository_of
 if TYPE_CHECKING:
     from vaswani.modeling import VaswaniConfig
     from vaswani.translation.repository import Repository
-
-TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "source.spm",
-    "target.spm",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
 
     from transformers.utils import logging
 
-    from vaswani.conversion import read_fairseq, read_marian, read_tensor2tensor, to_vaswani
+    from vaswani.conversion import copy_tokenizer, read_fairseq, read_marian, read_tensor2tensor, to_vaswani
     from vaswani.publishing.import_record import ImportRecord, write_import
     from vaswani.storage import atomic_folder
 
@@ -89,20 +77,19 @@ def run(args: argparse.Namespace) -> None:
     if generation is not None:
         model.generation_config = generation
     called = source.resolve().name if repository is None else f"{repository.name}@{source.name}"
-    copied = [name for name in TOKENIZER if is_marian and (source / name).is_file()]
     with atomic_folder(args.output) as draft:
         model.save_pretrained(draft)
         write_import(draft, ImportRecord(called, whose, tuple(foreign.notes)))
-        for name in copied:
-            shutil.copy(source / name, draft / name)
+        copied = copy_tokenizer(source, draft, model.config.vocab_size) if is_marian else []
+        unread = check_tokenizer(draft, source, model.config.vocab_size) if copied else None
     kind = (
         "computed, as in the paper"
         if model.config.positions == "sinusoidal"
         else f"a table of {model.config.max_positions}, since theirs are not the paper's; training would change it"
     )
     words = ", ".join(copied) or "none; put one beside the weights (tokenizer.json, tokenizer_config.json)"
-    if "source.spm" in copied and find_spec("sentencepiece") is None:
-        words += " (read by sentencepiece, which is not installed: pip install sentencepiece)"
+    if unread is not None:
+        words += f" ({unread})"
     beyond = ", ".join(beyond_the_paper(model.config))
     print(
         f"{args.output}: {model.num_parameters():,} parameters; positions: {kind}"
@@ -111,6 +98,34 @@ def run(args: argparse.Namespace) -> None:
     )
     for note in foreign.notes:
         print(f"Note: {note}")
+
+
+def check_tokenizer(folder: Path, source: Path, vocab_size: int) -> str | None:
+    """Load a tokenizer that was copied; return why it could not be, where what reads it is not installed.
+
+    Args:
+        folder: the copy.
+        source: of what, for errors.
+        vocab_size: the tokens of its network.
+
+    Raises:
+        ValueError: it is damaged, or has tokens that the network has not.
+
+    """
+    from vaswani.translation.loading import lacking_reader, load_tokenizer
+
+    if (lacking := lacking_reader(folder)) is not None:
+        return lacking
+    try:
+        tokens = len(load_tokenizer(folder))
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(folder), str(source))) from error
+    if tokens > vocab_size:
+        raise ValueError(
+            f"the tokenizer in {source} has {tokens} tokens and the network {vocab_size}: they are not of one model; "
+            "put the tokenizer and the weights of one model there"
+        )
+    return None
 
 
 def beyond_the_paper(config: "VaswaniConfig") -> list[str]:

@@ -248,7 +248,9 @@ def attention(args: argparse.Namespace) -> "Figure":
             [[best]] = by_generate(model, tokenizer, BeamSettings())([source])
             written = best.text
             print(f"Translated: {written}")
-        target = tokenizer(written).input_ids[: positions(model)]  # what was cut off there is, with </s>, longer
+        target = tokenizer(text_target=written).input_ids[
+            : positions(model)
+        ]  # what was cut off there is, with </s>, longer
         longest = max(len(source), len(target))
         if longest > MOST_SYMBOLS:
             raise ValueError(f"the text has {longest:,} tokens, and a picture holds {MOST_SYMBOLS}; give a sentence")

@@ -4,5 +4,14 @@ from .fairseq import read_fairseq
 from .marian import read_marian
 from .tensor2tensor import read_tensor2tensor
 from .to_vaswani import CannotConvertError, ForeignModel, to_vaswani
+from .tokenizer_files import copy_tokenizer
 
-__all__ = ["CannotConvertError", "ForeignModel", "read_fairseq", "read_marian", "read_tensor2tensor", "to_vaswani"]
+__all__ = [
+    "CannotConvertError",
+    "ForeignModel",
+    "copy_tokenizer",
+    "read_fairseq",
+    "read_marian",
+    "read_tensor2tensor",
+    "to_vaswani",
+]

@@ -1,4 +1,9 @@
-"""A checkpoint of fairseq's `transformer`: its weights by their names, and the settings that its equations follow."""
+"""A checkpoint of fairseq's `transformer`: its weights by their names, and the settings that its equations follow.
+
+Needed: one .pt with "model" and its settings ("args", or "cfg" alone). Biases of attention, which fairseq always has,
+and `--activation-fn gelu` or `swish` are kept as they are; its tables have to be one (`--share-all-embeddings`).
+The dictionary is not in the file: its tokenizer has to be put beside the imported weights.
+"""
 
 import math
 import re

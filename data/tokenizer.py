@@ -11,10 +11,12 @@ taken off again, so that a word has the same pieces at the start of a sentence a
 import hashlib
 import json
 import logging
+import tempfile
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from .user_tokens import any_of, check_tokens, words_around
 
@@ -156,9 +158,21 @@ def _with_whole(bpe: Tokenizer, texts: Sequence[str]) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(state))
 
 
-def fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
+def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     """Return 32 hexadecimal digits that change whenever any text would be encoded differently."""
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        return _fingerprint_of_files(tokenizer)
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     # Padding and truncation are traces of the latest call, not of the vocabulary.
     meaning = {key: value for key, value in state.items() if key not in ("padding", "truncation")}
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _fingerprint_of_files(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return the same of a tokenizer that is no pipeline of `tokenizers`, as MarianTokenizer: of all that it saves."""
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        digest = hashlib.sha256()
+        for file in sorted(Path(folder).iterdir()):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:32]

@@ -109,14 +109,6 @@ METAVARS = {
 METAVARS_OF_KINDS: Mapping[Any, str] = {bool: "true|false", int: "N", float: "X"}
 
 
-class Group(NamedTuple):
-    """Flags that are shown together."""
-
-    title: str
-    about: str | None
-    names: tuple[str, ...]
-
-
 GROUPS = (
     Group("network", "By the symbols of table 3; docs/paper.md says where each is.", tuple(NETWORK)),
     Group("data", "Which text. Forms of files and folders: docs/data.md.", (
@@ -131,24 +123,7 @@ GROUPS = (
         "user_tokens", "tokenizer_pairs", "tokens_per_batch", "batches_per_step", "widths", "streams", "window_groups",
         "packed_cache", "dataloader_num_workers",
     )),
-    Group("training", "Adam and the learning rate of eq. 3 (section 5.3); docs/training.md.", (
-        "output_dir", "resume", "init_from", "new_vocabulary", "max_steps", "warmup_steps", "peak_learning_rate",
-        "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay", "seed", "max_bad_steps",
-        "save_steps", "save_total_limit",
-    )),
-    Group("training, precision and hardware", None, (
-        "bf16", "bf16_throughout", "fp16", "tf32", "gradient_checkpointing", "torch_compile", "torch_compile_mode",
-        "use_cpu", "ddp_timeout",
-    )),
-    Group("training, log", None, ("logging_steps", "report_to", "run_name", "disable_tqdm")),
-    Group("evaluation", "Validation while training, the choice of the weights, and the test sets.", (
-        "eval_strategy", "eval_steps", "metric_for_best_model", "patience", "average_checkpoints", "validation_beams",
-        "test_beams", "length_penalty", "extra_tokens",
-    )),
-    Group("Hub", "docs/hub.md", (
-        "push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo", "hub_revision", "hub_license", "hub_token",
-        "hub_always_push", "push_native",
-    )),
+    *TRAINING_GROUPS,
 )  # fmt: skip
 """What --help shows, in its order. --help-all shows the other fields of transformers' TrainingArguments besides."""
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from vaswani.data.batching import IGNORED
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainingArguments
-from vaswani.training.speed.speedups import speed_up_training
+from vaswani.training.preparation import prepare_for_training
 from vaswani.translation.translate import translate
 
 WARM_UP = 2
@@ -92,7 +92,7 @@ def train(
     """Return how many micro-batches were timed, their seconds, their target tokens, and the share of the processor."""
     device = training.device
     model.train()
-    speed_up_training(model, device, training.bf16_throughout)
+    prepare_for_training(model, training)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=1e-5,

@@ -67,7 +67,7 @@ class Translator:
         settings = BeamSettings(int(beams), n_best=min(int(n_best), int(beams)))
         with evaluating(self.model), torch.inference_mode():
             [hypotheses] = by_generate(self.model, self.tokenizer, settings)([source])
-        shown = source, self.tokenizer(hypotheses[0].text).input_ids[: positions(self.model)]
+        shown = source, self.tokenizer(text_target=hypotheses[0].text).input_ids[: positions(self.model)]
         rows = [["" if each.score is None else f"{each.score:.3f}", each.text] for each in hypotheses]
         return hypotheses[0].text, rows, self.look(shown, layer, head), shown
 

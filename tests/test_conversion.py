@@ -132,15 +132,20 @@ def test_a_marian_whose_file_lacks_weights_is_refused_and_none_are_drawn(
 class Reference(nn.Module):
     """Their network: torch's layers with another table of positions and another epsilon."""
 
-    def __init__(self, pre_norm: bool, epsilon: float, table: Tensor, scale: float, key_bias: bool) -> None:
+    def __init__(
+        self, pre_norm: bool, epsilon: float, table: Tensor, scale: float, key_bias: bool, activation: str | None = None
+    ) -> None:
         super().__init__()
         self.tokens, self.table, self.scale = nn.Embedding(V, D), table, scale
         self.stacks = nn.Transformer(
-            D, H, 2, 2, FF, dropout=0.0, batch_first=True, norm_first=pre_norm, layer_norm_eps=epsilon
+            *(D, H, 2, 2, FF, 0.0, getattr(F, activation or "relu"), None, None),
+            batch_first=True,
+            norm_first=pre_norm,
+            layer_norm_eps=epsilon,
         )
         if not pre_norm:
             self.stacks.encoder.norm = self.stacks.decoder.norm = None
-        self.key_bias = key_bias
+        self.key_bias, self.is_biased = key_bias, activation is not None
         self.space = torch.zeros(D)
 
     @torch.no_grad()
@@ -148,6 +153,8 @@ class Reference(nn.Module):
         randomise(self)
         self.tokens.weight.mul_(D**0.5 / self.scale)
         for name, parameter in self.named_parameters():
+            if self.is_biased:
+                continue
             if name.endswith("out_proj.bias"):
                 parameter.zero_()
             elif name.endswith("in_proj_bias"):
@@ -221,20 +228,25 @@ SETTINGS = {
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")  # a fast path of torch's that is not meant here
 @pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize("pre_norm", [False, True])
-def test_fairseq_gives_the_same_logits(randomise: Randomise, tmp_path: Path, pre_norm: bool, learned: bool) -> None:
-    """Its positions count from 2, its embeddings may be unscaled, and its table may be a learned one."""
+@pytest.mark.parametrize("activation", [None, "relu", "silu", "gelu"])
+def test_fairseq_gives_the_same_logits(
+    randomise: Randomise, tmp_path: Path, pre_norm: bool, learned: bool, activation: str | None
+) -> None:
+    """Its positions count from 2, its embeddings may be unscaled, and its table may be a learned one; its attention has
+    biases, of which those of keys alone (None) are left out.
+    """
     torch.manual_seed(0)
     table = torch.randn(66, D) if learned else None
     scale = 1.0 if learned else math.sqrt(D)
-    reference = Reference(pre_norm, 1e-5, table[2:] if table is not None else their_table(2), scale, True).draw(
-        randomise
-    )
+    positions = table[2:] if table is not None else their_table(2)
+    reference = Reference(pre_norm, 1e-5, positions, scale, True, activation).draw(randomise)
     settings = SETTINGS | {
         "encoder_normalize_before": pre_norm,
         "decoder_normalize_before": pre_norm,
         "encoder_learned_pos": learned,
         "decoder_learned_pos": learned,
         "no_scale_embedding": learned,
+        "activation_fn": {"silu": "swish"}.get(activation or "relu", activation or "relu"),
     }
     content = {"model": fairseq_state(reference, table), "args": argparse.Namespace(**settings)}
     torch.save(content, tmp_path / "model.pt")
@@ -242,6 +254,8 @@ def test_fairseq_gives_the_same_logits(randomise: Randomise, tmp_path: Path, pre
     ours: Any = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "ours")
     assert (ours.config.positions, ours.config.max_positions) == ("learned", 64)
     assert (ours.config.eos_token_id, ours.config.decoder_start_token_id, ours.config.pad_token_id) == (2, 2, 1)
+    assert (ours.config.attention_bias, ours.config.activation) == (activation is not None, activation or "relu")
+    assert not ours.config.output_bias
     assert_same_logits(ours, reference)
 
 

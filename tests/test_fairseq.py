@@ -39,6 +39,18 @@ def test_what_fairseq_wrote_gives_the_logits_that_fairseq_computed(
     assert ours.config.label_smoothing == 0.2
 
 
+@pytest.mark.parametrize(("name", "activation"), [("biased.pt", "relu"), ("gelu.pt", "gelu")])
+def test_biases_and_gelu_of_fairseqs_own_are_kept(tmp_path: Path, name: str, activation: str) -> None:
+    """Its attention always has biases, here all of them unlike zero; the second is pre-norm, learned and unscaled."""
+    known = json.loads((FAIRSEQ / "logits.json").read_text())
+    assert main(["import", str(FAIRSEQ / name), str(tmp_path / "ours")]) == 0
+    ours: Any = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "ours").eval()
+    assert (ours.config.attention_bias, ours.config.activation, ours.config.output_bias) == (True, activation, False)
+    with torch.no_grad():
+        found = ours(torch.tensor(known["source"]), decoder_input_ids=torch.tensor(known["target"])).logits
+    torch.testing.assert_close(found, torch.tensor(known["logits"][name]), rtol=1e-5, atol=1e-5)
+
+
 def fairseq_settings(**changes: Any) -> dict[str, Any]:
     """What today.pt holds, with other settings of its model."""
     with torch.serialization.safe_globals([argparse.Namespace]):

@@ -22,6 +22,42 @@ from .exceptions import StartupError
 from .validation_figures import lower_is_better
 
 
+class Group(NamedTuple):
+    """Flags that are shown together."""
+
+    title: str
+    about: str | None
+    names: tuple[str, ...]
+
+
+TRAINING_GROUPS = (
+    Group("training", "Adam and the learning rate of eq. 3 (section 5.3); docs/training.md.", (
+        "output_dir", "resume", "init_from", "new_vocabulary", "max_steps", "warmup_steps", "peak_learning_rate",
+        "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay", "seed", "max_bad_steps",
+        "save_steps", "save_total_limit",
+    )),
+    Group("training, precision and hardware", None, (
+        "bf16", "bf16_throughout", "fp16", "tf32", "gradient_checkpointing", "torch_compile", "torch_compile_mode",
+        "use_cpu", "ddp_timeout",
+    )),
+    Group("training, log", None, ("logging_steps", "report_to", "run_name", "disable_tqdm")),
+    Group("evaluation", "Validation while training, the choice of the weights, and the test sets.", (
+        "eval_strategy", "eval_steps", "metric_for_best_model", "patience", "average_checkpoints", "validation_beams",
+        "test_beams", "length_penalty", "extra_tokens",
+    )),
+    Group("Hub", "docs/hub.md", (
+        "push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo", "hub_revision", "hub_license", "hub_token",
+        "hub_always_push", "push_native",
+    )),
+)  # fmt: skip
+"""Where --help of a recipe shows the fields below and those of the Trainer; experiment/help.py has the groups before
+them, of network and data."""
+
+LOSSES: dict[str, Callable[[PreTrainedModel, float], None]] = {}
+"""What changes a network's loss for training, by the field whose value, unless it is 0, is its weight. None yet: the
+smoothed loss of section 5.4 (training/loss.py) is always there."""
+
+
 @dataclass
 class VaswaniTrainingArguments(TrainingArguments):
     """Section 5.3 as defaults: Adam with betas 0.9 and 0.98 and eps 1e-9, eq. 3, no clipping, no weight decay."""

@@ -6,7 +6,7 @@ One training step, in the order in which it happens, and the file of each line:
     N = target tokens of the step, on all processes                     transformers, by get_batch_samples
     for each micro-batch:                                               transformers, by training_step
         hidden = network(source, target shifted right)                  modeling/modeling_vaswani.py
-        loss = smoothed cross entropy, summed over tokens, / N          training/speed/fused_loss.py
+        loss = smoothed cross entropy, summed over tokens, / N          training/speed/fused_loss.py, or of LOSSES
         gradients += d loss / d weights                                 Accelerate, DeepSpeed or FSDP2
     norm = norm of the gradients, clipped where --max_grad_norm asks    transformers
     if a loss or the norm, on any process, is not a finite number:      training/nonfinite.py, by _get_grad_norm
@@ -61,13 +61,13 @@ from .distribution.startup_checks import check_data, check_processes, check_weig
 from .early_stopping import EarlyStopping
 from .exceptions import TrainingEnd
 from .nonfinite import NonFiniteGuard, Place
+from .preparation import prepare_for_training
 from .reporting.loss_log import LossLog
 from .reporting.progress import Progress, on_terminal
 from .reporting.time_left import Timer
 from .schedule import InverseSquareRoot, peak_rate
 from .speed.autocast import remove_autocast, without_autocast
 from .speed.compilation import compile_each_shape
-from .speed.speedups import speed_up_training
 from .validation_figures import called
 
 POSITION = "stream.json"
@@ -136,7 +136,7 @@ class VaswaniTrainer(Trainer):
         self.keep, args.save_total_limit = args.save_total_limit, None
         self.metric = str(args.metric_for_best_model).removeprefix("eval_")
         self._patience = EarlyStopping(args.patience, self.metric) if args.patience else None
-        speed_up_training(model, args.device, args.bf16_throughout)
+        prepare_for_training(model, args)
         # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
         super().__init__(
             model,

@@ -44,9 +44,14 @@ def by_attention(
             between white space alone, and a Chinese sentence is one.
 
     Raises:
-        ValueError: a network's attention is not found.
+        ValueError: a network's attention is not found, or the tokenizer does not tell where its tokens stand.
 
     """
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"words cannot be aligned: a {type(tokenizer).__name__} does not tell which characters a token stands for; "
+            "leave the alignment out"
+        )
     layers = [layer(len(attending(model))) for model in models]
 
     def align(sources: list[str], targets: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """A saved model, loaded whole or refused: transformers would draw at random what its file lacks, and go on."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ TEXTS = (
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.json",
+    "target_vocab.json",
     "shared_vocabulary.json",
 )
 WEIGHTS = (".safetensors", ".bin", ".onnx", ".spm")
@@ -116,6 +118,8 @@ def load_tokenizer(folder: Path) -> Any:
 
     """
     check_files(Path(folder))
+    if (lacking := lacking_reader(Path(folder))) is not None:
+        raise ValueError(f"the tokenizer in {folder} cannot be loaded: it is {lacking}")
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)  # or a terminal would be asked
     except ImportError as error:
@@ -129,6 +133,13 @@ def load_tokenizer(folder: Path) -> Any:
             f"the tokenizer in {folder} cannot be loaded ({type(error).__name__}: {error}): tokenizer.json or "
             "tokenizer_config.json is damaged; copy both again"
         ) from error
+
+
+def lacking_reader(folder: Path) -> str | None:
+    """Return what has to be installed before the tokenizer of a folder can be read; None: it can be."""
+    if (folder / "tokenizer.json").exists() or not (folder / "source.spm").exists() or find_spec("sentencepiece"):
+        return None
+    return "read by sentencepiece, which is not installed; pip install 'vaswani[marian]'"
 
 
 def _unlike(folder: Path, what: str) -> str:

@@ -31,6 +31,7 @@ SETTINGS = (
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.json",
+    "target_vocab.json",
     "merges.txt",
     "spiece.model",
     "sentencepiece.bpe.model",

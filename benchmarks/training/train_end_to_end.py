@@ -19,7 +19,7 @@ from transformers import TrainerCallback, set_seed
 
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
-from vaswani.training.speed.speedups import speed_up_training
+from vaswani.training.preparation import prepare_for_training
 
 from .short_run import ShortRun, short_run
 
@@ -51,7 +51,7 @@ def bare(run: ShortRun, steps: list[list[dict[str, Any]]], warm_up: int) -> floa
     training, model = run.arguments.training, run.model()
     nn.Module.to(model, training.device)
     model.train()
-    speed_up_training(model, training.device, training.bf16_throughout)
+    prepare_for_training(model, training)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
     set_seed(training.seed)
     started = 0.0
