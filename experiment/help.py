@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from vaswani.training.argument_checks import REFUSED
+from vaswani.training.arguments import TRAINING_GROUPS, Group
 
 NETWORK = {
     "vocab_size": "Tokens in the one vocabulary of source and target (section 5.1).",

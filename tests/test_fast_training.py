@@ -23,12 +23,12 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.modeling.modeling_vaswani import scaled_dot_product_attention
 from vaswani.training import VaswaniTrainingArguments, has_bf16
+from vaswani.training import loss as fused_loss
 from vaswani.training.exceptions import StartupError
-from vaswani.training.speed import fused_loss
+from vaswani.training.loss import fuse_loss, smoothed_cross_entropy
 from vaswani.training.speed.bfloat16 import compute_in_bfloat16
 from vaswani.training.speed.dropout import BitDropout, drop_by_bits
 from vaswani.training.speed.fastest_attention import fastest_attention
-from vaswani.training.speed.fused_loss import fuse_loss, smoothed_cross_entropy
 from vaswani.training.speed.process_memory import KERNELS, reuse_freed_memory
 
 

@@ -249,7 +249,7 @@ def test_newer_versions_of_these_are_refused(tmp_path: Path) -> None:
     ):
         (tmp_path / name).write_text(json.dumps(held), encoding="utf-8")
         with pytest.raises(ValueError, match=rf"{name} is of version \d, and this version of vaswani reads"):
-            read(tmp_path)  # type: ignore[operator]
+            read(tmp_path)
 
 
 READERS = {"read_run", "read_metrics", "read_records", "read_position", "read_since_log", "describe", "read_average"}

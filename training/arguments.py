@@ -1,10 +1,12 @@
 """The Trainer's arguments with the paper's defaults, and the few fields that this project adds."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
-from transformers import TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 
 from vaswani.evaluation.metric_table import DEFAULT, choices
 

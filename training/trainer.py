@@ -6,7 +6,7 @@ One training step, in the order in which it happens, and the file of each line:
     N = target tokens of the step, on all processes                     transformers, by get_batch_samples
     for each micro-batch:                                               transformers, by training_step
         hidden = network(source, target shifted right)                  modeling/modeling_vaswani.py
-        loss = smoothed cross entropy, summed over tokens, / N          training/speed/fused_loss.py, or of LOSSES
+        loss = smoothed cross entropy, summed over tokens, / N          training/loss.py
         gradients += d loss / d weights                                 Accelerate, DeepSpeed or FSDP2
     norm = norm of the gradients, clipped where --max_grad_norm asks    transformers
     if a loss or the norm, on any process, is not a finite number:      training/nonfinite.py, by _get_grad_norm

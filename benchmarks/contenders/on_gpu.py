@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.training.speed import fused_loss
+from vaswani.training import loss as fused_loss
 from vaswani.training.speed.speedups import speed_up_training
 
 from .ours import config_of
@@ -60,6 +60,7 @@ def way(
         else:
             model.set_attn_implementation(attention)
         if loss != "plain":
+            fused_loss.fuse_loss(model)
             speed_up_training(model, DEVICE, throughout)
         if loss == "fused, compiled":
             fused_loss._turn_into_gradient = torch.compile(fused_loss._turn_into_gradient, dynamic=False)

@@ -5,13 +5,11 @@ from transformers import PreTrainedModel
 
 from .bfloat16 import compute_in_bfloat16
 from .dropout import drop_by_bits
-from .fused_loss import fuse_loss
 from .process_memory import limit_kernel_cache, reuse_freed_memory
 
 
 def speed_up_training(model: PreTrainedModel, device: torch.device, bf16_throughout: bool) -> None:
     """Prepare a `VaswaniForConditionalGeneration` for training on `device`; in evaluation mode it is as it was."""
-    fuse_loss(model)
     drop_by_bits(model)
     if bf16_throughout:
         compute_in_bfloat16(model)
