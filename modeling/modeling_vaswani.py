@@ -96,6 +96,9 @@ def scaled_dot_product_attention(
 ) -> tuple[Tensor, Tensor]:
     """Equation 1, softmax(QK^T / sqrt(d_k)) V, written out; the "eager" one among the attention functions.
 
+    The softmax has the dtype of the scores. In mixed precision autocast computes it in float32, by torch's own list;
+    with --bf16_throughout `training/speed/bfloat16.py` says what is computed in which.
+
     Args:
         module: the layer that asks; its `training` flag rules dropout.
         query: `[B, H, Q, d_k]`.

@@ -76,7 +76,7 @@ class SearchState(NamedTuple):
 
 
 def penalty(length: Tensor | int, alpha: float) -> Tensor:
-    """Return ((5 + length) / 6)^alpha, by which log P is divided."""
+    """Return ((5 + length) / 6)^alpha, by which log P is divided; alpha is the setting `length_penalty`."""
     return ((5 + torch.as_tensor(length, dtype=torch.float64)) / 6) ** alpha
 
 
