@@ -37,6 +37,7 @@ setup(
         "tqdm>=4.66.3",
         "fsspec>=2025.3",
         "regex>=2025.10.22",
+        "PyYAML>=6.0.2",
     ],
     extras_require={
         "deepspeed": ["deepspeed>=0.18"],
@@ -62,7 +63,6 @@ setup(
             "pytest>=8.4",
             "pytest-timeout>=2.4",
             "pytest-xdist>=3.8",
-            "PyYAML>=6.0.2",
             "ruff>=0.13",
             "selenium>=4.36",
             "sentencepiece>=0.2",

@@ -1,4 +1,4 @@
-"""Bring the weights of a Marian, fairseq or tensor2tensor model of the same architecture into ours."""
+"""Bring the weights of a Marian (OPUS-MT), fairseq or tensor2tensor model of the same architecture into ours."""
 
 import argparse
 from pathlib import Path
@@ -17,13 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="folder or OWNER/NAME of a MarianMTModel, .pt of fairseq, or .npz of tensor2tensor's variables",
+        help="folder or OWNER/NAME of a MarianMTModel, such as OPUS-MT; .npz of Marian's own, or its folder; .pt of "
+        "fairseq; or .npz of tensor2tensor's variables",
     )
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for our model; must not exist")
     parser.add_argument(
         "--num_heads",
         type=int,
-        help="attention heads of each layer, which an .npz does not tell (default: what other formats tell)",
+        help="attention heads of each layer, which tensor2tensor's .npz does not tell (default: what others tell)",
     )
     parser.add_argument(
         "--target_space",
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the model, and say what became of its positions.
 
     Raises:
-        ValueError: the source is none of the three, or computes what ours cannot.
+        ValueError: the source is none of these, or computes what ours cannot.
         OSError: a file cannot be read or written.
     """
     source = Path(args.source)
@@ -48,11 +49,6 @@ def run(args: argparse.Namespace) -> None:
     repository = repository_of(args.source)
     if repository is None:
         check_source(args.source, source)
-    if source.suffix == ".npz" and args.num_heads is None:
-        raise ValueError("an .npz does not tell how many heads a layer has; give --num_heads")
-    for name in ("num_heads", "target_space"):
-        if source.suffix != ".npz" and getattr(args, name) is not None:
-            raise ValueError(f"--{name} is of an .npz; {source} tells by itself, so leave it out")
     if args.output.exists():
         raise ValueError(f"{args.output} exists; name another folder")
     if repository is not None:
@@ -61,7 +57,25 @@ def run(args: argparse.Namespace) -> None:
 
     from transformers.utils import logging
 
-    from vaswani.conversion import copy_tokenizer, read_fairseq, read_marian, read_tensor2tensor, to_vaswani
+    from vaswani.conversion import (
+        copy_tokenizer,
+        find_marian,
+        leave_tokenizer,
+        read_fairseq,
+        read_marian,
+        read_marian_npz,
+        read_tensor2tensor,
+        to_vaswani,
+    )
+
+    of_marian = None if is_marian else find_marian(source)
+    is_of_tensor2tensor = source.suffix == ".npz" and of_marian is None
+    if is_of_tensor2tensor and args.num_heads is None:
+        raise ValueError("an .npz does not tell how many heads a layer has; give --num_heads")
+    for name in ("num_heads", "target_space"):
+        if not is_of_tensor2tensor and getattr(args, name) is not None:
+            raise ValueError(f"--{name} is of an .npz of tensor2tensor's; {source} tells by itself, so leave it out")
+
     from vaswani.publishing.import_record import ImportRecord, write_import
     from vaswani.storage import atomic_folder
 
@@ -69,6 +83,8 @@ def run(args: argparse.Namespace) -> None:
     generation = None
     if is_marian:
         whose, (foreign, generation) = "Marian", read_marian(source)
+    elif of_marian is not None:
+        whose, foreign = "Marian", read_marian_npz(of_marian)
     elif source.suffix == ".pt":
         whose, foreign = "fairseq", read_fairseq(source)
     else:
@@ -80,8 +96,11 @@ def run(args: argparse.Namespace) -> None:
     with atomic_folder(args.output) as draft:
         model.save_pretrained(draft)
         write_import(draft, ImportRecord(called, whose, tuple(foreign.notes)))
-        copied = copy_tokenizer(source, draft, model.config.vocab_size) if is_marian else []
-        unread = check_tokenizer(draft, source, model.config.vocab_size) if copied else None
+        size = model.config.vocab_size
+        copied = copy_tokenizer(source, draft, size) if is_marian else []
+        if of_marian is not None:
+            copied = leave_tokenizer(of_marian, draft, size)
+        unread = check_tokenizer(draft, source, size) if copied else None
     kind = (
         "computed, as in the paper"
         if model.config.positions == "sinusoidal"
@@ -164,7 +183,7 @@ def fetch_marian(given: str, repository: "Repository") -> Path:
 
 
 def check_source(given: str, source: Path, names: frozenset[str] | None = None) -> None:
-    """Raise ValueError unless a source looks like one of the three.
+    """Raise ValueError unless a source looks like one of those that are read.
 
     Args:
         given: what the user calls it.
@@ -185,5 +204,5 @@ def check_source(given: str, source: Path, names: frozenset[str] | None = None) 
     found = recognise(source, names)
     if found is not None and not found.is_imported:
         raise ValueError(f"{given} is {found.what}, and is not imported; {found.way}")
-    if source.suffix not in (".pt", ".npz"):
+    if found is None and source.suffix not in (".pt", ".npz"):
         raise ValueError(f"{given} is no folder of a MarianMTModel, no .pt of fairseq and no .npz of tensor2tensor")

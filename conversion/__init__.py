@@ -2,6 +2,7 @@
 
 from .fairseq import read_fairseq
 from .marian import read_marian
+from .marian_npz import find_marian, leave_tokenizer, read_marian_npz
 from .tensor2tensor import read_tensor2tensor
 from .to_vaswani import CannotConvertError, ForeignModel, to_vaswani
 from .tokenizer_files import copy_tokenizer
@@ -10,8 +11,11 @@ __all__ = [
     "CannotConvertError",
     "ForeignModel",
     "copy_tokenizer",
+    "find_marian",
+    "leave_tokenizer",
     "read_fairseq",
     "read_marian",
+    "read_marian_npz",
     "read_tensor2tensor",
     "to_vaswani",
 ]

@@ -112,8 +112,8 @@ def read_tensor2tensor(
     )
 
 
-def read_variables(path: Path) -> dict[str, Tensor]:
-    """Return the variables of a file by name, without those of training."""
+def read_variables(path: Path, others: tuple[str, ...] = ()) -> dict[str, Tensor]:
+    """Return the variables of a file by name, without those of training; `others` need not be weights."""
     if path.is_file():
         refuse_packed(path)
     with path.open("rb") as file:
@@ -124,8 +124,9 @@ def read_variables(path: Path) -> dict[str, Tensor]:
         if not isinstance(content, np.lib.npyio.NpzFile):
             raise CannotConvertError(f"{path} is one array and no .npz of variables by name; write it by numpy.savez")
         arrays = {name: content[name] for name in content.files if not _NOT_WEIGHTS.search(name)}
-    if others := [name for name, array in arrays.items() if array.dtype.kind != "f"]:
-        raise CannotConvertError(f"{path} holds {', '.join(others[:3])}, which are no weights; leave them out")
+    strange = [name for name, array in arrays.items() if array.dtype.kind != "f" and name not in others]
+    if strange:
+        raise CannotConvertError(f"{path} holds {', '.join(strange[:3])}, which are no weights; leave them out")
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 

@@ -30,7 +30,7 @@ def copy_tokenizer(source: Path, folder: Path, vocab_size: int) -> list[str]:
 
     Args:
         source: a folder of transformers'.
-        folder: where to.
+        folder: where to; may be the same.
         vocab_size: the tokens of its network.
 
     Raises:
@@ -47,7 +47,7 @@ def copy_tokenizer(source: Path, folder: Path, vocab_size: int) -> list[str]:
         )
     if "vocab.json" in copied:
         check_vocabulary(source / "vocab.json", vocab_size)
-    for name in copied:
+    for name in copied if source != folder else ():
         shutil.copy(source / name, folder / name)
     if pair and "tokenizer.json" not in copied:
         name_class(folder / "tokenizer_config.json")

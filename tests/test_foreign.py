@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import struct
 import tarfile
 from collections.abc import Callable
@@ -137,9 +138,7 @@ MARIANS = (
     "dan, tied-embeddings-all true)"
 )
 FORMS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
-    "Marian": (marian_npz, (MARIANS, "ct2-marian-converter --model_path", "convert_marian_to_pytorch --src")),
-    "OPUS-MT of Marian": (opus_folder, (MARIANS, "ct2-opus-mt-converter --model_dir", "up to 4.47")),
-    "Marian's .bin": (marian_bin, (MARIANS, "marian-decoder and pymarian run it")),
+    "Marian's .bin": (marian_bin, (MARIANS, "marian-decoder and pymarian run it; give vaswani import the .npz")),
     "OpenNMT-py": (saved(ONMT, "model_step_100.pt"), ("a checkpoint of OpenNMT-py", "ct2-opennmt-py-converter")),
     "old OpenNMT-py": (saved(ONMT, "model_step_100.pt", old=True), ("a checkpoint of OpenNMT-py",)),
     "eole": (folder_of(config__json={"model": {"layers": 6}}, vocab__json={}), ("a model of eole", "eole_ct2")),
@@ -182,6 +181,21 @@ def test_a_line_names_what_was_given_and_the_way_out(
     for word in words:
         assert word in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("write", [marian_npz, opus_folder])
+@pytest.mark.parametrize("command", ["translate", "export"])
+def test_marians_own_is_told_with_its_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, write: Callable[[Path], Path]
+) -> None:
+    source = write(tmp_path)
+    more = {"translate": [], "export": [str(tmp_path / "out"), "--to", "onnx"]}
+    assert main([command, str(source), *more[command]]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"vaswani {command}: {source} is ")
+    assert error.count("\n") == 1
+    assert MARIANS in error
+    assert re.search(r"vaswani import \S+\.npz OUT makes a model of it", error)
 
 
 def test_what_import_reads_is_told_to_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,9 @@ class Kind(NamedTuple):
     """Whether `vaswani import` reads it."""
 
 
-IMPORTED = "vaswani import reads a MarianMTModel's folder, a .pt of fairseq and an .npz of tensor2tensor's variables"
+IMPORTED = (
+    "vaswani import reads a MarianMTModel's folder, .npz of Marian's own and of tensor2tensor, and .pt of fairseq"
+)
 """For those of which nothing makes a network of ours."""
 TENSORFLOW = Kind(
     "a checkpoint of TensorFlow, as tensor2tensor and OpenNMT-tf write it",

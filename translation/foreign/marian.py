@@ -37,18 +37,6 @@ def marian(path: Path) -> Kind:
         told = {name: match[1].decode(errors="replace").strip("\"' ") for name, match in found.items() if match}
     settings = ", ".join(f"{name} {value or 'none'}" for name, value in told.items()) or "its settings cannot be read"
     what = f"a model of Marian's own ({settings}), not the MarianMTModel that transformers makes of it"
-    beside = path.parent / "decoder.yml"
     if path.suffix == ".bin":
-        reader = "marian-decoder and pymarian run it, and of the .npz that it was made from"
-    elif beside.is_file():
-        reader = f"CTranslate2 reads it (ct2-opus-mt-converter --model_dir {path.parent} --output_dir OUT), and of it"
-    else:
-        reader = (
-            f"CTranslate2 reads it (ct2-marian-converter --model_path {path} --vocab_paths SOURCE.yml TARGET.yml "
-            "--output_dir OUT), and of it"
-        )
-    return Kind(
-        what,
-        f"{reader} transformers up to 4.47 makes a MarianMTModel (python -m "
-        f"transformers.models.marian.convert_marian_to_pytorch --src {path.parent} --dest OUT) for vaswani import",
-    )
+        return Kind(what, "marian-decoder and pymarian run it; give vaswani import the .npz that it was made from")
+    return Kind(what, f"vaswani import {path} OUT makes a model of it, if it computes what ours does", True)
