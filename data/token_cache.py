@@ -52,18 +52,17 @@ class TokenCache:
             return None
         with np.load(BytesIO(archive), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        told = json.loads(arrays["drops"].tobytes())
+        drops = Drops(**json.loads(arrays["drops"].tobytes()))
+        drops.dropped = Counter(drops.dropped)
         return EncodedGroup(
             arrays["rows"],
             Ragged(arrays["sources"], arrays["source_starts"]),
             Ragged(arrays["targets"], arrays["target_starts"]),
-            Drops(told["kept"], Counter(told["dropped"]), told["places"], told["joined"]),
+            drops,
         )
 
     def store(self, group: int, encoded: EncodedGroup) -> None:
         """Write a row group; where the disk is full, say so once and go on without."""
-        drops = encoded.drops
-        told = {"kept": drops.kept, "dropped": drops.dropped, "places": drops.places, "joined": drops.joined}
         archive = BytesIO()
         np.savez(
             archive,
@@ -72,7 +71,7 @@ class TokenCache:
             source_starts=encoded.sources.starts,
             targets=encoded.targets.tokens,
             target_starts=encoded.targets.starts,
-            drops=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8),
+            drops=np.frombuffer(json.dumps(vars(encoded.drops)).encode(), dtype=np.uint8),
         )
         content = archive.getvalue()
         try:

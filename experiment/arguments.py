@@ -28,7 +28,7 @@ from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
 from vaswani.training.argument_checks import metric_of
 from vaswani.training.renamed import rename_fields, rename_flags
 
-from .help import NETWORK, USAGE, Flag, format_help
+from .help import NETWORK, SHOW, SHOW_ALL, USAGE, Flag, format_help
 
 _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
@@ -369,8 +369,10 @@ class _Parser(HfArgumentParser):
         super().__init__(sections, description=description, usage=USAGE, allow_abbrev=False, add_help=False)
         self.sections, self.add_flags = sections, add_flags
         self.recipe: dict[str, Any] = {}
-        self.add_argument("-h", "--help", action="help")
-        self.add_argument("--help-all", "--help_all", action=_HelpAll, nargs=0, dest=SUPPRESS, default=SUPPRESS)
+        self.add_argument("-h", "--help", action="help", help=SHOW)
+        self.add_argument(
+            "--help-all", "--help_all", action=_HelpAll, nargs=0, dest=SUPPRESS, default=SUPPRESS, help=SHOW_ALL
+        )
 
     def format_help(self) -> str:
         """Return what --help shows."""

@@ -128,6 +128,7 @@ GROUPS = (
 )  # fmt: skip
 """What --help shows, in its order. --help-all shows the other fields of transformers' TrainingArguments besides."""
 
+SHOW, SHOW_ALL = "Show this, and end.", "Show all flags, and end."
 USAGE = "%(prog)s [--flag value ...]"
 BOOLEANS = "A flag that is true or false means true where it stands alone."
 MORE = f"{BOOLEANS} --help-all also lists what transformers' Trainer takes besides, and what is refused."
@@ -188,8 +189,8 @@ def format_help(
         for name, way in REFUSED.items():
             show(section, by_name[name]._replace(about=f"Refused: {way}."), with_default=False)
     section = parser.add_argument_group("help")
-    section.add_argument("-h", "--help", action="help", help="Show this, and end.")
-    section.add_argument("--help-all", action="help", help="Show all flags, and end.")
+    section.add_argument("-h", "--help", action="help", help=SHOW)
+    section.add_argument("--help-all", action="help", help=SHOW_ALL)
     return parser.format_help()
 
 
