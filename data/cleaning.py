@@ -118,7 +118,7 @@ def length_fault(source_tokens: int, target_tokens: int, limits: CleaningLimits)
     """Return the reason to drop a pair that its numbers of tokens (</s> included) give, or None.
 
     The ratio is a sign of misalignment in sentences, not in words: "Donaudampfschifffahrt" may well be six tokens
-    against two. So a pair is dropped only where longer > max_ratio * shorter + 5.
+    against two. So a pair is dropped only where longer > max_ratio * shorter + 5. encoding.py asks, which counts tokens.
     """
     shorter, longer = sorted((source_tokens, target_tokens))
     if longer > limits.max_tokens:

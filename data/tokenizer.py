@@ -1,5 +1,7 @@
 """The joint vocabulary of section 5.1: byte-level BPE, learned from the text of both languages.
 
+One for every pair of languages: there is nothing to add for a new one.
+
 Where the target is trees, their brackets with labels are whole tokens beside it, and elsewhere those that a user asks
 for (`learn_tokenizer`).
 

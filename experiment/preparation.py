@@ -126,6 +126,8 @@ def check_sets(sets: Mapping[str, PairSet], task: OutputScoring, arguments: Argu
 def checkpoint_to_resume(folder: Path) -> Path | None:
     """Return the newest whole checkpoint, and say which newer ones were passed over; damaged ones are set aside.
 
+    The choice is that of `newest_whole` in training/checkpointing/checkpoints.py.
+
     Raises:
         ValueError: there are checkpoints that were saved to the end, and none is whole now; or a part is missing.
 

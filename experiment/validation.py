@@ -1,4 +1,7 @@
-"""How good a model is on a set of pairs: perplexity for sure, BLEU by translating."""
+"""How good a model is on a set of pairs: perplexity for sure, BLEU by translating.
+
+`figures` measures. The number of BLEU comes from evaluation/scorers/sacrebleu.py, as evaluation/metric_table.py says.
+"""
 
 import math
 import sys

@@ -96,8 +96,8 @@ def scaled_dot_product_attention(
 ) -> tuple[Tensor, Tensor]:
     """Equation 1, softmax(QK^T / sqrt(d_k)) V, written out; the "eager" one among the attention functions.
 
-    The softmax has the dtype of the scores. In mixed precision autocast computes it in float32, by torch's own list;
-    with --bf16_throughout `training/speed/bfloat16.py` says what is computed in which.
+    torch's kernel computes the softmax of 16-bit scores in float32 and rounds the result; on GPUs autocast keeps it in
+    float32. "sdpa" (training/speed/fastest_attention.py chooses) is a fused kernel, in float32 inside too.
 
     Args:
         module: the layer that asks; its `training` flag rules dropout.

@@ -1,4 +1,4 @@
-"""run.json: what a run was told and on what it ran.
+"""run.json: what a run was told and on what it ran. `experiment/run_folder.py` calls `write_run`.
 
 Of the Trainer's arguments there stand those that this project reads, and of the others those that differ from their
 default in transformers. What no run uses does not stand: `learning_rate`, in whose place is `peak_learning_rate`.
