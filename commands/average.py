@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metric",
         choices=choices(),
-        help=f"figure of the validation that --best goes by; f1 is a parser's (default: {DEFAULT})",
+        help=f"validation metric by which --best chooses; f1 is for parsers (default: {DEFAULT})",
     )
     parser.add_argument(
         "--ema",
@@ -47,8 +47,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the average, with configuration, code and tokenizer of the newest checkpoint, to `args.output`.
 
     Raises:
-        ValueError: there are fewer checkpoints than asked for, one is damaged, they are of unlike networks, or OUT
-            exists.
+        ValueError: there are fewer checkpoints than asked for, one is damaged, their networks differ, or OUT exists.
         OSError: a file cannot be read or written.
     """
     check_name(args.output, "--output")
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--last and --best choose among the checkpoints of one run; name the run, or leave them out")
 
     if args.metric is not None and args.best is None:
-        raise ValueError(f"--metric {args.metric} is what --best goes by; give --best N, or leave it out")
+        raise ValueError(f"--metric {args.metric} is only used by --best; give --best N, or leave it out")
     if len({Path(given).resolve() for given in args.folders}) < len(args.folders):
         raise ValueError("a checkpoint is named twice; name each once")
     metric = args.metric or DEFAULT
@@ -93,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
                 whence = {"repository": repository.name, "commit": model.commit}
                 fetched[model.folder] = {"checkpoint": f"{repository.name}@{model.commit}"} | whence
         if len(folders) == 1 and fetched:
-            raise ValueError(f"{args.folders[0]} is one model, of which there is no average; name two or more")
+            raise ValueError(f"{args.folders[0]} is one model, and an average needs two or more")
         if len(set(folders)) < len(folders):
             raise ValueError(f"{' '.join(args.folders)}: two are one commit of a repository; name each once")
         chosen = averaging.check_whole(folders)
@@ -124,7 +123,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check_alike(folders: list[Path]) -> None:
-    """Raise ValueError unless models compute alike and write the same tokens; their shapes do not tell either."""
+    """Raise ValueError unless models compute alike and use the same vocabulary; shapes alone show neither."""
     from transformers import AutoConfig
 
     from vaswani.data.tokenizer import fingerprint
@@ -132,12 +131,12 @@ def check_alike(folders: list[Path]) -> None:
     from vaswani.translation.loading import load_tokenizer
 
     first, *others = folders
-    config, symbols = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))
+    config, vocabulary = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))
     for folder in others:
         other = AutoConfig.from_pretrained(folder)
         for name in ("model_type", *COMPUTED):
             one, its = getattr(config, name, None), getattr(other, name, None)
             if one != its:
-                raise ValueError(f"{folder} has {name} {its!r} and {first} has {one!r}: they are not of one network")
-        if fingerprint(load_tokenizer(folder)) != symbols:
+                raise ValueError(f"{folder} has {name} {its!r} and {first} has {one!r}: they are different networks")
+        if fingerprint(load_tokenizer(folder)) != vocabulary:
             raise ValueError(f"{folder} has another vocabulary than {first}: their tokens mean different things")

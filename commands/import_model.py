@@ -35,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num_heads",
         type=int,
-        help="attention heads of each layer, which an .npz does not tell (default: what other formats tell)",
+        help="attention heads of each layer, which an .npz does not record (default: as recorded in other formats)",
     )
     parser.add_argument(
         "--target_space",
         metavar="N",
         type=int,
-        help="of an .npz with target_space_embedding: the target_space_id, a number from 0, of the problem it was "
+        help="for an .npz with target_space_embedding: the target_space_id, a number from 0, of the problem it was "
         "trained on (default: none)",
     )
 
@@ -61,10 +61,10 @@ def run(args: argparse.Namespace) -> None:
     if repository is None:
         check_source(args.source, source)
     if source.suffix == ".npz" and args.num_heads is None:
-        raise ValueError("an .npz does not tell how many heads a layer has; give --num_heads")
+        raise ValueError("an .npz does not record how many heads a layer has; give --num_heads")
     for name in ("num_heads", "target_space"):
         if source.suffix != ".npz" and getattr(args, name) is not None:
-            raise ValueError(f"--{name} is of an .npz; {source} tells by itself, so leave it out")
+            raise ValueError(f"--{name} is only for an .npz; {source} records it, so leave it out")
     if args.output.exists():
         raise ValueError(f"{args.output} exists; name another folder")
     if repository is not None:

@@ -84,8 +84,8 @@ def run(arguments: Arguments) -> MetricsRecord:
         What metrics.json holds.
 
     Raises:
-        SystemExit: with the reason on stderr; code 2 if the data, the folder or the disk does not serve, another one
-            if training ends early (`vaswani.training.exceptions`).
+        SystemExit: with the reason on stderr; code 2 if the data, the folder or the disk cannot be used, another one if
+            training ends early (`vaswani.training.exceptions`).
 
     """
     training = arguments.training
@@ -100,7 +100,7 @@ def run(arguments: Arguments) -> MetricsRecord:
 
 
 def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
-    """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
+    """Do what `run` does, but raise the exceptions that it turns into messages and exit codes."""
     model_fields, data, training = arguments
     metric = str(training.metric_for_best_model).removeprefix("eval_")
     task = scoring_of(data, metric)
@@ -162,8 +162,8 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
     publication.trainer = trainer
     trainer.add_callback(publication)
     trainer.add_callback(RecordStart(folder, description))
-    told = describe_run(model, training, trainer.accelerator, data.tokens_per_batch, data.widths)
-    say(f"{len(tokenizer):,} tokens; {told}")
+    line = describe_run(model, training, trainer.accelerator, data.tokens_per_batch, data.widths)
+    say(f"{len(tokenizer):,} tokens; {line}")
     if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
@@ -236,7 +236,7 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
 
 
 def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> VaswaniForConditionalGeneration:
-    """Return the network, freshly drawn from the seed."""
+    """Return the network, with random weights from the seed."""
     set_seed(training.seed)
     model = VaswaniForConditionalGeneration(VaswaniConfig(**fields))
     model.set_attn_implementation(fastest_attention(training.device, training.in_16_bits))
@@ -257,10 +257,10 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
 
 
 def checkpoint_to_resume(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint, and say which newer ones were passed over; damaged ones are set aside.
+    """Return the newest complete checkpoint, and report which newer ones were skipped; damaged ones are set aside.
 
     Raises:
-        ValueError: there are checkpoints that were saved to the end, and none is whole now; or a part is missing.
+        ValueError: there are checkpoints that were saved completely, and none is complete now; or a part is missing.
 
     """
     checkpoint, skipped = newest_whole(folder)
@@ -268,8 +268,8 @@ def checkpoint_to_resume(folder: Path) -> Path | None:
         say(f"Skipping {name}: {reason}")
     if checkpoint is None and sealed(folder):
         raise ValueError(
-            f"no checkpoint of {folder} is whole any more, and --resume would start anew; restore one, or name another "
-            "--output_dir to start anew"
+            f"no checkpoint of {folder} is complete any more, so --resume would start anew; restore one, or name "
+            "another --output_dir to start anew"
         )
     if checkpoint is not None:
         check_parts(checkpoint)

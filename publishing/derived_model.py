@@ -1,8 +1,8 @@
-"""Models that are no run's own choice: averages, checkpoints and imports. What they were made of, recorded beside them.
+"""Models that no run chose: averages, checkpoints and imports. Their origin is recorded beside them.
 
-The record is average.json, a list of parts. A part has "share" and "checkpoint" (how the user named it), and what its
-own folder tells: "run" with "step" or "chosen", "repository" with "commit", "imported", or of an average its "average".
-What the runs were told stands in runs.json, since their folders may be gone by the time of a push.
+The record is average.json, a list of parts. A part has "share" and "checkpoint" (as the user named it), and what its
+own folder records: "run" with "step" or "chosen", "repository" with "commit", "imported", or for an average its
+"average". The settings of the runs are in runs.json, since their folders may be gone by the time of a push.
 """
 
 import json
@@ -22,16 +22,16 @@ Part = dict[str, Any]
 
 
 class DerivedModel(NamedTuple):
-    """What a model was made of."""
+    """The origin of a model."""
 
     parts: list[Part]
-    """Of one alone the weights are as they were."""
+    """With a single part the weights are unchanged."""
     runs: dict[str, RunRecord]
-    """What run.json of each run held, by the folder it had."""
+    """The run.json of each run, by the run's folder."""
 
 
 def read_derived_model(folder: Path) -> DerivedModel | None:
-    """Return what the model of a folder was made of; None if its folder does not tell.
+    """Return the origin of the model in a folder; None if the folder has no record of it.
 
     Raises:
         ValueError: a record is damaged.
@@ -52,7 +52,7 @@ def read_derived_model(folder: Path) -> DerivedModel | None:
 
 
 def described_part(folder: Path) -> tuple[Part, dict[str, RunRecord]]:
-    """Return what a folder tells of its weights, for a part of a record, and what the runs behind them were told."""
+    """Return what a folder records about its weights, as a part of a record, and the settings of their runs."""
     here = folder.resolve()
     for run in (here, here.parent):
         step = re.fullmatch(r"checkpoint-(\d+)", here.name) if run != here else None
@@ -72,20 +72,20 @@ def described_part(folder: Path) -> tuple[Part, dict[str, RunRecord]]:
 
 
 def languages_of(folder: Path) -> list[str] | None:
-    """Return the languages of source and target that a tokenizer names, as a Marian's does; None if it does not."""
-    told = read_json(folder / "tokenizer_config.json")
-    found = [str(told.get(name, "")) for name in ("source_lang", "target_lang")]
+    """Return the languages of source and target that a tokenizer names, as Marian's do; None if it does not."""
+    config = read_json(folder / "tokenizer_config.json")
+    found = [str(config.get(name, "")) for name in ("source_lang", "target_lang")]
     return found if all(re.fullmatch(r"[a-z]{2,3}", each) for each in found) else None
 
 
 def record(made: DerivedModel) -> dict[str, str]:
-    """Return the files to lay beside the weights, by name."""
+    """Return the files to put beside the weights, by name."""
     files = {AVERAGE: made.parts} | ({RUNS: as_json(made.runs)} if made.runs else {})
     return {name: json.dumps(each, indent=2) + "\n" for name, each in files.items()}
 
 
 def leaves(parts: list[Part], share: float = 1.0) -> list[Part]:
-    """Return the parts that are no averages themselves, with their shares in the whole."""
+    """Return the parts that are not averages themselves, with their shares in the whole."""
     found: list[Part] = []
     for part in parts:
         its = share * part.get("share", 1 / len(parts))
