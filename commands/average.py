@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metric",
         choices=choices(),
-        help=f"figure of the validation that --best goes by; f1 is a parser's (default: {DEFAULT})",
+        help=f"validation metric by which --best chooses; f1 is for parsers (default: {DEFAULT})",
     )
     parser.add_argument(
         "--ema",
@@ -63,8 +63,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the average, with configuration, code and tokenizer of the newest checkpoint, to `args.output`.
 
     Raises:
-        ValueError: there are fewer checkpoints than asked for, one is damaged, they are of unlike networks, or OUT
-            exists.
+        ValueError: there are fewer checkpoints than asked for, one is damaged, their networks differ, or OUT exists.
         OSError: a file cannot be read or written.
     """
     check_given(args)
@@ -155,7 +154,7 @@ def named(given: Sequence[str]) -> list[Chosen]:
             model = find_model(name)
             chosen.append(Chosen(model.folder, repository=repository.name, commit=model.commit))
     if len(chosen) == 1 and chosen[0].repository is not None:
-        raise ValueError(f"{given[0]} is one model, of which there is no average; name two or more")
+        raise ValueError(f"{given[0]} is one model, and an average needs two or more")
     if len({each.folder for each in chosen}) < len(chosen):
         raise ValueError(f"{' '.join(given)}: two are one commit of a repository; name each once")
     folders = check_whole([each.folder for each in chosen])
@@ -181,7 +180,7 @@ def part(chosen: Chosen, share: float, metric: str) -> "DerivedModel":
 
 
 def check_alike(folders: list[Path]) -> None:
-    """Raise ValueError unless models compute alike and write the same tokens; their shapes do not tell either."""
+    """Raise ValueError unless models compute alike and use the same vocabulary; shapes alone show neither."""
     from transformers import AutoConfig
 
     from vaswani.data.tokenizer import fingerprint
@@ -189,12 +188,12 @@ def check_alike(folders: list[Path]) -> None:
     from vaswani.translation.loading import load_tokenizer
 
     first, *others = folders
-    config, symbols = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))
+    config, vocabulary = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))
     for folder in others:
         other = AutoConfig.from_pretrained(folder)
         for name in ("model_type", *COMPUTED):
             one, its = getattr(config, name, None), getattr(other, name, None)
             if one != its:
-                raise ValueError(f"{folder} has {name} {its!r} and {first} has {one!r}: they are not of one network")
-        if fingerprint(load_tokenizer(folder)) != symbols:
+                raise ValueError(f"{folder} has {name} {its!r} and {first} has {one!r}: they are different networks")
+        if fingerprint(load_tokenizer(folder)) != vocabulary:
             raise ValueError(f"{folder} has another vocabulary than {first}: their tokens mean different things")

@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the model, its configuration, code and tokenizer to `args.output`.
 
     Raises:
-        ValueError: the checkpoint is none, is damaged, or was saved by DeepSpeed, which is not here; or OUT exists.
+        ValueError: CHECKPOINT is no checkpoint, is damaged, or needs DeepSpeed, which is not installed; or OUT exists.
         OSError: a file cannot be read or written.
     """
     check_name(args.checkpoint)

@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> None:
     """Write `args.model` to `args.output`.
 
     Raises:
-        ValueError: there is no such model, it is none of ours, the output exists, the engine is not installed or has no
-            such quantization.
+        ValueError: there is no such model, it is not one of ours, the output exists, or the engine is not installed or
+            has no such quantization.
         OSError: a file cannot be written.
     """
     check_name(args.output.resolve())

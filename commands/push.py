@@ -21,13 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="of a run, such as runs/quickstart, or of a checkpoint, or what `vaswani average` or `import` wrote",
     )
-    parser.add_argument("name", metavar="OWNER/NAME", help="repository on the Hub; made if there is none")
+    parser.add_argument("name", metavar="OWNER/NAME", help="repository on the Hub; created if there is none")
     parser.add_argument(
         "--private",
         action="store_true",
-        help="a new repository is for its owner alone (default: as its settings on the Hub say)",
+        help="make a new repository private (default: as its owner's settings on the Hub say)",
     )
-    parser.add_argument("--branch", help="branch to push to; made if there is none (default: main)")
+    parser.add_argument("--branch", help="branch to push to; created if there is none (default: main)")
     parser.add_argument("--message", default="Push", help="message of the commit (default: Push)")
     parser.add_argument(
         "--license", help="licence of the weights, by its name on the Hub, such as cc-by-4.0 (default: none is stated)"
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     """Push, and print the address of the commit.
 
     Raises:
-        ValueError: the folder holds no whole model or no record of it, or the Hub was not reached or does not take it.
+        ValueError: the folder holds no complete model or no record of it, or the Hub cannot be reached or refuses it.
         OSError: a file cannot be read.
     """
     check_name(args.folder)

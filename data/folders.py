@@ -1,4 +1,4 @@
-"""A folder of the user's own: {split}.{language} pairs, or {split}.tsv, .jsonl or .parquet; text also compressed."""
+"""A user's folder: {split}.{language} pairs, or {split}.tsv, .jsonl or .parquet; text may be compressed."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _TABLES = {f"{ending}{packed}": kind for ending, kind in _TEXT_TABLES.items() fo
 def open_folder(folder: Path, split: str, source: str, target: str, tsv_quoting: str | None = None) -> Corpus:
     """Open one split of a folder, with TSV read as `tsv_quoting` says (`tables.QUOTINGS`).
 
-    Raises ValueError when the folder has no such split, or holds it in more than one form.
+    Raises ValueError if the folder has no such split, or holds it in more than one format.
     """
     if not folder.is_dir():
         raise ValueError(f"--data_dir {folder} is not a folder. Give one that holds {known_forms(source, target)}.")
@@ -39,7 +39,7 @@ def open_folder(folder: Path, split: str, source: str, target: str, tsv_quoting:
     forms = splits[split]
     if len(forms) > 1:
         listed = ", ".join(" + ".join(path.name for path in files) for files in forms)
-        raise ValueError(f'{folder} holds split "{split}" in {len(forms)} forms: {listed}. Keep one of them.')
+        raise ValueError(f'{folder} holds split "{split}" in {len(forms)} formats: {listed}. Keep one of them.')
     paths = forms[0]
     if len(paths) == 2:
         return TextFilesCorpus(*paths)
@@ -48,7 +48,7 @@ def open_folder(folder: Path, split: str, source: str, target: str, tsv_quoting:
 
 
 def find_splits(folder: Path, source: str, target: str) -> dict[str, list[tuple[Path, ...]]]:
-    """Return for each split of a folder its forms: the two text files, or the one table, that hold it."""
+    """Return, for each split of a folder, the files that hold it, by format: two text files, or one table."""
     splits: dict[str, list[tuple[Path, ...]]] = defaultdict(list)
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     for name in names:

@@ -1,4 +1,4 @@
-"""Write a trained model for another engine: the folder appears whole or not at all."""
+"""Write a trained model for another engine: the folder is written completely or not at all."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +27,8 @@ def export(source: Path, folder: Path, engine: str, quantization: str = "float32
         quantization: how the weights are stored; each engine has its own kinds.
 
     Raises:
-        ValueError: the model is not ours, not whole or has settings that only `generate` knows, the folder holds
-            something, or the engine is not installed or has no such quantization.
+        ValueError: the model is not ours, is incomplete or has settings that only `generate` supports, the folder is
+            not empty, or the engine is not installed or has no such quantization.
 
     """
     module = engine_module(engine)

@@ -22,7 +22,7 @@ from vaswani.data.duplicates import Repeats, find_repeats, load_repeats, save_re
 from vaswani.data.file_names import check_name
 from vaswani.data.shuffling import permutation
 from vaswani.data.token_cache import GroupReader
-from vaswani.data.trees import TREES, symbols_of
+from vaswani.data.trees import TREES, tokens_of
 from vaswani.storage import atomic_files, atomic_folder
 from vaswani.training.checkpointing.checkpoints import checkpoints
 
@@ -139,7 +139,7 @@ def learn_from_groups(
             raise ValueError(f"no pair of {train.name} can be trained on: {drops.report()}")
 
     if data.target == TREES:
-        brackets = symbols_of(pair.target for pair in pairs())
+        brackets = tokens_of(pair.target for pair in pairs())
         texts = (pair.source for pair in pairs())
     else:
         brackets, texts = [], (side for pair in pairs() for side in pair)

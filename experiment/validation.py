@@ -1,4 +1,4 @@
-"""How good a model is on a set of pairs: perplexity for sure, BLEU by translating.
+"""How good a model is on a set of pairs: perplexity always, BLEU by translating.
 
 `figures` measures. The number of BLEU comes from evaluation/scorers/sacrebleu.py, as evaluation/metric_table.py says.
 """
@@ -23,7 +23,7 @@ from vaswani.translation.translate import translate
 from .output_scoring import OutputScoring
 
 MOST_NATS = math.log(sys.float_info.max)
-"""A loss above has a perplexity that no float holds; training that diverged may come there."""
+"""The perplexity of a larger loss does not fit into a float; diverged training may get there."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class PairSet:
 
 
 def cross_entropy(model: PreTrainedModel, pairs: PairSet) -> float:
-    """Return nats a target token, </s> included, without label smoothing; the processes share the batches."""
+    """Return nats per target token, </s> included, without label smoothing; the processes share the batches."""
     state = PartialState()
     total, tokens = 0.0, 0
     with torch.inference_mode():
@@ -93,7 +93,7 @@ def translate_all(model: PreTrainedModel, pairs: PairSet, search: SearchSettings
 
 
 def validate(model: PreTrainedModel, pairs: PairSet, search: SearchSettings) -> dict[str, float]:
-    """Return loss (nats a token), perplexity (a token of this vocabulary), and what the task measures, such as BLEU."""
+    """Return loss (nats per token), perplexity (per token of this vocabulary), and the task's metrics, such as BLEU."""
     return figures(model, pairs, translate_all(model, pairs, search))
 
 
@@ -108,7 +108,7 @@ def validate_all(
 
 
 def figures(model: PreTrainedModel, pairs: PairSet, translations: Sequence[str]) -> dict[str, float]:
-    """Return what `validate` does, of a model whose translations are at hand."""
+    """Return what `validate` does, for a model whose translations are given."""
     loss = cross_entropy(model, pairs)
     measured = {
         name: pairs.task.figure(name, pairs.sources, pairs.references, translations) for name in pairs.task.measured

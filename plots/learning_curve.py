@@ -1,4 +1,4 @@
-"""One run's learning: loss, validation loss and what validation measured of outputs, against steps."""
+"""One run's learning: loss, validation loss and validation metrics of outputs, against steps."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -16,8 +16,8 @@ def draw_learning_curve(history: Sequence[dict[str, Any]], title: str) -> Figure
     """Draw loss, validation loss and every metric of outputs that validation measured, against steps.
 
     Args:
-        history: the Trainer's log, a dictionary a line; figures of further validation sets are drawn in other strokes.
-        title: said above the picture.
+        history: the Trainer's log, one dictionary per line; further validation sets have other strokes.
+        title: above the picture.
 
     """
     training = [(line["step"], line["loss"]) for line in history if "loss" in line]

@@ -1,4 +1,4 @@
-"""From the folder of a run to a repository on the Hub: what goes there, its model card, and one commit."""
+"""From the folder of a run to a repository on the Hub: which files are pushed, the model card, and one commit."""
 
 from .card import Progress, PushedNative, model_card
 from .derived_model import DerivedModel, languages_of, read_derived_model

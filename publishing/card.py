@@ -1,4 +1,4 @@
-"""The model card: what a run was told and what it measured, and nothing that it did not."""
+"""The model card: the settings of a run and its measurements, and nothing else."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ translate = pipeline("translation", model="{name}"{revision}, trust_remote_code=
 print(translate({example!r}))
 """
 BAR = r"\|"
-"""What a table of Markdown has in place of a bar within a cell."""
+"""A vertical bar inside a cell of a Markdown table."""
 PRECISIONS = {
     "bf16_throughout": "bfloat16 throughout, over weights, gradients and moments in float32",
     "bf16": "bfloat16 beside float32",
@@ -35,7 +35,7 @@ PRECISIONS = {
 
 
 class Progress(NamedTuple):
-    """How far a run has come that has not ended."""
+    """The progress of a running run."""
 
     step: int
     figures: dict[str, float]
@@ -65,11 +65,11 @@ def model_card(
     Args:
         name: OWNER/NAME.
         run: what run.json holds.
-        measured: what metrics.json holds; None while the run goes on.
-        code: the SHA-256 of each file of code that goes along.
+        measured: what metrics.json holds; None while the run is running.
+        code: the SHA-256 of each file of code that is pushed.
         weights_license: an identifier of the Hub's, such as cc-by-4.0.
-        branch: where the model goes, if not to main.
-        progress: of a run that goes on.
+        branch: the branch to push to, if not main.
+        progress: of a run that is running.
         native: of its form as a class of transformers' own, where that is pushed too.
 
     """
@@ -110,7 +110,7 @@ def model_card(
 
 
 def evaluation(data: DataRecord, measured: MetricsRecord) -> list[EvalResult]:
-    """Return every figure of every test set, with its signature, as the Hub's model index wants it."""
+    """Return every figure of every test set, with its signature, in the format of the Hub's model index."""
     dataset = dataset_name(data)
     return [
         EvalResult(
@@ -131,12 +131,12 @@ def evaluation(data: DataRecord, measured: MetricsRecord) -> list[EvalResult]:
 
 
 def parses(data: DataRecord) -> bool:
-    """Tell whether the outputs are trees."""
+    """Return whether the outputs are trees."""
     return data.languages[1] == TREES
 
 
 def is_on_hub(dataset: str) -> bool:
-    """Tell whether a data set is OWNER/NAME on the Hub, and no folder of the machine."""
+    """Return whether a data set is OWNER/NAME on the Hub, not a local folder."""
     return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", dataset) is not None and not Path(dataset).exists()
 
 
@@ -185,16 +185,16 @@ def use_section(name: str, measured: MetricsRecord | None, branch: str | None) -
     revision = f', revision="{branch}"' if branch else ""
     snippet = SNIPPET.format(name=name, revision=revision, example=example_of(measured))
     return (
-        f"```bash\npip install torch '{READERS}'\n```\n\n"
-        f"```python\n{snippet}```\n\n`AutoModelForSeq2SeqLM`, `AutoModel`, `AutoConfig` and `AutoTokenizer` load it "
-        "likewise. `trust_remote_code` lets the code below run on your machine: read it, and name a commit by "
-        "`revision=` to keep what you read. After `import vaswani.modeling` of the package it is not needed."
+        f"```bash\npip install torch '{READERS}'\n```\n\n```python\n{snippet}```\n\n`AutoModelForSeq2SeqLM`, "
+        "`AutoModel`, `AutoConfig` and `AutoTokenizer` load it too. `trust_remote_code` lets the code below run on "
+        "your machine: read it, and name a commit by `revision=` to keep what you read. After `import "
+        "vaswani.modeling` of the package it is not needed."
     )
 
 
 def _scores(measured: MetricsRecord | None, progress: Progress | None) -> str:
     if measured is None:
-        at = f" It stands at step {progress.step:,}." if progress else ""
+        at = f" It has reached step {progress.step:,}." if progress else ""
         seen = ", ".join(f"{name} {value:.3f}" for name, value in (progress.figures if progress else {}).items())
         return f"Training has not ended; nothing was measured on a test set yet.{at}" + (
             f" Last validation: {seen}." if seen else ""
@@ -243,14 +243,14 @@ def further_validation(measured: MetricsRecord) -> list[str]:
 
 
 def training_section(run: RunRecord, measured: MetricsRecord | None) -> str:
-    """Return the command of a run, and on what it ran."""
+    """Return the command of a run, and the hardware that it ran on."""
     hardware = run.hardware
     on = "not recorded"
     if hardware:
-        on = f"{hardware.processes} process(es) on {hardware.device}, {hardware.cores} processor cores in view"
+        on = f"{hardware.processes} process(es) on {hardware.device}, {hardware.cores} CPU cores visible"
     lines = [f"- Hardware: {on}"]
     if measured:
-        start = f" since it went on from {measured.resumed_from}" if measured.resumed_from else ""
+        start = f" since it resumed from {measured.resumed_from}" if measured.resumed_from else ""
         pairs = measured.training_pairs
         lines += [
             f"- Time: {measured.training_seconds / 3600:.2f} hours{start}, validation included; "
@@ -258,7 +258,7 @@ def training_section(run: RunRecord, measured: MetricsRecord | None) -> str:
             f"- Sentence pairs read: {pairs.kept:,} kept, {sum(pairs.dropped.values()):,} dropped"
             + (f" ({', '.join(f'{n:,} {why}' for why, n in pairs.dropped.items())})" if pairs.dropped else ""),
         ]
-        if overlap := measured.test_text_in_training:  # runs of before did not look
+        if overlap := measured.test_text_in_training:  # earlier versions did not search
             lines += [f"- Of {line}" for line in overlap_as_text(overlap)]
     lines += [
         f"- Batches: {run.training.batches_per_step} a step, each of {run.data.tokens_per_batch:,} tokens "
@@ -267,43 +267,43 @@ def training_section(run: RunRecord, measured: MetricsRecord | None) -> str:
         "- Carbon: not measured",
         "- Versions: " + ", ".join(f"{package} {version}" for package, version in run.versions.items()),
     ]
-    if symbols := run.data.user_tokens:
-        lines += [f"- Tokens of the vocabulary that are never split: {', '.join(f'`{symbol}`' for symbol in symbols)}"]
+    if tokens := run.data.user_tokens:
+        lines += [f"- Tokens of the vocabulary that are never split: {', '.join(f'`{token}`' for token in tokens)}"]
     fields = ", ".join(f"{field}={value!r}" for field, value in as_json(run.model).items())
     return "\n".join(["```bash", run.command, "```", "", *lines, f"- Network: {fields}"])
 
 
 def limitations(data: DataRecord | None, measured: MetricsRecord | None) -> str:
-    """Return what not to expect of a model; nothing need be known of its data."""
+    """Return the limitations of a model; its data may be unknown."""
     tests = ", ".join(measured.test if measured else ())
     scored = f"on {tests} alone: expect less on other kinds of text" if tests else "on no test set"
     does = "parses single sentences" if data and parses(data) else "translates single sentences in one direction"
     longest = f" Training held no pair beyond {data.max_tokens} tokens a side." if data else ""
     return (
-        f"It {does}, and was scored {scored}.{longest} Like every such network it can "
-        "leave out, invent or turn round what the source says, in fluent words, and it repeats the biases of its text. "
-        "Do not let anything depend on its output unread."
+        f"It {does}, and was scored {scored}.{longest} Like every such network it can leave out, invent or reverse "
+        "what the source says, in fluent words, and it repeats the biases of its text. Do not rely on its output "
+        "without reading it."
     )
 
 
 def licence_section(weights_license: str | None) -> str:
-    """Return what is known of it."""
+    """Return what is known about the licence."""
     weights = (
         f"Weights: `{weights_license}`."
         if weights_license
-        else "Weights: no licence was given by whoever pushed them; ask before you use them. The terms of the training "
-        "text may bind as well."
+        else "Weights: no licence was given when they were pushed; ask before you use them. The terms of the training "
+        "text may apply too."
     )
     return f"{weights} Code: Apache-2.0."
 
 
 def code_section(code: dict[str, str]) -> str:
-    """Return the files of code by their SHA-256."""
+    """Return the files of code with their SHA-256."""
     rows = [f"| `{name}` | `{digest}` |" for name, digest in sorted(code.items())]
     return "\n".join(
         [
-            "These files import nothing but torch and transformers, and are those that the tests of the project run. "
-            "Weights are safetensors alone.",
+            "These files import only torch and transformers, and are the ones that the project's tests run. Weights "
+            "are stored only as safetensors.",
             "",
             "| file | SHA-256 |",
             "|---|---|",

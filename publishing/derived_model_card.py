@@ -1,4 +1,4 @@
-"""The card of an average, a checkpoint or an import: what its weights are, and no score that others were given."""
+"""The card of an average, a checkpoint or an import: the origin of its weights, without the scores of others."""
 
 from pathlib import Path
 
@@ -41,11 +41,11 @@ def derived_model_card(
 
     Args:
         name: OWNER/NAME.
-        made: of what.
-        code: the SHA-256 of each file of code that goes along.
+        made: the origin.
+        code: the SHA-256 of each file of code that is pushed.
         weights_license: an identifier of the Hub's, such as cc-by-4.0.
-        branch: where the model goes, if not to main.
-        languages: of source and target, where no run tells them.
+        branch: the branch to push to, if not main.
+        languages: of source and target, if no run records them.
         native: of its form as a class of transformers' own, where that is pushed too.
 
     """
@@ -78,7 +78,7 @@ def derived_model_card(
     ]
     if used:
         body.append("## Training")
-        body += [f"The run `{Path(run).name}`:\n\n{training_section(told, None)}" for run, told in used.items()]
+        body += [f"The run `{Path(run).name}`:\n\n{training_section(record, None)}" for run, record in used.items()]
     body += ["## Limits", limitations(data[0] if data else None, None), "## Licence", licence_section(weights_license)]
     body += ["## Code", code_section(code)] if code else []
     text = "\n\n".join(body)
@@ -94,9 +94,9 @@ def opening(parts: list[PartRecord], data: list[DataRecord]) -> str:
         texts = " and ".join(dict.fromkeys(map(dataset_name, data)))
         trained = f", trained to {does} from `{source}` to `{target}` on {texts}"
     if len(parts) == 1:
-        same = " They give the same logits as there." if parts[0].imported is not None else ""
+        same = " They give the same logits as the original." if parts[0].imported is not None else ""
         return f"{PAPER}{trained}. The weights are those of {described(parts[0])}.{same}"
-    return f"{PAPER}{trained}. The weights are the mean of {chosen(parts)}: no step of a training made them."
+    return f"{PAPER}{trained}. The weights are the mean of {chosen(parts)}; no training step produced them."
 
 
 def chosen(parts: list[PartRecord]) -> str:
@@ -116,7 +116,7 @@ def chosen(parts: list[PartRecord]) -> str:
 
 
 def metric_of(parts: list[PartRecord]) -> str | None:
-    """Return what the parts were chosen by in validation, if they all were by one figure."""
+    """Return the validation metric by which all parts were chosen, if there is one."""
     found = {metric for each in parts for metric in each.validation}
     if len(found) != 1 or not all(found <= each.validation.keys() for each in parts):
         return None
@@ -152,11 +152,11 @@ def table(parts: list[PartRecord]) -> str:
 
 
 def scores(parts: list[PartRecord]) -> str:
-    """Return that there are none."""
+    """Return the sentences that say that there are no scores."""
     beside = (
-        " Figures of validation above are of the single checkpoints, not of their mean." if metric_of(parts) else ""
+        " The validation figures above belong to the single checkpoints, not to their mean." if metric_of(parts) else ""
     )
     return (
-        "None: nothing was measured for these weights on a test set. Scores of a run, or of what was imported, are of "
-        f"other weights or of other programs, and do not stand here.{beside}"
+        "None: nothing was measured for these weights on a test set. Scores of a run, or of an imported model, belong "
+        f"to other weights or other programs, and are not given here.{beside}"
     )

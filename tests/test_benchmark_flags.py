@@ -79,6 +79,6 @@ def test_generate_asked_as_an_engine_ends_at_the_last_learned_position(
     model = talker(positions="learned", max_positions=12)
     sources = toy_tokenizer(["the cat", "the dog sat by"]).input_ids
     found = compare_engines.Torch(model).search(sources, BeamSettings(beams))
-    assert max(len(best.symbols) for [best] in found) == 12
-    texts = [toy_tokenizer.decode(best.symbols, skip_special_tokens=True) for [best] in found]
+    assert max(len(best.tokens) for [best] in found) == 12
+    texts = [toy_tokenizer.decode(best.tokens, skip_special_tokens=True) for [best] in found]
     assert texts == [best.text for [best] in by_generate(model, toy_tokenizer, BeamSettings(beams))(sources)]

@@ -112,7 +112,7 @@ def test_a_second_one_ends_at_once(tmp_path: Path) -> None:
     ("where", "words"),
     [
         ("vaswani.experiment.preparation.training_tokenizer", "error: interrupted; nothing was trained yet"),
-        ("vaswani.experiment.run.write_test_set", "error: interrupted; what was saved stands: continue with --resume"),
+        ("vaswani.experiment.run.write_test_set", "error: interrupted; what was saved is kept: continue with --resume"),
     ],
 )
 def test_before_the_first_step_and_after_the_last_it_ends_in_a_line(

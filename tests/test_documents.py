@@ -141,9 +141,9 @@ def check(command: str) -> None:
         if words[:1] == ["accelerate"] and "vaswani.commands" in words:
             words, program = ["vaswani", *words[words.index("vaswani.commands") + 1 :]], "vaswani"
         if program == "vaswani":
-            told = parser_of_vaswani().parse_args(words[1:])
-            if told.command in ("plan", "inspect"):
-                check_recipe(told)
+            parsed = parser_of_vaswani().parse_args(words[1:])
+            if parsed.command in ("plan", "inspect"):
+                check_recipe(parsed)
         elif program == "make":
             rules = re.findall(r"^([\w./ -]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
             targets = {target for rule in rules for target in rule.split()}
@@ -161,13 +161,13 @@ def python_file(word: str) -> str | None:
     return word if re.match(r"(tests|benchmarks|recipes)/[\w/]+\.py", word) else None
 
 
-def check_recipe(told: argparse.Namespace) -> None:
-    flags = told.flags
-    if told.command == "plan":
+def check_recipe(parsed: argparse.Namespace) -> None:
+    flags = parsed.flags
+    if parsed.command == "plan":
         machine = argparse.ArgumentParser(allow_abbrev=False)
         commands.plan.add_machine(machine)
-        _, flags = machine.parse_known_args([*(told.of_run or []), *flags])
-    parse(read_recipe(commands.plan.vehicle() if told.recipe is None else ROOT / told.recipe), flags)
+        _, flags = machine.parse_known_args([*(parsed.of_run or []), *flags])
+    parse(read_recipe(commands.plan.vehicle() if parsed.recipe is None else ROOT / parsed.recipe), flags)
 
 
 OTHERS = {".", "git", "cd", "python", "accelerate", "torchrun", "sbatch", "kubectl", "curl", "hf", "docker", "pip",

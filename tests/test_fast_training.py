@@ -40,7 +40,7 @@ def by_torch(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float, bi
 @settings(max_examples=60, deadline=None)
 @given(
     tokens=st.integers(1, 90),
-    symbols=st.integers(2, 40),
+    vocab_size=st.integers(2, 40),
     smoothing=st.sampled_from([0.0, 0.1, 0.2]),
     ignored=st.floats(0, 1),
     scale=st.sampled_from([0.1, 1.0, 200.0]),
@@ -48,15 +48,15 @@ def by_torch(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float, bi
     seed=st.integers(0, 2**16),
 )
 def test_the_fused_loss_is_torch_s_with_its_gradients(
-    tokens: int, symbols: int, smoothing: float, ignored: float, scale: float, is_biased: bool, seed: int
+    tokens: int, vocab_size: int, smoothing: float, ignored: float, scale: float, is_biased: bool, seed: int
 ) -> None:
     """Over several parts, with logits so far apart that the target's probability underflows, and with no token left."""
     draw = torch.Generator().manual_seed(seed)
     hidden = (scale * torch.randn(tokens, 6, generator=draw, dtype=torch.float64)).requires_grad_()
-    table = torch.randn(symbols, 6, generator=draw, dtype=torch.float64, requires_grad=True)
-    labels = torch.randint(symbols, (tokens,), generator=draw)
+    table = torch.randn(vocab_size, 6, generator=draw, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(vocab_size, (tokens,), generator=draw)
     labels[torch.rand(tokens, generator=draw) < ignored] = -100
-    bias = torch.randn(symbols, generator=draw, dtype=torch.float64, requires_grad=True) if is_biased else None
+    bias = torch.randn(vocab_size, generator=draw, dtype=torch.float64, requires_grad=True) if is_biased else None
     learned = (hidden, table) if bias is None else (hidden, table, bias)
     with pytest.MonkeyPatch.context() as small:
         small.setattr(fused_loss, "ROWS_ON_PROCESSORS", 32)

@@ -91,13 +91,13 @@ def test_a_run_by_the_recipe_is_held_against_the_bare_step(steps: Path, tmp_path
 # --- attention by sequences ---
 
 
-def sample(lengths: list[tuple[int, int]], symbols: int) -> Batch:
+def sample(lengths: list[tuple[int, int]], vocab_size: int) -> Batch:
     """Random pairs of these lengths, filled up."""
     draw = torch.Generator().manual_seed(3)
     sides = []
     for side in range(2):
         of_side = torch.tensor([pair[side] for pair in lengths])
-        ids = torch.randint(4, symbols, (len(lengths), int(of_side.max())), generator=draw)
+        ids = torch.randint(4, vocab_size, (len(lengths), int(of_side.max())), generator=draw)
         sides.append((ids, torch.arange(ids.shape[1]) < of_side[:, None]))
     (ids, there), (labels, counted) = sides
     return Batch(ids.where(there, 0), there.long(), labels.where(counted, -100))

@@ -372,7 +372,7 @@ def test_values_are_no_flags_and_a_mistyped_flag_finds_its_neighbour(capsys: pyt
         with pytest.raises(SystemExit) as ended:
             parse(SMALL, [flag, "3"])
         assert ended.value.code == 2
-        assert f"near it are {near}" in capsys.readouterr().err
+        assert f"similar flags are {near}" in capsys.readouterr().err
 
 
 def test_the_record_of_an_old_run_is_read_by_new_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -399,4 +399,4 @@ def test_an_old_flag_of_a_command_is_taken_and_says_the_new_one() -> None:
     done = subprocess.run([vaswani, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "Note: --symbols is now --tokens; the old name still works\n" in done.stderr
-    assert "--tokens picks lines" in done.stderr
+    assert "--tokens chooses lines" in done.stderr

@@ -28,7 +28,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.commands import main
 from vaswani.publishing import Target, hide_tokens, model_card, read_records
-from vaswani.publishing.hub import PublishingError, _told
+from vaswani.publishing.hub import PublishingError, _one_line_error
 from vaswani.publishing.metrics_record import FoundRecord, OverlapRecord
 from vaswani.publishing.secrets import hide_in_command
 
@@ -432,7 +432,7 @@ def test_a_private_repository_needs_the_token_of_its_owner(world: World, trained
     [
         ("ann/new", None, {}, r"there is no token for the Hub; make one .* give it by `hf auth login` or as"),
         ("ann/new", WRONG, {}, r"the Hub refuses the token as wrong, expired or revoked; make one that may write"),
-        ("ann/new", BEN, {}, r"the token may not write to ann/new: its account has no right to it, or it may only"),
+        ("ann/new", BEN, {}, r"the token may not write to ann/new: its account has no permission, or it may only"),
         ("ann/new", READER, {}, r"the token may not write to ann/new: .*, or it may only read"),
         ("tiny", ANN, {}, r"'tiny' does not name a repository; give OWNER/NAME"),
         ("ann/bad name", ANN, {}, r"'ann/bad name' does not name a repository: "),
@@ -458,7 +458,7 @@ def test_a_public_repository_is_not_taken_for_a_private_one(world: World, traine
     before = len(world.hub.model(NAME).messages)
     done = world.push(folder, NAME, "--private")
     assert done.returncode == 2
-    assert f"{NAME} is there already and public, and the model was to be private" in done.stderr
+    assert f"{NAME} exists already and is public, and the model should be private" in done.stderr
     assert len(world.hub.model(NAME).messages) == before
 
 
@@ -564,7 +564,10 @@ def test_a_hub_that_will_not_take_it_is_known_before_the_first_step(world: World
         (lambda run: (run / "generation_vaswani.py").unlink(), "lacks generation_vaswani.py, without which"),
         (lambda run: (run / "tokenizer_config.json").unlink(), "lacks tokenizer_config.json, without which"),
         (lambda run: (run / "metrics.json").unlink(), "lacks metrics.json, from which the model card"),
-        (lambda run: [(run / name).unlink() for name in ("run.json", "metrics.json")], "as it is: write its README.md"),
+        (
+            lambda run: [(run / name).unlink() for name in ("run.json", "metrics.json")],
+            "of other origin, write its README.md",
+        ),
         (shutil.rmtree, "is not a folder; give the one that training wrote"),
     ],
 )
@@ -591,7 +594,7 @@ def test_a_folder_that_is_no_whole_model_is_refused(
     ],
 )
 def test_errors_of_the_native_uploader_are_told(error: Exception, message: str) -> None:
-    with pytest.raises(PublishingError, match=re.escape(message)), _told(Target("ann/new")):
+    with pytest.raises(PublishingError, match=re.escape(message)), _one_line_error(Target("ann/new")):
         raise error
 
 
@@ -605,8 +608,8 @@ def test_the_card_tells_precision_and_text_as_they_were(trained: Any) -> None:
         ({"bf16": True}, "bfloat16 beside float32"),
         ({}, "float32"),
     ):
-        told = replace(run, training=replace(run.training, **(off | flags)))
-        assert f"- Precision: {said}" in model_card(NAME, told, metrics, {})
+        changed = replace(run, training=replace(run.training, **(off | flags)))
+        assert f"- Precision: {said}" in model_card(NAME, changed, metrics, {})
     own = replace(run, data=replace(run.data, dataset="/data/corpora/mine"), command="")
     card = model_card(NAME, own, metrics, {})
     assert "on mine." in card

@@ -233,7 +233,7 @@ def test_what_a_repository_has_not_is_refused_in_a_line(said: dict[str, Said]) -
     assert said["no curves"].code == 2
     assert "ann/two has no history.json: it was pushed by an earlier version or while" in said["no curves"].err
     assert said["average of one"].code == 2
-    assert "ann/one is one model, of which there is no average" in said["average of one"].err
+    assert "ann/one is one model, and an average needs two or more" in said["average of one"].err
 
 
 def test_neither_code_nor_pickles_nor_states_of_training_are_fetched(world: World, said: dict[str, Said]) -> None:
@@ -282,7 +282,7 @@ REFUSED = {
     "ann/a--b..c": "ann/a--b..c is no folder here, and no repository can have that name: ",
     "ann/words": "ann/words lacks the configuration (config.json), the weights (model.safetensors or",
     "ann/pickled": "ann/pickled is a model whose weights are pickled (pytorch_model.bin)",
-    "ann/bert": "holds a network of the type bert, which is no encoder-decoder over text",
+    "ann/bert": "holds a network of the type bert, which is not an encoder-decoder over text",
 }
 
 
@@ -334,7 +334,7 @@ def test_a_private_repository_is_read_by_the_token_of_its_owner(world: World, to
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"HF_HUB_OFFLINE": "1"}, "$HF_HUB_OFFLINE keeps from asking the Hub"),
+        ({"HF_HUB_OFFLINE": "1"}, "$HF_HUB_OFFLINE forbids asking the Hub"),
         ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "the Hub at http://127.0.0.1:9 does not answer (Connect"),
     ],
     ids=["switched off", "no network"],
@@ -353,7 +353,7 @@ def test_without_the_hub_what_was_fetched_serves_and_is_said_to(
     commit = world.hub.model("ann/one").branches["main"]
     assert (kept.code, kept.out, curves.code) == (0, said["repository"].out, 0), kept.err
     assert kept.err.startswith(f"Note: {why}")
-    assert kept.err.strip().endswith(f"; this is the copy of ann/one that was fetched before, {commit}")
+    assert kept.err.strip().endswith(f"; using the copy of ann/one that was fetched before, {commit}")
     assert other.code == 2
     assert f"ann/never is no folder here, and no repository of that name was fetched before, while {why}" in other.err
 

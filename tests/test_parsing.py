@@ -197,7 +197,7 @@ def test_without_a_treebank_the_recipe_says_what_it_needs(flags: list[str], word
 def test_trees_are_not_chosen_by_bleu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         parse(RECIPE, ["--metric_for_best_model", "bleu", "--output_dir", str(tmp_path)])
-    assert "--metric_for_best_model is bleu, and what is in 'trees' is scored by F1: give f1" in capsys.readouterr().err
+    assert "--metric_for_best_model is bleu, but text in 'trees' is scored by F1: give f1" in capsys.readouterr().err
 
 
 def test_the_recipe_is_that_of_section_6_3(tmp_path: Path) -> None:

@@ -51,9 +51,9 @@ def recipe(name: str) -> Recipe:
 
 
 def fields(name: str) -> dict[str, Any]:
-    told = recipe(name)
-    assert not (told.model.keys() & told.data.keys() | told.data.keys() & told.training.keys())
-    return {**told.model, **told.data, **told.training}
+    found = recipe(name)
+    assert not (found.model.keys() & found.data.keys() | found.data.keys() & found.training.keys())
+    return {**found.model, **found.data, **found.training}
 
 
 @pytest.mark.parametrize("name", FROM_BASE)
@@ -145,8 +145,8 @@ def test_a_written_command_has_flags_that_exist(command: str) -> None:
     asked = options(flags, None)
     check_files(shlex.split(asked.launcher))
     for row in asked.rows:
-        told = arguments_of(recipe(name), asked._replace(rows=[row]))
-        assert told.model["num_heads"] == BY_NAME[row.name].change.get("num_heads", 8)
+        arguments = arguments_of(recipe(name), asked._replace(rows=[row]))
+        assert arguments.model["num_heads"] == BY_NAME[row.name].change.get("num_heads", 8)
 
 
 def check_files(words: list[str]) -> None:

@@ -78,14 +78,14 @@ def test_what_is_written_is_read_back(record: Outer) -> None:
         ({"inner": {}, "by_name": {}}, "some.json lacks inner.number;"),
         (
             {"inner": {"number": 1}, "by_name": {"x": {"number": "1"}}},
-            "by_name.x.number is '1' and has to be of the type",
+            "by_name.x.number is '1' and must be of the type",
         ),
-        ({"inner": {"number": True}, "by_name": {}}, "inner.number is True and has to be of the type float"),
-        ({"inner": {"number": 1, "names": ["a", 2]}, "by_name": {}}, "inner.names[1] is 2 and has to be"),
-        ({"inner": {"number": 1, "pair": [1]}, "by_name": {}}, "inner.pair is [1] and has to be"),
-        ({"inner": {"number": 1}, "by_name": {}, "flag": 1}, "flag is 1 and has to be of the type bool"),
-        ({"inner": [], "by_name": {}}, "inner is [] and has to be of the type Inner"),
-        ([], "some.json: what it holds is [] and has to be of the type Outer"),
+        ({"inner": {"number": True}, "by_name": {}}, "inner.number is True and must be of the type float"),
+        ({"inner": {"number": 1, "names": ["a", 2]}, "by_name": {}}, "inner.names[1] is 2 and must be"),
+        ({"inner": {"number": 1, "pair": [1]}, "by_name": {}}, "inner.pair is [1] and must be"),
+        ({"inner": {"number": 1}, "by_name": {}, "flag": 1}, "flag is 1 and must be of the type bool"),
+        ({"inner": [], "by_name": {}}, "inner is [] and must be of the type Inner"),
+        ([], "some.json: what it holds is [] and must be of the type Outer"),
         ({"version": 4}, "some.json is of version 4, and this version of vaswani reads versions up to 3; update"),
         ({"version": "1"}, "is of version '1'"),
     ],
@@ -101,18 +101,18 @@ def test_what_does_not_fit_is_named_with_its_file(tmp_path: Path, found: Any, wo
 def test_a_file_that_was_cut_off_is_named(tmp_path: Path, text: str) -> None:
     for name, read in ((RUN, read_run), (METRICS, read_metrics)):
         (tmp_path / name).write_text(text)
-        with pytest.raises(ValueError, match=rf"{name} is damaged .*was it cut off\?"):
+        with pytest.raises(ValueError, match=rf"{name} is damaged .*was it truncated\?"):
             read(tmp_path)
 
 
 def test_old_files_are_read(old: Path) -> None:
     run, metrics = read_records(old)
-    told, measured = OLD[RUN], OLD[METRICS]
-    assert told["training"]["learning_rate"] == 5e-5, "which nothing used"
-    assert (told["training"]["peak_learning_rate"], told["training"]["warmup_steps"]) == (None, 3)
-    assert run.training.peak_learning_rate == pytest.approx((told["model"]["d_model"] * 3) ** -0.5)
+    run_json, measured = OLD[RUN], OLD[METRICS]
+    assert run_json["training"]["learning_rate"] == 5e-5, "which nothing used"
+    assert (run_json["training"]["peak_learning_rate"], run_json["training"]["warmup_steps"]) == (None, 3)
+    assert run.training.peak_learning_rate == pytest.approx((run_json["model"]["d_model"] * 3) ** -0.5)
     assert "learning_rate" not in as_json(run.training)
-    assert run.data == from_json(DataRecord, rename_fields(told["data"]), "")
+    assert run.data == from_json(DataRecord, rename_fields(run_json["data"]), "")
     assert (run.version, metrics.version) == (1, 1)
     for name, value in measured.items():
         held = as_json(metrics)[name]

@@ -1,8 +1,8 @@
 """The loss of training without autograd's copies of the logits: projection, label smoothing (section 5.4), gradients.
 
 The logits of a batch, `[tokens, V]`, are by far the largest tensor of a step, and autograd would keep several of their
-size in float32. Here some thousand tokens at a time are projected, and their logits overwritten by the gradients, some
-rows at a time that stay in a processor's cache.
+size in float32. Here some thousand tokens are projected at a time, and gradients overwrite their logits, a few rows at
+a time so that these stay in the CPU's cache.
 
 Shapes: n tokens, D = d_model, V tokens.
 """
@@ -17,20 +17,20 @@ from transformers import PreTrainedModel
 
 ROWS, ROWS_ON_PROCESSORS = 4096, 1024
 """Tokens whose logits exist at once: enough for a matrix product to run at full speed. At V = 37k, in bfloat16, 300 MB,
-and on processors 76 MB."""
+and on CPUs 76 MB."""
 
 IN_CACHE = 32
-"""Rows of logits that a processor works on at once: 5 MB in float32 at V = 37k. 1,024 took three times as long."""
+"""Rows of logits that a CPU works on at once: 5 MB in float32 at V = 37k. 1,024 took three times as long."""
 
 
 def fuse_loss(model: PreTrainedModel) -> None:
-    """Let a `VaswaniForConditionalGeneration` give the loss alone in training mode; elsewhere it is as it was."""
+    """Let a `VaswaniForConditionalGeneration` return only the loss in training mode; otherwise it is unchanged."""
     projection: Any = model.lm_head
     projection.loss = MethodType(_fused_loss, projection)
 
 
 def _fused_loss(projection: Any, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return what `Projection.loss` returns, less the logits; runs inside that module, where its weight is at hand."""
+    """Return what `Projection.loss` returns, without the logits; runs inside that module, which has the weight."""
     if not projection.training:
         return type(projection).loss(projection, hidden, labels)
     smoothing = projection.config.label_smoothing
@@ -58,15 +58,15 @@ def smoothed_cross_entropy(
         A scalar, float32 at least.
 
     """
-    hidden, labels = hidden.flatten(0, -2), labels.flatten()  # here, so that compilation ends a graph once
-    if labels.device.type == "cpu":  # on an accelerator their number would have to be waited for
+    hidden, labels = hidden.flatten(0, -2), labels.flatten()  # here, so that compilation ends only one graph
+    if labels.device.type == "cpu":  # an accelerator would have to wait for their number
         there = labels != -100
         hidden, labels = hidden[there], labels[there]
     return _SmoothedCrossEntropy.apply(hidden, table, labels, smoothing, bias)
 
 
 class _SmoothedCrossEntropy(torch.autograd.Function):
-    """Takes the gradients along with the loss, while the logits are at hand."""
+    """Computes the gradients together with the loss, while the logits exist."""
 
     @staticmethod
     def forward(
@@ -103,13 +103,13 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
 
 
 def _turn_into_gradient(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Put the gradient of the smoothed loss into the place of `[n, V]` logits.
+    """Overwrite `[n, V]` logits with the gradient of the smoothed loss.
 
     With logits x and q = (1 - epsilon) onehot(y) + epsilon / V, the loss is logsumexp(x) - q x, and its gradient
     softmax(x) - q.
 
     Returns:
-        `[n]`, logsumexp(x) - (1 - epsilon) x_y: the loss but for the mean of the logits.
+        `[n]`, logsumexp(x) - (1 - epsilon) x_y: the loss without the term of the mean logit.
 
     """
     exact = torch.promote_types(logits.dtype, torch.float32)

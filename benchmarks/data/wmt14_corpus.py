@@ -203,14 +203,14 @@ def main() -> None:
         path = given.folder / CONFIG / f"{split}-00000-of-00001.parquet"
         for _ in write(path, Pool(split, 3, given.seed), given.held_out_pairs, [given.seed, number]):
             pass
-    told = {
+    figures = {
         "pairs": given.pairs,
         "words": summary(np.concatenate(counts)),
         "seconds for the pool": round(pooled, 1),
         "seconds": round(time.monotonic() - started, 1),
         "bytes": sum(path.stat().st_size for path in (given.folder / CONFIG).iterdir()),
     }
-    print(json.dumps(told, indent=2))
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def main() -> None:
     drops = Drops()
     rows = readable_rows(corpus, tqdm(groups, unit=" groups"), CleaningLimits(), drops)
     tokenizer = learn_tokenizer((side for _, _, pair in rows for side in pair), given.vocab_size)
-    told = {
+    figures = {
         "pairs": len(groups) * corpus.rows // corpus.groups,
         "symbols": len(tokenizer),
         "fingerprint": fingerprint(tokenizer),
@@ -55,7 +55,7 @@ def main() -> None:
     }
     with atomic_files(given.folder / "tokenizer") as draft:
         tokenizer.save_pretrained(draft)
-    print(json.dumps(told, indent=2))
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def compare(
     for number in beams:
         first: list[list[int]] | None = None
         for name, engine in engines.items():
-            found = [each.symbols for each in translations(engine, sources, BeamSettings(number), 4096 // number)]
+            found = [each.tokens for each in translations(engine, sources, BeamSettings(number), 4096 // number)]
             first = first or found
             texts = tokenizer.batch_decode(found, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             same = sum(one == other for one, other in zip(found, first, strict=True))

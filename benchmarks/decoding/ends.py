@@ -42,12 +42,12 @@ def step_among_k(
     search: SearchState, log_p: Tensor, prompt: int, ends: Tensor, alpha: float, is_ended: StopSignal | None = None
 ) -> SearchState:
     """Lengthen as `step` does, and count the ends among the best K continuations alone."""
-    beams, symbols, place_of_symbol = search.ended.scores.shape[1], log_p.shape[2], prompt + search.length
+    beams, vocab_size, place_of_token = search.ended.scores.shape[1], log_p.shape[2], prompt + search.length
     best, place = (search.running.scores[:, :, None] + log_p).flatten(1).topk(beams, dim=1)
-    grown = search.running.select(place // symbols)
-    grown.symbols[:, :, place_of_symbol], grown.parents[:, :, place_of_symbol] = place % symbols, place // symbols
+    grown = search.running.select(place // vocab_size)
+    grown.tokens[:, :, place_of_token], grown.parents[:, :, place_of_token] = place % vocab_size, place // vocab_size
     with_penalty = best / penalty(search.length + 1, alpha).to(best)
-    ended = grown._replace(scores=with_penalty.masked_fill(~torch.isin(place % symbols, ends), NEVER))
+    ended = grown._replace(scores=with_penalty.masked_fill(~torch.isin(place % vocab_size, ends), NEVER))
     return paper_step(search, log_p, prompt, ends, alpha, is_ended)._replace(ended=merge(search.ended, ended))
 
 
@@ -72,9 +72,9 @@ def against(found: list[Candidate], other: list[Candidate], end: int) -> dict[st
 
     What was cut off scores lower than what ended.
     """
-    same = [one.symbols == two.symbols for one, two in zip(found, other, strict=True)]
+    same = [one.tokens == two.tokens for one, two in zip(found, other, strict=True)]
     better = [
-        (one.symbols[-1] == end, one.score - ROUNDING) > (two.symbols[-1] == end, two.score)
+        (one.tokens[-1] == end, one.score - ROUNDING) > (two.tokens[-1] == end, two.score)
         for one, two in zip(found, other, strict=True)
     ]
     higher = sum(is_better and not is_same for is_better, is_same in zip(better, same, strict=True))
@@ -107,7 +107,7 @@ def main() -> None:
             found[f"CTranslate2, {number} beams"] = first(engine, sources, BeamSettings(number), budget)
     rows = []
     for name, (candidates, seconds) in found.items():
-        texts = tokenizer.batch_decode([each.symbols for each in candidates], skip_special_tokens=True)
+        texts = tokenizer.batch_decode([each.tokens for each in candidates], skip_special_tokens=True)
         row = {"search": name, **against(candidates, found[PAPER][0], tokenizer.eos_token_id), "seconds": seconds}
         row["same_among_k"] = against(candidates, found[AMONG_K][0], tokenizer.eos_token_id)["same"]
         rows.append(row | {"chrf": CHRF().corpus_score(texts, [references]).score})

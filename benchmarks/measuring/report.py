@@ -47,8 +47,8 @@ def leave(
     today, benchmark = date.today(), Path(sys.argv[0]).stem
     command = shlex.join(["python", *asked(sys.argv)])
     stem = free(FOLDER / f"{today}-{benchmark}") if output is None else named(output)
-    told = "\n".join(f"- {name}: {value}" for name, value in about.items() if value)
-    report = f"# {today.day} {today:%B %Y}: {benchmark}\n\n```bash\n{command}\n```\n\n{told}\n\n{text.strip()}\n"
+    facts = "\n".join(f"- {name}: {value}" for name, value in about.items() if value)
+    report = f"# {today.day} {today:%B %Y}: {benchmark}\n\n```bash\n{command}\n```\n\n{facts}\n\n{text.strip()}\n"
     print(report)
     stem.parent.mkdir(parents=True, exist_ok=True)
     if picture is not None:
