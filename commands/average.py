@@ -82,9 +82,10 @@ def run(args: argparse.Namespace) -> None:
     chosen = choose(args, metric)
     folders = [each.folder for each in chosen]
     shares = [1.0] * len(chosen) if args.ema is None else averaging.moving(len(chosen), args.ema)
-    told = [part(each, share / sum(shares), metric) for each, share in zip(chosen, shares, strict=True)]
+    origins = [part(each, share / sum(shares), metric) for each, share in zip(chosen, shares, strict=True)]
     made = DerivedModel(
-        [its for each in told for its in each.parts], {name: run for each in told for name, run in each.runs.items()}
+        [its for each in origins for its in each.parts],
+        {name: run for each in origins for name, run in each.runs.items()},
     )
     write_model(folders[-1], averaging.average_weights(folders, shares), args.output, record(made))
     digits = METRICS[metric].digits if metric in METRICS else 2
@@ -109,7 +110,7 @@ def check_given(args: argparse.Namespace) -> None:
     if not is_run(args.folders) and (args.last is not None or args.best is not None):
         raise ValueError("--last and --best choose among the checkpoints of one run; name the run, or leave them out")
     if args.metric is not None and args.best is None:
-        raise ValueError(f"--metric {args.metric} is what --best goes by; give --best N, or leave it out")
+        raise ValueError(f"--metric {args.metric} is only used by --best; give --best N, or leave it out")
     if len({Path(given).resolve() for given in args.folders}) < len(args.folders):
         raise ValueError("a checkpoint is named twice; name each once")
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target_space",
         metavar="N",
         type=int,
-        help="of an .npz with target_space_embedding: the target_space_id, a number from 0, of the problem it was "
+        help="for an .npz with target_space_embedding: the target_space_id, a number from 0, of the problem it was "
         "trained on (default: none)",
     )
 
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     of_marian = None if is_marian else find_marian(source)
     is_of_tensor2tensor = source.suffix == ".npz" and of_marian is None
     if is_of_tensor2tensor and args.num_heads is None:
-        raise ValueError("an .npz does not tell how many heads a layer has; give --num_heads")
+        raise ValueError("an .npz does not record how many heads a layer has; give --num_heads")
     for name in ("num_heads", "target_space"):
         if not is_of_tensor2tensor and getattr(args, name) is not None:
             raise ValueError(f"--{name} is of an .npz of tensor2tensor's; {source} tells by itself, so leave it out")

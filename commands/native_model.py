@@ -1,4 +1,4 @@
-"""Flags of the commands that write a model as a class of transformers' own: what its length penalty is chosen on."""
+"""Flags of the commands that write a model as a class of transformers: the text that chooses its length penalty."""
 
 import argparse
 from functools import partial
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     from vaswani.engines.native import Validation
 
 NATIVE = "transformers"
-"""What `vaswani export --to` calls it."""
+"""Its name in `vaswani export --to`."""
 
 
 def add_validation(parser: argparse.ArgumentParser, when: str) -> None:
-    """Declare --validation and --language; `when` says what they are of use with."""
+    """Declare --validation and --language; `when` names the flag that they go with."""
     parser.add_argument(
         "--validation",
         metavar=("SOURCE", "REFERENCE"),
         nargs=2,
         type=Path,
-        help=f"{when}: two files, a sentence a line, on which the length penalty of the search of transformers is "
-        "chosen by BLEU (default: the one that rises like the paper's at 25 tokens)",
+        help=f"{when}: two files, one sentence per line, on which BLEU chooses the length penalty of the search of "
+        "transformers (default: the one that rises like the paper's at 25 tokens)",
     )
     parser.add_argument(
-        "--language", metavar="CODE", help="of REFERENCE, for its BLEU (default: what its script tells)"
+        "--language", metavar="CODE", help="language of REFERENCE, for its BLEU (default: guessed from its script)"
     )
 
 
 def check_validation(args: argparse.Namespace, has_place: bool, flag: str) -> None:
-    """Raise ValueError where what only a native model takes is given without one."""
+    """Raise ValueError if a flag for native models is given without one."""
     for name in ("validation", "language"):
         if getattr(args, name) is not None and not has_place:
             raise ValueError(f"--{name} is of a model of transformers' own; add {flag}, or leave it out")
@@ -39,7 +39,7 @@ def check_validation(args: argparse.Namespace, has_place: bool, flag: str) -> No
 
 
 def read_validation(args: argparse.Namespace) -> "Validation | None":
-    """Return what --validation names; ValueError unless both files have as many lines, at least one."""
+    """Return the text of --validation; ValueError unless both files have the same number of lines, at least one."""
     if args.validation is None:
         return None
     sources, references = map(read_lines, args.validation)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 KINDS = ("encoder", "decoder", "cross")
 RENAMED = {"symbols": "tokens"}
-"""Flags that had another name."""
-MOST_SYMBOLS = 256
-"""Of a sentence whose attention is drawn; a thumb's breadth for each would be metres."""
+"""Renamed flags: old name, new name."""
+MOST_TOKENS = 256
+"""Most tokens of a sentence whose attention is drawn: with more, the picture would be metres wide."""
 
 
 class Picture(NamedTuple):
@@ -42,15 +42,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         one.set_defaults(draw=picture.draw)
         picture.add_flags(one)
-    one = pictures.add_parser("table3", help="Table 3 as a chart, of the runs of recipes/table3.py that have ended.")
-    one.add_argument("folder", metavar="FOLDER", type=Path, help="such as runs/table3; chart and table are left there")
+    one = pictures.add_parser("table3", help="Table 3 as a chart, from the finished runs of recipes/table3.py.")
+    one.add_argument(
+        "folder", metavar="FOLDER", type=Path, help="such as runs/table3; chart and table are written there"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Draw one picture.
 
     Raises:
-        ValueError: a value does not fit, or a folder or file does not hold what is needed.
+        ValueError: a value is out of range, or a folder or file lacks what is needed.
         OSError: a file cannot be read or written.
     """
     if args.picture == "table3":
@@ -142,7 +144,8 @@ def add_curves(one: argparse.ArgumentParser) -> None:
         "runs",
         metavar="RUN",
         nargs="+",
-        help="folder of a run (under way: to its newest checkpoint), or OWNER/NAME on the Hub with its history.json",
+        help="folder of a run (of a running one, up to its newest checkpoint), or OWNER/NAME on the Hub with its "
+        "history.json",
     )
 
 
@@ -157,7 +160,7 @@ def curves(args: argparse.Namespace) -> "Figure":
 
 
 def history(given: str) -> list[dict[str, Any]]:
-    """Return the log of a run, by its folder or its repository; while it has not ended, that of its newest checkpoint.
+    """Return the log of a run, from its folder or its repository; of a running one, that of its newest checkpoint.
 
     Raises:
         ValueError: there is none, or it is damaged.
@@ -175,7 +178,7 @@ def history(given: str) -> list[dict[str, Any]]:
 
 
 def names_apart(paths: list[Path]) -> list[str]:
-    """Return the last parts of paths, as many as tell them apart.
+    """Return the last parts of paths, as many as make them different.
 
     Raises:
         ValueError: two are the same.
@@ -196,7 +199,7 @@ def add_attention(one: argparse.ArgumentParser) -> None:
     """Declare what `vaswani plot attention` takes."""
     one.add_argument("model", metavar="MODEL", help=MODEL)
     one.add_argument("--text", required=True, help="the sentence to translate")
-    one.add_argument("--translation", metavar="TEXT", help="its translation (default: what the model's search finds)")
+    one.add_argument("--translation", metavar="TEXT", help="its translation (default: the model's own)")
     one.add_argument(
         "--kind",
         choices=KINDS,
@@ -226,7 +229,7 @@ def add_attention(one: argparse.ArgumentParser) -> None:
 def attention(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot attention`."""
     if args.tokens and args.form == "maps":
-        raise ValueError("--tokens picks lines; leave it out with --as maps, which shows a row for each token")
+        raise ValueError("--tokens chooses lines; leave it out with --as maps, which shows a row for each token")
 
     from vaswani.data.blank_text import is_blank
 
@@ -250,10 +253,10 @@ def attention(args: argparse.Namespace) -> "Figure":
             print(f"Translated: {written}")
         target = tokenizer(text_target=written).input_ids[
             : positions(model)
-        ]  # what was cut off there is, with </s>, longer
+        ]  # a translation that was cut off there is longer, with </s>
         longest = max(len(source), len(target))
-        if longest > MOST_SYMBOLS:
-            raise ValueError(f"the text has {longest:,} tokens, and a picture holds {MOST_SYMBOLS}; give a sentence")
+        if longest > MOST_TOKENS:
+            raise ValueError(f"the text has {longest:,} tokens, and a picture holds {MOST_TOKENS}; give a sentence")
         found = attentions(model, tokenizer, [source], [target])
     layers = getattr(found, args.kind)
     layer = among("layer", len(layers) if args.layer is None else args.layer, len(layers))
@@ -305,12 +308,12 @@ def add_lengths(one: argparse.ArgumentParser) -> None:
         help="words that a bucket spans, or characters of text without spaces (default: 5)",
     )
     one.add_argument(
-        "--source_language", metavar="CODE", help="language of the sources (default: what their script tells)"
+        "--source_language", metavar="CODE", help="language of the sources (default: guessed from their script)"
     )
     one.add_argument(
         "--language",
         metavar="CODE",
-        help="language of the translations, as de or pt-BR (default: what their script tells)",
+        help="language of the translations, such as de or pt-BR (default: guessed from their script)",
     )
 
 
@@ -320,7 +323,7 @@ def lengths(args: argparse.Namespace) -> "Figure":
 
     names = list(map(printable, args.names or names_apart(args.hypotheses)))
     if len(set(names)) != len(args.hypotheses):
-        raise ValueError(f"{len(args.hypotheses)} translations need as many --names, unlike each other: {names}")
+        raise ValueError(f"{len(args.hypotheses)} translations need as many different --names: {names}")
     sources, references = read_lines(args.sources), read_lines(args.references)
     outputs = [read_lines(path) for path in args.hypotheses]
 
@@ -331,8 +334,8 @@ def lengths(args: argparse.Namespace) -> "Figure":
 
     for remark in remarks(references, args.language):
         print(f"vaswani plot: {remark}", file=sys.stderr)
-    told = {"source_language": args.source_language, "language": args.language}
-    found = [bleu_by_length(sources, references, output, args.width, **told) for output in outputs]
+    languages = {"source_language": args.source_language, "language": args.language}
+    found = [bleu_by_length(sources, references, output, args.width, **languages) for output in outputs]
     return draw_bleu_by_length(dict(zip(names, found, strict=True)), lengths_of(sources, args.source_language).unit)
 
 

@@ -35,7 +35,7 @@ SETTINGS = "special:model.yml"
 EPSILON = 1e-6
 EOS, PAD = "</s>", "<pad>"
 NEVER = -1e4
-"""The logit of what is never written: its probability is 0, and a smoothed loss stays a number."""
+"""The logit of a token that is never written: its probability is 0, and a smoothed loss stays finite."""
 
 _ASSUMED: dict[str, tuple[str, ...]] = {
     "type": ("transformer",),
@@ -55,7 +55,7 @@ _ASSUMED: dict[str, tuple[str, ...]] = {
     "lemma-dim-emb": ("0",),
     "factors-combine": ("sum",),
 }
-"""What each setting has to be; the first is what one that is left out counts as."""
+"""The values that each setting may have; the first one is the default."""
 _NORMS = {("", "dan", ""): "post", ("n", "da", "n"): "pre"}
 """By what is done before a sub-layer, after it, and after a stack: dropout, addition, normalisation."""
 _ACTIVATIONS = {"relu": "relu", "swish": "silu"}
@@ -78,7 +78,7 @@ _TABLES = ("Wemb", "encoder_Wemb", "decoder_Wemb", "decoder_ff_logit_out_Wt", "d
 
 
 class MarianFiles(NamedTuple):
-    """What lies together."""
+    """The files of one model."""
 
     weights: Path
     vocabulary: Path | None
@@ -86,7 +86,7 @@ class MarianFiles(NamedTuple):
 
 
 def find_marian(source: Path) -> MarianFiles | None:
-    """Return the files of a model of Marian's own, given its .npz or the folder in which it lies; None: it is none.
+    """Return the files of a model of Marian's own, given its .npz or its folder; None if it is not one.
 
     Raises:
         ValueError: several models, or several vocabularies.
@@ -113,7 +113,7 @@ def find_marian(source: Path) -> MarianFiles | None:
 
 
 def _is_marian(file: Path) -> bool:
-    """Tell whether a file holds Marian's settings; whoever loads a damaged one tells that."""
+    """Return whether a file holds Marian's settings; the loader reports a damaged one."""
     with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(file) as archive:
         return f"{SETTINGS}.npy" in archive.namelist()
     return False
@@ -127,8 +127,8 @@ def read_marian_npz(files: MarianFiles, max_positions: int = 1024) -> ForeignMod
         max_positions: rows of the position table, which has to be written out.
 
     Raises:
-        CannotConvertError: settings under which Marian computes something else, or tables that are not one.
-        ValueError: the vocabulary has tokens that the network has not.
+        CannotConvertError: settings under which Marian computes something else, or tables that are not shared.
+        ValueError: the vocabulary has tokens that the network lacks.
 
     """
     variables = read_variables(files.weights, (SETTINGS,))
@@ -203,7 +203,7 @@ def check_settings(settings: dict[str, str]) -> str:
 
 
 def our_name(name: str) -> str:
-    """Return our name of a variable; one that has none is told of when weights are loaded."""
+    """Return our name of a variable; one without a name is reported when weights are loaded."""
     for part, ours in _PARTS.items():
         name = re.sub(part, ours, name)
     return name
@@ -222,7 +222,7 @@ def read_vocabulary(file: Path) -> dict[str, int]:
     """Return the number of each token of a vocab.yml.
 
     Raises:
-        ValueError: it is no vocabulary of Marian's.
+        ValueError: it is not a vocabulary of Marian's.
 
     """
     try:
@@ -252,10 +252,10 @@ def leave_tokenizer(files: MarianFiles, folder: Path, vocab_size: int) -> list[s
     Args:
         files: of the model.
         folder: where to.
-        vocab_size: the tokens of the network, that for padding among them.
+        vocab_size: the tokens of the network, including the one for padding.
 
     Raises:
-        ValueError: there is one model of SentencePiece alone, or both without a vocabulary.
+        ValueError: there is only one model of SentencePiece, or both without a vocabulary.
 
     """
     beside = files.weights.parent

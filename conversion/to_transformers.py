@@ -1,7 +1,7 @@
 """Our network as a class of transformers, which loads it without this package and without code from the Hub.
 
 With the norm after the residual it is a `MarianMTModel`, with the norm before it a `PegasusForConditionalGeneration`:
-both have sinusoids, embeddings times sqrt(D) and one table. What they lay out differently is undone exactly:
+both have sinusoids, embeddings times sqrt(D) and one table. Their differences are undone exactly:
 
 - their sinusoids have all sines before all cosines, ours by turns. Everything between the embeddings and the projection
   adds to one residual stream, so the stream is rearranged: dimensions 0, 2, 4, ..., then 1, 3, 5, ...;
@@ -34,12 +34,12 @@ from .parameter_names import foreign_name
 from .to_vaswani import CannotConvertError, rearranged
 
 POSITIONS = 4096
-"""Where their tables of positions end: computed when a model is made, so it costs nothing on the disk. Theirs fail with
-an IndexError beyond."""
+"""The length of their position tables, which are computed when a model is built and take no disk space. Longer texts
+fail with an IndexError."""
 ACTIVATIONS = {"relu": "relu", "silu": "swish", "gelu": "gelu"}
 """Ours by the names that Marian's models have."""
 MOST_TOKENS = 512
-"""Of a translation, where ours goes by the length of its source, which their `generate` cannot."""
+"""Most tokens of a translation; our limit depends on the length of the source, which their `generate` cannot do."""
 
 
 def to_transformers(model: VaswaniForConditionalGeneration, length_penalty: float) -> PreTrainedModel:
@@ -152,22 +152,22 @@ def filled(weight: Tensor, dimension: int, width: int) -> Tensor:
 
 
 def is_attention_bias(name: str) -> bool:
-    """Tell whether one of their weights is a bias of a projection of attention, by its name."""
+    """Return whether a weight of theirs is, by its name, a bias of an attention projection."""
     return re.search(r"attn\.(?:[qkv]|out)_proj\.bias$", name) is not None
 
 
 def generation(ours: GenerationConfig | None, length_penalty: float) -> GenerationConfig:
-    """Return what their `generate` goes by: ours, less what only our search knows.
+    """Return the settings for their `generate`: ours, without those that only our search knows.
 
-    `early_stopping="never"` is when our search is done with a sentence: when nothing that runs can overtake any more.
+    `early_stopping="never"` stops like our search: when no running hypothesis can overtake any more.
     """
-    told = {} if ours is None else ours.to_diff_dict()
-    told = {name: value for name, value in told.items() if name not in (*LIMITS, "transformers_version")}
-    if told.get("num_beams", 1) > 1:
-        told |= {"length_penalty": length_penalty, "early_stopping": "never"}
-    if not {"max_length", "max_new_tokens"} & told.keys():
-        told["max_length"] = MOST_TOKENS
-    return GenerationConfig(**told)
+    fields = {} if ours is None else ours.to_diff_dict()
+    fields = {name: value for name, value in fields.items() if name not in (*LIMITS, "transformers_version")}
+    if fields.get("num_beams", 1) > 1:
+        fields |= {"length_penalty": length_penalty, "early_stopping": "never"}
+    if not {"max_length", "max_new_tokens"} & fields.keys():
+        fields["max_length"] = MOST_TOKENS
+    return GenerationConfig(**fields)
 
 
 def equal_slope(alpha: float, length: float) -> float:

@@ -1,4 +1,4 @@
-"""The tokenizer that lies beside a model of transformers: its files stay what they are.
+"""The tokenizer beside a model of transformers, whose files are copied unchanged.
 
 OPUS-MT has a MarianTokenizer: two models of SentencePiece, source.spm and target.spm, whose pieces vocab.json numbers
 (and target_vocab.json those of the target, where it has its own). Its folders name no class, since transformers knows
@@ -34,7 +34,7 @@ def copy_tokenizer(source: Path, folder: Path, vocab_size: int) -> list[str]:
         vocab_size: the tokens of its network.
 
     Raises:
-        ValueError: a part is missing, or the vocabulary numbers tokens that the network has not.
+        ValueError: a part is missing, or the vocabulary numbers tokens that the network lacks.
 
     """
     copied = [name for name in FILES if (source / name).is_file()]
@@ -73,7 +73,7 @@ def name_class(file: Path) -> None:
 
 
 def content_of(file: Path) -> dict[str, Any]:
-    """Return what a file of JSON holds."""
+    """Return the contents of a JSON file."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:

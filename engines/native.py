@@ -21,18 +21,18 @@ from vaswani.translation.translate import translate
 
 QUANTIZATIONS = ("float32", "float16", "bfloat16")
 EXPONENTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
-"""Among which one is chosen on the validation set."""
+"""The candidates, of which the validation set chooses one."""
 TYPICAL_LENGTH = 25
-"""Tokens of a translation, at which both penalties rise alike where there is no validation set."""
+"""Tokens of a translation at which both penalties rise alike, if there is no validation set."""
 MOST_DIFFERENCE = 1e-3
-"""Of a logit, in parts of the standard deviation of all. Both forms are one function in exact arithmetic; a difference
-above float32's is a fault of the conversion."""
+"""The largest difference of a logit, relative to the standard deviation of all. In exact arithmetic both forms are one
+function; a difference above float32's is a fault of the conversion."""
 READ_BY_ALL = "PreTrainedTokenizerFast"
-"""The class of the tokenizer by the name that versions 4 and 5 of transformers know; 5 alone writes another."""
+"""The tokenizer's class under a name that versions 4 and 5 of transformers know; version 5 writes another name."""
 
 
 class Validation(NamedTuple):
-    """What an exponent is chosen on."""
+    """The text that chooses an exponent."""
 
     metric: str
     """The key of a figure."""
@@ -52,12 +52,12 @@ def export_native(
     """Write a model as a class of transformers' own, with its tokenizer and native.json, to an empty or new folder.
 
     Args:
-        model: in evaluation mode; it is left as it is.
+        model: in evaluation mode; it is not changed.
         tokenizer: its own.
         folder: where to.
         quantization: of the weights, one of QUANTIZATIONS.
-        validation: what the exponent of the length is chosen on; None: the one that rises alike at TYPICAL_LENGTH.
-        say: hears of each step of the choice.
+        validation: chooses the exponent of the length; None: the one that rises alike at TYPICAL_LENGTH.
+        say: called with a line for each step of the choice.
 
     Raises:
         CannotConvertError: no class of transformers computes the same.
@@ -86,10 +86,10 @@ def export_native(
 
 @torch.no_grad()
 def largest_difference(ours: Any, theirs: Any) -> float:
-    """Return by how much a logit of the two differs at most, on random sentences of 3 to 64 tokens.
+    """Return the largest difference of a logit between the two, on random sentences of 3 to 64 tokens.
 
     Raises:
-        RuntimeError: by more than float32 explains.
+        RuntimeError: it is more than float32 explains.
 
     """
     draw = torch.Generator().manual_seed(0)
@@ -120,7 +120,7 @@ def try_exponents(
     alpha: float,
     say: Callable[[str], object],
 ) -> ExponentRecord:
-    """Translate the validation set by the paper's search, then by that of transformers with each of EXPONENTS."""
+    """Translate the validation set with the paper's search, then with that of transformers and each of EXPONENTS."""
 
     def figure(model: PreTrainedModel, penalty: float) -> float:
         lines = translate(model, tokenizer, validation.sources, num_beams=beams, length_penalty=penalty)
@@ -146,11 +146,11 @@ def best_exponent(tried: ExponentRecord, near: float) -> float:
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write a tokenizer so that versions 4 and 5 of transformers read it.
 
-    A tokenizer of a class of its own, such as a Marian's, stays what it is.
+    A tokenizer with a class of its own, such as Marian's, is not changed.
     """
     tokenizer.save_pretrained(folder)
     path = folder / "tokenizer_config.json"
-    told = json.loads(path.read_text(encoding="utf-8"))
-    if told.get("tokenizer_class") in ("TokenizersBackend", "PreTrainedTokenizerFast"):
-        written = {**told, "tokenizer_class": READ_BY_ALL}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content.get("tokenizer_class") in ("TokenizersBackend", "PreTrainedTokenizerFast"):
+        written = {**content, "tokenizer_class": READ_BY_ALL}
         write_text(path, json.dumps(written, indent=2, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""From a recipe's configuration and the command line to checked arguments: every field is a flag of its name."""
+"""From a recipe's configuration and the command line to checked arguments: every field is a flag of the same name."""
 
 import argparse
 import difflib
@@ -37,7 +37,7 @@ MODEL_FIELDS = tuple(
 
 
 def default_cache() -> str:
-    """Return the folder that $VASWANI_CACHE names, or the usual one for caches."""
+    """Return the folder that $VASWANI_CACHE names, or the usual cache folder."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return os.environ.get("VASWANI_CACHE") or str(Path(home) / "vaswani")
 
@@ -59,17 +59,17 @@ class DataArguments:
     )  # fmt: skip
     tsv_quoting: str | None = field(
         default=None,
-        metadata={"help": "What quotation marks are in TSV files: none, they are text; spreadsheet, spreadsheets or "
-                          "pandas have put cells between them."},
+        metadata={"help": "What quotation marks in TSV files mean: none, they are text; spreadsheet, cells are "
+                          "quoted, as spreadsheets and pandas write them."},
     )  # fmt: skip
     direction: str = field(
         default="en-de",
-        metadata={"help": "Two languages, named as the columns or file endings are; en-trees parses."},
+        metadata={"help": "Two languages, named like the columns or file endings; en-trees means parsing."},
     )
-    train_split: str = field(default="train", metadata={"help": "Split that is trained on."})
+    train_split: str = field(default="train", metadata={"help": "Split to train on."})
     validation_split: str = field(
         default="validation",
-        metadata={"help": "Split by which the weights are chosen; of files also called val or dev."},
+        metadata={"help": "Split by which the weights are chosen; its files may also be called val or dev."},
     )
     validation_splits: list[str] = field(
         default_factory=list,
@@ -85,20 +85,20 @@ class DataArguments:
     )
     max_ratio: float = field(
         default=3.0,
-        metadata={"help": "Largest ratio of the longer side to the shorter, in tokens and after 5 that are free; pairs "
-                          "more uneven are dropped."},
+        metadata={"help": "Largest ratio of the longer side to the shorter, in tokens, not counting 5 free ones; more "
+                          "uneven pairs are dropped."},
     )  # fmt: skip
     line_breaks: str = field(
         default="space",
-        metadata={"help": "Line breaks inside a text, as JSON and parquet may hold: space reads them so, in what is "
-                          "scored too; drop drops the pair."},
+        metadata={"help": "Line breaks inside a text, as JSON and parquet may hold: space reads them as spaces, also "
+                          "in scored text; drop drops the pair."},
     )  # fmt: skip
     drop_html: bool = field(
         default=False, metadata={"help": "Drop training pairs with HTML or XML tags, or &amp; and the like."}
     )
     check_script: bool = field(
         default=False,
-        metadata={"help": "Drop training pairs of which a side is mostly not in its language's script."},
+        metadata={"help": "Drop training pairs with a side that is mostly not in its language's script."},
     )
     drop_duplicates: bool = field(
         default=False,
@@ -106,8 +106,8 @@ class DataArguments:
     )
     drop_test_text: bool = field(
         default=False,
-        metadata={"help": "Drop training pairs of which a side stands in the validation or a test set, case and white "
-                          "space aside."},
+        metadata={"help": "Drop training pairs with a side that occurs in the validation or a test set, ignoring case "
+                          "and white space."},
     )  # fmt: skip
     extra_dirs: list[str] = field(
         default_factory=list,
@@ -122,39 +122,39 @@ class DataArguments:
     )
     widths: list[int] = field(
         default_factory=list,
-        metadata={"help": "Pad both sides of a batch to one of these lengths in tokens, rising, the last at least "
-                          "--max_tokens, and fill it up to --tokens_per_batch: so many shapes and no more, for "
+        metadata={"help": "Pad both sides of a batch to one of these lengths in tokens (rising, the last at least "
+                          "--max_tokens) and fill it up to --tokens_per_batch: one shape per length, for "
                           "--torch_compile and CUDA graphs."},
     )  # fmt: skip
     streams: int = field(
         default=1,
-        metadata={"help": "Streams that the text is split into, of which each process and loader worker reads its own; "
-                          "32 or 64 for large corpora and many processes."},
+        metadata={"help": "Streams that the text is split into; each process and loader worker reads its own. 32 or "
+                          "64 for large corpora and many processes."},
     )  # fmt: skip
     window_groups: int = field(
-        default=64, metadata={"help": "Row groups, of 1,000 pairs each, that are mixed at a time."}
+        default=64, metadata={"help": "Row groups, of 1,000 pairs each, that are shuffled together."}
     )
     max_unreadable: float = field(
         default=0.001,
         metadata={"help": "Share of the rows that may be damaged, malformed or not UTF-8; beyond it the run ends."},
     )
     source_timeout: float = field(
-        default=600, metadata={"help": "Seconds to try a network that does not answer before the run ends."}
+        default=600, metadata={"help": "Seconds to retry a network that does not answer, before the run ends."}
     )
     tokenizer_pairs: int = field(
         default=2_000_000,
-        metadata={"help": "Most pairs from which the vocabulary is learned, drawn by row groups: a bound to memory and "
-                          "time."},
+        metadata={"help": "Most pairs from which the vocabulary is learned, sampled by row groups, to limit memory "
+                          "and time."},
     )  # fmt: skip
     user_tokens: list[str] = field(
         default_factory=list,
-        metadata={"help": "Tokens of the vocabulary that are never split nor joined with what stands beside them, as "
-                          '"<2de> <BT>". They are text and stay in what is decoded; --vocab_size counts them.'},
+        metadata={"help": "Tokens of the vocabulary that are never split nor joined with their neighbours, such as "
+                          '"<2de> <BT>". They are text and stay in the output; --vocab_size counts them.'},
     )  # fmt: skip
     packed_cache: bool = field(
         default=False,
         metadata={"help": "Keep the encoded text on disk, so that from the second epoch on nothing is read or encoded "
-                          "again; the size is told first."},
+                          "again; the size is reported first."},
     )  # fmt: skip
     cache_dir: str = field(
         default_factory=default_cache,
@@ -164,14 +164,16 @@ class DataArguments:
 
     def __post_init__(self) -> None:
         if len(self.direction.split("-")) != 2 or "" in self.direction.split("-"):
-            raise ValueError(f"direction is {self.direction!r}; two languages joined by a hyphen are needed, as en-de")
+            raise ValueError(
+                f"direction is {self.direction!r}; two languages joined by a hyphen are needed, such as en-de"
+            )
         check_quoting(self.tsv_quoting)
         if self.line_breaks not in LINE_BREAKS:
             raise ValueError(f"--line_breaks is {self.line_breaks!r}. Give one of: {', '.join(LINE_BREAKS)}.")
         if self.weights and len(self.weights) != 1 + len(self.extra_dirs):
             raise ValueError(
-                f"weights are {self.weights}; {1 + len(self.extra_dirs)} are needed: one of the training split, then "
-                f"one of each of the {len(self.extra_dirs)} extra_dirs"
+                f"weights are {self.weights}; {1 + len(self.extra_dirs)} are needed: one for the training split, then "
+                f"one for each of the {len(self.extra_dirs)} extra_dirs"
             )
         self.user_tokens = split_tokens(self.user_tokens)
         check_tokens(self.user_tokens, SPECIAL_TOKENS)
@@ -195,7 +197,7 @@ class DataArguments:
 
     @property
     def quality(self) -> str:
-        """The figure by which outputs are judged, by its name in the log: BLEU, or of trees F1."""
+        """The metric by which outputs are judged, by its name in the log: BLEU, or F1 for trees."""
         return in_every_validation(self.outputs)[0].key
 
     @property
@@ -225,7 +227,7 @@ def named_folders(sets: Sequence[str]) -> dict[str, str]:
 
 
 class Arguments(NamedTuple):
-    """What one run is told."""
+    """The settings of one run."""
 
     model: dict[str, Any]
     """Fields of `VaswaniConfig`."""
@@ -236,7 +238,7 @@ class Arguments(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """One experiment: what in it differs from the paper's base run."""
+    """One experiment: how it differs from the paper's base run."""
 
     description: str | None
     """The recipe's docstring, shown by --help."""
@@ -253,16 +255,16 @@ def parse(
     argv: Sequence[str] | None = None,
     add_flags: Callable[[argparse.ArgumentParser], None] | None = None,
 ) -> Arguments:
-    """Lay the command line, by default that of this process, over a recipe, and that over the paper's defaults.
+    """Override the paper's defaults by a recipe, and the recipe by the command line (by default this process's).
 
     Args:
         recipe: gives the defaults.
         argv: the command line.
-        add_flags: declares flags that --help shows before those of any recipe; none of them is read here.
+        add_flags: declares flags that --help shows before those of any recipe; they are not read here.
 
     Raises:
-        SystemExit: a flag is unknown or a value does not fit; the message on stderr says which, and what is near. Or
-            --help or --help-all asked what there is.
+        SystemExit: a flag is unknown or a value does not fit; the message on stderr says which, and which flags are
+            similar. Or --help or --help-all was given.
         TypeError: the recipe itself names a field that does not exist.
 
     """
@@ -336,7 +338,7 @@ def follow(arguments: Arguments, recipe: Recipe, flags: Sequence[str]) -> None:
     if data.data_dir is not None and not is_given("--dataset", flags):
         data.dataset = None  # a folder named on the command line takes the place of the recipe's data set
     if data.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
-        data.dataset_config = None  # the recipe's is one of its own data set
+        data.dataset_config = None  # the recipe's value belongs to its own data set
     training.output_dir = str(training.output_dir).replace("{direction}", data.direction)
 
 
@@ -352,13 +354,13 @@ def check_together(arguments: Arguments) -> None:
         )
     if training.push_to_hub:
         if not training.hub_model_id:
-            raise ValueError("--push_to_hub has to know where: give --hub_model_id OWNER/NAME")
+            raise ValueError("--push_to_hub needs a repository: give --hub_model_id OWNER/NAME")
         Target(training.hub_model_id)  # checks the name
     VaswaniConfig(**dimensions)
 
 
 class _Parser(HfArgumentParser):
-    """Shows a recipe's flags by group, and ends the process with the message as the cause, for a launcher to tell."""
+    """Shows a recipe's flags by group, and ends the process with the message as the cause, for a launcher to repeat."""
 
     def __init__(
         self,
@@ -414,7 +416,7 @@ def default_of(each: Any) -> Any:
 
 
 def is_given(name: str, flags: Sequence[str]) -> bool:
-    """Tell whether a flag is on a command line, in any of its spellings."""
+    """Return whether a flag is on a command line, in any of its spellings."""
     return any(spelled(flag) == spelled(name) for flag in flags)
 
 

@@ -1,4 +1,4 @@
-"""What follows from a run's text and is kept for later runs, each under the fingerprint of all that it came from.
+"""Results computed from a run's text and kept for later runs, each under the fingerprint of all its inputs.
 
 Deleting any of it costs time and nothing else.
 """
@@ -31,7 +31,7 @@ from .console import say
 
 
 def repeats(corpora: Sequence[Corpus], data: DataArguments) -> list[Repeats]:
-    """Return where pairs repeat earlier ones; a process a cache looks, unless the places are kept from before."""
+    """Return where pairs repeat earlier ones; one process per cache searches, unless the places are kept already."""
     state = PartialState()
     path = cached(data, "duplicates", [corpus.fingerprint for corpus in corpora]).with_suffix(".npz")
     for looks in (state.is_main_process, state.is_local_main_process):  # machines may have caches of their own
@@ -46,12 +46,12 @@ def joint_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Return the vocabulary of both sides of the training text: the run's own, a kept one, or one learned now.
 
-    Of trees all tokens that occur are whole entries, and the rest is learned from the sentences.
-    A run that has trained keeps its vocabulary in its folder `run`, whatever happens to the cache; before its first
-    checkpoint nothing depends on it yet, and it follows the flags.
+    For trees all brackets and tags that occur are whole entries, and the rest is learned from the sentences. A run that
+    has trained keeps its vocabulary in its folder `run`, whatever happens to the cache; before its first checkpoint
+    nothing depends on it yet, and it follows the flags.
 
     Raises:
-        ValueError: no pair serves.
+        ValueError: no pair can be used.
 
     """
     state = PartialState()
@@ -69,7 +69,7 @@ def joint_tokenizer(
                 if not (folder / "tokenizer.json").exists():
                     raise
         if run is not None:
-            with atomic_files(run, last="tokenizer.json") as draft:  # that name stands for all of them
+            with atomic_files(run, last="tokenizer.json") as draft:  # where this name exists, all of them do
                 for file in folder.iterdir():
                     shutil.copyfile(file, draft / file.name)
     state.wait_for_everyone()
@@ -125,7 +125,7 @@ def learn_from_groups(
     """Return a vocabulary learned from row groups of the training text, which trees make be read twice.
 
     Raises:
-        ValueError: no pair serves.
+        ValueError: no pair can be used.
 
     """
 
@@ -147,8 +147,8 @@ def learn_from_groups(
 
 
 def sample_of_groups(corpus: Corpus, pairs: int, seed: int) -> list[int]:
-    """Return all row groups, or as many drawn ones as hold about so many pairs."""
-    share = min(1.0, pairs / max(1, corpus.rows))  # of some files the number of rows is a guess, and may be none
+    """Return all row groups, or a random sample of them that holds about so many pairs."""
+    share = min(1.0, pairs / max(1, corpus.rows))  # for some files the number of rows is a guess, and may be 0
     return sorted(permutation(corpus.groups, seed)[: max(1, round(share * corpus.groups))].tolist())
 
 
@@ -157,7 +157,7 @@ def token_cache(
 ) -> TokenCache | None:
     """Return the cache of the encoded training text, if the run wants one, and say how large it will be.
 
-    Raises ValueError when it would not find room.
+    Raises ValueError if the disk has no room for it.
     """
     if not data.packed_cache:
         return None
@@ -178,7 +178,7 @@ def token_cache(
 
 
 def cached(data: DataArguments, kind: str, facts: list[Any]) -> Path:
-    """Return the path in the cache of what follows from `facts` alone."""
+    """Return the path in the cache of a result that depends on `facts` alone."""
     check_name(data.cache_dir, "--cache_dir")
     folder = Path(data.cache_dir).expanduser() / kind
     folder.mkdir(parents=True, exist_ok=True)

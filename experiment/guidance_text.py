@@ -147,7 +147,7 @@ def vocabulary_line(found: Guidance, lies: str) -> Line:
     """Return the size of the vocabulary, and that which the text gives if it is smaller."""
     asked = found.settings.get("vocab_size", found.text.vocab_size)
     fewer = f" (this text gives {found.text.vocab_size:,})" if found.text.vocab_size < asked else ""
-    shrunk = f"{TASKS[0].name}'s {TASKS[0].vocab_size:,}, shrunk with the root of the pairs; not measured"
+    shrunk = f"{TASKS[0].name}'s {TASKS[0].vocab_size:,}, shrunk with the square root of the pairs; not measured"
     is_below = (found.proposal.place or "").startswith("below")
     return Line("vocabulary", f"{asked:,} tokens{fewer}", shrunk if is_below else lies, ("vocab_size",))
 

@@ -1,4 +1,4 @@
-"""The model that a run starts from (--init_from): its network and vocabulary are taken, all else of training is new."""
+"""The model that a run starts from (--init_from): its network and vocabulary are kept, the rest of training is new."""
 
 import hashlib
 import math
@@ -25,9 +25,9 @@ TOKEN_IDS = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_toke
 WARMUP_SHARE = 0.05
 """Of --max_steps: the moments of Adam are new, and their first estimates are rough."""
 RATE = 1e-4
-"""Peak where nothing tells by which rate the parent was trained last."""
+"""The peak rate if the parent's last learning rate is unknown."""
 SLOWEST = 1e-5
-"""Least peak: a parent that was trained very long ended at a rate by which a short run would learn nothing."""
+"""The least peak rate: a parent that was trained for very long ended at a rate too small for a short run."""
 
 
 class Parent(NamedTuple):
@@ -39,7 +39,7 @@ class Parent(NamedTuple):
 
 
 class Start(NamedTuple):
-    """What of a run's arguments follows from its parent; the same on all processes."""
+    """The part of a run's arguments that follows from its parent; the same on all processes."""
 
     model: dict[str, Any]
     """Fields of `VaswaniConfig`."""
@@ -47,17 +47,17 @@ class Start(NamedTuple):
     warmup_steps: float
     parent: ParentRecord | None = None
     remarks: tuple[str, ...] = ()
-    """What was chosen, to be told."""
+    """What was chosen, for the log."""
 
     def apply(self, arguments: Arguments) -> Arguments:
-        """Return a run's arguments with what follows; its arguments of training are changed."""
+        """Return a run's arguments with these values; its training arguments are changed in place."""
         arguments.training.peak_learning_rate = self.peak_learning_rate
         arguments.training.warmup_steps = self.warmup_steps
         return arguments._replace(model=self.model)
 
 
 def start_of(arguments: Arguments, folder: Path) -> Start:
-    """Return what a run goes by: of a run that resumes what its record says, of another what its parent asks.
+    """Return the arguments that a run uses: a resumed run's from its record, a new run's from its parent.
 
     A run that has a checkpoint never looks at its parent again.
 
@@ -77,27 +77,27 @@ def start_of(arguments: Arguments, folder: Path) -> Start:
         return as_told if before.parent is None else as_before(as_told, before, arguments.given)
     if training.init_from is None:
         if training.new_vocabulary:
-            raise ValueError("--new_vocabulary is of a run that starts from a model; give --init_from MODEL")
+            raise ValueError("--new_vocabulary is only for a run that starts from a model; give --init_from MODEL")
         return as_told
     return from_parent(arguments, find_parent(training.init_from, not training.new_vocabulary))
 
 
-def check_same_parent(told: ParentRecord | None, arguments: Arguments) -> None:
+def check_same_parent(record: ParentRecord | None, arguments: Arguments) -> None:
     """Raise ValueError unless a run that resumes was started from the model that its flags name, in the same way."""
     given, is_new = arguments.training.init_from, arguments.training.new_vocabulary
-    if (told.given if told else None) != given:
-        was = f"started from {told.given}" if told else "started anew"
+    if (record.given if record else None) != given:
+        was = f"started from {record.given}" if record else "started anew"
         now = f"--init_from is {given}" if given else "--init_from is left out"
         raise ValueError(f"the run was {was}, and {now}; resume with what it was started with, or name another folder")
-    if told is not None and told.is_vocabulary_new != is_new:
+    if record is not None and record.is_vocabulary_new != is_new:
         raise ValueError(
-            f"--new_vocabulary was {str(told.is_vocabulary_new).lower()} and is {str(is_new).lower()}; resume with "
+            f"--new_vocabulary was {str(record.is_vocabulary_new).lower()} and is {str(is_new).lower()}; resume with "
             "what the run was started with, or name another folder"
         )
 
 
-def as_before(told: Start, before: RunRecord, given: Collection[str]) -> Start:
-    """Return network and schedule of a run's record, but for what flags say now."""
+def as_before(start: Start, before: RunRecord, given: Collection[str]) -> Start:
+    """Return network and schedule from a run's record, except for values that flags give now."""
     then = {
         name: value
         for name, value in as_json(before.model).items()
@@ -106,14 +106,14 @@ def as_before(told: Start, before: RunRecord, given: Collection[str]) -> Start:
     schedule = {
         name: getattr(before.training, name) for name in ("peak_learning_rate", "warmup_steps") if name not in given
     }
-    return told._replace(model=told.model | then, parent=before.parent, **schedule)
+    return start._replace(model=start.model | then, parent=before.parent, **schedule)
 
 
 def find_parent(given: str, is_vocabulary_kept: bool) -> Parent:
     """Return the model of a folder or repository.
 
     Raises:
-        ValueError: there is none, it is none of ours, or its vocabulary is not one that training can go on with.
+        ValueError: there is none, it is not one of ours, or training cannot use its vocabulary.
 
     """
     found = find_model(given)
@@ -131,7 +131,7 @@ def find_parent(given: str, is_vocabulary_kept: bool) -> Parent:
 
 
 def check_tokenizer(given: str, config: VaswaniConfig, tokenizer: Any) -> None:
-    """Raise ValueError unless training can encode both sides of its text by a parent's tokenizer."""
+    """Raise ValueError unless training can encode both sides of its text with a parent's tokenizer."""
     way = "or add --new_vocabulary true, which learns one from this run's text"
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ValueError(
@@ -163,10 +163,10 @@ def weights_checksum(folder: Path) -> str:
 
 
 def last_learning_rate(folder: Path) -> float | None:
-    """Return the last learning rate of a parent, where its folder, or that of its run, tells."""
+    """Return the last learning rate of a parent, if its folder, or that of its run, records it."""
     for run in (folder, folder.resolve().parent):
-        if (run / RUN).is_file() and (told := read_run(run).training).peak_learning_rate:
-            return told.peak_learning_rate * inverse_square_root(told.max_steps, round(told.warmup_steps))
+        if (run / RUN).is_file() and (training := read_run(run).training).peak_learning_rate:
+            return training.peak_learning_rate * inverse_square_root(training.max_steps, round(training.warmup_steps))
     return None
 
 
@@ -196,7 +196,7 @@ def from_parent(arguments: Arguments, parent: Parent) -> Start:
 
 
 def check_flags(arguments: Arguments, parent: Parent) -> None:
-    """Raise ValueError where the command line asks for another network or vocabulary than the parent's."""
+    """Raise ValueError if the command line asks for another network or vocabulary than the parent's."""
     is_new, model = parent.record.is_vocabulary_new, arguments.model
     contradictions = {
         f"--{name} {model[name]}": getattr(parent.config, name)
@@ -216,17 +216,17 @@ def check_flags(arguments: Arguments, parent: Parent) -> None:
         way = "leave them out"
         if not is_new and any(flag.startswith(("--vocab_size", "--user_tokens")) for flag in contradictions):
             way += ", or for another vocabulary add --new_vocabulary true"
-        told = ", ".join(f"{flag} (there: {there})" for flag, there in contradictions.items())
-        raise ValueError(f"--init_from {parent.record.given} is another network than {told}; {way}")
+        differences = ", ".join(f"{flag} (there: {there})" for flag, there in contradictions.items())
+        raise ValueError(f"--init_from {parent.record.given} is another network than {differences}; {way}")
 
 
 def suitable_rate(last: float | None) -> tuple[float, str]:
     """Return the peak of the learning rate for a model that was last trained at the rate `last`, and why."""
     if last is None:
-        return RATE, "since nothing tells by which rate that model was trained last"
+        return RATE, "since the last learning rate of that model is unknown"
     if last < SLOWEST:
-        return SLOWEST, f"since that model was trained last by {last:.2e}, by which a short run learns little"
-    return last, "by which that model was trained last"
+        return SLOWEST, f"since that model was last trained at {last:.2e}, at which a short run learns little"
+    return last, "at which that model was last trained"
 
 
 def tokenizer_of_parent(parent: ParentRecord, run: Path) -> PreTrainedTokenizerFast:
@@ -235,7 +235,7 @@ def tokenizer_of_parent(parent: ParentRecord, run: Path) -> PreTrainedTokenizerF
 
 
 class Carried(NamedTuple):
-    """How many rows of the table a network has of its parent."""
+    """How many rows of the table a network got from its parent."""
 
     copied: int
     drawn: int
@@ -245,7 +245,7 @@ class Carried(NamedTuple):
 def load_weights_of(
     parent: ParentRecord, model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
 ) -> Carried:
-    """Give a freshly drawn network the weights of its parent; of the table, rows of the tokens that both have.
+    """Load the weights of the parent into a new network; of the table, the rows of tokens that both have.
 
     Args:
         parent: is loaded from its folder or, at its commit, from the Hub.
@@ -253,7 +253,7 @@ def load_weights_of(
         tokenizer: the model's.
 
     Raises:
-        ValueError: the parent is not whole, has changed since the run began, or has no token in common.
+        ValueError: the parent is incomplete, has changed since the run began, or has no token in common.
 
     """
     folder = folder_of(parent)

@@ -1,4 +1,4 @@
-"""What a run trains and is scored on: opened, checked, and gone to the place that a run which goes on had come to."""
+"""The text that a run trains and is scored on: opened, checked and, in a resumed run, at its saved position."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -39,36 +39,36 @@ from .validation import PairSet
 
 
 class Prepared(NamedTuple):
-    """What a run trains and is scored on."""
+    """The text that a run trains and is scored on, opened and checked."""
 
     description: RunRecord
     """What run.json holds."""
     tokenizer: PreTrainedTokenizerFast
     stream: TrainingStream
-    """At the place where training begins."""
+    """At the position where training begins."""
     sets: Mapping[str, PairSet]
-    """By split: validation, which is the first, and the test sets."""
+    """By split: validation first, then the test sets."""
     further: Mapping[str, PairSet]
     """Validation sets that choose nothing, by name."""
     left_out: Mapping[str, Drops]
-    """Of each of these, what was left out and why."""
+    """For each of these, what was left out and why."""
     in_training: OverlapRecord | None
-    """What of them stands in the training text."""
+    """How much of them occurs in the training text."""
     remarks: Mapping[str, list[str]]
-    """What is to be known of the scores of each."""
+    """Remarks on the scores of each."""
     checkpoint: Path | None
-    """What training goes on from."""
+    """The checkpoint from which training resumes."""
 
 
 def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
-    """Open and check what a run trains and is scored on; learn its vocabulary, unless it is kept.
+    """Open and check the text that a run trains and is scored on; learn its vocabulary, unless it is kept.
 
     Args:
-        arguments: what the run is told.
-        description: what run.json holds of that.
+        arguments: the run's settings.
+        description: what run.json holds of them.
 
     Raises:
-        ValueError: the text does not serve, or is not what the run was begun with.
+        ValueError: the text cannot be used, or is not the one that the run began with.
 
     """
     data, training = arguments.data, arguments.training
@@ -106,10 +106,10 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
 
 
 def check_sets(sets: Mapping[str, PairSet], task: OutputScoring, arguments: Arguments) -> dict[str, list[str]]:
-    """Make sure that the sets can be scored; say, and return by split, what is to be known of their scores.
+    """Make sure that the sets can be scored; print, and return by split, the remarks on their scores.
 
     Raises:
-        ValueError: a sentence is longer than positions reach, or what the weights are chosen by cannot be measured.
+        ValueError: a sentence is longer than the positions, or the metric that chooses the weights cannot be measured.
 
     """
     for split, pairs in sets.items():
@@ -124,12 +124,12 @@ def check_sets(sets: Mapping[str, PairSet], task: OutputScoring, arguments: Argu
 
 
 def checkpoint_to_resume(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint, and say which newer ones were passed over; damaged ones are set aside.
+    """Return the newest complete checkpoint, and report which newer ones were skipped; damaged ones are set aside.
 
     The choice is that of `newest_whole` in training/checkpointing/checkpoints.py.
 
     Raises:
-        ValueError: there are checkpoints that were saved to the end, and none is whole now; or a part is missing.
+        ValueError: there are checkpoints that were saved completely, and none is complete now; or a part is missing.
 
     """
     checkpoint, skipped = newest_whole(folder)
@@ -137,8 +137,8 @@ def checkpoint_to_resume(folder: Path) -> Path | None:
         say(f"Skipping {name}: {reason}")
     if checkpoint is None and sealed(folder):
         raise ValueError(
-            f"no checkpoint of {folder} is whole any more, and --resume would start anew; restore one, or name another "
-            "--output_dir to start anew"
+            f"no checkpoint of {folder} is complete any more, so --resume would start anew; restore one, or name "
+            "another --output_dir to start anew"
         )
     if checkpoint is not None:
         check_parts(checkpoint)

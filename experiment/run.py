@@ -72,8 +72,8 @@ def run(arguments: Arguments) -> MetricsRecord:
         What metrics.json holds.
 
     Raises:
-        SystemExit: with the reason on stderr; code 2 if the data, the folder or the disk does not serve, another one
-            if training ends early (`vaswani.training.exceptions`).
+        SystemExit: with the reason on stderr; code 2 if the data, the folder or the disk cannot be used, another one if
+            training ends early (`vaswani.training.exceptions`).
 
     """
     training = arguments.training
@@ -107,7 +107,7 @@ class Scored(NamedTuple):
 
 
 def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
-    """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
+    """Do what `run` does, but raise the exceptions that it turns into messages and exit codes."""
     folder = Path(str(arguments.training.output_dir))
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -142,7 +142,7 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
 
 
 def claim_folder(arguments: Arguments, description: RunRecord, publication: Publication) -> Done | None:
-    """Check what a run is told, take its folder, and ask the Hub; or return the run that it holds and is done.
+    """Check a run's settings, claim its folder, and ask the Hub; or return the finished run that the folder holds.
 
     Raises:
         ValueError: a flag does not fit, or the folder or the Hub cannot be used.
@@ -187,8 +187,8 @@ def train(arguments: Arguments, prepared: Prepared, publication: Publication) ->
     publication.trainer = trainer
     trainer.add_callback(publication)
     trainer.add_callback(RecordStart(folder, prepared.description))
-    told = describe_run(model, training, trainer.accelerator, data.tokens_per_batch, data.widths)
-    say(f"{len(tokenizer):,} tokens; {told}")
+    line = describe_run(model, training, trainer.accelerator, data.tokens_per_batch, data.widths)
+    say(f"{len(tokenizer):,} tokens; {line}")
     if training.device.type == "cpu" and torch.get_num_threads() * processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
@@ -290,7 +290,7 @@ def export_as_native(model: PreTrainedModel, prepared: Prepared, folder: Path) -
 
 
 def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> VaswaniForConditionalGeneration:
-    """Return the network, freshly drawn from the seed."""
+    """Return the network, with random weights from the seed."""
     set_seed(training.seed)
     model = VaswaniForConditionalGeneration(VaswaniConfig(**fields))
     model.set_attn_implementation(fastest_attention(training.device, training.in_16_bits))

@@ -1,4 +1,4 @@
-"""average.json: the list of models that a model was made of; one alone where a checkpoint was put together."""
+"""average.json: the list of models that a model was made from; a single one for a consolidated checkpoint."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from .records import read_json
 
 AVERAGE = "average.json"
 FIGURE = "validation_"
-"""How the key of a part's figure in validation begins; the metric follows."""
+"""The prefix of the key of a part's validation figure, before the metric."""
 
 
 @dataclass(frozen=True)
 class PartRecord:
-    """One of the models that a model was made of, and what its own folder tells."""
+    """One of the models that a model was made from, with the record in its own folder."""
 
     VERSION: ClassVar[int] = 1
 
@@ -57,7 +57,7 @@ def read_average(folder: Path) -> tuple[PartRecord, ...]:
     """Read average.json of a model's folder.
 
     Raises:
-        ValueError: it is no list of parts, or of a newer version.
+        ValueError: it is not a list of parts, or has a newer version.
 
     """
     file = folder / AVERAGE
@@ -68,5 +68,5 @@ def read_average(folder: Path) -> tuple[PartRecord, ...]:
 
 
 def average_as_text(parts: Sequence[PartRecord]) -> str:
-    """Return what average.json holds, for the folder of a model that is being made."""
+    """Return the contents of average.json, for the folder of a model that is being made."""
     return json.dumps(as_json(parts), indent=2) + "\n"

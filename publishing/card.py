@@ -181,7 +181,7 @@ def example_of(measured: MetricsRecord | None) -> str:
 
 
 def use_section(name: str, measured: MetricsRecord | None, branch: str | None) -> str:
-    """Return how to install what loads a model, and code that translates by it."""
+    """Return how to install what loads a model, and code that translates with it."""
     revision = f', revision="{branch}"' if branch else ""
     snippet = SNIPPET.format(name=name, revision=revision, example=example_of(measured))
     return (

@@ -1,6 +1,6 @@
-"""Models that are no run's own choice: averages, checkpoints and imports. What they were made of, recorded beside them.
+"""Models that no run chose: averages, checkpoints and imports. Their origin is recorded beside them.
 
-The record is average.json, or import.json. What the runs behind an average were told stands in runs.json, since their
+The record is average.json, or import.json. The settings of the runs behind an average are in runs.json, since their
 folders may be gone by the time of a push.
 """
 
@@ -23,16 +23,16 @@ RUNS = "runs.json"
 
 
 class DerivedModel(NamedTuple):
-    """What a model was made of."""
+    """The origin of a model."""
 
     parts: Sequence[PartRecord]
-    """Of one alone the weights are as they were."""
+    """With a single part the weights are unchanged."""
     runs: dict[str, RunRecord]
-    """What run.json of each run held, by the folder it had."""
+    """The run.json of each run, by the run's folder."""
 
 
 def read_derived_model(folder: Path) -> DerivedModel | None:
-    """Return what the model of a folder was made of; None if its folder does not tell.
+    """Return the origin of the model in a folder; None if the folder has no record of it.
 
     Raises:
         ValueError: a record is damaged.
@@ -49,7 +49,7 @@ def read_derived_model(folder: Path) -> DerivedModel | None:
 
 
 def part_of(folder: Path, share: float = 1.0) -> DerivedModel:
-    """Return a folder as one part of a model, with what it tells of its weights and what the runs behind were told."""
+    """Return a folder as one part of a model, with its record of its weights and the settings of their runs."""
     here, part = folder.resolve(), PartRecord(str(folder), share)
     for run in (here, here.parent):
         step = re.fullmatch(r"checkpoint-(\d+)", here.name) if run != here else None
@@ -69,20 +69,20 @@ def part_of(folder: Path, share: float = 1.0) -> DerivedModel:
 
 
 def languages_of(folder: Path) -> list[str] | None:
-    """Return the languages of source and target that a tokenizer names, as a Marian's does; None if it does not."""
-    told = read_json(folder / "tokenizer_config.json")
-    found = [str(told.get(name, "")) for name in ("source_lang", "target_lang")]
+    """Return the languages of source and target that a tokenizer names, as Marian's do; None if it does not."""
+    config = read_json(folder / "tokenizer_config.json")
+    found = [str(config.get(name, "")) for name in ("source_lang", "target_lang")]
     return found if all(re.fullmatch(r"[a-z]{2,3}", each) for each in found) else None
 
 
 def record(made: DerivedModel) -> dict[str, str]:
-    """Return the files to lay beside the weights, by name."""
+    """Return the files to put beside the weights, by name."""
     runs = {RUNS: json.dumps(as_json(made.runs), indent=2) + "\n"} if made.runs else {}
     return {AVERAGE: average_as_text(made.parts)} | runs
 
 
 def leaves(parts: Sequence[PartRecord], share: float = 1.0) -> list[PartRecord]:
-    """Return the parts that are no averages themselves, with their shares in the whole."""
+    """Return the parts that are not averages themselves, with their shares in the whole."""
     found: list[PartRecord] = []
     for part in parts:
         its = share * (1 / len(parts) if part.share is None else part.share)

@@ -1,4 +1,4 @@
-"""Which files of a folder make a model: no pickle, no state of training, nothing of the machine it was trained on."""
+"""Which files of a folder form a model: no pickle, no training state, nothing about the machine it was trained on."""
 
 import hashlib
 import re
@@ -43,7 +43,7 @@ def files_to_push(folder: Path) -> list[Path]:
         why = (
             f"only {', '.join(pickled)}, which can run code when loaded: load and save it again" if pickled else "none"
         )
-        raise ValueError(f"{folder} holds no weights in safetensors ({why}). Has its run come to its end?")
+        raise ValueError(f"{folder} holds no weights in safetensors ({why}). Has its run ended?")
     needed = {"config.json", "tokenizer_config.json"}
     if not any(fnmatch(name, pattern) for name in names for pattern in VOCABULARIES):
         needed.add("tokenizer.json")
@@ -52,7 +52,7 @@ def files_to_push(folder: Path) -> list[Path]:
     code = code_of(folder) if "config.json" in names else set()
     if missing := sorted((needed - names) | {name for name in code if not (folder / name).is_file()}):
         raise ValueError(
-            f"{folder} lacks {', '.join(missing)}, without which nobody else could load the model; save it again by "
+            f"{folder} lacks {', '.join(missing)}, without which nobody else could load the model; save it again with "
             "save_pretrained of the model and of its tokenizer"
         )
     return sorted([*found, *(folder / name for name in code)])

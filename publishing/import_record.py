@@ -22,7 +22,7 @@ class ImportRecord:
     format: str
     """Marian, fairseq or tensor2tensor."""
     notes: tuple[str, ...] = ()
-    """What is to be known of it, in sentences."""
+    """Remarks on it, in sentences."""
     version: int = VERSION
 
 

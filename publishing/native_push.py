@@ -1,4 +1,4 @@
-"""Which files go to the Hub where a model is pushed as a class of transformers' own too, or instead."""
+"""Which files go to the Hub if a model is pushed also, or only, as a class of transformers."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ PICTURE = "curve.png"
 
 
 class Content(NamedTuple):
-    """What one commit brings."""
+    """The contents of one commit."""
 
     files: list[Path]
     """To the top of the repository."""
@@ -24,7 +24,7 @@ def with_native(files: list[Path], native: Path, place: str) -> Content:
 
     Args:
         files: of the model in its own form.
-        native: the folder of the other form; its native.json, which the card tells, is taken out of it.
+        native: the folder of the other form; its native.json, whose contents are on the card, is deleted from it.
         place: BESIDE or INSTEAD.
 
     """

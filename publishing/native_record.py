@@ -1,4 +1,4 @@
-"""native.json, beside a model that was exported as a class of transformers' own. Not pushed: the card tells it."""
+"""native.json, beside a model that was exported as a class of transformers. It is not pushed: the card has it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class ExponentRecord:
     paper: float
     """Of the paper's search, with its own length penalty."""
     by_exponent: Mapping[str, float]
-    """Of the search of transformers, by the exponent that its length penalty had."""
+    """Of the search of transformers, by the exponent of its length penalty."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class NativeRecord:
     length_penalty: float
     """alpha of the paper's search."""
     exponent: float
-    """What is written as length_penalty of the search of transformers."""
+    """The length_penalty that is saved for the search of transformers."""
     chosen: ExponentRecord | None = None
     """None where no validation set was given."""
     version: int = VERSION

@@ -25,7 +25,7 @@ def native_section(name: str, record: NativeRecord, place: str, branch: str | No
         name: OWNER/NAME.
         record: of the export.
         place: BESIDE or INSTEAD.
-        branch: where the model goes, if not to main.
+        branch: the branch to push to, if not main.
         example: a sentence to translate.
 
     """

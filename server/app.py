@@ -26,23 +26,23 @@ from .queue import Queue, QueueFullError
 from .statistics import ServerStatistics, Watched
 
 MAX_BEAMS = 16
-"""A text of most tokens under most beams is the largest batch there can be, so both need a limit."""
+"""A text with the most tokens and the most beams is the largest possible batch, so both need a limit."""
 SPARE_REQUESTS = 64
-"""Beside one for each sentence that may wait: being read, refused or answered."""
+"""In addition to one for each sentence that may wait: requests that are being read, refused or answered."""
 CLIENT_GONE = 499
-"""Status of a request whose client has left, in metrics alone; the number is that of nginx."""
+"""Status of a request whose client has left, used only in metrics; the number is nginx's."""
 
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """What a server grants."""
+    """The settings and limits of a server."""
 
     name: str
     """Of the model, as answers give it."""
     beams: int
-    """Of requests that name none."""
+    """For requests that name none."""
     length_penalty: float
-    """alpha, of all requests."""
+    """alpha, for all requests."""
     tokens_per_batch: int
     """Most source tokens in a batch, padding counted, times beams."""
     max_texts: int
@@ -57,7 +57,7 @@ class Loaded(NamedTuple):
     search: Callable[[BeamSettings], BatchSearch]
     tokenizer: PreTrainedTokenizerBase
     longest_symbol: int
-    """Characters of the longest one, so that a text can be seen to be too long without encoding it."""
+    """Characters of the longest token, to recognise without encoding that a text is too long."""
     max_tokens: int
     """Of one text, with its end token."""
 
@@ -123,9 +123,9 @@ def build_app(settings: ServerSettings, load: Callable[[], Loaded], failed: Call
     """Return the application.
 
     Args:
-        settings: what it grants.
-        load: returns the model; it is called by the thread that will run it, while the server answers already.
-        failed: is told why the model could not be loaded.
+        settings: its settings and limits.
+        load: returns the model; the thread that will run the model calls it, while the server already answers.
+        failed: called with the reason if the model cannot be loaded.
 
     """
     metrics = ServerStatistics()
@@ -145,7 +145,7 @@ def build_app(settings: ServerSettings, load: Callable[[], Loaded], failed: Call
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with ThreadPoolExecutor(1, thread_name_prefix="model") as worker, tokenizing:
             working = asyncio.create_task(work(worker))
-            yield  # uvicorn goes on when the last request is answered
+            yield  # uvicorn continues when the last request is answered
             working.cancel()
 
     app = FastAPI(title="vaswani", summary=f"Translations by {settings.name}", lifespan=lifespan)
@@ -165,7 +165,7 @@ def build_app(settings: ServerSettings, load: Callable[[], Loaded], failed: Call
     @app.head("/health", include_in_schema=False)
     @app.get("/health", responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
-        """Tell whether the model is ready: 200, or 503 while it is being loaded."""
+        """Report whether the model is ready: 200, or 503 while it is being loaded."""
         response.status_code = 200 if ready else 503
         return Health(status="ready" if ready else "loading", model=settings.name)
 
@@ -227,17 +227,17 @@ async def refused(request: Request, error: StarletteHTTPException) -> Response:
 
 
 def check_counts(texts: int, num_beams: int, n_best: int, settings: ServerSettings) -> None:
-    """Refuse what is too many."""
+    """Refuse too many texts or translations."""
     if n_best > num_beams:
-        raise HTTPException(422, f"n_best is {n_best}, and {num_beams} beams find {num_beams}; raise num_beams")
+        raise HTTPException(422, f"n_best is {n_best}, but {num_beams} beams find only {num_beams}; raise num_beams")
     if texts > settings.max_texts:
         raise HTTPException(413, f"{texts} texts; a request may have {settings.max_texts}: send several requests")
 
 
 def encode(loaded: Loaded, texts: dict[int, str]) -> list[list[int]]:
-    """Return token ids, each row closed by the end token, and refuse what is too long.
+    """Return token ids, each row with its end token, and refuse texts that are too long.
 
-    One by one, and nothing that cannot fit: encoding takes a hundred times the memory of the text.
+    Texts are encoded one by one, and only if they can fit: encoding takes a hundred times the memory of the text.
 
     Args:
         loaded: has the tokenizer and the limit.
@@ -267,7 +267,7 @@ def in_words(hypotheses: list[Hypothesis]) -> Translation:
 
 
 class ClientGoneError(Exception):
-    """Nobody waits for the answer any more."""
+    """The client no longer waits for the answer."""
 
 
 async def unless_gone(request: Request, work: Awaitable[Any]) -> Any:

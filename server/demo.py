@@ -1,11 +1,11 @@
-"""A page to try a model on: the translation, the next best with their scores, and where each word looked."""
+"""A web page to try a model: the translation, the next best with scores, and the attention of each word."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read at import; nothing here calls out
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read at import; so that the page contacts no other host
 
 import gradio as gr
 import torch
@@ -22,12 +22,12 @@ from vaswani.translation.token_text import tokens_as_text
 MEAN = "mean"
 MAX_BEAMS = 16
 MAX_TOKENS = 256
-"""Of one text: a picture of more cannot be read."""
+"""Most tokens of one text: a larger picture would be unreadable."""
 EXAMPLES = 5
-UNKNOWN = "Its folder does not tell what it was trained on."
+UNKNOWN = "Its folder does not record what it was trained on."
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 FONTS = ["system-ui", "sans-serif"]
-"""The browser's own: none is fetched."""
+"""The browser's own fonts: none is fetched."""
 
 
 def most_tokens(model: PreTrainedModel) -> int:
@@ -106,9 +106,9 @@ def build_page(
     Args:
         model: on any device.
         tokenizer: its own.
-        name: what the page calls the model.
+        name: the model's name on the page.
         about: lines of Markdown on what it was trained on.
-        examples: sentences of that text, which can be clicked on.
+        examples: sentences of that text, shown for clicking.
 
     """
     translator = Translator(model, tokenizer)
@@ -139,7 +139,7 @@ def build_page(
                     column_widths=["20%", "80%"],
                     elem_id="n_best",
                 )
-        gr.Markdown("### Where each token of the translation looked in the source")
+        gr.Markdown("### Attention of each token of the translation to the source")
         with gr.Row():
             layer, head = add_choices(*translator.weights([0], [0]).shape[:2])
         picture = gr.Plot(show_label=False, elem_id="attention")

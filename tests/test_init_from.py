@@ -60,7 +60,7 @@ def test_it_begins_where_its_parent_ended(child: tuple[Path, str], parent: Path)
     folder, said = child
     assert f"Starting from {parent}: vocab_size 300, d_model 48, d_ff 96" in said
     rate = 8e-3 * (60 / 150) ** 0.5
-    assert f"Learning rate: at most {rate:.2e}, by which that model was trained last, after 1 steps" in said
+    assert f"Learning rate: at most {rate:.2e}, at which that model was last trained, after 1 steps" in said
     config = VaswaniConfig.from_pretrained(folder)
     assert (config.norm, config.d_model, config.vocab_size) == ("pre", 48, 300)
     assert (folder / "tokenizer.json").read_bytes() == (parent / "tokenizer.json").read_bytes()
@@ -131,7 +131,7 @@ def test_flags_that_contradict_the_parent_are_refused_by_name(text: Path, parent
         assert what in done.stderr
         assert "step " not in done.stdout
     done = run("--data_dir", text, "--output_dir", tmp_path / "run", *TINY, "--new_vocabulary", check=False)
-    assert "--new_vocabulary is of a run that starts from a model" in done.stderr
+    assert "--new_vocabulary is only for a run that starts from a model" in done.stderr
 
 
 @pytest.mark.slow

@@ -19,21 +19,21 @@ INSTEAD = {
     "label_smoothing_factor": "use --label_smoothing, which is the network's",
     "num_train_epochs": "use --max_steps",
     "lr_scheduler_type": "the schedule is eq. 3: use --warmup_steps and --peak_learning_rate",
-    "resume_from_checkpoint": "use --resume, which goes on from the newest whole checkpoint in --output_dir",
+    "resume_from_checkpoint": "use --resume, which resumes from the newest complete checkpoint in --output_dir",
     "data_seed": "use --seed",
     "auto_find_batch_size": "use --tokens_per_batch and --batches_per_step",
-    "ignore_data_skip": "a resume goes to its place in the text by itself",
+    "ignore_data_skip": "a resumed run goes to its place in the text by itself",
     "average_tokens_across_devices": "a step's loss is a mean over the tokens of all processes",
 }
-"""Flags of the Trainer that would be passed over, or would undo what this trainer does."""
+"""Flags of the Trainer that would be ignored, or would undo what this trainer does."""
 
 REFUSED = INSTEAD | {
     "learning_rate": "use --peak_learning_rate, the rate at the end of the warm-up",
     "per_device_train_batch_size": "use --tokens_per_batch",
     "gradient_accumulation_steps": "use --batches_per_step",
-    "save_only_model": "nothing could go on from such checkpoints",
+    "save_only_model": "no run could resume from such checkpoints",
 }
-"""All flags of the Trainer that only their default is taken of, with what to do instead, for --help-all."""
+"""All flags of the Trainer that are accepted only at their default, with what to use instead, for --help-all."""
 
 
 def refuse(faults: Iterator[str], error: type[Exception] = ValueError) -> None:
@@ -63,8 +63,8 @@ def choice_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
         yield f"--metric_for_best_model is {metric}; while training, one of {', '.join(choices())} is measured"
     if given.greater_is_better == lower_is_better(metric):
         yield (
-            f"--greater_is_better {str(given.greater_is_better).lower()} would take the worst {metric} for the "
-            "best; leave it out, it follows from --metric_for_best_model"
+            f"--greater_is_better {str(given.greater_is_better).lower()} would choose the worst {metric} as the best; "
+            "leave it out, it follows from --metric_for_best_model"
         )
     if given.fp16 and given.bf16:
         yield "--fp16 takes the place of --bf16, which recipes switch on where the hardware has it; add --bf16 false"
@@ -77,7 +77,7 @@ def process_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
     if given.n_gpu > 1:
         yield (
             f"one process sees {given.n_gpu} GPUs, and the Trainer would split each batch over them; name one "
-            "(CUDA_VISIBLE_DEVICES=0, or accelerate_configs/single_gpu.yaml), or start a process a GPU "
+            "(CUDA_VISIBLE_DEVICES=0, or accelerate_configs/single_gpu.yaml), or start one process per GPU "
             "(accelerate_configs/ddp_8_gpu.yaml with --num_processes)"
         )
 
@@ -106,15 +106,15 @@ def value_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
         yield f"--max_steps is {given.max_steps}; the text has no end, so give at least 1"
     for name, way in INSTEAD.items():
         if getattr(given, name) != getattr(type(given), name):
-            yield f"--{name} has no place here; {way}"
+            yield f"--{name} cannot be used here; {way}"
     if given.peak_learning_rate is not None and given.peak_learning_rate <= 0:
-        yield f"--peak_learning_rate is {given.peak_learning_rate}; give more than 0, or leave it to eq. 3"
+        yield f"--peak_learning_rate is {given.peak_learning_rate}; give more than 0, or leave it out to use eq. 3"
     for name in ("validation_beams", "test_beams", "average_checkpoints", "patience"):
         if getattr(given, name) is not None and getattr(given, name) < 1:
             yield f"--{name} is {getattr(given, name)}; at least 1 is needed"
     for name in ("eval_strategy", "logging_strategy"):
         if getattr(given, name) == IntervalStrategy.EPOCH:
-            yield f"--{name} is epoch, of which the text has no end; leave it at steps"
+            yield f"--{name} is epoch, but the text has no end of an epoch; leave it at steps"
     if not math.isfinite(given.length_penalty):
         yield f"--length_penalty is {given.length_penalty}; give a number (0.6 in section 6.1)"
     if given.extra_tokens < 0:

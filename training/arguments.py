@@ -71,7 +71,9 @@ class VaswaniTrainingArguments(TrainingArguments):
     )  # fmt: skip
     peak_learning_rate: float | None = field(
         default=None,
-        metadata={"help": "Learning rate at --warmup_steps, from where it falls with the square root of the step."},
+        metadata={
+            "help": "Learning rate at --warmup_steps, after which it falls with the inverse square root of the step."
+        },
     )
     warmup_steps: float = field(
         default=4000, metadata={"help": "Steps in which the learning rate rises from 0 to its peak."}
@@ -87,11 +89,12 @@ class VaswaniTrainingArguments(TrainingArguments):
         default=1e-9, metadata={"help": "Adam's epsilon, added to the root of the mean squared gradient."}
     )
     max_grad_norm: float = field(
-        default=0.0, metadata={"help": "Norm above which a step's gradient is scaled down; 0 never, as in the paper."}
+        default=0.0,
+        metadata={"help": "Norm above which a step's gradient is scaled down; 0 means never, as in the paper."},
     )
     weight_decay: float = field(
         default=0.0,
-        metadata={"help": "Share of the weights, times the learning rate, taken off by a step; none in the paper."},
+        metadata={"help": "Share of the weights, times the learning rate, subtracted in each step; none in the paper."},
     )
 
     bf16_throughout: bool = field(
@@ -114,18 +117,18 @@ class VaswaniTrainingArguments(TrainingArguments):
     )  # fmt: skip
     average_checkpoints: int = field(
         default=5,
-        metadata={"help": "Average the weights of so many last checkpoints (section 6.1); taken only where that is "
-                          "better on the validation set. 1 is no average."},
+        metadata={"help": "Number of last checkpoints to average (section 6.1); the average is used only if it is "
+                          "better on the validation set. 1 means no average."},
     )  # fmt: skip
     patience: int | None = field(
         default=None,
-        metadata={"help": "Stop after so many evaluations without a better --metric_for_best_model or, where that is "
-                          "the same, a lower loss."},
+        metadata={"help": "Stop after this many evaluations without a better --metric_for_best_model or, where that "
+                          "is equal, a lower loss."},
     )  # fmt: skip
     max_bad_steps: int = field(
         default=10,
-        metadata={"help": "End the run after so many steps in a row whose loss or gradient is no finite number; fewer "
-                          "are left out and named."},
+        metadata={"help": "End the run after this many steps in a row whose loss or gradient is not finite; fewer are "
+                          "skipped and reported."},
     )  # fmt: skip
     validation_beams: int = field(
         default=1,
@@ -136,12 +139,14 @@ class VaswaniTrainingArguments(TrainingArguments):
     )
     length_penalty: float = field(
         default=0.6,
-        metadata={"help": "alpha of section 6.1, the exponent by which beams favour longer outputs."},
+        metadata={
+            "help": "alpha of section 6.1, an exponent; a larger one makes the beam search favour longer outputs."
+        },
     )
     extra_tokens: int = field(
         default=50,
         metadata={"help": "Tokens by which an output may be longer than its source (50 in section 6.1, 300 for trees "
-                          "in section 6.3); the saved model keeps to it."},
+                          "in section 6.3); saved with the model."},
     )  # fmt: skip
 
     hub_license: str | None = field(
@@ -177,31 +182,35 @@ class VaswaniTrainingArguments(TrainingArguments):
         default=100, metadata={"help": "Steps between two lines of the log; below 1, a share of --max_steps."}
     )
     save_total_limit: int | None = field(
-        default=10, metadata={"help": "Checkpoints to keep, the newest; the best one stays besides."}
+        default=10, metadata={"help": "Number of newest checkpoints to keep; the best one is kept as well."}
     )
     metric_for_best_model: str | None = field(
         default=DEFAULT,
         metadata={
-            "help": f"What the weights are chosen by on the validation set: {', '.join(choices())}; f1 is of trees, "
-            "and wmt14_bleu of translations into German."
+            "help": f"Validation metric by which the weights are chosen: {', '.join(choices())}; f1 is for trees, and "
+            "wmt14_bleu for translations into German."
         },
     )
     greater_is_better: bool | None = field(
         default=None, metadata={"help": "Follows from --metric_for_best_model; any other value is refused."}
     )
     logging_nan_inf_filter: bool = field(
-        default=False, metadata={"help": "Hide losses that are no finite numbers from the log."}
+        default=False, metadata={"help": "Hide losses that are not finite from the log."}
     )
     remove_unused_columns: bool = field(
-        default=False, metadata={"help": "Drop what the network does not take; batches have nothing else."}
+        default=False, metadata={"help": "Drop columns that the network does not take; batches have no others."}
     )
     use_cache: bool = field(
         default=True, metadata={"help": "Whether the saved model caches keys and values; training does without."}
     )
-    ignore_data_skip: bool = field(default=True, metadata={"help": "A resume goes to its place in the text by itself."})
+    ignore_data_skip: bool = field(
+        default=True, metadata={"help": "A resumed run goes to its place in the text by itself."}
+    )
     dataloader_num_workers: int = field(
         default=1,
-        metadata={"help": "Processes that read and encode text for each training process; 0, that one does it itself."},
+        metadata={
+            "help": "Processes that read and encode text for each training process; 0 means that it does so itself."
+        },
     )
     # Longer than --source_timeout, for which a process may rightly wait for its text, and half of the Trainer's.
     ddp_timeout: int = field(
@@ -220,12 +229,12 @@ class VaswaniTrainingArguments(TrainingArguments):
         if not torch.accelerator.is_available():
             if not self.use_cpu and (fault := device_fault("cpu")):
                 raise StartupError(fault)
-            self.use_cpu = True  # what would run anyway; unsaid, bf16 is refused on a processor
+            self.use_cpu = True  # it would run there anyway; without this, bf16 is refused on a CPU
             # Where DeepSpeed is installed Accelerate imports it in every run, and it would complain of finding no GPU.
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
         of_launcher = os.environ.get("ACCELERATE_MIXED_PRECISION")
         if of_launcher in ("bf16", "fp16") and not (self.bf16 or self.fp16):
-            setattr(self, of_launcher, True)  # DeepSpeed asks that flags and launcher say the same
+            setattr(self, of_launcher, True)  # DeepSpeed requires that flags and launcher agree
         refuse(precision_faults(self, of_launcher), StartupError)
         if self.bf16_throughout:
             self.bf16 = False
@@ -239,5 +248,5 @@ class VaswaniTrainingArguments(TrainingArguments):
 
     @property
     def in_16_bits(self) -> bool:
-        """Whether the network computes in 16 bits, over weights of 32."""
+        """Whether the network computes in 16 bits, with weights of 32 bits."""
         return bool(self.bf16 or self.fp16 or self.bf16_throughout)

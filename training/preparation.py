@@ -8,7 +8,7 @@ from .speed.speedups import speed_up_training
 
 
 def prepare_for_training(model: PreTrainedModel, args: VaswaniTrainingArguments) -> None:
-    """Prepare a `VaswaniForConditionalGeneration`; in evaluation mode it is as it was."""
+    """Prepare a `VaswaniForConditionalGeneration`; in evaluation mode it is unchanged."""
     fuse_loss(model)
     speed_up_training(model, args.device, args.bf16_throughout)
     for name, change in LOSSES.items():
