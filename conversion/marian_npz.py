@@ -269,7 +269,7 @@ def leave_tokenizer(files: MarianFiles, folder: Path, vocab_size: int) -> list[s
         return []
     if len(models) == 1:
         raise ValueError(
-            f"{beside} has {models[0]} alone: a MarianTokenizer needs source.spm and target.spm; put the other one there"
+            f"{beside} has {models[0]} alone: a MarianTokenizer needs source.spm and target.spm; put the other there"
         )
     numbers = read_vocabulary(files.vocabulary) | {PAD: vocab_size - 1}
     (folder / "vocab.json").write_text(json.dumps(numbers, ensure_ascii=False), encoding="utf-8")

@@ -62,7 +62,8 @@ def export(
         quantization: one of QUANTIZATIONS.
 
     Raises:
-        ValueError: the tokenizer knows more tokens than the network, or has another end.
+        ValueError: the tokenizer knows more tokens than the network, or has another end, or the settings of the model
+            cannot be followed.
 
     """
     config, saved = model.config, generation_settings(model.generation_config, model.name_or_path)
@@ -71,6 +72,11 @@ def export(
             f"translations end at {', '.join(map(str, saved.ends))}, and the tokenizer's end is "
             f"{tokenizer.eos_token_id}: CTranslate2 knows one end, that of the tokenizer; set eos_token_id in "
             "generation_config.json, or export to onnx"
+        )
+    if saved.forbidden and not saved.renormalizes:
+        raise ValueError(
+            "generation_config.json forbids tokens (bad_words_ids, suppress_tokens) without renormalize_logits, and "
+            "CTranslate2 gives their probability to the others; set renormalize_logits to true there, or export to onnx"
         )
     head = {
         "pre_norm": config.norm == "pre",
@@ -244,7 +250,22 @@ class Engine:
 
         """
         check_lengths(sources, self.max_positions)
-        wide = beams.number > 1
+        if not self.settings.forces_end:
+            return self.search_to(max(map(self.limit, sources)), sources, beams)
+        found: list[list[Candidate]] = [[]] * len(sources)
+        for limit in {*map(self.limit, sources)}:  # what is forced at one limit has to compete there
+            places = [place for place, source in enumerate(sources) if self.limit(source) == limit]
+            for place, each in zip(
+                places, self.search_to(limit, [sources[place] for place in places], beams), strict=True
+            ):
+                found[place] = each
+        return found
+
+    def search_to(self, limit: int, sources: list[list[int]], beams: BeamSettings) -> list[list[Candidate]]:
+        """Return the same of sentences whose translations may have `limit` tokens at most."""
+        wide, forces_end = beams.number > 1, self.settings.forces_end
+        if forces_end and limit == 1:
+            return [[Candidate([self.end], 0.0)] for _ in sources]
         results = self.translator.translate_batch(
             [[self.symbols[place] for place in source] for source in sources],
             beam_size=beams.number,
@@ -253,7 +274,8 @@ class Engine:
             length_penalty=engine_penalty(beams),
             min_decoding_length=0,  # 1 would take the end token from the first step, and give the others its share
             max_input_length=0,  # 1024 would cut longer ones silently
-            max_decoding_length=max(map(self.limit, sources)),
+            max_decoding_length=limit - forces_end,  # what is cut off there is given its end
+            suppress_sequences=[[self.symbols[token]] for token in self.settings.forbidden] or None,
             return_scores=True,
             return_end_token=True,
         )
@@ -270,11 +292,10 @@ class Engine:
         if len(within) < min(beams.n_best, len(result.hypotheses)):
             return self.search([source], beams)[0]
         alpha, of_engine = beams.length_penalty, engine_penalty(beams)
-        found = [
-            Candidate(
-                [self.ids[each] for each in symbols],
-                score * len(symbols) ** of_engine / float(penalty(len(symbols), alpha)),
-            )
-            for symbols, score in within
-        ]
+        found = []
+        for symbols, score in within:
+            ids, log_p = [self.ids[each] for each in symbols], score * len(symbols) ** of_engine
+            if self.settings.forces_end and ids[-1] != self.end:
+                ids.append(self.end)
+            found.append(Candidate(ids, log_p / float(penalty(len(ids), alpha))))
         return sorted(found, key=lambda each: (each.symbols[-1] != self.end, -each.score))[: beams.n_best]

@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+from torch import Tensor
 from transformers import GenerationConfig
 
 from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_tokens
+from vaswani.modeling.search_vaswani import NEVER, SearchState, force_end
 
 _OFF: tuple[Any, ...] = (None, 0, [], {})
 _NO_FACTOR = (None, 1)
@@ -20,12 +23,9 @@ ONLY_IN_GENERATE: dict[str, tuple[Any, ...]] = {
             "encoder_no_repeat_ngram_size",
             "diversity_penalty",
             "exponential_decay_length_penalty",
-            "bad_words_ids",
-            "suppress_tokens",
             "begin_suppress_tokens",
             "sequence_bias",
             "forced_bos_token_id",
-            "forced_eos_token_id",
             "force_words_ids",
             "constraints",
             "stop_strings",
@@ -50,6 +50,20 @@ class GenerationSettings(NamedTuple):
     """How many more tokens than its source it may have."""
     most_tokens: int
     """How many it may have whatever its source."""
+    forbidden: tuple[int, ...] = ()
+    """The tokens that it never has, such as the one that pads in OPUS-MT."""
+    renormalizes: bool = False
+    """Whether the others share the probability of those."""
+    forces_end: bool = False
+    """Whether what reaches its limit ends there, as if the end were certain."""
+
+    def obeyed(self, log_p: Tensor, search: SearchState) -> Tensor:
+        """Return log P `[B, n, V]` of each next token of a search, less what is forbidden and with what is forced."""
+        if self.forbidden:
+            log_p = log_p.index_fill(-1, torch.tensor(self.forbidden, device=log_p.device), NEVER)
+        if self.forbidden and self.renormalizes:
+            log_p = log_p.log_softmax(-1)
+        return force_end(log_p, search, torch.tensor(self.ends, device=log_p.device)) if self.forces_end else log_p
 
 
 def generation_settings(generation: GenerationConfig | None, where: str | Path | None) -> GenerationSettings:
@@ -65,20 +79,43 @@ def generation_settings(generation: GenerationConfig | None, where: str | Path |
 
     """
     told = {name: getattr(generation, name, None) for name in ONLY_IN_GENERATE}
-    if beyond := [f"{name}={value}" for name, value in told.items() if value not in ONLY_IN_GENERATE[name]]:
+    beyond = [f"{name}={value}" for name, value in told.items() if value not in ONLY_IN_GENERATE[name]]
+    words, forced = (getattr(generation, name, None) for name in ("bad_words_ids", "forced_eos_token_id"))
+    if any(len(word) > 1 for word in words or ()):
+        beyond.append(f"bad_words_ids={words}")
+    ends = getattr(generation, "eos_token_id", None)
+    if forced is not None and as_tuple(forced) != as_tuple(ends):
+        beyond.append(f"forced_eos_token_id={forced}")
+    if beyond:
         raise ValueError(
             f"{where} sets {', '.join(beyond)} in generation_config.json, which only generate obeys; take it out of "
             "there, or translate by torch with this one model"
         )
-    start, ends, padding = (getattr(generation, f"{name}_token_id", None) for name in ("decoder_start", "eos", "pad"))
+    start, padding = (getattr(generation, f"{name}_token_id", None) for name in ("decoder_start", "pad"))
     if start is None or ends is None:
         raise ValueError(
             f"{where} has decoder_start_token_id {start} and eos_token_id {ends}: translations need a start and an "
             "end; set both in generation_config.json"
         )
-    ends = tuple(ends) if isinstance(ends, list) else (int(ends),)
+    ends = as_tuple(ends)
     padding = int(ends[0] if padding is None else padding)
-    return GenerationSettings(int(start), ends, padding, extra_tokens(generation), most_tokens(generation))
+    suppressed = getattr(generation, "suppress_tokens", None) or ()
+    forbidden = {int(word[0]) for word in words or ()}.difference(ends) | {int(token) for token in suppressed}
+    return GenerationSettings(
+        int(start),
+        ends,
+        padding,
+        extra_tokens(generation),
+        most_tokens(generation),
+        tuple(sorted(forbidden)),
+        bool(getattr(generation, "renormalize_logits", None)),
+        forced is not None,
+    )
+
+
+def as_tuple(ids: Any) -> tuple[int, ...]:
+    """Return one id, or several, as a tuple."""
+    return tuple(int(each) for each in ids) if isinstance(ids, list | tuple) else (int(ids),) if ids is not None else ()
 
 
 def most_tokens(generation: GenerationConfig | None) -> int:
