@@ -233,8 +233,8 @@ class Engine:
         about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.max_positions = int(about["max_positions"])
         self.settings = saved_settings(folder)
-        self.symbols: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
-        self.ids = {symbol: place for place, symbol in enumerate(self.symbols)}
+        self.tokens: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
+        self.ids = {symbol: place for place, symbol in enumerate(self.tokens)}
         self.end = self.ids[about["eos_token"]]
 
     def limit(self, source: list[int]) -> int:
@@ -267,7 +267,7 @@ class Engine:
         if forces_end and limit == 1:
             return [[Candidate([self.end], 0.0)] for _ in sources]
         results = self.translator.translate_batch(
-            [[self.symbols[place] for place in source] for source in sources],
+            [[self.tokens[place] for place in source] for source in sources],
             beam_size=beams.number,
             patience=BEAM_PATIENCE if wide else 1,
             num_hypotheses=BEAM_PATIENCE * beams.number if wide else 1,
@@ -275,7 +275,7 @@ class Engine:
             min_decoding_length=0,  # 1 would take the end token from the first step, and give the others its share
             max_input_length=0,  # 1024 would cut longer ones silently
             max_decoding_length=limit - forces_end,  # what is cut off there is given its end
-            suppress_sequences=[[self.symbols[token]] for token in self.settings.forbidden] or None,
+            suppress_sequences=[[self.tokens[token]] for token in self.settings.forbidden] or None,
             return_scores=True,
             return_end_token=True,
         )
