@@ -272,7 +272,7 @@ class Decoder:
     """The decoder during the search of a batch, with the state that it keeps from step to step."""
 
     def __init__(self, engine: Engine, input_ids: Tensor, mask: Tensor) -> None:
-        self.session = engine.decoder
+        self.session, self.settings = engine.decoder, engine.settings
         self.mask = mask.numpy()
         self.source = engine.encoder.run(None, {"input_ids": input_ids.numpy(), "attention_mask": self.mask})
         self.past: list[NDArray[np.float32]] = [each.numpy() for each in empty(engine.config, len(mask))]
@@ -286,7 +286,7 @@ class Decoder:
         given = [tokens, search.rows.numpy(), self.mask, *self.source, *self.past]
         names = [each.name for each in self.session.get_inputs()]
         log_p, *self.past = self.session.run(None, dict(zip(names, given, strict=True)))
-        return torch.from_numpy(log_p)
+        return self.settings.obeyed(torch.from_numpy(log_p), search)
 
     def best(self, search: SearchState) -> Tensor:
         """Return the same with only the best token, which turns beam search into greedy search."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from transformers.generation.logits_process import ForcedEOSTokenLogitsProcessor, LogitsProcessorList
 from transformers.generation.stopping_criteria import (
     EosTokenCriteria,
     MaxLengthCriteria,
@@ -26,7 +27,7 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import BaseModelOutput
 
-from .search_vaswani import Hypotheses, SearchState, StopSignal, beam_search, follow, start
+from .search_vaswani import Hypotheses, SearchState, StopSignal, beam_search, follow, force_end, start
 
 EXTRA_TOKENS = 50
 """How much longer than its source a translation may be (section 6.1), where `extra_tokens` does not say otherwise."""
@@ -66,7 +67,8 @@ def paper_search(
     Args:
         model: an encoder-decoder.
         input_ids: prompt of the decoder, `[B * K, P]`.
-        logits_processor: applied to log P of the next tokens, as by the search of transformers.
+        logits_processor: applied to log P of the next tokens, as by the search of transformers; but what forces an
+            end (`forced_eos_token_id`) does so at each sentence's own limit, not at that of the longest.
         stopping_criteria: hypotheses that they end count as ended by an end token; those stopped by a time limit are
             cut off.
         generation_config: `num_beams`, `num_return_sequences`, `length_penalty` (alpha), `max_length`, and perhaps
@@ -97,6 +99,8 @@ def paper_search(
     least, longest = max(0, (config.min_length or 0) - prompt), min(stopping.longest - prompt, positions(model, prompt))
     limits = length_limits(mask.sum(-1), extra_tokens(config), longest, least).to(input_ids.device)
     ends = torch.tensor(stopping.ends, dtype=input_ids.dtype, device=input_ids.device)
+    forced = next((each for each in logits_processor if isinstance(each, ForcedEOSTokenLogitsProcessor)), None)
+    logits_processor = LogitsProcessorList([each for each in logits_processor if each is not forced])
     together = bool(stopping.ending or stopping.cutting or logits_processor)  # which may count on the batch's rows
     if not together and kwargs.get("decoder_attention_mask") is not None:
         kwargs["decoder_attention_mask"] = kwargs["decoder_attention_mask"][::beams]
@@ -122,6 +126,9 @@ def paper_search(
         logits = outputs.logits[:, -1]  # where weights are spread, on the last device
         logits = logits.to(input_ids.device, torch.promote_types(logits.dtype, torch.float32))
         log_p = logits_processor(written(search), logits.log_softmax(-1))
+        if forced is not None:
+            by_sentence = log_p.unflatten(0, search.rows.shape)
+            log_p = force_end(by_sentence, search, forced.eos_token_id.to(log_p.device)).flatten(0, 1)
         if config.return_dict_in_generate and config.output_scores:
             log_p_of_steps.append(in_batch(log_p, search, len(encoded), beams))
         if config.return_dict_in_generate and config.output_logits:

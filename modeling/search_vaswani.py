@@ -145,6 +145,19 @@ def step(
     return search._replace(running=going, ended=ended, rows=rows, places=places, length=length)
 
 
+def force_end(log_p: Tensor, search: SearchState, ends: Tensor) -> Tensor:
+    """Return log P `[B, n, V]` where what has room for one token more writes an end, as if it were certain.
+
+    Args:
+        log_p: of each next token.
+        search: before that token.
+        ends: `[E]`, the end tokens.
+
+    """
+    certain = torch.full_like(log_p, NEVER).index_fill(-1, ends, 0.0)
+    return torch.where((search.length + 1 >= search.limits)[:, None, None], certain, log_p)
+
+
 def cut_off(search: SearchState, where: Tensor, alpha: float) -> SearchState:
     """Set running hypotheses aside as cut off where `where` `[B, K]` holds."""
     log_p = search.running.scores
@@ -252,4 +265,15 @@ def follow(search: SearchState, kwargs: dict[str, Any]) -> None:
         kwargs["decoder_attention_mask"] = kwargs["decoder_attention_mask"][search.rows.flatten()]
 
 
-__all__ = ["CACHE", "NEVER", "Hypotheses", "SearchState", "StopSignal", "beam_search", "follow", "penalty", "start"]
+__all__ = [
+    "CACHE",
+    "NEVER",
+    "Hypotheses",
+    "SearchState",
+    "StopSignal",
+    "beam_search",
+    "follow",
+    "force_end",
+    "penalty",
+    "start",
+]

@@ -71,9 +71,19 @@ def test_the_ends_are_those_that_generate_would_take(talker: MakeModel, toy_toke
     assert [[each.text for each in row] for row in alone] != [[each.text for each in row] for row in before]
 
 
-@pytest.mark.parametrize("saved", [{"max_new_tokens": 3}, {"max_length": 4}], ids=str)
-def test_no_translation_is_longer_than_the_members_are_saved_with(
-    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, saved: dict[str, int]
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {"max_new_tokens": 3},
+        {"max_length": 4},
+        {"suppress_tokens": [87, 101, 262]},
+        {"bad_words_ids": [[3], *([token] for token in range(100, 279))], "renormalize_logits": True},
+        {"forced_eos_token_id": 3, "max_new_tokens": 4},
+    ],
+    ids=lambda saved: " ".join(saved),
+)
+def test_what_the_members_are_saved_with_is_obeyed(
+    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, saved: dict[str, Any]
 ) -> None:
     model, beams = talker(1), BeamSettings(4, 0.6, n_best=3)
     sources = toy_tokenizer(["the cat", "what is this long line about then"]).input_ids
@@ -89,10 +99,12 @@ def test_settings_that_an_ensemble_cannot_obey_are_refused(
     talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast
 ) -> None:
     models = [talker(0), talker(1)]
-    models[1].generation_config.suppress_tokens = [7]
-    with pytest.raises(ValueError, match=r" sets suppress_tokens=\[7\] in generation_config.json, which only generate"):
+    models[1].generation_config.no_repeat_ngram_size = 7
+    with pytest.raises(
+        ValueError, match=r" sets no_repeat_ngram_size=7 in generation_config.json, which only generate"
+    ):
         by_ensemble(models, toy_tokenizer, BeamSettings())
-    models[1].generation_config.update(suppress_tokens=None, eos_token_id=[3, 7])
+    models[1].generation_config.update(no_repeat_ngram_size=None, eos_token_id=[3, 7])
     with pytest.raises(ValueError, match=r" with Gen.*ends=\(3, 7\).* with .*ends=\(3,\).* alike"):
         by_ensemble(models, toy_tokenizer, BeamSettings())
 

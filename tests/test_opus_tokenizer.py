@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig,
 import vaswani
 from vaswani.commands import main
 from vaswani.data.tokenizer import fingerprint
+from vaswani.engines.export import export
+from vaswani.engines.load import load_exported
 
 Randomise = Callable[[nn.Module], None]
 
@@ -78,6 +81,61 @@ def test_it_translates_by_command_and_from_python(ours: Path, tmp_path: Path) ->
     words = ["translate", str(ours), "--input", str(tmp_path / "lines.txt"), "--output", str(tmp_path / "found.txt")]
     assert main(words) == 0
     assert (tmp_path / "found.txt").read_text().split("\n") == [*expected, "", ""]
+
+
+@pytest.mark.parametrize("engine", ["onnx", "ctranslate2"])
+def test_the_engines_say_what_torch_says(ours: Path, tmp_path: Path, engine: str) -> None:
+    """Biases, swish, the bias on the logits; and nothing pads, and what is longest ends, as the model is saved with."""
+    export(ours, tmp_path / engine, engine)
+    lines = sentences(LETTERS["source"], 30, seed=6)
+    expected: list[Any] = [each for row in vaswani.load(str(ours)).n_best(lines, 2) for each in row]
+    found: list[Any] = [each for row in load_exported(str(tmp_path / engine), engine).n_best(lines, 2) for each in row]
+    pairs = list(zip(expected, found, strict=True))
+    same = sum(one.text == other.text and abs(one.score - other.score) < 1e-4 for one, other in pairs)
+    assert same >= {"onnx": 60, "ctranslate2": 48}[engine]  # CTranslate2 counts ends among its first K alone
+    assert all(other.score < one.score + 1e-4 for one, other in pairs)
+    assert len({each.text for each in expected}) > 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"renormalize_logits": False}, "forbids tokens .* without renormalize_logits, and CTranslate2 gives"),
+        (
+            {"bad_words_ids": [[5, 6]]},
+            r"sets bad_words_ids=\[\[5, 6\]\] in generation_config.json, which only generate",
+        ),
+        ({"forced_eos_token_id": 7}, "sets forced_eos_token_id=7 in generation_config.json, which only generate obeys"),
+    ],
+)
+def test_what_an_engine_cannot_obey_is_refused_by_its_name(
+    ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], message: str
+) -> None:
+    shutil.copytree(ours, tmp_path / "ours")
+    settings = json.loads((ours / "generation_config.json").read_text())
+    (tmp_path / "ours" / "generation_config.json").write_text(json.dumps(settings | changes))
+    assert main(["export", str(tmp_path / "ours"), str(tmp_path / "out"), "--to", "ctranslate2"]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_what_is_forced_to_end_is_forced_at_its_own_limit(ours: Path) -> None:
+    """A translation does not depend on the lines beside it."""
+    model: Any = AutoModelForSeq2SeqLM.from_pretrained(ours).eval()
+    model.generation_config.max_length = None
+    model.generation_config.extra_tokens = 3
+    lines = sentences(LETTERS["source"], 8, seed=11)
+    tokenizer: Any = AutoTokenizer.from_pretrained(ours)
+    alone = []
+    for line in lines:
+        ids = tokenizer(line, return_tensors="pt")
+        [found] = model.generate(**ids, num_beams=4)
+        found = [each for each in found.tolist()[1:] if each != tokenizer.pad_token_id]
+        assert found[-1] == 0
+        assert len(found) <= ids["input_ids"].shape[1] + 3
+        alone.append(found)
+    batch = model.generate(**tokenizer(lines, padding=True, return_tensors="pt"), num_beams=4)
+    assert [[each for each in row[1:] if each != tokenizer.pad_token_id] for row in batch.tolist()] == alone
+    assert any(len(one) == len(tokenizer(line).input_ids) + 3 for one, line in zip(alone, lines, strict=True))
 
 
 def test_labels_of_a_text_have_the_loss_that_marian_gives(marian: Path, ours: Path) -> None:

@@ -75,7 +75,12 @@ def by_ensemble(
         dtype = torch.promote_types(kept[0]["encoder_outputs"][0].dtype, torch.float32)
         begun = start(prompt, limits, beams.number, first.padding, dtype)
         found = beam_search(
-            lambda state: mean_log_p(models, kept, state), begun, 1, ends, beams.length_penalty, beams.n_best
+            lambda state: first.obeyed(mean_log_p(models, kept, state), state),
+            begun,
+            1,
+            ends,
+            beams.length_penalty,
+            beams.n_best,
         )
         return hypotheses(tokenizer, found.tokens, found.scores)
 

@@ -1,11 +1,14 @@
-"""The generation settings that are saved with a model, for searches other than `generate`."""
+"""What a model is saved with for its translations, as those need it who search without `generate`."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+from torch import Tensor
 from transformers import GenerationConfig
 
 from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_tokens
+from vaswani.modeling.search_vaswani import NEVER, SearchState, force_end
 
 _OFF: tuple[Any, ...] = (None, 0, [], {})
 _NO_FACTOR = (None, 1)
@@ -20,12 +23,9 @@ ONLY_IN_GENERATE: dict[str, tuple[Any, ...]] = {
             "encoder_no_repeat_ngram_size",
             "diversity_penalty",
             "exponential_decay_length_penalty",
-            "bad_words_ids",
-            "suppress_tokens",
             "begin_suppress_tokens",
             "sequence_bias",
             "forced_bos_token_id",
-            "forced_eos_token_id",
             "force_words_ids",
             "constraints",
             "stop_strings",
@@ -35,54 +35,93 @@ ONLY_IN_GENERATE: dict[str, tuple[Any, ...]] = {
         _OFF,
     ),
 }
-"""Settings that only `generate` supports, with the values at which they change no translation."""
+"""Settings that change translations and that no other search knows, with the values at which they change nothing."""
 
 
 class GenerationSettings(NamedTuple):
-    """The start, end and length limits of a translation."""
+    """What frames a translation."""
 
     start: int
-    """The token before its first."""
+    """The token that stands before its first."""
     ends: tuple[int, ...]
     """The tokens that end it."""
     padding: int
     extra_tokens: int
-    """The most tokens that it may have beyond its source's."""
+    """How many more tokens than its source it may have."""
     most_tokens: int
-    """The most tokens that it may have, whatever its source."""
+    """How many it may have whatever its source."""
+    forbidden: tuple[int, ...] = ()
+    """The tokens that it never has, such as the one that pads in OPUS-MT."""
+    renormalizes: bool = False
+    """Whether the others share the probability of those."""
+    forces_end: bool = False
+    """Whether what reaches its limit ends there, as if the end were certain."""
+
+    def obeyed(self, log_p: Tensor, search: SearchState) -> Tensor:
+        """Return log P `[B, n, V]` of each next token of a search, less what is forbidden and with what is forced."""
+        if self.forbidden:
+            log_p = log_p.index_fill(-1, torch.tensor(self.forbidden, device=log_p.device), NEVER)
+        if self.forbidden and self.renormalizes:
+            log_p = log_p.log_softmax(-1)
+        return force_end(log_p, search, torch.tensor(self.ends, device=log_p.device)) if self.forces_end else log_p
 
 
 def generation_settings(generation: GenerationConfig | None, where: str | Path | None) -> GenerationSettings:
-    """Return the settings saved with a model, interpreted as `generate` does.
+    """Return what a model is saved with, read as `generate` reads it.
 
     Args:
         generation: its `generation_config`.
         where: its name, for errors.
 
     Raises:
-        ValueError: it is saved with settings that only `generate` supports, or lacks the start, the end or room for a
+        ValueError: it is saved with settings that only `generate` obeys, or lacks the start, the end or room for a
             translation.
 
     """
-    saved = {name: getattr(generation, name, None) for name in ONLY_IN_GENERATE}
-    if beyond := [f"{name}={value}" for name, value in saved.items() if value not in ONLY_IN_GENERATE[name]]:
+    told = {name: getattr(generation, name, None) for name in ONLY_IN_GENERATE}
+    beyond = [f"{name}={value}" for name, value in told.items() if value not in ONLY_IN_GENERATE[name]]
+    words, forced = (getattr(generation, name, None) for name in ("bad_words_ids", "forced_eos_token_id"))
+    if any(len(word) > 1 for word in words or ()):
+        beyond.append(f"bad_words_ids={words}")
+    ends = getattr(generation, "eos_token_id", None)
+    if forced is not None and as_tuple(forced) != as_tuple(ends):
+        beyond.append(f"forced_eos_token_id={forced}")
+    if beyond:
         raise ValueError(
-            f"{where} sets {', '.join(beyond)} in generation_config.json, which only generate supports; take it out of "
-            "there, or translate with torch and this one model"
+            f"{where} sets {', '.join(beyond)} in generation_config.json, which only generate obeys; take it out of "
+            "there, or translate by torch with this one model"
         )
-    start, ends, padding = (getattr(generation, f"{name}_token_id", None) for name in ("decoder_start", "eos", "pad"))
+    start, padding = (getattr(generation, f"{name}_token_id", None) for name in ("decoder_start", "pad"))
     if start is None or ends is None:
         raise ValueError(
             f"{where} has decoder_start_token_id {start} and eos_token_id {ends}: translations need a start and an "
             "end; set both in generation_config.json"
         )
-    ends = tuple(ends) if isinstance(ends, list) else (int(ends),)
+    ends = as_tuple(ends)
     padding = int(ends[0] if padding is None else padding)
-    return GenerationSettings(int(start), ends, padding, extra_tokens(generation), most_tokens(generation))
+    suppressed = getattr(generation, "suppress_tokens", None) or ()
+    forbidden = {int(word[0]) for word in words or ()}.difference(ends) | {int(token) for token in suppressed}
+    return GenerationSettings(
+        int(start),
+        ends,
+        padding,
+        extra_tokens(generation),
+        most_tokens(generation),
+        tuple(sorted(forbidden)),
+        bool(getattr(generation, "renormalize_logits", None)),
+        forced is not None,
+    )
+
+
+def as_tuple(ids: Any) -> tuple[int, ...]:
+    """Return one id, or several, as a tuple."""
+    return tuple(int(each) for each in ids) if isinstance(ids, list | tuple) else (int(ids),) if ids is not None else ()
 
 
 def most_tokens(generation: GenerationConfig | None) -> int:
-    """Return the most tokens of a translation, by the saved max_new_tokens, or else max_length (with the start token).
+    """Return how many tokens a model is saved with for a translation: its max_new_tokens, or else its max_length.
+
+    The start token counts in max_length alone.
 
     Raises:
         ValueError: there is no room for a token.
@@ -92,7 +131,7 @@ def most_tokens(generation: GenerationConfig | None) -> int:
         value = getattr(generation, name, None)
         if value is not None and value <= start:
             raise ValueError(
-                f"{name} is {value}, which leaves no token for a translation; set {start + 1} or more in "
+                f"{name} is {value}, which leaves a translation no token; set {start + 1} or more in "
                 "generation_config.json, or take it out of there"
             )
         if value is not None:
