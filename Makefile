@@ -37,7 +37,7 @@ test-oldest test-newest: test-%:
 		$$(grep -v '^#' tests/versions.txt)
 
 bench: .venv/ready
-	$(BIN)/python benchmarks/train_step.py --rounds 3
+	$(BIN)/python -m benchmarks.training.train_step --rounds 3
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -21,11 +21,11 @@ setup(
     package_data={"vaswani": ["py.typed"]},
     install_requires=[
         "torch>=2.11",
-        "transformers>=5.23,<6",
+        "transformers>=5.20,<6",
         "accelerate>=1.12,<2",
         "tokenizers>=0.23.1",
         "datasets>=5,<6",
-        "huggingface-hub>=1.5,<3",
+        "huggingface-hub>=1.31,<3",
         "evaluate>=0.4.6",
         "sacrebleu>=2.5",
         "sacremoses>=0.2",

@@ -31,17 +31,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from contender import operations, setting_of
-from contenders.on_gpu import WAYS
-from contenders.ours import config_of
-from contenders.products import FLOPS
-from contenders.stepping import DEVICE, Setting, batch
-from groups import start, stop_without, take_turns
-from machine import machine
-from report import leave
 from torch import nn
-from turns import against, in_turn
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by its path, it finds the others too
+
+from benchmarks.contenders.contender import operations, setting_of
+from benchmarks.contenders.groups import start, stop_without, take_turns
+from benchmarks.contenders.on_gpu import WAYS
+from benchmarks.contenders.ours import config_of
+from benchmarks.contenders.products import FLOPS
+from benchmarks.contenders.stepping import DEVICE, Setting, batch
+from benchmarks.measuring.machine import machine
+from benchmarks.measuring.report import leave
+from benchmarks.measuring.turns import against, in_turn
 from vaswani.experiment.table3 import BY_NAME
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.publishing import read_metrics, read_run

@@ -1,7 +1,7 @@
-"""The command line: `vaswani COMMAND ...`, one file a command.
+"""The command line: `vaswani COMMAND ...`, one file per command.
 
 A command's file has `add_arguments` and `run`, and the first line of its docstring is its line in `vaswani --help`.
-What is heavy (torch, evaluate) is imported by `run`, so that help and mistakes in typing cost no waiting.
+`run` imports what is heavy (torch, evaluate), so that help and typing errors answer at once.
 """
 
 import argparse
@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2 for what the user can mend (a line on stderr), 130 for Ctrl-C."""
+    """Run one command and return its exit code: 0, 2 for what the user can fix (a line on stderr), 130 for Ctrl-C."""
     code = run(argv)
     torch = sys.modules.get("torch")
     if torch is not None and torch.distributed.is_initialized():
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def by_new_names(argv: Sequence[str]) -> Sequence[str]:
-    """Return a command line with flags under their new names, where its command has a table RENAMED of them."""
+    """Return a command line with renamed flags under their new names, from the table RENAMED of its command."""
     renamed = getattr(COMMANDS.get(next(iter(argv), "")), "RENAMED", {})
     if not any(word.partition("=")[0] == f"--{old}" for word in argv for old in renamed):
         return argv
@@ -55,20 +55,20 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name or a letter that the locale cannot show ends nothing
+            stream.reconfigure(errors="backslashreplace")  # a character that the locale cannot show is no error
     parser = argparse.ArgumentParser(prog="vaswani", description="The Transformer of the paper on the command line.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         about = (module.__doc__ or "").splitlines()[0]
         module.add_arguments(commands.add_parser(name, help=about, description=about, allow_abbrev=False))
     args = parser.parse_args(by_new_names(sys.argv[1:] if argv is None else argv))
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be of the letters that stdout takes
+    if isinstance(sys.stdout, io.TextIOWrapper):  # stdout may not have every character of a file's name
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         COMMANDS[args.command].run(args)
         if sys.stdout is not None:  # it may be closed
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough, as in `vaswani translate ... | head`
+    except BrokenPipeError:  # the reader of our output has ended, as in `vaswani translate ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print(f"vaswani {args.command}: interrupted", file=sys.stderr)

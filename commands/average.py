@@ -2,11 +2,15 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from vaswani.evaluation.metric_table import DEFAULT, METRICS, choices
 from vaswani.translation.models import check_name, find_model, repository_of
+
+if TYPE_CHECKING:
+    from vaswani.publishing.derived_model import DerivedModel
 
 STATE = "trainer_state.json"
 """What makes a folder a checkpoint."""
@@ -32,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metric",
         choices=choices(),
-        help=f"figure of the validation that --best goes by; f1 is a parser's (default: {DEFAULT})",
+        help=f"validation metric by which --best chooses; f1 is for parsers (default: {DEFAULT})",
     )
     parser.add_argument(
         "--ema",
@@ -43,32 +47,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class Chosen(NamedTuple):
+    """A model to average."""
+
+    folder: Path
+    figure: float | None = None
+    """In validation, if it was chosen by that."""
+    repository: str | None = None
+    """On the Hub, where it is from,"""
+    commit: str | None = None
+    """and which of its commits it is."""
+
+
 def run(args: argparse.Namespace) -> None:
     """Write the average, with configuration, code and tokenizer of the newest checkpoint, to `args.output`.
 
     Raises:
-        ValueError: there are fewer checkpoints than asked for, one is damaged, they are of unlike networks, or OUT
-            exists.
+        ValueError: there are fewer checkpoints than asked for, one is damaged, their networks differ, or OUT exists.
         OSError: a file cannot be read or written.
     """
-    check_name(args.output, "--output")
-    for given in args.folders:
-        check_name(Path(given))
-    if args.output.exists():
-        raise ValueError(f"{args.output} exists already; name a folder that does not")
-    repositories = {given: repository_of(given) for given in args.folders}
-    for given, repository in repositories.items():
-        if repository is None and not Path(given).is_dir():
-            raise ValueError(f"{given} is not a folder; give a run, such as runs/mine, or its checkpoints")
-    run = Path(args.folders[0])
-    is_run = len(args.folders) == 1 and repositories[args.folders[0]] is None and not (run / STATE).is_file()
-    if not is_run and (args.last is not None or args.best is not None):
-        raise ValueError("--last and --best choose among the checkpoints of one run; name the run, or leave them out")
-
-    if args.metric is not None and args.best is None:
-        raise ValueError(f"--metric {args.metric} is what --best goes by; give --best N, or leave it out")
-    if len({Path(given).resolve() for given in args.folders}) < len(args.folders):
-        raise ValueError("a checkpoint is named twice; name each once")
+    check_given(args)
     metric = args.metric or DEFAULT
 
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # where this works; DeepSpeed would complain of finding no GPU
@@ -76,55 +74,113 @@ def run(args: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes
-    from vaswani.publishing.derived_model import DerivedModel, described_part, record
+    from vaswani.publishing.derived_model import DerivedModel, record
     from vaswani.training.checkpointing import averaging
     from vaswani.training.checkpointing.consolidation import write_model
-    from vaswani.translation.loading import check_files
 
     logging.disable_progress_bar()
-    figures: dict[Path, float] = {}
-    fetched: dict[Path, dict[str, Any]] = {}
-    if not is_run:
-        folders = []
-        for given, repository in repositories.items():
-            model = None if repository is None else find_model(given)
-            folders.append(Path(given) if model is None else model.folder)
-            if model is not None and repository is not None:
-                whence = {"repository": repository.name, "commit": model.commit}
-                fetched[model.folder] = {"checkpoint": f"{repository.name}@{model.commit}"} | whence
-        if len(folders) == 1 and fetched:
-            raise ValueError(f"{args.folders[0]} is one model, of which there is no average; name two or more")
-        if len(set(folders)) < len(folders):
-            raise ValueError(f"{' '.join(args.folders)}: two are one commit of a repository; name each once")
-        chosen = averaging.check_whole(folders)
-        for folder in chosen:
-            check_files(folder)
-        check_alike(chosen)
-    elif args.best is not None:
-        figures = averaging.best_checkpoints(run, args.best, metric)
-        chosen = list(figures)
-    else:
-        chosen = averaging.last_checkpoints(run, LAST if args.last is None else args.last)
+    chosen = choose(args, metric)
+    folders = [each.folder for each in chosen]
     shares = [1.0] * len(chosen) if args.ema is None else averaging.moving(len(chosen), args.ema)
-    made = DerivedModel([], {})
-    for folder, share in zip(chosen, shares, strict=True):
-        facts, runs = ({}, {}) if folder in fetched else described_part(folder)
-        figure = {f"validation_{metric}": figures[folder]} if folder in figures else {}
-        part = {"checkpoint": str(folder), "share": share / sum(shares)}
-        made.parts.append(part | figure | facts | fetched.get(folder, {}))
-        made.runs.update(runs)
-    write_model(chosen[-1], averaging.average_weights(chosen, shares), args.output, record(made))
+    told = [part(each, share / sum(shares), metric) for each, share in zip(chosen, shares, strict=True)]
+    made = DerivedModel(
+        [its for each in told for its in each.parts], {name: run for each in told for name, run in each.runs.items()}
+    )
+    write_model(folders[-1], averaging.average_weights(folders, shares), args.output, record(made))
     digits = METRICS[metric].digits if metric in METRICS else 2
-    for folder, entry in zip(chosen, made.parts, strict=True):
-        seen = f"  validation {metric} {figures[folder]:.{digits}f}" if figures else ""
-        print(f"{entry['share']:6.1%}  {entry['checkpoint']}{seen}")
+    for each, entry in zip(chosen, made.parts, strict=True):
+        seen = "" if each.figure is None else f"  validation {metric} {each.figure:.{digits}f}"
+        print(f"{entry.share:6.1%}  {entry.checkpoint}{seen}")
     print(
         f"Their average is in {args.output}; it can be worse than each of them, so score it on the validation set first"
     )
 
 
+def check_given(args: argparse.Namespace) -> None:
+    """Raise ValueError unless what is given can be averaged, by its names and flags alone."""
+    check_name(args.output, "--output")
+    for given in args.folders:
+        check_name(Path(given))
+    if args.output.exists():
+        raise ValueError(f"{args.output} exists already; name a folder that does not")
+    for given in args.folders:
+        if repository_of(given) is None and not Path(given).is_dir():
+            raise ValueError(f"{given} is not a folder; give a run, such as runs/mine, or its checkpoints")
+    if not is_run(args.folders) and (args.last is not None or args.best is not None):
+        raise ValueError("--last and --best choose among the checkpoints of one run; name the run, or leave them out")
+    if args.metric is not None and args.best is None:
+        raise ValueError(f"--metric {args.metric} is what --best goes by; give --best N, or leave it out")
+    if len({Path(given).resolve() for given in args.folders}) < len(args.folders):
+        raise ValueError("a checkpoint is named twice; name each once")
+
+
+def is_run(folders: Sequence[str]) -> bool:
+    """Tell whether what is given is one run, of whose checkpoints some are to be chosen."""
+    return len(folders) == 1 and repository_of(folders[0]) is None and not (Path(folders[0]) / STATE).is_file()
+
+
+def choose(args: argparse.Namespace, metric: str) -> list[Chosen]:
+    """Return the models to average, oldest first.
+
+    Raises:
+        ValueError: there are not so many, one is damaged, or they are of unlike networks.
+
+    """
+    from vaswani.training.checkpointing import averaging
+
+    if not is_run(args.folders):
+        return named(args.folders)
+    run = Path(args.folders[0])
+    if args.best is None:
+        return list(map(Chosen, averaging.last_checkpoints(run, LAST if args.last is None else args.last)))
+    return [Chosen(folder, figure) for folder, figure in averaging.best_checkpoints(run, args.best, metric).items()]
+
+
+def named(given: Sequence[str]) -> list[Chosen]:
+    """Return the models that were named, those of the Hub fetched.
+
+    Raises:
+        ValueError: two are the same, there is but one, one is damaged, or they are of unlike networks.
+
+    """
+    from vaswani.training.checkpointing.averaging import check_whole
+    from vaswani.translation.loading import check_files
+
+    chosen = []
+    for name in given:
+        if (repository := repository_of(name)) is None:
+            chosen.append(Chosen(Path(name)))
+        else:
+            model = find_model(name)
+            chosen.append(Chosen(model.folder, repository=repository.name, commit=model.commit))
+    if len(chosen) == 1 and chosen[0].repository is not None:
+        raise ValueError(f"{given[0]} is one model, and an average needs two or more")
+    if len({each.folder for each in chosen}) < len(chosen):
+        raise ValueError(f"{' '.join(given)}: two are one commit of a repository; name each once")
+    folders = check_whole([each.folder for each in chosen])
+    for folder in folders:
+        check_files(folder)
+    check_alike(folders)
+    return chosen
+
+
+def part(chosen: Chosen, share: float, metric: str) -> "DerivedModel":
+    """Return a model as a part of the average, with what is known of its weights and of the runs behind them."""
+    from vaswani.publishing.average_record import PartRecord, with_figure
+    from vaswani.publishing.derived_model import DerivedModel, part_of
+
+    if chosen.repository is not None:
+        name = f"{chosen.repository}@{chosen.commit}"
+        of_hub = PartRecord(name, share, repository=chosen.repository, commit=chosen.commit)
+        return DerivedModel([of_hub], {})
+    found = part_of(chosen.folder, share)
+    if chosen.figure is None:
+        return found
+    return found._replace(parts=[with_figure(each, metric, chosen.figure) for each in found.parts])
+
+
 def check_alike(folders: list[Path]) -> None:
-    """Raise ValueError unless models compute alike and write the same tokens; their shapes do not tell either."""
+    """Raise ValueError unless models compute alike and use the same vocabulary; shapes alone show neither."""
     from transformers import AutoConfig
 
     from vaswani.data.tokenizer import fingerprint
@@ -132,12 +188,12 @@ def check_alike(folders: list[Path]) -> None:
     from vaswani.translation.loading import load_tokenizer
 
     first, *others = folders
-    config, symbols = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))
+    config, vocabulary = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))
     for folder in others:
         other = AutoConfig.from_pretrained(folder)
         for name in ("model_type", *COMPUTED):
             one, its = getattr(config, name, None), getattr(other, name, None)
             if one != its:
-                raise ValueError(f"{folder} has {name} {its!r} and {first} has {one!r}: they are not of one network")
-        if fingerprint(load_tokenizer(folder)) != symbols:
+                raise ValueError(f"{folder} has {name} {its!r} and {first} has {one!r}: they are different networks")
+        if fingerprint(load_tokenizer(folder)) != vocabulary:
             raise ValueError(f"{folder} has another vocabulary than {first}: their tokens mean different things")

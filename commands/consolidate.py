@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the model, its configuration, code and tokenizer to `args.output`.
 
     Raises:
-        ValueError: the checkpoint is none, is damaged, or was saved by DeepSpeed, which is not here; or OUT exists.
+        ValueError: CHECKPOINT is no checkpoint, is damaged, or needs DeepSpeed, which is not installed; or OUT exists.
         OSError: a file cannot be read or written.
     """
     check_name(args.checkpoint)
@@ -27,13 +27,11 @@ def run(args: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes
-    from vaswani.publishing.derived_model import DerivedModel, described_part, record
+    from vaswani.publishing.derived_model import part_of, record
     from vaswani.training.checkpointing.consolidation import consolidate
 
     logging.disable_progress_bar()
-    facts, runs = described_part(args.checkpoint)
-    made = DerivedModel([{"checkpoint": str(args.checkpoint), "share": 1.0} | facts], runs)
-    if consolidate(args.checkpoint, args.output, record(made)):
+    if consolidate(args.checkpoint, args.output, record(part_of(args.checkpoint))):
         print(f"The model of {args.checkpoint} is in {args.output}")
     else:
         print(f"{args.checkpoint} holds whole weights already, and nothing was written: use it as it is")

@@ -1,4 +1,4 @@
-"""Show a trained model on a page: translate, the n best with scores, attention as a heat map."""
+"""Show a trained model on a web page: translations, the n best with scores, attention as a heat map."""
 
 import argparse
 import sys
@@ -17,13 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no_examples",
         action="store_true",
-        help="show no sentences of the training text (default: some, where the run's text is still there)",
+        help="show no example sentences from the training text (default: show some, if the run's text still exists)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
 
 
 def is_own(host: str) -> bool:
-    """Tell whether an address is one that this machine alone reaches."""
+    """Return whether only this machine can reach an address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -34,14 +34,14 @@ def run(args: argparse.Namespace) -> None:
     """Show `args.model` until interrupted.
 
     Raises:
-        ValueError: an extra is not installed, there is no such model, or the device or the port cannot be had.
+        ValueError: an extra is not installed, there is no such model, or the device or the port is not available.
     """
     require_package("demo", "gradio")
     if not 0 < args.port < 1 << 16:
         raise ValueError(f"--port is {args.port}; give 1 to 65535")
     from vaswani.server.sockets import address, listen
 
-    listen(args.host, args.port).close()  # what cannot be had is told before the model is loaded
+    listen(args.host, args.port).close()  # an address that is taken is reported before the model is loaded
 
     found = find_model(args.model)
 
@@ -49,17 +49,17 @@ def run(args: argparse.Namespace) -> None:
     from vaswani.experiment.training_sentences import training_sentences
     from vaswani.server.demo import EXAMPLES, build_page, most_tokens, show
 
-    told = model_origin(found.folder.resolve())
+    origin = model_origin(found.folder.resolve())
     model, tokenizer = load_model(found.folder, find_device(args.device))
     most, examples = most_tokens(model), []
-    if told.run is not None and not args.no_examples:
-        examples = training_sentences(told.run, EXAMPLES, lambda text: len(tokenizer(text).input_ids) <= most)
-    page = build_page(model, tokenizer, found.name, told.as_text, examples)
+    if origin.run is not None and not args.no_examples:
+        examples = training_sentences(origin.run, EXAMPLES, lambda text: len(tokenizer(text).input_ids) <= most)
+    page = build_page(model, tokenizer, found.name, origin.as_text, examples)
     print(f"{found.name} on http://{address(args.host, args.port)}", file=sys.stderr, flush=True)
     if examples and not is_own(args.host):
         print(
-            f"Whoever reaches {args.host} sees {len(examples)} sentences of the training text; --no_examples leaves "
-            "them out",
+            f"Everyone who can reach {args.host} sees {len(examples)} sentences of the training text; --no_examples "
+            "leaves them out",
             file=sys.stderr,
         )
     show(page, args.host, args.port)

@@ -1,4 +1,4 @@
-"""Write a trained model for another engine: CTranslate2 or ONNX."""
+"""Write a trained model for another engine, or as a class of transformers' own."""
 
 import argparse
 import sys
@@ -6,36 +6,48 @@ from pathlib import Path
 
 from vaswani.translation.models import EXPORTED_FILES, MODEL, check_name, find_model
 
+from .native_model import NATIVE, add_validation, check_validation, read_validation
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani export` takes."""
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("output", metavar="OUT", type=Path, help="folder to write, new or empty")
-    parser.add_argument("--to", metavar="ENGINE", required=True, choices=EXPORTED_FILES, help="ctranslate2 or onnx")
+    parser.add_argument(
+        "--to",
+        metavar="ENGINE",
+        required=True,
+        choices=(*EXPORTED_FILES, NATIVE),
+        help=f"{', '.join(EXPORTED_FILES)}, or {NATIVE}, a class of its own that loads without this package",
+    )
     parser.add_argument(
         "--quantization",
         metavar="TYPE",
         default="float32",
-        help="how weights are stored: float32 or int8; with ctranslate2 also float16, bfloat16, int16, ... "
-        "(default: float32)",
+        help="how weights are stored: float32, int8, ...; docs/engines.md has those of each engine (default: float32)",
     )
+    add_validation(parser, f"with --to {NATIVE}")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write `args.model` to `args.output`.
 
     Raises:
-        ValueError: there is no such model, it is none of ours, the output exists, the engine is not installed or has no
-            such quantization.
+        ValueError: there is no such model, it is not one of ours, the output exists, or the engine is not installed or
+            has no such quantization.
         OSError: a file cannot be written.
     """
     check_name(args.output.resolve())
+    check_validation(args, args.to == NATIVE, f"--to {NATIVE}")
     model = find_model(args.model)
 
     from transformers.utils import logging
 
-    from vaswani.engines.export import export
+    from vaswani.engines.export import export, export_to_transformers
 
     if not sys.stderr.isatty():
         logging.disable_progress_bar()
-    export(model.folder, args.output, args.to, args.quantization)
+    if args.to == NATIVE:
+        export_to_transformers(model.folder, args.output, args.quantization, read_validation(args), print)
+    else:
+        export(model.folder, args.output, args.to, args.quantization)

@@ -1,7 +1,6 @@
 """Bring the weights of a Marian (OPUS-MT), fairseq or tensor2tensor model of the same architecture into ours."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,10 +74,10 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("an .npz does not tell how many heads a layer has; give --num_heads")
     for name in ("num_heads", "target_space"):
         if not is_of_tensor2tensor and getattr(args, name) is not None:
-            raise ValueError(f"--{name} is of an .npz of tensor2tensor's; {source} tells by itself, so leave it out")
+            raise ValueError(f"--{name} is only for an .npz of tensor2tensor's; {source} says it itself, so leave it out")
 
-    from vaswani.publishing.derived_model import IMPORTED
-    from vaswani.storage import atomic_folder, write_text
+    from vaswani.publishing.import_record import ImportRecord, write_import
+    from vaswani.storage import atomic_folder
 
     logging.disable_progress_bar()
     generation = None
@@ -94,10 +93,9 @@ def run(args: argparse.Namespace) -> None:
     if generation is not None:
         model.generation_config = generation
     called = source.resolve().name if repository is None else f"{repository.name}@{source.name}"
-    kept = {"source": called, "format": whose, "notes": list(foreign.notes)}
     with atomic_folder(args.output) as draft:
         model.save_pretrained(draft)
-        write_text(draft / IMPORTED, json.dumps(kept, indent=2) + "\n", "backslashreplace")
+        write_import(draft, ImportRecord(called, whose, tuple(foreign.notes)))
         size = model.config.vocab_size
         copied = copy_tokenizer(source, draft, size) if is_marian else []
         if of_marian is not None:

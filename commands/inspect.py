@@ -1,6 +1,6 @@
 """Look at what a recipe would train on, without training.
 
-Pairs, drops by reason with some of them to look at, lengths, padding, steps and speed.
+Pairs, dropped pairs by reason with examples, lengths, padding, steps and speed.
 """
 
 import argparse
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FOLDER",
         type=Path,
-        help="folder for the figures and a picture of the lengths (default: they are printed alone)",
+        help="folder for the figures and a picture of the lengths (default: figures are only printed)",
     )
     parser.add_argument("recipe", metavar="RECIPE", type=Path, help="a recipe, such as recipes/multi30k.py")
     parser.add_argument("flags", metavar="...", nargs=argparse.REMAINDER, help="the flags that the run would be given")
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
     """Print the figures, and write them with a picture to `args.output`.
 
     Raises:
-        ValueError: the file is no recipe, or what the recipe reads does not serve.
+        ValueError: the file is no recipe, or the recipe's text cannot be used.
         OSError: a file cannot be read or written.
         SystemExit: code 2, a flag is unknown or a value does not fit.
     """

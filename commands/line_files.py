@@ -1,8 +1,8 @@
 r"""Lines of UTF-8 text, from a file or stdin and to a file or stdout.
 
 A line ends at "\n" and nowhere else, as `wc -l` and `paste` count. The "\r" of a Windows line end and a byte order mark
-at the start are not text and are taken off; what we write ends with "\n". Compressed text is unpacked, by its bytes
-whatever its name.
+at the start are not text and are removed; lines that we write end with "\n". Compressed text is recognised by its
+bytes, whatever its name, and unpacked.
 """
 
 import sys
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from vaswani.storage import atomic_write
 
 WINDOW_LINES, WINDOW_CHARACTERS = 8192, 4_000_000
-"""What is held at a time: enough to sort by length, and a few megabytes."""
+"""The most that is held at a time: enough to sort by length, in a few megabytes."""
 
 
 def read_lines(path: Path | None) -> list[str]:
@@ -26,7 +26,7 @@ def each_line(path: Path | None) -> Iterator[str]:
     """Read line after line, from stdin when there is no path.
 
     Raises:
-        ValueError: a line is not UTF-8; names the line and the byte in it, both from 1. Or it is no text at all, or
+        ValueError: a line is not UTF-8; names the line and the byte in it, both from 1. Or the file is not text, or is
             compressed and damaged.
         OSError: the file cannot be read.
     """
@@ -45,7 +45,7 @@ def each_line(path: Path | None) -> Iterator[str]:
 
 @contextmanager
 def read_text(path: Path | None) -> Iterator[Any]:
-    """Give the bytes of a text, unpacked if they are compressed; ValueError if they are no text."""
+    """Yield the bytes of a text, unpacked if they are compressed; ValueError if they are not text."""
     with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
         from vaswani.data.containers import STDIN, unpacked
 
@@ -53,10 +53,10 @@ def read_text(path: Path | None) -> Iterator[Any]:
 
 
 def check_readable(path: Path | None, flag: str = "--input") -> None:
-    """Refuse an input that cannot be read, before work is spent on it; `flag` is the one that names a file.
+    """Refuse an input that cannot be read, before work is spent on it; `flag` is the flag that names a file.
 
     Raises:
-        ValueError: it is to be stdin, which is closed, or is no text.
+        ValueError: it is stdin, and stdin is closed; or it is not text.
         OSError: the file cannot be read.
 
     """
@@ -72,7 +72,7 @@ def check_readable(path: Path | None, flag: str = "--input") -> None:
 
 
 def windows(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Cut lines into lists of so many lines and characters that they can be held at a time, or of one long line."""
+    """Cut lines into lists that can be held in memory, by numbers of lines and characters; a longer line is alone."""
     window: list[str] = []
     characters = 0
     for line in lines:
@@ -100,14 +100,14 @@ def check_writable(path: Path | None, remedy: str = "give --output FILE") -> Non
 
 
 def write_lines(path: Path | None, lines: Iterable[str]) -> None:
-    """Write lines to stdout, or to a file that appears whole or not at all."""
+    """Write lines to stdout, or to a file that is written completely or not at all."""
     with writing(path) as write:
         write(lines)
 
 
 @contextmanager
 def writing(path: Path | None) -> Iterator[Callable[[Iterable[str]], None]]:
-    """Give a function that writes lines at once, to stdout or to a file that appears at the end, whole or not at all.
+    """Yield a function that writes lines to stdout at once, or to a file that appears at the end, complete.
 
     A pipe or /dev/null is written to at once.
     """
@@ -129,4 +129,4 @@ def writing(path: Path | None) -> Iterator[Callable[[Iterable[str]], None]]:
         except BrokenPipeError as error:
             if not is_pipe:
                 raise
-            raise ValueError(f"whoever read from {path} left before the end") from error
+            raise ValueError(f"the reader of {path} ended before all was written") from error

@@ -1,4 +1,4 @@
-"""Compute what a recipe comes to before it runs; or, given a text, propose a run's settings with their reasons."""
+"""Compute what a recipe needs before it runs; or, given a text, propose a run's settings with their reasons."""
 
 import argparse
 import math
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 OF_TEXT = {
     "data_dir": "in place of a recipe, a folder of text, whose size decides the settings; flags of a run may follow "
-    "(default: none, a recipe is given)",
-    "dataset": "the same of a data set on the Hub, or of grammar, the built-in corpus (default: none)",
+    "(default: none, give a recipe)",
+    "dataset": "the same for a data set on the Hub, or for grammar, the built-in corpus (default: none)",
     "direction": "two languages, SOURCE-TARGET; belongs to --data_dir and --dataset (default: de-en)",
 }
-"""Flags that may open the command line of a run, where no recipe does."""
+"""Flags that may stand first on the command line in place of a recipe."""
 SECONDS = 10.0
 VEHICLE = "multi30k.py"
-"""The recipe that a proposed command starts; all that it says of size and schedule is said anew."""
+"""The recipe that a proposed command starts; flags replace all its sizes and its schedule."""
 
 
 class _FromHere(argparse.Action):
-    """Takes a flag and all that stands after it for flags of a run."""
+    """Treats a flag and everything after it as flags of a run."""
 
     def __call__(
         self,
@@ -34,7 +34,7 @@ class _FromHere(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        """Called by argparse, once or, of flags that are spelled with =, several times."""
+        """Called by argparse: once or, for flags written with =, several times."""
         before = getattr(namespace, self.dest) or []
         setattr(namespace, self.dest, [*before, str(option_string), *(values or [])])
 
@@ -64,15 +64,15 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         type=int,
         default=kept,
-        help="number of processes, a GPU each (default: 8, or as many of them as a step has micro-batches for)",
+        help="number of processes, one GPU each (default: 8, or fewer if a step has fewer micro-batches)",
     )
     parser.add_argument(
         "--peak_tflops",
         metavar="T",
         type=float,
         default=kept,
-        help="peak of one GPU, in 10^12 operations a second, in the precision that is trained in; its maker states "
-        "it (default: 989, an H100 in bf16 without sparsity)",
+        help="peak of one GPU, in 10^12 operations a second, in the precision of training, as its maker states it "
+        "(default: 989, an H100 in bf16 without sparsity)",
     )
     parser.add_argument(
         "--utilisation",
@@ -94,15 +94,15 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
         metavar="L",
         type=int,
         default=kept,
-        help="tokens of a pair on each side, padding and </s> included (default: 30; vaswani inspect tells yours)",
+        help="tokens of a pair on each side, padding and </s> included (default: 30; vaswani inspect shows yours)",
     )
     parser.add_argument(
         "--seconds",
         metavar="S",
         type=float,
         default=kept,
-        help="of a text: seconds for which training steps are measured on this machine; 0: not at all "
-        f"(default: {SECONDS:g})",
+        help="with a text: seconds for which training steps are measured on this machine; 0: do not measure (default: "
+        f"{SECONDS:g})",
     )
 
 
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> None:
     """Print the plan.
 
     Raises:
-        ValueError: the file is no recipe, the machine cannot be, or the text does not serve.
+        ValueError: the file is no recipe, the machine is impossible, or the text cannot be used.
         OSError: a file cannot be read.
         SystemExit: code 2, a flag is unknown or a value does not fit.
     """
@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> None:
         )
     recipe = read_recipe(args.recipe)
     if hasattr(args, "seconds"):
-        raise ValueError("--seconds is of steps that are measured on a text; a recipe is planned by its operations")
+        raise ValueError("--seconds measures steps on a text; a recipe is planned by its operations")
 
     from vaswani.experiment import parse, table3
     from vaswani.experiment.plan import plan, plan_as_text
@@ -139,7 +139,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def machine_of(args: argparse.Namespace, gpus: int) -> "Machine":
-    """Return the machine of the flags, by default one of so many H100."""
+    """Return the machine that the flags describe, by default so many H100."""
     from vaswani.experiment.plan import Machine
 
     given = vars(args)
@@ -155,14 +155,14 @@ def propose(args: argparse.Namespace, flags: list[str]) -> None:
     """Print the settings that suit the text of a run's flags."""
     if not any(flag.partition("=")[0].replace("-", "_") in ("__data_dir", "__dataset") for flag in flags):
         raise ValueError(
-            "there is nothing to plan. Give a recipe, such as recipes/wmt14_base.py; or a text, and settings that suit "
-            "it are proposed: vaswani plan --data_dir my_folder --direction en-de"
+            "there is nothing to plan. Give a recipe, such as recipes/wmt14_base.py; or, for a proposal of settings, "
+            "a text: vaswani plan --data_dir my_folder --direction en-de"
         )
     seconds = vars(args).get("seconds", SECONDS)
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"--seconds is {seconds}; give some seconds, or 0 to measure nothing")
     if hasattr(args, "pair_tokens"):
-        raise ValueError("--pair_tokens is counted where a text is given; leave it out")
+        raise ValueError("--pair_tokens is counted from the text that you give; leave it out")
     path = vehicle()
     recipe = read_recipe(path)
 
@@ -178,15 +178,16 @@ def propose(args: argparse.Namespace, flags: list[str]) -> None:
 
 
 def vehicle() -> Path:
-    """Return the recipe that a proposed command starts, as short as it can be called from here.
+    """Return the path of the recipe that a proposed command starts, as short as possible from here.
 
     Raises:
-        ValueError: only the package is installed, which has no recipes.
+        ValueError: only the package is installed, without the recipes.
     """
     path = Path(__file__).resolve().parents[1] / "recipes" / VEHICLE
     if not path.is_file():
         raise ValueError(
-            f"the recipes are not here ({path}), and a command starts one; run this in a clone of the project"
+            f"the proposed command needs a recipe, and the recipes are not here ({path}); run this in a clone of the "
+            "project"
         )
     short = Path(os.path.relpath(path))
     return path if ".." in short.parts else short

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vaswani.translation.models import HISTORY, MODEL, find_device, find_history, find_model, load_model
 
@@ -20,12 +20,19 @@ MOST_SYMBOLS = 256
 """Of a sentence whose attention is drawn; a thumb's breadth for each would be metres."""
 
 
+class Picture(NamedTuple):
+    """A picture of arrays, drawn into files of the user's."""
+
+    about: str
+    add_flags: Callable[[argparse.ArgumentParser], None]
+    draw: Callable[[argparse.Namespace], "Figure"]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani plot` takes: a picture and its own flags."""
     pictures = parser.add_subparsers(dest="picture", metavar="PICTURE", required=True)
-
-    def picture(name: str, about: str, draw: Callable[[argparse.Namespace], "Figure"]) -> argparse.ArgumentParser:
-        one = pictures.add_parser(name, help=about, description=about, allow_abbrev=False)
+    for name, picture in PICTURES.items():
+        one = pictures.add_parser(name, help=picture.about, description=picture.about, allow_abbrev=False)
         one.add_argument(
             "--output",
             metavar="STEM",
@@ -33,89 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=Path(name),
             help=f"STEM.png and STEM.svg are written (default: {name})",
         )
-        one.set_defaults(draw=draw)
-        return one
-
-    one = picture("positions", "The positional encoding of section 3.5, position against depth.", positional)
-    one.add_argument(
-        "--d_model",
-        metavar="D",
-        type=int,
-        default=128,
-        help="dimensions of the encoding, an even number (default: 128)",
-    )
-    one.add_argument("--length", metavar="T", type=int, default=100, help="number of positions, from 0 (default: 100)")
-
-    one = picture("schedule", "The learning rate of equation 3 against steps.", schedule)
-    one.add_argument(
-        "--networks",
-        metavar="D:W",
-        nargs="+",
-        default=["512:4000", "512:8000", "1024:4000"],
-        help="d_model:warmup_steps of each curve (default: 512:4000 512:8000 1024:4000)",
-    )
-    one.add_argument("--max_steps", metavar="N", type=int, default=40_000, help="steps to draw (default: 40000)")
-
-    one = picture("curves", "Loss and BLEU of one or several runs against steps.", curves)
-    one.add_argument(
-        "runs",
-        metavar="RUN",
-        nargs="+",
-        help="folder of a run (under way: to its newest checkpoint), or OWNER/NAME on the Hub with its history.json",
-    )
-
-    one = picture("attention", "Attention heads, as lines or as heat maps.", attention)
-    one.add_argument("model", metavar="MODEL", help=MODEL)
-    one.add_argument("--text", required=True, help="the sentence to translate")
-    one.add_argument("--translation", metavar="TEXT", help="its translation (default: what the model's search finds)")
-    one.add_argument(
-        "--kind",
-        choices=KINDS,
-        default="cross",
-        help="which attention: the encoder's to itself, the decoder's to itself, or the decoder's to the encoder "
-        "(default: cross)",
-    )
-    one.add_argument("--layer", metavar="N", type=int, help="layer to draw, from 1 (default: the last)")
-    one.add_argument("--heads", metavar="N", type=int, nargs="+", help="heads to draw, from 1 (default: all)")
-    one.add_argument(
-        "--as",
-        dest="form",
-        choices=("lines", "maps"),
-        default="lines",
-        help="form of the picture: lines between tokens, or heat maps (default: lines)",
-    )
-    one.add_argument(
-        "--tokens",
-        metavar="N",
-        type=int,
-        nargs="+",
-        help="with lines, only what these tokens look at, from 1; all heads in one picture, by colour (default: all)",
-    )
-    one.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
-
-    one = picture("lengths", "BLEU of sentences of like length, one or several translations.", lengths)
-    one.add_argument("--sources", metavar="FILE", type=Path, required=True, help="what was translated, UTF-8")
-    one.add_argument("--references", metavar="FILE", type=Path, required=True, help="the right translation")
-    one.add_argument("--hypotheses", metavar="FILE", type=Path, nargs="+", required=True, help="the translations")
-    one.add_argument(
-        "--names", metavar="NAME", nargs="+", help="names of the translations, in their order (default: their files)"
-    )
-    one.add_argument(
-        "--width",
-        metavar="W",
-        type=int,
-        default=5,
-        help="words that a bucket spans, or characters of text without spaces (default: 5)",
-    )
-    one.add_argument(
-        "--source_language", metavar="CODE", help="language of the sources (default: what their script tells)"
-    )
-    one.add_argument(
-        "--language",
-        metavar="CODE",
-        help="language of the translations, as de or pt-BR (default: what their script tells)",
-    )
-
+        one.set_defaults(draw=picture.draw)
+        picture.add_flags(one)
     one = pictures.add_parser("table3", help="Table 3 as a chart, of the runs of recipes/table3.py that have ended.")
     one.add_argument("folder", metavar="FOLDER", type=Path, help="such as runs/table3; chart and table are left there")
 
@@ -145,6 +71,18 @@ def run(args: argparse.Namespace) -> None:
     print(" ".join(map(str, save(figure, stem))))
 
 
+def add_positional(one: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani plot positions` takes."""
+    one.add_argument(
+        "--d_model",
+        metavar="D",
+        type=int,
+        default=128,
+        help="dimensions of the encoding, an even number (default: 128)",
+    )
+    one.add_argument("--length", metavar="T", type=int, default=100, help="number of positions, from 0 (default: 100)")
+
+
 def positional(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot positions`."""
     if args.d_model < 2 or args.d_model % 2:
@@ -158,6 +96,18 @@ def positional(args: argparse.Namespace) -> "Figure":
     from vaswani.plots import draw_positional_encoding
 
     return draw_positional_encoding(sinusoidal_positions(torch.arange(args.length), args.d_model).numpy())
+
+
+def add_schedule(one: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani plot schedule` takes."""
+    one.add_argument(
+        "--networks",
+        metavar="D:W",
+        nargs="+",
+        default=["512:4000", "512:8000", "1024:4000"],
+        help="d_model:warmup_steps of each curve (default: 512:4000 512:8000 1024:4000)",
+    )
+    one.add_argument("--max_steps", metavar="N", type=int, default=40_000, help="steps to draw (default: 40000)")
 
 
 def schedule(args: argparse.Namespace) -> "Figure":
@@ -183,6 +133,16 @@ def schedule(args: argparse.Namespace) -> "Figure":
             * np.array([inverse_square_root(step, warmup) for step in steps])
             for d_model, warmup in networks
         }
+    )
+
+
+def add_curves(one: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani plot curves` takes."""
+    one.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="folder of a run (under way: to its newest checkpoint), or OWNER/NAME on the Hub with its history.json",
     )
 
 
@@ -230,6 +190,37 @@ def names_apart(paths: list[Path]) -> list[str]:
     parts_of = [printable(path).split("/") for path in whole]  # a picture can show no other
     several = (["/".join(each[-parts:]) for each in parts_of] for parts in range(1, longest + 1))
     return next(names for names in several if len(set(names)) == len(names))
+
+
+def add_attention(one: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani plot attention` takes."""
+    one.add_argument("model", metavar="MODEL", help=MODEL)
+    one.add_argument("--text", required=True, help="the sentence to translate")
+    one.add_argument("--translation", metavar="TEXT", help="its translation (default: what the model's search finds)")
+    one.add_argument(
+        "--kind",
+        choices=KINDS,
+        default="cross",
+        help="which attention: the encoder's to itself, the decoder's to itself, or the decoder's to the encoder "
+        "(default: cross)",
+    )
+    one.add_argument("--layer", metavar="N", type=int, help="layer to draw, from 1 (default: the last)")
+    one.add_argument("--heads", metavar="N", type=int, nargs="+", help="heads to draw, from 1 (default: all)")
+    one.add_argument(
+        "--as",
+        dest="form",
+        choices=("lines", "maps"),
+        default="lines",
+        help="form of the picture: lines between tokens, or heat maps (default: lines)",
+    )
+    one.add_argument(
+        "--tokens",
+        metavar="N",
+        type=int,
+        nargs="+",
+        help="with lines, only what these tokens look at, from 1; all heads in one picture, by colour (default: all)",
+    )
+    one.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
 
 
 def attention(args: argparse.Namespace) -> "Figure":
@@ -298,6 +289,31 @@ def among(what: str, number: int, count: int) -> int:
     return number
 
 
+def add_lengths(one: argparse.ArgumentParser) -> None:
+    """Declare what `vaswani plot lengths` takes."""
+    one.add_argument("--sources", metavar="FILE", type=Path, required=True, help="what was translated, UTF-8")
+    one.add_argument("--references", metavar="FILE", type=Path, required=True, help="the right translation")
+    one.add_argument("--hypotheses", metavar="FILE", type=Path, nargs="+", required=True, help="the translations")
+    one.add_argument(
+        "--names", metavar="NAME", nargs="+", help="names of the translations, in their order (default: their files)"
+    )
+    one.add_argument(
+        "--width",
+        metavar="W",
+        type=int,
+        default=5,
+        help="words that a bucket spans, or characters of text without spaces (default: 5)",
+    )
+    one.add_argument(
+        "--source_language", metavar="CODE", help="language of the sources (default: what their script tells)"
+    )
+    one.add_argument(
+        "--language",
+        metavar="CODE",
+        help="language of the translations, as de or pt-BR (default: what their script tells)",
+    )
+
+
 def lengths(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot lengths`."""
     from vaswani.data.file_names import printable
@@ -318,3 +334,12 @@ def lengths(args: argparse.Namespace) -> "Figure":
     told = {"source_language": args.source_language, "language": args.language}
     found = [bleu_by_length(sources, references, output, args.width, **told) for output in outputs]
     return draw_bleu_by_length(dict(zip(names, found, strict=True)), lengths_of(sources, args.source_language).unit)
+
+
+PICTURES = {
+    "positions": Picture("The positional encoding of section 3.5, position against depth.", add_positional, positional),
+    "schedule": Picture("The learning rate of equation 3 against steps.", add_schedule, schedule),
+    "curves": Picture("Loss and BLEU of one or several runs against steps.", add_curves, curves),
+    "attention": Picture("Attention heads, as lines or as heat maps.", add_attention, attention),
+    "lengths": Picture("BLEU of sentences of like length, one or several translations.", add_lengths, lengths),
+}

@@ -1,4 +1,4 @@
-"""A recipe named by its file."""
+"""A recipe, given by its file."""
 
 import runpy
 from pathlib import Path

@@ -31,26 +31,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--language",
         metavar="CODE",
-        help="language of these texts, as de, zh or pt-BR: decides what a word is, and whether the paper's BLEU fits "
-        "(default: what their script tells)",
+        help="language of these texts, such as de, zh or pt-BR: decides what a word is, and whether the paper's BLEU "
+        "fits (default: guessed from their script)",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print JSON, figures unrounded (default: a line a score, two digits)"
+        "--json", action="store_true", help="print JSON, figures unrounded (default: one line per score, two digits)"
     )
     parser.add_argument(
         "--sources",
         metavar="FILE",
         type=Path,
-        help="what was translated, for metrics that read it as well (default: none)",
+        help="the sources, for metrics that also read them (default: none)",
     )
     keys = [each.key for each in of_kind(Kind.TRANSLATIONS)]
     parser.add_argument("--metrics", nargs="+", choices=keys, help="which scores to print (default: all)")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print every score as soon as it is there, one a line; of several outputs a table for each score.
+    """Print every score as soon as it is computed, one per line; for several outputs, one table per score.
 
-    What has to be said of them, and why one is left out, goes to stderr.
+    Remarks, and the reason why a score is left out, go to stderr.
 
     Raises:
         ValueError: the counts of lines differ, there are none, or a line is not UTF-8.
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
             write_lines(None, as_table(key, score, names))
     for metric in map(by_score_key, found):
         if args.language is None and metric is not None and metric.made_for is not None:
-            say(f"{metric.name} is for {metric.made_for}; if this is none, leave it aside, or give --language")
+            say(f"{metric.name} is for {metric.made_for}; if this text is not, ignore it, or give --language")
     if args.json:
         document: dict[str, Any] = {key: as_json(score, names) for key, score in found.items()}
         document |= {key: more for key, more in (("left_out", left_out), ("remarks", said)) if more}
@@ -109,7 +109,7 @@ def say(remark: str) -> None:
 def scores_of(
     outputs: list[list[str]], references: list[str], texts: dict[str, Any]
 ) -> Iterator[tuple[str, "Score | Comparison | LeftOut"]]:
-    """Yield the scores of an output, or the comparisons of several, by name; `texts` is what else they take."""
+    """Yield the scores of one output, or the comparisons of several, by name; `texts` are their other inputs."""
     if len(outputs) == 1:
         from vaswani.evaluation.scores import each_score
 
@@ -122,7 +122,7 @@ def scores_of(
 
 
 def as_table(key: str, score: "Score | Comparison", names: list[str]) -> list[str]:
-    """Return lines: a score, or of a comparison its signature, then value, mean, 95% interval and p of each."""
+    """Return lines: a score; or a comparison's signature, then value, mean, 95% interval and p of each output."""
     from vaswani.evaluation.scores import Score
 
     if isinstance(score, Score):

@@ -1,4 +1,4 @@
-"""Serve a trained model over HTTP: batches of what arrives together, limits, health and metrics."""
+"""Serve a trained model over HTTP: requests that arrive together form batches; limits, health and metrics."""
 
 import argparse
 from pathlib import Path
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=int, default=8000, help="TCP port to listen on; 0 takes a free one (default: 8000)"
     )
     parser.add_argument(
-        "--beams", type=int, default=4, help="beams of the search, of requests that name no num_beams (default: 4)"
+        "--beams", type=int, default=4, help="beams of the search, for requests without num_beams (default: 4)"
     )
     parser.add_argument(
         "--length_penalty",
@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> None:
     """Serve `args.model` until SIGTERM.
 
     Raises:
-        ValueError: an extra is not installed, there is no such model, the device or the port cannot be had, a number
-            is out of range.
+        ValueError: an extra is not installed, there is no such model, the device or the port is not available, or a
+            number is out of range.
         SystemExit: code 0, the server was asked to end.
     """
     require_package("serve", "fastapi", "uvicorn", "prometheus_client")
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check_numbers(args: argparse.Namespace) -> None:
-    """Raise ValueError for a number that cannot be."""
+    """Raise ValueError for a number out of range."""
     from vaswani.server.app import MAX_BEAMS
 
     for name in ("beams", "tokens_per_batch", "max_tokens", "max_texts", "max_waiting"):
@@ -106,7 +106,7 @@ def load(folder: Path, device: str | None, max_tokens: int) -> "Loaded":
     model, tokenizer = load_model(folder, find_device(device))
     by_generate(model, tokenizer, BeamSettings())(
         tokenizer(["ready"]).input_ids
-    )  # the first search is slow; nobody waits
+    )  # the first search is slow, so no request has to wait for it
     return Loaded(
         lambda beams: by_generate(model, tokenizer, beams),
         tokenizer,

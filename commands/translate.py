@@ -1,4 +1,4 @@
-"""Translate lines with a trained model, or with several as one: a line in, a line out, in order."""
+"""Translate lines with a trained model, or with several as one: one line out for each line in, in order."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani translate` takes."""
     parser.add_argument(
-        "models", metavar="MODEL", nargs="+", help=f"{MODEL}; of several the probabilities are averaged"
+        "models", metavar="MODEL", nargs="+", help=f"{MODEL}; probabilities of several models are averaged"
     )
     parser.add_argument("--input", metavar="FILE", type=Path, help="text to translate, UTF-8 (default: stdin)")
     parser.add_argument("--output", metavar="FILE", type=Path, help="where the translation goes (default: stdout)")
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--align",
         action="store_true",
-        help="tell which source word each word comes from, as i-j from 0: after ' ||| ', or one column or field more "
+        help="show which source word each word comes from, as i-j from 0: after ' ||| ', or one column or field more "
         "(default: no)",
     )
     parser.add_argument("--beams", type=int, default=4, help="hypotheses kept by the search; 1 is greedy (default: 4)")
@@ -51,15 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max_tokens",
         type=int,
         default=4096,
-        help="most tokens of a line; longer ones are left empty and told, never cut (default: 4096, or the positions "
-        "that were learned)",
+        help="most tokens of a line; translations of longer ones are left empty and reported, never cut (default: "
+        "4096, or the positions that were learned)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
     parser.add_argument(
         "--engine",
         choices=("torch", *EXPORTED_FILES),
         default="torch",
-        help="what translates: torch, or that of a folder which `vaswani export` wrote (default: torch)",
+        help="what translates: torch, or the engine that `vaswani export` wrote the folder for (default: torch)",
     )
     parser.add_argument(
         "--dtype",
@@ -85,7 +85,9 @@ def run(args: argparse.Namespace) -> None:
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} is {getattr(args, name)}; give 1 or more")
     if args.n_best > 1 and args.format == "text":
-        raise ValueError(f"--n_best {args.n_best} does not fit --format text, a line for a line; use tsv or jsonl")
+        raise ValueError(
+            f"--n_best {args.n_best} does not fit --format text, which has one line for each line; use tsv or jsonl"
+        )
     check_readable(args.input)
     models = [find_model(given, args.engine) for given in args.models]
 
@@ -112,8 +114,8 @@ def run(args: argparse.Namespace) -> None:
         for lines in found:
             too_long.add(lines)
             write(FORMATS[args.format](lines))
-    if told := too_long.report():
-        print(told, file=sys.stderr)
+    if message := too_long.report():
+        print(message, file=sys.stderr)
 
 
 def load_translator_of(args: argparse.Namespace, found: list[Model]) -> "Translator":

@@ -17,6 +17,20 @@ _PARTS = {
     r"fc([12])": r"feed_forward.w_\1",
     r"^(encoder|decoder)\.layer_norm": r"\1.final_norm",
 }
+_NAMES = {
+    "self_attention_residual.norm": "self_attn_layer_norm",
+    "cross_attention_residual.norm": "encoder_attn_layer_norm",
+    "feed_forward_residual.norm": "final_layer_norm",
+    "self_attention.": "self_attn.",
+    "cross_attention.": "encoder_attn.",
+    "w_q": "q_proj",
+    "w_k": "k_proj",
+    "w_v": "v_proj",
+    "w_o": "out_proj",
+    "feed_forward.w_": "fc",
+    "coder.final_norm": "coder.layer_norm",
+}
+"""The way back."""
 _ACTIVATIONS = {"relu": "relu", "silu": "silu", "swish": "silu", "gelu": "gelu"}
 
 
@@ -28,6 +42,13 @@ def under_our_names(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
             name = re.sub(part, ours, name)
         weights[f"model.{name}"] = tensor
     return weights
+
+
+def foreign_name(ours: str) -> str:
+    """Return the name that fairseq, and transformers after it, give a part of ours, as encoder.layers.0.fc1.weight."""
+    for part, theirs in _NAMES.items():
+        ours = ours.replace(part, theirs)
+    return ours
 
 
 def activation(theirs: str) -> str:

@@ -1,4 +1,4 @@
-"""Which pairs are kept. A pair is kept whole or dropped whole, never cut, and every drop is counted by its reason."""
+"""Which pairs are kept. A pair is kept or dropped as a whole, never cut, and every drop is counted by its reason."""
 
 import re
 from collections import Counter
@@ -14,63 +14,63 @@ from .scripts import check_scripts, is_written_in
 from .user_tokens import without_tokens
 
 CHARACTERS, CHARACTERS_A_TOKEN = 5_000, 16
-"""Of a side: more than either allows are too long before tokens are counted. Text has three to six a token."""
+"""Most characters of a side, in all and per token: a longer text is too long without counting its tokens. Text has
+three to six characters per token."""
 
 REASONS = {
     "undecodable": "not UTF-8. Find out the encoding and convert the file: iconv -f latin1 -t utf-8 OLD > NEW",
-    "malformed": "not a row of the form that the rest of the file has. Mend or delete the row",
+    "malformed": "not a row in the format of the rest of the file. Fix or delete the row",
     "damaged": "bytes that cannot be decoded. Fetch the file again, or write it anew",
-    "empty": "a side without text. Delete the pair, or look whether the files are still aligned there",
-    "line break": "more than one line in one segment. Split the pair, or leave out --line_breaks drop, and spaces are "
-    "read for its line breaks",
-    "control characters": "NUL or the like: binary data, or text that a program for terminals has written. Extract the "
-    "text again",
+    "empty": "a side without text. Delete the pair, or check whether the files are still aligned there",
+    "line break": "more than one line in one segment. Split the pair, or leave out --line_breaks drop, so that its "
+    "line breaks are read as spaces",
+    "control characters": "NUL or the like: binary data, or output for a terminal. Extract the text again",
     "too long": f"more tokens than --max_tokens, or more characters than {CHARACTERS:,} and {CHARACTERS_A_TOKEN} "
     "times that. Split the pair or raise --max_tokens",
-    "HTML": "a tag or a character entity, as <br> or &amp;. Extract the text again, or leave out --drop_html",
-    "wrong script": "most letters of a side, code and names of files aside, are not of its language's script. Check "
+    "HTML": "a tag or a character entity, such as <br> or &amp;. Extract the text again, or leave out --drop_html",
+    "wrong script": "most letters of a side, except in code and file names, are not in its language's script. Check "
     "the languages of the columns, or whether the text is translated",
     "duplicate": "an earlier pair has the same source and the same target. To keep it, leave out --drop_duplicates",
-    "test text": "a side of it stands in the validation or a test set. To keep it, leave out --drop_test_text",
+    "test text": "one of its sides occurs in the validation or a test set. To keep it, leave out --drop_test_text",
     "length ratio": "one side so much longer that it can hardly be a translation. Check the alignment",
 }
 """Every reason for a drop, with what it means for the reader of a report."""
 
 UNREADABLE = frozenset({"undecodable", "malformed", "damaged"})
-"""Reasons that speak of a broken source, not of an unsuitable sentence: their number is limited."""
+"""Reasons that indicate a broken source, not an unsuitable sentence: their number is limited."""
 
 EDITION = 2
-"""Of the rules by which --drop_html and --check_script judge: one more whenever they judge any text otherwise, so that
-no saved position and no kept text is gone on with under rules that it was not made by."""
+"""The version of the rules of --drop_html and --check_script: it increases whenever they judge any text differently, so
+that no saved position and no cached text is used with rules that it was not made with."""
 
 _RATIO_SLACK = 5
 _PLACES = 3
 
-# A tab is white space inside a sentence. The other control characters never are; a line break among them would put
-# two sentences into one row, and a translation has to stay on one line.
+# A tab is white space inside a sentence. The other control characters never are; a line break would put two sentences
+# into one row, and a translation must stay on one line.
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
 class CleaningLimits:
-    """What a pair may measure."""
+    """The limits for a pair."""
 
     max_tokens: int = 256
-    """Tokens a side, </s> included."""
+    """Most tokens per side, </s> included."""
     max_ratio: float = 3.0
-    """How many times the shorter side the longer one may be, in tokens; five tokens more are always allowed."""
+    """The largest ratio of the longer side to the shorter, in tokens; five more tokens are always allowed."""
     max_characters: int = CHARACTERS
-    """Characters a side; looked at before tokenising, so that a line of a megabyte costs nothing."""
+    """Most characters per side; checked before tokenising, so that a line of a megabyte costs nothing."""
     drop_html: bool = False
-    """Whether a tag or a character entity on either side is a fault; in text about markup it is none."""
+    """Whether a tag or a character entity on either side is a fault; in text about markup it is not."""
     source_scripts: str | None = None
-    """Unicode scripts, as "Latin" or "Hangul Han" (see `scripts_of`), of which half the letters must be; None: any."""
+    """Unicode scripts, such as "Latin" or "Hangul Han" (see `scripts_of`), for half the letters; None: any."""
     target_scripts: str | None = None
-    """The same of the target."""
+    """The same for the target."""
     line_breaks: str = "space"
     """Whether line breaks inside a side become spaces, or the pair is dropped ("drop")."""
     user_symbols: str = ""
-    """Symbols of the vocabulary, as "<2de> <BT>", that are of no language and no markup."""
+    """User tokens, such as "<2de> <BT>", that belong to no language and are not markup."""
 
     def __post_init__(self) -> None:
         if self.max_tokens < 2:
@@ -87,16 +87,16 @@ class CleaningLimits:
 
     @property
     def edition(self) -> int | None:
-        """`EDITION`, or None where none of the rules that it counts is asked for."""
+        """`EDITION`, or None if none of its rules is used."""
         return EDITION if self.drop_html or self.source_scripts or self.target_scripts else None
 
     def facts(self) -> dict[str, Any]:
-        """Return, as plain JSON, all that what is kept depends on, for the names of files that follow from it."""
+        """Return, as plain JSON, everything that decides which pairs are kept, for the names of cached files."""
         return asdict(self) | ({"edition": self.edition} if self.edition else {})
 
 
 def text_fault(pair: Pair, limits: CleaningLimits) -> str | None:
-    """Return the reason to drop a pair that its characters give, or None."""
+    """Return the reason in its characters to drop a pair, or None."""
     for side in pair:
         if len(side) > limits.max_characters:
             return "too long"
@@ -115,10 +115,10 @@ def text_fault(pair: Pair, limits: CleaningLimits) -> str | None:
 
 
 def length_fault(source_tokens: int, target_tokens: int, limits: CleaningLimits) -> str | None:
-    """Return the reason to drop a pair that its numbers of tokens (</s> included) give, or None.
+    """Return the reason in its numbers of tokens (</s> included) to drop a pair, or None.
 
     The ratio is a sign of misalignment in sentences, not in words: "Donaudampfschifffahrt" may well be six tokens
-    against two. So a pair is dropped only where longer > max_ratio * shorter + 5.
+    against two. So a pair is dropped only where longer > max_ratio * shorter + 5. Called by encoding.py.
     """
     shorter, longer = sorted((source_tokens, target_tokens))
     if longer > limits.max_tokens:
@@ -130,25 +130,27 @@ def length_fault(source_tokens: int, target_tokens: int, limits: CleaningLimits)
 
 @dataclass
 class Drops:
-    """How many pairs were kept, how many dropped for which reason, and where the first of these stood.
+    """How many pairs were kept, how many were dropped for which reason, and where the first of these are.
 
-    Of what could not be read every place is kept, since that is for somebody to mend.
+    All places of unreadable rows are kept, so that a user can fix them.
 
-    Those of several processes add up: `a + b`.
+    Drops of several processes can be added: `a + b`.
     """
 
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     places: dict[str, list[str]] = field(default_factory=dict)
     joined: int = 0
-    """Pairs with line breaks inside, which were read as spaces; neither drops nor all kept."""
+    """Pairs with line breaks inside, which were read as spaces; these are not drops, and not all are kept."""
 
     def add(self, reason: str, where: str) -> None:
         """Count one dropped pair."""
         self.dropped[reason] += 1
         places = self.places.setdefault(reason, [])
         if reason in UNREADABLE:
-            if places[-1:] != [where]:  # all of a damaged group have one place; to look at more would take for ever
+            if places[-1:] != [
+                where
+            ]:  # all rows of a damaged group have one place; searching more places would take too long
                 places.append(where)
         elif len(places) < _PLACES and where not in places:
             places.append(where)
@@ -167,7 +169,7 @@ class Drops:
 
     @property
     def unreadable(self) -> int:
-        """How many rows a broken source cost."""
+        """How many rows could not be read."""
         return sum(self.dropped[reason] for reason in UNREADABLE)
 
     def report(self) -> str:
@@ -180,7 +182,7 @@ class Drops:
             )
         if self.joined:
             lines.append(
-                f"  {self.joined:,} had line breaks inside, read as spaces; to leave such pairs out: --line_breaks drop"
+                f"  {self.joined:,} had line breaks inside, read as spaces; to drop such pairs: --line_breaks drop"
             )
         return "\n".join(lines)
 
@@ -195,10 +197,10 @@ class Dropped(NamedTuple):
 def readable(
     rows: Rows, limits: CleaningLimits, drops: Drops, dropped: list[Dropped] | None = None
 ) -> Iterator[tuple[int, Pair]]:
-    """Yield position and pair of each row of a group that can be read and has no fault in its text; count the others.
+    """Yield position and pair of each readable row of a group without a fault in its text; count the others.
 
-    Line breaks inside are spaces, unless `limits` drops such pairs. Which rows are dropped is added to `dropped`, where
-    that is wanted.
+    Line breaks inside become spaces, unless `limits` drops such pairs. Dropped rows are added to `dropped`, if it is
+    given.
     """
     for position, row in enumerate(rows):
         if isinstance(row, NoPair):
@@ -219,14 +221,14 @@ def readable(
 def readable_rows(
     corpus: Corpus, groups: Iterable[int], limits: CleaningLimits, drops: Drops
 ) -> Iterator[tuple[int, int, Pair]]:
-    """Yield group, position and pair of what is `readable` in several groups."""
+    """Yield group, position and pair of the `readable` rows of several groups."""
     for group in groups:
         for position, pair in readable(read_rows(corpus, group), limits, drops):
             yield group, position, pair
 
 
 def clean_pairs(corpus: Corpus, limits: CleaningLimits, drops: Drops) -> Iterator[Pair]:
-    """Yield in order the pairs of a corpus that can be read and have no fault in their text; count kept and dropped."""
+    """Yield, in order, the readable pairs of a corpus without a fault in their text; count kept and dropped pairs."""
     for _, _, pair in readable_rows(corpus, range(corpus.groups), limits, drops):
         drops.kept += 1
         yield pair

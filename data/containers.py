@@ -1,7 +1,7 @@
-"""What the first bytes of a file tell: compressed text is unpacked, and what is no text is named with the way out.
+"""Recognise files by their first bytes: compressed text is unpacked, and other data is named with the way out.
 
-The bytes decide, not the name. Only where a name promises a compression that the bytes do not have, the file is taken
-for a damaged one.
+The bytes decide, not the name. Only if a name promises a compression that the bytes do not have, the file counts as
+damaged.
 """
 
 import bz2
@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 from .pairs import CorpusError
 
 HEAD = 4096
-"""Bytes that are looked at. What is told by less is told of a shorter file too."""
+"""Bytes that are inspected; shorter files are recognised too if fewer bytes suffice."""
 
 STDIN = "stdin"
-"""What messages call the standard input."""
+"""The name of the standard input in messages."""
 
 _PIECE = 1 << 20
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that no text in an encoding of 8 bits holds
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that no text in an 8-bit encoding holds
 
 
 class Packing(NamedTuple):
@@ -36,11 +36,11 @@ class Packing(NamedTuple):
     begins: tuple[bytes, ...]
     open: Callable[[Any], Any]
     test: str
-    """The command that looks whether a file is whole."""
+    """The command that tests whether a file is complete."""
 
 
 class Kind(NamedTuple):
-    """What a file holds that is no text: its name, and a command of which `{}` is the file."""
+    """The contents of a file that is not text: a name, and a command in which `{}` is the file."""
 
     name: str
     command: str
@@ -117,21 +117,21 @@ _BYTE_ORDER_MARKS = (
 
 
 def recognise(head: bytes) -> Kind | None:
-    """Return what the first bytes say that a file holds if it is no text in an encoding of 8 bits, or None.
+    """Return what a file holds by its first bytes, if it is not text in an 8-bit encoding, or None.
 
     Compressed data that can be unpacked counts too: see `packing_of`.
     """
     if packing := packing_of(head):
         return Kind(f"{packing.name} data", f"{packing.test.split()[0]} -dc {{}} > NEW")
     for begins, kind in _KINDS:
-        # Four letters may begin a text too; that has no control characters.
+        # These four letters may also begin a text, which has no control characters.
         if head.startswith(begins) and (len(begins) > 4 or _CONTROL.search(head)):
             zipped = (each for name, each in _ZIPPED if begins == _KINDS[0][0] and name in head)
             return next(zipped, kind)
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return Kind("a Python pickle", "write its rows as text by the program that wrote it")
     if len(head) >= 16 and not head.strip(b"\0"):
-        return Kind("zero bytes alone, as a copy that was broken off", "fetch it again")
+        return Kind("only zero bytes, as from an interrupted copy", "fetch it again")
     if _is_tar(head):
         return Kind("a tar archive", "tar -xf {}")
     if head[3:10] == b'\0\0\0\0\0{"':
@@ -154,11 +154,11 @@ def packing_of(head: bytes) -> Packing | None:
 
 
 def wide_encoding(head: bytes) -> str | None:
-    """Return the name of UTF-16 or UTF-32 if a text that begins so is in it, by its mark or by where its zeros are."""
+    """Return the name of UTF-16 or UTF-32 if a text that begins so is in it, by its mark or the places of its zeros."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return encoding
-    if b"\0" not in head:  # not even a space or a line end of 16 bits
+    if b"\0" not in head:  # not even a 16-bit space or line end
         return None
     for encoding, width in (("utf-32-le", 4), ("utf-32-be", 4), ("utf-16-le", 2), ("utf-16-be", 2)):
         whole = head[: len(head) // width * width]
@@ -172,10 +172,10 @@ def wide_encoding(head: bytes) -> str | None:
 
 
 def _leans(content: bytes, high: int) -> bool:
-    """Return whether pairs of bytes look like letters of 16 bits, byte `high` of each (0 or 1) being the high one.
+    """Return whether pairs of bytes look like 16-bit letters, where byte `high` of each (0 or 1) is the high one.
 
     Spaces and line ends have zeros there and nearly nowhere else. And either the bytes are not UTF-8, or nearly all
-    high ones are of scripts and punctuation below U+2100, which are not letters of ASCII.
+    high bytes belong to scripts and punctuation below U+2100, which are not ASCII letters.
     """
     of_high, of_low = content[high::2], content[1 - high :: 2]
     zeros = of_high.count(0)
@@ -185,27 +185,27 @@ def _leans(content: bytes, high: int) -> bool:
 
 
 def _is_prose(text: str) -> bool:
-    """Return whether all characters are assigned and none is a control character but tab and line end."""
+    """Return whether all characters are assigned and none is a control character other than tab and line end."""
     return all(each in "\t\n\r\f" or unicodedata.category(each) not in ("Cc", "Cn", "Co", "Cs") for each in text)
 
 
 def _is_utf8(content: bytes) -> bool:
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(content)  # its last character may be cut
+        codecs.getincrementaldecoder("utf-8")().decode(content)  # its last character may be truncated
     except UnicodeDecodeError:
         return False
     return True
 
 
 def refuse(head: bytes, name: str) -> None:
-    """Raise CorpusError, with the way out, if a file that begins so holds no text."""
+    """Raise CorpusError, with the way out, if a file that begins so does not hold text."""
     if kind := recognise(head):
         way_out = kind.command.format("FILE" if name == STDIN else shlex.quote(name))
         raise CorpusError(f"{name} holds {kind.name}, which is not read as it is. The way out: {way_out}")
 
 
 def refuse_packed(path: Path) -> None:
-    """Raise CorpusError if a file is compressed or a tar archive, for those who read something else than text."""
+    """Raise CorpusError if a file is compressed or a tar archive, for readers of other data than text."""
     with path.open("rb") as file:
         head = read_head(file)
     if packing_of(head) or _is_tar(head):
@@ -213,7 +213,7 @@ def refuse_packed(path: Path) -> None:
 
 
 def refuse_no_text(path: Path) -> None:
-    """Raise CorpusError if a file, which should be JSON or the like, is there and holds no text in UTF-8."""
+    """Raise CorpusError if a file, which should be JSON or the like, exists and does not hold text in UTF-8."""
     if path.is_file():
         with path.open("rb") as file:
             refuse(read_head(file), str(path))
@@ -225,15 +225,14 @@ def is_packed(head: bytes, name: str) -> bool:
 
 
 def unpacked(stream: Any, name: str) -> io.BufferedReader:
-    """Return a stream of the text of a file, unpacked if it is compressed, however often.
+    """Return a stream of the text of a file, unpacked if it is compressed, even several times.
 
     Args:
         stream: bytes from the beginning of the file, which may be a pipe.
-        name: what messages call it; its ending says what it should be.
+        name: its name in messages; the ending shows what it should be.
 
     Raises:
-        CorpusError: it holds something else than text. So do reads of what is returned, where a compressed file is
-            damaged (DamagedError).
+        CorpusError: it does not hold text. Reads of the stream raise DamagedError if a compressed file is damaged.
 
     """
     ending = Path(name).suffix
@@ -248,13 +247,13 @@ def unpacked(stream: Any, name: str) -> io.BufferedReader:
 
 
 def read_head(stream: Any) -> bytes:
-    """Read the first bytes of a stream that reads as many as are asked for; fewer are all that it has."""
+    """Read the first bytes of a stream; fewer than asked for mean that the stream has no more."""
     head: bytes = stream.read(HEAD)
     return head
 
 
 class _Joined(io.RawIOBase):
-    """Bytes that have been read, and after them the rest of the stream that they came from."""
+    """Bytes that have been read already, followed by the rest of their stream."""
 
     def __init__(self, head: bytes, rest: Any) -> None:
         super().__init__()
@@ -268,14 +267,14 @@ class _Joined(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         content = self._head[: len(buffer)]
         self._head = self._head[len(buffer) :]
-        if not content and not self._is_all:  # a terminal would have to be told again that it ends
+        if not content and not self._is_all:  # or a terminal would need a second end of file
             content = self._rest.read(len(buffer))
         buffer[: len(content)] = content
         return len(content)
 
 
 class _Unpacking(io.RawIOBase):
-    """The content of a compressed stream; damage is told in the words of a user."""
+    """The content of a compressed stream; errors about damage are written for users."""
 
     def __init__(self, stream: Any, packing: Packing, name: str) -> None:
         super().__init__()
@@ -288,13 +287,13 @@ class _Unpacking(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
-            content = self._content.read1(len(buffer))  # what there is, up to the damage
+            content = self._content.read1(len(buffer))  # the content up to the damage
         except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-            bare = type(error) is OSError and error.errno is None  # pyarrow and bz2 report damage so
+            bare = type(error) is OSError and error.errno is None  # pyarrow and bz2 report damage in this way
             if isinstance(error, OSError) and not (bare or isinstance(error, gzip.BadGzipFile)):
-                raise  # of the way to the bytes
+                raise  # an error of the transport, not of the bytes
             raise DamagedError(
-                f"{self._name} is not a whole {_ending(self._packing)} file ({error}). Fetch or compress it again; "
+                f"{self._name} is not a complete {_ending(self._packing)} file ({error}). Fetch or compress it again; "
                 f"{self._packing.test} tests it."
             ) from error
         buffer[: len(content)] = content

@@ -1,10 +1,10 @@
-"""Pairs that repeat an earlier one exactly: found in one pass over the text, then taken out as it is read.
+"""Pairs that repeat an earlier one exactly: found in one pass over the text, then left out as it is read.
 
-The pass keeps no text, only 64 bits of a hash for each row: 8 bytes, for a moment held twice. Two different pairs may
-have one hash, and the later of them is then taken for a repeat. The chance that this happens at all among n pairs is
-n² / 2^65: one in 2 million for the 4.5 million pairs of WMT 2014 English-German, 3 % for a thousand million. After the
-pass there are only the places of the repeats, 8 bytes each, small enough for loader workers and for a file: one
-process makes the pass and `save_repeats`, the others `load_repeats`.
+The pass keeps no text, only a 64-bit hash of each row: 8 bytes, for a moment held twice. If two different pairs have
+the same hash, the later one counts as a repeat. The chance that this happens at all among n pairs is n² / 2^65: one in
+2 million for the 4.5 million pairs of WMT 2014 English-German, 3 % for a thousand million. After the pass only the
+places of the repeats remain, 8 bytes each, small enough for loader workers and for a file: one process makes the pass
+and calls `save_repeats`, the others call `load_repeats`.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _NO_PAIR = 0
 
 
 class Repeats(NamedTuple):
-    """Where the N repeats of one corpus stand, in order; the fields are what `save_repeats` writes."""
+    """The places of the N repeats in one corpus, in order; `save_repeats` writes these fields."""
 
     corpus: str  # fingerprint
     groups: NDArray[np.int32]  # [N]
@@ -46,15 +46,15 @@ class Deduplicated:
         repeats: what `find_repeats` found in it.
 
     Raises:
-        ValueError: the repeats are those of another corpus, or of this one before it changed.
+        ValueError: the repeats belong to another corpus, or to this one before it changed.
 
     """
 
     def __init__(self, corpus: Corpus, repeats: Repeats) -> None:
         if repeats.corpus != corpus.fingerprint:
             raise ValueError(
-                f"these duplicates were found in a corpus of fingerprint {repeats.corpus}, and {corpus.name} has "
-                f"{corpus.fingerprint}. Look for those of {corpus.name} with find_repeats."
+                f"these duplicates were found in a corpus with the fingerprint {repeats.corpus}, but {corpus.name} has "
+                f"{corpus.fingerprint}. Find those of {corpus.name} with find_repeats."
             )
         self._corpus = corpus
         self._repeats = repeats
@@ -82,11 +82,12 @@ def find_repeats(corpora: Sequence[Corpus], progress: bool = False) -> list[Repe
     """Read corpora from beginning to end and return the repeats of each.
 
     A pair is a repeat when an earlier row has the same source and target, character for character: an earlier row of
-    the same corpus by (group, position), or any row of a corpus before it in the list. Rows without a pair are none.
+    the same corpus by (group, position), or any row of a corpus before it in the list. Rows without a pair are not
+    repeats.
 
     Args:
-        corpora: in the order in which the first of several equal pairs is to be kept.
-        progress: show a bar with a time to go.
+        corpora: in order; of several equal pairs the first is kept.
+        progress: show a progress bar with the time left.
 
     """
     hashes: list[NDArray[np.uint64]] = []
@@ -117,7 +118,7 @@ def find_repeats(corpora: Sequence[Corpus], progress: bool = False) -> list[Repe
 
 
 def repeated_places(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return in order the places whose number stands at an earlier place as well; 0, a row without a pair, is none.
+    """Return, in order, the places whose number also occurs earlier; 0, a row without a pair, never counts.
 
     The numbers are sorted in 16 parts, by four of their bits, so that sorting takes little memory beside them.
     """
@@ -132,13 +133,13 @@ def repeated_places(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def deduplicated(corpora: Sequence[Corpus], progress: bool = False) -> list[Deduplicated]:
-    """Return corpora of which each pair comes once: what a row repeats is looked for in all of them together."""
+    """Return corpora in which each pair occurs once: repeats are searched for in all of them together."""
     repeats = find_repeats(corpora, progress)
     return [Deduplicated(corpus, found) for corpus, found in zip(corpora, repeats, strict=True)]
 
 
 def save_repeats(path: Path, repeats: Sequence[Repeats]) -> None:
-    """Write what `find_repeats` returned to a NumPy file (.npz), whole or not at all."""
+    """Write the result of `find_repeats` to a NumPy file (.npz), completely or not at all."""
     with atomic_write(path) as file:
         np.savez(
             file,
@@ -161,18 +162,20 @@ def load_repeats(path: Path, corpora: Sequence[Corpus]) -> list[Repeats]:
         with path.open("rb") as archive, np.load(archive) as file:
             fingerprints, counts, groups, rows = (file[name] for name in ("corpora", "counts", "groups", "rows"))
     except (ValueError, EOFError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a whole file of duplicates ({error}). Delete it, and look again.") from error
+        raise ValueError(
+            f"{path} is not a complete file of duplicates ({error}). Delete it, and search again."
+        ) from error
     if fingerprints.tolist() != [each.fingerprint for each in corpora]:
         raise ValueError(
             f"{path} holds the duplicates of corpora other than {', '.join(each.name for each in corpora)}, or of "
-            "these before they changed. Delete it, and look again."
+            "these before they changed. Delete it, and search again."
         )
     ends = np.cumsum(counts)[:-1]
     return list(map(Repeats, fingerprints.tolist(), np.split(groups, ends), np.split(rows, ends)))
 
 
 def pair_hash(row: Row) -> int:
-    """Return 64 bits of a pair, the same in every process; never 0, which stands for a row without a pair."""
+    """Return a 64-bit hash of a pair, the same in every process; never 0, which means a row without a pair."""
     if not isinstance(row, Pair):
         return _NO_PAIR
     source, target = (side.encode("utf-8", "surrogatepass") for side in row)

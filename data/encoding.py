@@ -1,4 +1,4 @@
-"""Row groups as token ids: cleaned, encoded, kept small.
+"""Row groups as token ids: cleaned, encoded, and stored compactly.
 
 Shapes: n pairs of a group are kept.
 """
@@ -17,7 +17,7 @@ from .pairs import Corpus, Rows, read_rows
 
 
 class Ragged(NamedTuple):
-    """n rows of token ids of unequal length, end to end."""
+    """n rows of token ids of different lengths, end to end."""
 
     tokens: Tokens  # [total]
     starts: Indices  # [n + 1], where each row begins, and the end
@@ -39,14 +39,14 @@ class Ragged(NamedTuple):
 
 
 def ragged(rows: Sequence[list[int]], dtype: np.dtype[np.unsignedinteger[Any]]) -> Ragged:
-    """Lay rows of ids end to end."""
+    """Concatenate rows of ids."""
     starts = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)), out=starts[1:])
     return Ragged(np.fromiter(chain.from_iterable(rows), dtype, int(starts[-1])), starts)
 
 
 def join(parts: Sequence[Ragged]) -> Ragged:
-    """Put the rows of several parts one after another."""
+    """Concatenate the rows of several parts."""
     ends = np.cumsum([0] + [len(part.tokens) for part in parts])
     starts = [part.starts[:-1] + end for part, end in zip(parts, ends, strict=False)]
     return Ragged(np.concatenate([part.tokens for part in parts]), np.concatenate([*starts, ends[-1:]]))
@@ -77,7 +77,7 @@ def encode_group(
 def encode_rows(
     rows: Rows, tokenizer: PreTrainedTokenizerBase, limits: CleaningLimits, dropped: list[Dropped] | None = None
 ) -> EncodedGroup:
-    """Clean and encode the rows of a group; which ones are dropped is added to `dropped`, where that is wanted."""
+    """Clean and encode the rows of a group; dropped rows are added to `dropped`, if it is given."""
     drops = Drops()
     pairs = list(readable(rows, limits, drops, dropped))
     sources = encode(tokenizer, (pair.source for _, pair in pairs))

@@ -1,4 +1,4 @@
-"""Names of files that are not UTF-8: written so that they can be shown, and refused where a library takes no other."""
+"""File names that are not UTF-8: written so that they can be shown, and refused where a library needs UTF-8."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def printable(name: object) -> str:
-    r"""Return a name as every terminal and file can hold it: a byte that is not UTF-8 as \xe9."""
+    r"""Return a name that every terminal and file can show: a byte that is not UTF-8 becomes \xe9."""
     text = str(name)
     return text.encode("utf-8", "surrogateescape" if is_of_bytes(text) else "surrogatepass").decode(
         "utf-8", "backslashreplace"
@@ -15,12 +15,12 @@ def printable(name: object) -> str:
 
 
 def is_of_bytes(name: str) -> bool:
-    """Return whether each half of a surrogate pair in a text stands for a byte, as Python has names of files."""
+    """Return whether each half of a surrogate pair in a text stands for a byte, as in Python's file names."""
     return not any("\ud800" <= each <= "\udc7f" or "\udd00" <= each <= "\udfff" for each in name)
 
 
 def all_printable(value: Any) -> Any:
-    """Return what a file of JSON holds with all of its texts as `printable` has them."""
+    """Return the contents of a JSON file with `printable` applied to all of its texts."""
     if isinstance(value, dict):
         return {all_printable(key): all_printable(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -29,15 +29,16 @@ def all_printable(value: Any) -> Any:
 
 
 def in_bash(name: bytes) -> str:
-    r"""Return a name as bash takes it, as $'caf\xe9'."""
+    r"""Return a name in bash's notation, such as $'caf\xe9'."""
     text = name.replace(b"\\", b"\\\\").replace(b"'", b"\\'").decode("utf-8", "backslashreplace")
     return f"$'{text}'"
 
 
 def check_name(path: PurePath | str, what: str) -> None:
-    """Raise ValueError, with the way out, if a name is not UTF-8, or is not for Python in this locale.
+    """Raise ValueError, with the way out, if a name is not UTF-8, or Python in this locale does not see it as UTF-8.
 
-    What reads and writes weights, vocabularies and exported models takes no other, and would say so after the work.
+    Libraries that read and write weights, vocabularies and exported models need UTF-8, and would fail only after the
+    work.
 
     Args:
         path: of a file or folder.
@@ -56,11 +57,11 @@ def check_name(path: PurePath | str, what: str) -> None:
     except UnicodeDecodeError:
         way_out = f"Rename it: mv {in_bash(content)} NEW" if os.path.lexists(path) else "Give another."
         raise ValueError(
-            f"{what} {printable(name)} has a name that is not UTF-8, and libraries that read and write there take no "
-            f"other. {way_out}"
+            f"{what} {printable(name)} has a name that is not UTF-8, and libraries that read and write there need "
+            f"UTF-8. {way_out}"
         ) from None
     raise ValueError(
-        f"{what} {printable(name)} has a name beyond ASCII, and in this locale Python takes it for bytes "
-        f"({sys.getfilesystemencoding()}), which libraries that read and write there do not take. Set PYTHONUTF8=1, or "
-        "LC_ALL=C.UTF-8, or rename it."
+        f"{what} {printable(name)} has a name beyond ASCII, which Python treats as bytes in this locale "
+        f"({sys.getfilesystemencoding()}), and libraries that read and write there do not accept it. Set PYTHONUTF8=1, "
+        "or LC_ALL=C.UTF-8, or rename it."
     )

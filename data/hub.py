@@ -1,4 +1,4 @@
-"""Any data set of the Hugging Face Hub, streamed: row group by row group, nothing downloaded ahead."""
+"""Any data set of the Hugging Face Hub, streamed row group by row group, without a download beforehand."""
 
 import codecs
 import csv
@@ -27,11 +27,11 @@ from .tables import JsonTable, SeparatedTable, Table
 
 _ROWS_AT_ONCE = 1_000
 _BEGINNING = 1 << 16
-"""Bytes in which the first objects of a file are looked for: one request, however large the file."""
+"""Bytes in which the first objects of a file are searched for: one request, however large the file."""
 _QUOTINGS = {csv.QUOTE_MINIMAL: None, csv.QUOTE_NONE: "none"}
-"""What a data set may say of quotation marks in TSV. The first is what it says when it says nothing."""
+"""What a data set may declare about quotation marks in TSV. The first is the default, if it declares nothing."""
 _OPENING = RetryPolicy(seconds=60)
-"""Shorter than in the middle of a run: somebody is watching."""
+"""Shorter than in the middle of a run, because a user is waiting."""
 
 
 def open_hub(
@@ -45,7 +45,7 @@ def open_hub(
 ) -> Corpus:
     """Open one split of a data set: what `datasets.load_dataset` takes, a local folder too.
 
-    What quotation marks are in TSV files is said by `tsv_quoting` (`tables.QUOTINGS`). Raises ValueError for an unknown
+    `tsv_quoting` says what quotation marks in TSV files mean (`tables.QUOTINGS`). Raises ValueError for an unknown
     split or missing columns, and SourceLostError when the Hub does not answer.
     """
     check_name(dataset, "--dataset")
@@ -55,13 +55,13 @@ def open_hub(
     split = choose_split(split, [str(name) for name in files or builder.info.splits or ()], f"--dataset {shown}")
     name = f"{shown}:{split}"
     data = files.get(split)
-    # Of each file its address, which names the revision, and its ETag (on this machine: the time of its change).
+    # For each file its address, which names the revision, and its ETag (on this machine: the time of its change).
     origin = str((list(data), data.origin_metadata)) if data else str(builder.hash)
     digits = fingerprint(dataset, str(config), split, origin, source, target)
     addresses = [str(address) for address in data or ()]
     if isinstance(builder, Parquet):
         return ParquetCorpus(name, addresses, digits, source, target, patience)
-    # Digits changed with the way of reading: a position of before must not be gone on from.
+    # The fingerprint changed with the way of reading: older positions must not be resumed from.
     if isinstance(builder, Json):
         if not all(address.endswith((".jsonl", ".jsonl.gz")) for address in addresses):
             digits = fingerprint(digits, "by row")
@@ -76,36 +76,36 @@ def open_hub(
 
 
 def open_builder(dataset: str, config: str | None) -> Any:
-    """Return the builder of a data set. Raises ValueError when it is a script, of which nothing is run."""
+    """Return the builder of a data set. Raises ValueError if it is a script, which is never run."""
     try:
         return load_dataset_builder(dataset, config)
     except RuntimeError as error:
         if "scripts are no longer supported" not in str(error):
             raise
         raise ValueError(
-            f"--dataset {dataset} is made by a script, and scripts of data sets are not run ({error}). Where the Hub "
-            "has made parquet of it, download that from the revision refs/convert/parquet and give its folder as "
+            f"--dataset {dataset} is made by a script, and scripts of data sets are not run ({error}). If the Hub has "
+            "converted it to parquet, download that from the revision refs/convert/parquet and give its folder as "
             "--dataset; or name another data set."
         ) from error
 
 
 class Place(NamedTuple):
-    """Where a file of a data set is: its address and, if that is of a Zip archive, its name in there."""
+    """Where a file of a data set is: its address and, in a Zip archive, its name there."""
 
     address: str
     member: str | None = None
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return self.address if self.member is None else f"{self.address}, {self.member}"
 
 
 class TableFiles:
-    """Files of rows that are read here and not by `datasets`, which judges a row by the others of its block.
+    """Files of rows that are read here and not by `datasets`, which reads a row differently depending on its block.
 
-    A group is a file, read whole; a row that is none is a `NoPair`. Raises ValueError when no file holds a row, or one
-    that has rows lacks the columns.
+    A group is one whole file; a malformed row is a `NoPair`. Raises ValueError if no file holds a row, or one with rows
+    lacks the columns.
     """
 
     def __init__(self, name: str, addresses: list[str], digits: str, table: Table, patience: RetryPolicy) -> None:
@@ -122,18 +122,18 @@ class TableFiles:
         )  # a file may be empty
         if not first:
             raise ValueError(f"{name} holds no rows. Name another split or data set.")
-        self.rows = self.groups * len(first)  # a guess: of the others only the beginnings are read for it
+        self.rows = self.groups * len(first)  # a guess: only the beginnings of the other files are read
         with ThreadPoolExecutor(8) as readers:
             list(readers.map(self._check, range(self.groups)))
 
     def read(self, group: int) -> Rows:
-        """Return the rows of one file. Raises CorpusError when it is cut off or has not the columns."""
+        """Return the rows of one file. Raises CorpusError if it is truncated or lacks the columns."""
         place = self._places[group]
         content = with_retries(lambda: read_whole(place), place.name, self._patience)
         return self._table.rows(content, place.name)
 
     def _check(self, group: int) -> None:
-        """Look for the columns in the beginning of a file; where they do not show there, all of it tells."""
+        """Look for the columns at the beginning of a file or, if they are not found there, in all of it."""
         place = self._places[group]
         beginning = with_retries(lambda: read_beginning(place), place.name, self._patience)
         if not self._table.shows_columns(beginning, place.name):
@@ -141,14 +141,14 @@ class TableFiles:
 
 
 def find_places(address: str) -> list[Place]:
-    """Return the file of an address, or those of an archive, but for what systems put there for themselves."""
+    """Return the file of an address, or those of an archive, without files that operating systems add."""
     if not address.endswith(".zip"):
         return [Place(address)]
     try:
         with open_whole(address) as stream, zipfile.ZipFile(stream) as archive:
             names = [each.filename for each in archive.infolist() if not each.is_dir()]
     except zipfile.BadZipFile as error:
-        raise CorpusError(f"{address} is cut off or damaged ({error}); write it anew") from error
+        raise CorpusError(f"{address} is truncated or damaged ({error}); write it anew") from error
     return [Place(address, name) for name in names if not PurePath(name).name.startswith((".", "__"))]
 
 
@@ -164,12 +164,12 @@ def read_whole(place: Place) -> bytes:
         with unpacked(io.BytesIO(content), place.member or place.address) as text:
             content = text.read()
     except DamagedError as error:
-        raise CorpusError(f"{place.name} is cut off or damaged ({error.__cause__}); write it anew") from error
+        raise CorpusError(f"{place.name} is truncated or damaged ({error.__cause__}); write it anew") from error
     return content.removeprefix(codecs.BOM_UTF8)
 
 
 def read_beginning(place: Place) -> bytes:
-    """Return the first bytes of a file, unpacked if it is compressed; of one that cannot be unpacked, none."""
+    """Return the first bytes of a file, unpacked if it is compressed; none if it cannot be unpacked."""
     if place.member is not None:
         return b""
     content = b""
@@ -179,15 +179,15 @@ def read_beginning(place: Place) -> bytes:
         with unpacked(io.BytesIO(head), place.address) as text:
             while len(content) < 16 * _BEGINNING and (more := text.read1(_BEGINNING)):
                 content += more
-    except DamagedError:  # it is cut, of course
+    except DamagedError:  # expected, since it is truncated here
         pass
     return content.removeprefix(codecs.BOM_UTF8)
 
 
 class StreamedCorpus:
-    """A split of any other format, by the streaming of `datasets`: a group is a file, read whole.
+    """A split in any other format, streamed by `datasets`: a group is one whole file.
 
-    Raises ValueError for a file that lacks the columns or cannot be read, and where none holds a row.
+    Raises ValueError for a file that lacks the columns or cannot be read, and if none holds a row.
     """
 
     def __init__(
@@ -214,11 +214,11 @@ class StreamedCorpus:
             has_rows = list(readers.map(self._check, range(self.groups)))
         if not any(has_rows):
             raise ValueError(f"{name} holds no rows. Name another split or data set.")
-        told = (builder.info.splits or {}).get(split)
-        self.rows: int = told.num_examples if told and told.num_examples else self.groups * len(self.read(0))
+        info = (builder.info.splits or {}).get(split)
+        self.rows: int = info.num_examples if info and info.num_examples else self.groups * len(self.read(0))
 
     def read(self, group: int) -> Rows:
-        """Return the rows of one group. Raises CorpusError when it cannot be read."""
+        """Return the rows of one group. Raises CorpusError if it cannot be read."""
         return with_retries(lambda: self._rows(group), self._names[group], self._patience)
 
     def _rows(self, group: int) -> Rows:
@@ -246,44 +246,44 @@ class StreamedCorpus:
 
     def _columns(self, table: pa.Table, group: int) -> list[ColumnPath]:
         if any(name.startswith("__index_level_") for name in table.column_names):  # where pandas puts the first cells
-            raise CorpusError(f"{self._names[group]} has rows of more cells than columns. Mend them, or the header.")
+            raise CorpusError(f"{self._names[group]} has rows with more cells than columns. Fix them, or the header.")
         return find_columns(table.schema, *self._sides, self._names[group])
 
     def _tables(self, group: int) -> Iterator[pa.Table]:
-        # Each file by itself: `datasets` would lay those of unlike columns one after another, and fail.
+        # Each file by itself: `datasets` would concatenate files with different columns, and fail.
         where = self._names[group]
-        way_out = "If the file itself is damaged, download it, mend it, and give its folder as --dataset."
+        way_out = "If the file itself is damaged, download it, fix it, and give its folder as --dataset."
         try:
             yield from self._stream.shard(num_shards=self.groups, index=group).iter(batch_size=_ROWS_AT_ONCE)
         except ValueError as error:
             raise CorpusError(f"{where} cannot be read ({error}). {way_out}") from error
-        except Exception as error:  # its kind stays, since a network error may be worth another try
-            error.add_note(f"This came while {where} was read. {way_out}")
+        except Exception as error:  # its type is kept, since a network error may be worth another try
+            error.add_note(f"This happened while reading {where}. {way_out}")
             raise
 
 
 def as_text(builder: Csv, source: str, target: str) -> None:
-    """Have the two columns of CSV files read as they stand, where pandas would make numbers of 01 and gaps of NA."""
+    """Read the two columns of CSV files as text, since pandas would turn 01 into a number and NA into a gap."""
     config: Any = builder.config
     config.keep_default_na = False
     config.converters = {source: str, target: str}
 
 
 def json_table(builder: Json, source: str, target: str, name: str) -> JsonTable:
-    """Return how the JSON files of a data set are read. Raises CorpusError if it says that they are not UTF-8."""
+    """Return how the JSON files of a data set are read. Raises CorpusError if it declares that they are not UTF-8."""
     config: Any = builder.config
     if codecs.lookup(config.encoding).name != "utf-8":
         raise CorpusError(
-            f"{name} says of its JSON files that they are in {config.encoding}. Download them, convert them to UTF-8, "
-            "and give their folder as --dataset."
+            f"{name} declares that its JSON files are in {config.encoding}. Download them, convert them to UTF-8, and "
+            "give their folder as --dataset."
         )
     return JsonTable(source, target, config.field)
 
 
 def separated_table(builder: Csv, source: str, target: str, tsv_quoting: str | None) -> SeparatedTable | None:
-    """Return how the CSV or TSV files of a data set are read, or None if it asks for what pandas alone does.
+    """Return how the CSV or TSV files of a data set are read, or None if it asks for options that only pandas has.
 
-    CSV is quoted. So pandas takes TSV to be, which in most parallel corpora it is not: `tsv_quoting` says.
+    CSV is quoted. pandas assumes the same for TSV, which most parallel corpora do not quote: `tsv_quoting` decides.
     """
     config: Any = builder.config
     usual = CsvConfig()

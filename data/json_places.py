@@ -1,4 +1,4 @@
-"""JSON in one piece, read so that it is known where the elements of its arrays stand."""
+"""A single JSON document, read with the places of the elements of its arrays."""
 
 import json
 import re
@@ -12,22 +12,22 @@ Span = tuple[int, int]
 
 
 class Document(NamedTuple):
-    """What a text of JSON holds."""
+    """The contents of a JSON text."""
 
     value: object
     spans: dict[str | None, list[Span]]
-    """Of the elements of an array: under None those of the text's own, else those of the value of a key."""
+    """Of the elements of arrays: under None if the text is an array, or else by the key of which it is the value."""
 
 
 class LinesOf:
-    """Gives the lines, from 1, of places that come in rising order, each counted from the one before."""
+    """Gives the line numbers, from 1, of places in rising order, each counted from the one before."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._place, self._line = 0, 1
 
     def __call__(self, place: int) -> int:
-        """Return the line in which a character stands."""
+        """Return the line of a character."""
         self._line += self._text.count("\n", self._place, place)
         self._place = place
         return self._line
@@ -39,7 +39,7 @@ def read_document(
     """Read JSON as `read.decode` does, with places; raises json.JSONDecodeError as it does.
 
     Args:
-        text: all of it; what comes before the character `start` is passed over.
+        text: all of it; the characters before `start` are skipped.
         start: where the value begins.
         read: reads what is inside.
         make: an object from its keys and values.
@@ -77,7 +77,7 @@ def read_document(
 
 
 def _array(text: str, place: int, read: json.JSONDecoder) -> tuple[list[object], list[Span], int]:
-    """Return the elements of the array that opens at a place, where they stand, and where it is over."""
+    """Return the elements of the array that opens at a place, their places, and where the array ends."""
     values: list[object] = []
     spans: list[Span] = []
     place = _skip(text, place + 1)
@@ -99,7 +99,7 @@ def _skip(text: str, place: int) -> int:
 
 
 def _after(text: str, place: int, sign: str) -> int:
-    """Return where something comes after a sign and blanks."""
+    """Return the place after a character and the blanks around it."""
     place = _skip(text, place)
     if not text.startswith(sign, place):
         raise json.JSONDecodeError(f"Expecting {sign!r} delimiter", text, place)

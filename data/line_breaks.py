@@ -1,11 +1,11 @@
-"""Line breaks inside a segment: white space that would put a pair onto two lines of a file."""
+"""Line breaks inside a segment: white space that would spread a pair over two lines of a file."""
 
 import re
 
 _BREAKS = re.compile("[\n\r\v\f\x85\u2028\u2029]+")
 
 LINE_BREAKS = ("space", "drop")
-"""What may be made of a pair with a line break inside: a space is put for it, or the pair is dropped."""
+"""The ways to treat a line break inside a pair: replace it by a space, or drop the pair."""
 
 
 def has_line_break(text: str) -> bool:
@@ -14,7 +14,7 @@ def has_line_break(text: str) -> bool:
 
 
 def in_one_line(text: str) -> str:
-    """Return a text with a space for each run of line breaks and the white space around it, and none at its ends."""
+    """Return a text with each run of line breaks and surrounding white space replaced by a space, and stripped."""
     if not has_line_break(text):
         return text
     first, *others = _BREAKS.split(text)

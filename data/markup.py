@@ -1,9 +1,9 @@
-"""Remains of HTML or XML in a sentence: tags and character entities that a crawler did not take out.
+"""Remains of HTML or XML in a sentence: tags and character entities that a crawler did not remove.
 
-Not all that stands between < and > is a tag: manuals write B<cat> for bold print (POD), <file> for what the reader has
-to fill in, vector<int> and #include <stdio.h>. So a tag is known by its form (it closes, it ends in "/", it has an
-attribute, its partner stands in the same text) or by its name, where that name can hardly be anything else. And what a
-text shows between backquotes is an example in a text about markup, not a remain.
+Not all text between < and > is a tag: manuals write B<cat> for bold print (POD), <file> as a placeholder, vector<int>
+and #include <stdio.h>. So a tag is recognised by its form (it closes, it ends in "/", it has an attribute, its partner
+is in the same text) or by its name, if that name can hardly be anything else. And text between backquotes is an example
+in a text about markup, not a remain.
 """
 
 import re
@@ -20,7 +20,7 @@ _ELEMENTS_OF_HTML = (
     "strong style sub summary sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul var "
     "video wbr"
 )
-"""Those of old versions too."""
+"""Including those of old versions."""
 _NEVER_PLACEHOLDERS = (
     "b big blink blockquote body br center colgroup dd div dl dt em fieldset figcaption frameset h1 h2 h3 h4 h5 h6 hr "
     "html i iframe img kbd li nobr noframes noscript ol optgroup p pre samp small span strike strong sub sup tbody td "
@@ -31,7 +31,7 @@ _NEVER_PLACEHOLDERS = (
     "orderedlist para programlisting refentrytitle refsect1 seg sect1 sect2 simpara systemitem trans-unit tuv "
     "userinput varlistentry variablelist"
 )
-"""Names that are tags without more ado. <title>, <code>, <time> and many others are placeholders as often."""
+"""Names that are always tags. <title>, <code>, <time> and many others are placeholders just as often."""
 _NAMESPACES = "_ dc dcterms fo html itunes media o og rdf rdfs soap st1 svg xhtml xi xlink xs xsd xsi xsl"
 """Prefixes in use; <host:port> and <hh:mm> have another."""
 _HTML, _SURE, _SPACES = (frozenset(names.split()) for names in (_ELEMENTS_OF_HTML, _NEVER_PLACEHOLDERS, _NAMESPACES))
@@ -42,13 +42,13 @@ _CLOSED = re.compile(rf"</({_NAME})\s*>")
 _TAG = re.compile(
     rf"(?P<pod>(?<![A-Za-z0-9])[A-Z])?<(?P<slash>/?)(?P<name>{_NAME})(?P<rest>\s[^<>]*|/)?>"
     r"|<!--|<!\[CDATA\[|<!(?:(?i:doctype)|ELEMENT|ENTITY|ATTLIST)\s|<\?xml\b"
-)  # no branch can give back what another takes, so the time is linear in the text
+)  # no branch can backtrack, so the time is linear in the text
 _QUOTED = re.compile(r"""[A-Za-z_][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*')""")
 _ENTITY = re.compile(r"&(?:#[0-9]+;|#[xX][0-9A-Fa-f]+;|([A-Za-z][A-Za-z0-9]*;))")
 
 
 def has_markup(text: str) -> bool:
-    """Tell whether a text holds a tag (<p>, </a>, <br/>, <!--) or a character entity (&amp;, &#39;, &#x27;).
+    """Return whether a text holds a tag (<p>, </a>, <br/>, <!--) or a character entity (&amp;, &#39;, &#x27;).
 
     A named entity is one of those that HTML defines, with its semicolon: "AT&T", "R&D; more" and "x?a=1&copy=2" have
     none.
@@ -67,7 +67,7 @@ def has_markup(text: str) -> bool:
 
 
 def _is_tag(match: "re.Match[str]", partners: set[str]) -> bool:
-    """Judge one that looks like a tag; `partners` are the names that both open and close in the text."""
+    """Return whether a match is a tag; `partners` are the names that both open and close in the text."""
     name = match["name"]
     if name is None or name in partners:
         return True

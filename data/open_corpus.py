@@ -1,4 +1,4 @@
-"""Where sentence pairs come from: the built-in grammar, a folder of one's own, or the Hub; and sentences with trees."""
+"""Sources of sentence pairs: the built-in grammar, a user's folder, or the Hub; and sentences with trees."""
 
 from pathlib import Path
 
@@ -44,24 +44,24 @@ def open_corpus(
     Args:
         dataset: "grammar", the built-in corpus, or the name of a Hub data set.
         config: its configuration, if it has several.
-        data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target}, or {split}.tsv or .jsonl
-            (all of them also .gz, .bz2, .xz, .zst or .lz4), or {split}.parquet.
-        split: its name, or an unambiguous beginning of it; "validation" also finds valid, val and dev.
+        data_dir: in place of dataset, a folder with {split}.{source} and {split}.{target}, or with a table of both
+            (`folders.known_forms`).
+        split: its name, or an unambiguous prefix of it; "validation" also finds valid, val and dev.
         source: a language code, which is a file ending, or a column (flat, or inside a `translation` record).
         target: the same; "trees" reads a treebank: data_dir holds bracketed trees (`trees.treebank`), or the dataset is
             "grammar".
         patience: how long to try a network that does not answer.
-        tsv_quoting: what quotation marks are in TSV files: "none", text; "spreadsheet", what spreadsheets and pandas
-            put around cells; None, text, unless a file looks as the other, which is then refused.
+        tsv_quoting: what quotation marks in TSV files mean: "none", text; "spreadsheet", quoted cells as spreadsheets
+            and pandas write them; None, text, but a file that looks quoted is refused.
 
     Raises:
-        ValueError: this does not name one corpus, or none of its first rows can be read; the message names what is
-            there and the flag that chooses.
+        ValueError: this does not name one corpus, or none of its first rows can be read; the message names what exists
+            and the flag that chooses.
 
     """
     if (dataset is None) == (data_dir is None):
         given = "neither" if dataset is None else "both"
-        raise ValueError(f'Give --dataset ("grammar", or a name on the Hub) or --data_dir (a folder); {given} came.')
+        raise ValueError(f'Give --dataset ("grammar", or a name on the Hub) or --data_dir (a folder); {given} given.')
     if source == target:
         raise ValueError(f'Source and target are both "{source}". Give two languages.')
     if TREES in (source, target):

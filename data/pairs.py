@@ -1,9 +1,9 @@
 """What a corpus is: sentence pairs in numbered row groups.
 
-The order of training is drawn from row groups, so that is all a source of text has to offer: how many there are, and
-any one of them on its own. What is wrong with a source as a whole (a missing column, files of unequal length) is an
-error when it is opened. What is wrong with one row comes out as `NoPair` in that row's place: the row keeps its
-number, cleaning counts it with its reason, and no long run dies of one bad line.
+The order of training is drawn from row groups, so a source of text only has to give their number, and any one of them
+by itself. A fault of a source as a whole (a missing column, files of different lengths) is an error when it is opened.
+A faulty row becomes a `NoPair` in its place: the row keeps its number, cleaning counts it with its reason, and one bad
+line does not end a long run.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable
 
 ROWS_PER_GROUP = 1_000
-"""Rows in a row group, where the format of the source has no groups of its own."""
+"""Rows in a row group, if the format of the source has no groups of its own."""
 
 
 class Pair(NamedTuple):
@@ -23,7 +23,7 @@ class Pair(NamedTuple):
 
 
 class NoPair(NamedTuple):
-    """What stands in the place of a row that gives no pair; `reason` is a key of `cleaning.REASONS`."""
+    """Takes the place of a row that gives no pair; `reason` is a key of `cleaning.REASONS`."""
 
     reason: str
     where: str  # "data/train.de, line 17, byte 5"
@@ -33,11 +33,11 @@ Row = Pair | NoPair
 
 
 class Rows(list[Row]):
-    """The rows of a row group, which know where they stand.
+    """The rows of a row group, which know their places.
 
     Attributes:
-        where: returns the place of the row at a position as people find it: "data/train.tsv, line 17".
-        texts: of rows that give no pair, by position, what stands there as far as it can be read.
+        where: returns the place of the row at a position, for people: "data/train.tsv, line 17".
+        texts: the readable text of rows that give no pair, by position.
 
     """
 
@@ -52,23 +52,23 @@ class Rows(list[Row]):
         self.texts = texts
 
     def __reduce__(self) -> tuple[type[list[Row]], tuple[list[Row]]]:
-        """Travel to another process as a plain list: places are asked for where the rows are read."""
+        """Pickle as a plain list: places are needed only in the process that reads the rows."""
         return list, (list(self),)
 
 
 class CorpusError(ValueError):
-    """The text does not serve, or no longer does: the message names the file or corpus that is to be mended."""
+    """The text cannot be used, or no longer: the message names the file or corpus to fix."""
 
 
 class Corpus(Protocol):
     """Sentence pairs in numbered row groups; each group can be read alone, in any process, and is always the same.
 
-    A corpus pickles small enough to be handed to loader workers. A row's id is (group, position in the group).
+    A pickled corpus is small enough to be sent to loader workers. A row's id is (group, position in the group).
     """
 
     @property
     def name(self) -> str:
-        """What messages and reports call it: "grammar:train", "data/train.{en,de}"."""
+        """Its name in messages and reports: "grammar:train", "data/train.{en,de}"."""
 
     @property
     def fingerprint(self) -> str:
@@ -80,7 +80,7 @@ class Corpus(Protocol):
 
     @property
     def rows(self) -> int:
-        """Number of rows; where a format does not tell, a guess from its first group."""
+        """Number of rows; if a format does not record it, a guess from its first group."""
 
     def read(self, group: int) -> Sequence[Row]:
         """Return the rows of one group, 0 <= group < groups."""
@@ -88,21 +88,21 @@ class Corpus(Protocol):
 
 @runtime_checkable
 class Wrapper(Protocol):
-    """A corpus whose groups are those of other corpora, row for row."""
+    """A corpus whose groups come from other corpora, row for row."""
 
     def inner(self, group: int) -> tuple[Corpus, int]:
-        """Return the corpus and the group in it that a group of this one stands for."""
+        """Return the corpus, and the group in it, behind a group of this one."""
 
 
 def read_from(corpus: Corpus, group: int) -> tuple[Corpus, int]:
-    """Return the corpus, which is no wrapper, and the group in it that a group of a corpus is read from."""
+    """Return the innermost corpus, and the group in it, from which a group of a corpus is read."""
     while isinstance(corpus, Wrapper):
         corpus, group = corpus.inner(group)
     return corpus, group
 
 
 def read_rows(corpus: Corpus, group: int) -> Rows:
-    """Return the rows of one group with their places; a corpus that knows no better has them by number."""
+    """Return the rows of one group with their places; by default these are their numbers."""
     rows = corpus.read(group)
     if isinstance(rows, Rows):
         return rows
@@ -115,12 +115,12 @@ def places(rows: Iterable[Row]) -> list[int]:
 
 
 def legible(content: bytes) -> str:
-    r"""Return text that need not be UTF-8 for people to look at: a byte that is not is \xe9."""
+    r"""Return readable text from bytes that need not be UTF-8: a byte that is not becomes \xe9."""
     return content.decode("utf-8", "backslashreplace")
 
 
 class PairsCorpus:
-    """Pairs held in memory: tests, and sets small enough to have been read already."""
+    """Pairs held in memory: for tests, and for small sets that have been read already."""
 
     def __init__(self, name: str, pairs: Iterable[Pair]) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Pairs of parquet files, on disk or behind an address that fsspec opens (hf://, https://), by row groups."""
+"""Pairs from parquet files, on disk or at an address that fsspec opens (hf://, https://), by row groups."""
 
 import hashlib
 import io
@@ -27,15 +27,15 @@ ColumnPath = tuple[str, ...]  # ("en",) or ("translation", "en")
 class ParquetCorpus:
     """Parquet files in their own row groups, those of the first file first.
 
-    The footers are read once, here; after that a row group costs one request. A row group whose bytes cannot be
-    decoded comes out as rows that are "damaged"; what a network does wrong is waited for and never taken for damage.
+    The footers are read once, here; after that a row group costs one request. A row group whose bytes cannot be decoded
+    gives rows that are "damaged"; network faults are retried and never count as damage.
 
     Args:
-        name: what messages call the whole.
+        name: its name in messages.
         addresses: of the files.
         digits: its fingerprint, which changes whenever a file changes.
         source, target: columns, flat or inside a `translation` record.
-        patience: with a network, when reading.
+        patience: how long to retry a network.
 
     Raises:
         ValueError: a file is not parquet or lacks the columns, or none holds a row.
@@ -60,7 +60,7 @@ class ParquetCorpus:
         self.groups = self._ends[-1]
         self.rows = sum(file.footer.num_rows for file in self._files)
         if not self.rows:
-            raise ValueError(f"{name} has columns and no rows. Give a file with pairs, or leave it out.")
+            raise ValueError(f"{name} has columns but no rows. Give a file with pairs, or leave it out.")
 
     def read(self, group: int) -> Rows:
         """Return the rows of one row group."""
@@ -79,7 +79,7 @@ class ParquetCorpus:
 
 
 class LocalParquet(ParquetCorpus):
-    """One parquet file on this machine, which must stay as it was when it was opened."""
+    """One local parquet file, which must not change after it was opened."""
 
     def __init__(self, path: Path, source: str, target: str) -> None:
         self._opened = OpenedFile(path)
@@ -88,13 +88,13 @@ class LocalParquet(ParquetCorpus):
         super().__init__(str(path), [str(path)], fingerprint(digest, source, target), source, target)
 
     def read(self, group: int) -> Rows:
-        """Return the rows of one row group. Raises ValueError when the file has changed."""
+        """Return the rows of one row group. Raises ValueError if the file has changed."""
         self._opened.unchanged()
         return super().read(group)
 
 
 class ParquetFile(NamedTuple):
-    """An open parquet file: small, and good for any process."""
+    """An open parquet file: small, and usable in any process."""
 
     address: str
     footer: pq.FileMetaData
@@ -104,11 +104,11 @@ class ParquetFile(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return self.address.removeprefix("hf://datasets/")
 
     def places(self, group: int) -> Callable[[int], str]:
-        """Return how the rows of a row group are found: by their number in it, and in the file where that differs."""
+        """Return the places of the rows of a row group: their numbers in it and, if different, in the file."""
         before = self.starts[group]
         return lambda position: (
             f"{self.name}, row group {group}, row {position + 1}"
@@ -149,22 +149,22 @@ def open_parquet(address: str, source: str, target: str, patience: RetryPolicy) 
 
 
 def is_damage(error: BaseException) -> bool:
-    """Return whether an error speaks of the bytes of a file, and not of the way to them."""
-    # pyarrow reports damage as its own errors or as a bare OSError without a number; every other kind is of the way.
+    """Return whether an error comes from the bytes of a file, and not from their transport."""
+    # pyarrow reports damage as its own errors or as a bare OSError without a number; all others concern transport.
     return isinstance(error, pa.ArrowException) or (
         type(error) is OSError and error.errno is None and not is_transient(error)
     )
 
 
 def open_whole(address: str) -> "WholeReads":
-    """Open a file, local or remote, for reading in pieces, with nothing fetched that was not asked for."""
+    """Open a file, local or remote, for reading in pieces, fetching only what is asked for."""
     system, path = fsspec.core.url_to_fs(address)
     options = {} if "file" in system.protocol else {"cache_type": "none"}
     return WholeReads(system.open(path, "rb", **options), address)
 
 
 class WholeReads(io.RawIOBase):
-    """A file whose reads are whole or an error: an answer that a proxy cut short must not pass for a damaged file."""
+    """A file whose reads are complete or an error, so that an answer truncated by a proxy is no damaged file."""
 
     def __init__(self, file: Any, name: str) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class WholeReads(io.RawIOBase):
         wanted = self._size - place if size < 0 else min(size, self._size - place)
         content: bytes = self._file.read(wanted)
         if len(content) < wanted:
-            raise ConnectionError(f"{self._name}: {len(content)} bytes of {wanted} came")
+            raise ConnectionError(f"{self._name}: {len(content)} of {wanted} bytes received")
         return content
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -207,9 +207,9 @@ class WholeReads(io.RawIOBase):
 
 
 def find_columns(schema: pa.Schema, source: str, target: str, name: str) -> list[ColumnPath]:
-    """Return where the two sides stand, flat or inside `translation`.
+    """Return the columns of the two sides, flat or inside `translation`.
 
-    Raises CorpusError when one is absent, there more than once, or not text.
+    Raises CorpusError if one is missing, occurs more than once, or is not text.
     """
     typed: list[tuple[ColumnPath, pa.DataType]] = [((column.name,), column.type) for column in schema]
     if (record := dict(typed).get(("translation",))) is not None and pa.types.is_struct(record):
@@ -235,7 +235,7 @@ def find_columns(schema: pa.Schema, source: str, target: str, name: str) -> list
 def table_rows(table: pa.Table, columns: list[ColumnPath], where: Callable[[int], str]) -> Rows:
     """Return the rows of an Arrow table; `where` returns their places in messages.
 
-    Arrow does not look whether its strings are UTF-8, so they are taken as bytes and decoded one by one.
+    Arrow does not check whether its strings are UTF-8, so they are read as bytes and decoded one by one.
     """
     cells = [_bytes_of(table, column) for column in columns]
     rows = join_sides(*(decode_all(side, where) for side in cells))

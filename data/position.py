@@ -15,15 +15,16 @@ class PositionRecord:
     VERSION: ClassVar[int] = 1
 
     identity: Mapping[str, Any]
-    """What the order of training follows from: fingerprints of data and tokenizer, the fields of Order and Limits."""
+    """What decides the order of training: fingerprints of data and tokenizer, the fields of Order and
+    CleaningLimits."""
     consumed: int
     """Micro-batches."""
     anchors: tuple[tuple[int, int, int], ...]
-    """Of each stream, as `Anchor`."""
+    """For each stream, as `Anchor`."""
     first_epoch: tuple[tuple[Any, ...], ...]
-    """Stream, window, and the fields of its `Drops`; the last of these older positions lack."""
+    """Stream, window, and the fields of its `Drops`; older positions lack the last of these."""
     edition: int | None = 1
-    """Of the rules of --drop_html and --check_script; None where neither was used."""
+    """Of the rules of --drop_html and --check_script; None if neither was used."""
     version: int = VERSION
 
     @property

@@ -1,7 +1,7 @@
-"""Records of separated cells, quoted as spreadsheets and pandas quote: RFC 4180, with any separator.
+"""Records of separated cells, quoted as by spreadsheets and pandas: RFC 4180, with any separator.
 
-A cell that begins with a quotation mark ends at the next one that stands alone; two of them inside are one, and
-separators and line ends inside are text. In other cells a quotation mark is a character like any other.
+A cell that begins with a quotation mark ends at the next single one; two in a row inside stand for one, and separators
+and line ends inside are text. In other cells a quotation mark is an ordinary character.
 """
 
 import re
@@ -12,12 +12,12 @@ from typing import NamedTuple
 QUOTE = b'"'
 
 _ENOUGH = 3
-"""Records that are no accident."""
+"""Records that are unlikely to be chance."""
 _BARE_COMMA = re.compile(rb'^[^"\n]*,', re.MULTILINE)
 
 
 class Record(NamedTuple):
-    """One record of a file: where it stands, and its cells, or None where they cannot be told."""
+    """One record of a file: its place, and its cells, or None if they cannot be read."""
 
     line: int
     """Its first line, from 1."""
@@ -27,7 +27,7 @@ class Record(NamedTuple):
 
 
 class Grammar(NamedTuple):
-    """How cells and records of one separator look."""
+    """The patterns of cells and records for one separator."""
 
     separator: bytes
     cell: re.Pattern[bytes]
@@ -35,20 +35,19 @@ class Grammar(NamedTuple):
 
 
 def grammar(separator: bytes) -> Grammar:
-    """Return the patterns for cells parted by one byte."""
+    """Return the patterns for cells separated by one byte."""
     parted = re.escape(separator)
     end = rb"\r?\n|\r?\Z"
-    # Nothing is ever given back: after a quotation mark that goes nowhere, the search ends at the next one.
+    # The patterns never backtrack: after an unmatched quotation mark, the search ends at the next one.
     cell = rb'(?:"(?:[^"]++|"")*+"(?=' + parted + rb"|" + end + rb')|(?!")[^' + parted + rb"\n]*+)"
     return Grammar(separator, re.compile(cell), re.compile(cell + rb"(?:" + parted + cell + rb")*+(?:" + end + rb")"))
 
 
 def records(content: "bytes | mmap", how: Grammar, start: int = 0, line: int = 1) -> Iterator[Record]:
-    """Yield the records of a content from a byte and a line on.
+    """Yield the records of a content, starting at a byte and a line.
 
-    A quotation mark that opens a cell and is not closed where a cell may end makes no record: the line that it stands
-    in is given without cells, and the next line begins anew, so that one stray mark costs one line. An empty line is no
-    record.
+    If a quotation mark opens a cell and is not closed where a cell may end, its line is yielded without cells, and the
+    next line begins anew, so that one stray mark costs one line. An empty line is not a record.
     """
     size = len(content)
     while start < size:
@@ -65,7 +64,7 @@ def records(content: "bytes | mmap", how: Grammar, start: int = 0, line: int = 1
 
 
 def raw_cells(record: bytes, how: Grammar) -> list[bytes]:
-    """Return the cells of one record as they are written, in their quotation marks."""
+    """Return the cells of one record as they are written, with their quotation marks."""
     record = record.removesuffix(b"\n").removesuffix(b"\r")
     if QUOTE not in record:
         return record.split(how.separator)
@@ -79,28 +78,28 @@ def raw_cells(record: bytes, how: Grammar) -> list[bytes]:
 
 
 def plain(cell: bytes) -> bytes:
-    """Return what a cell says."""
+    """Return the text of a cell."""
     return cell[1:-1].replace(b'""', QUOTE) if cell.startswith(QUOTE) else cell
 
 
 class Signs(NamedTuple):
-    """What speaks for quoting and against it, in numbers of records."""
+    """Evidence for and against quoting, in numbers of records."""
 
     doubled: int = 0
-    """A cell is between marks and has what needs them: a mark, doubled, or a separator or a line end."""
+    """A quoted cell needs its marks: it holds a doubled mark, a separator or a line end."""
     bare: int = 0
-    """A mark stands where quoting would not leave it."""
+    """A mark is where quoting would not leave one."""
     wrapped: int = 0
-    """All cells are between marks."""
+    """All cells are quoted."""
     commas: int = 0
-    """A cell between marks has a comma, for which Excel quotes it whatever the separator is."""
+    """A quoted cell has a comma; Excel quotes such cells, whatever the separator is."""
     bare_comma: bool = False
-    """Whether a comma stands in a cell without marks."""
+    """Whether an unquoted cell has a comma."""
     line: int = 0
-    """The first line that speaks for it."""
+    """The first line with evidence for quoting."""
 
     def plus(self, other: "Signs") -> "Signs":
-        """Return what two parts of a file say together."""
+        """Return the evidence of two parts of a file together."""
         return Signs(
             self.doubled + other.doubled,
             self.bare + other.bare,
@@ -118,7 +117,7 @@ class Signs(NamedTuple):
 
 
 def signs(content: bytes, columns: int, how: Grammar, line: int = 1) -> Signs:
-    """Look in records of so many columns, the first of which begins in line `line`, for signs of quoting."""
+    """Look for signs of quoting in records of so many columns, the first of which begins in line `line`."""
     found = Signs(bare_comma=_BARE_COMMA.search(content) is not None)
     place = 0
     while (mark := content.find(QUOTE, place)) >= 0:
@@ -146,5 +145,5 @@ def signs(content: bytes, columns: int, how: Grammar, line: int = 1) -> Signs:
 
 
 def unmarked(cells: list[bytes]) -> list[bytes]:
-    """Return what cells on one line say if they are quoted."""
+    """Return the texts of cells on one line, without quotation marks."""
     return [plain(cell) if len(cell) > 1 and cell.endswith(QUOTE) else cell for cell in cells]

@@ -1,4 +1,4 @@
-"""Waiting for a network: what passes is tried again, with a line for the reader, up to a limit."""
+"""Waiting for a network: transient errors are retried, with a log line each, up to a limit."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 
-# By name, because the library that speaks HTTP changes with the version of the Hub's client and with the address.
+# By name, because the HTTP library depends on the version of the Hub's client and on the address.
 _TRANSIENT = {"TransportError", "ClientConnectionError", "ClientPayloadError", "ConnectionError", "TimeoutError"}
 
 _log = logging.getLogger(__name__)
@@ -26,13 +26,13 @@ class RetryPolicy:
 
 
 class SourceLostError(ConnectionError):
-    """A source did not answer for as long as was agreed."""
+    """A source did not answer within the limit."""
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """Return whether an error may be gone at the next try: a cut or silent connection, or a server that is busy.
+    """Return whether an error may be gone at the next try: a broken or silent connection, or a busy server.
 
-    The libraries between dress such errors up, some as a file that does not exist, so the causes are looked at too.
+    Libraries wrap such errors, some as a missing file, so the causes are checked too.
     """
     while error is not None:
         if isinstance(error, SourceLostError):
@@ -45,10 +45,10 @@ def is_transient(error: BaseException | None) -> bool:
 
 
 def with_retries(action: Callable[[], T], what: str, patience: RetryPolicy) -> T:
-    """Return what `action` returns, trying again while its errors are of the passing kind.
+    """Return what `action` returns, and retry while its errors are transient.
 
     Raises:
-        SourceLostError: no try went well within `patience.seconds`.
+        SourceLostError: no try succeeded within `patience.seconds`.
 
     """
     started, wait = time.monotonic(), patience.first_wait
@@ -62,8 +62,8 @@ def with_retries(action: Callable[[], T], what: str, patience: RetryPolicy) -> T
             said = f"{type(error).__name__}: {error}".splitlines()[0]
             if gone + wait > patience.seconds:
                 raise SourceLostError(
-                    f"{what} did not come within {patience.seconds:g} s ({said}). Look at the network, then go on with "
-                    "--resume; --source_timeout waits longer"
+                    f"{what} did not arrive within {patience.seconds:g} s ({said}). Check the network, then continue "
+                    "with --resume; a larger --source_timeout waits longer"
                 ) from error
             _log.warning("%s: %s. Trying again in %.0f s (%.0f of %g s)", what, said, wait, gone, patience.seconds)
         time.sleep(wait)

@@ -1,6 +1,6 @@
-"""The scripts that languages are written in, and whether a text is in those of its language.
+"""The scripts of languages, and whether a text is in those of its language.
 
-This tells languages apart only by their letters: Greek from German, but not Dutch from German.
+This distinguishes languages only by their letters: Greek from German, but not Dutch from German.
 """
 
 from functools import lru_cache
@@ -44,7 +44,7 @@ _LANGUAGES = {
     "Bopomofo": "zh",
     "Han": "ja ko wuu yue zh",
 }
-"""The languages of each script; one that stands in several rows is written in several."""
+"""The languages of each script; a language in several rows is written in several scripts."""
 
 _MIXED = {
     "Hans": "Han",
@@ -53,7 +53,7 @@ _MIXED = {
     "Jpan": "Hiragana Katakana Han",
     "Kore": "Hangul Han",
 }
-"""ISO 15924 codes that are not the name of one script."""
+"""ISO 15924 codes that do not name a single script."""
 
 WITHOUT_SPACES = (
     "Han",
@@ -84,14 +84,14 @@ _OF_EVERY_SCRIPT = r"\p{Script=Common}\p{Script=Inherited}"  # letters too: µ, 
 
 
 def scripts_of(language: str) -> str:
-    """Return the Unicode scripts of a language, as "Latin" or "Hangul Han".
+    """Return the Unicode scripts of a language, such as "Latin" or "Hangul Han".
 
     Args:
         language: a code such as "de", "de_DE" or "zh-Hans". A script in the code (ISO 15924) decides, whatever the
-            language: "sr" is Cyrillic and Latin, "sr_Cyrl" Cyrillic alone. A region says nothing.
+            language: "sr" is Cyrillic and Latin, "sr_Cyrl" only Cyrillic. A region is ignored.
 
     Raises:
-        ValueError: the scripts of the language are not known here.
+        ValueError: the scripts of the language are unknown.
 
     """
     name, *further = language.replace("_", "-").split("-")
@@ -104,8 +104,8 @@ def scripts_of(language: str) -> str:
     if not scripts:
         known = sorted({each for languages in _LANGUAGES.values() for each in languages.split()})
         raise ValueError(
-            f'the script of language "{language}" is not known. Add it to the code, as {language}_Latn or '
-            f"{language}_Cyrl, or leave the check of scripts out. Known without that are {' '.join(known)}."
+            f'the script of language "{language}" is not known. Add it to the code, such as {language}_Latn '
+            f"or {language}_Cyrl, or leave out the check of scripts. Known without that are {' '.join(known)}."
         )
     return scripts
 
@@ -116,17 +116,17 @@ def check_scripts(scripts: str) -> None:
         _patterns(scripts)
     except regex.error as error:
         raise ValueError(
-            f'"{scripts}" holds the name of no Unicode script; names are as Latin or Latn, several joined by spaces'
+            f'"{scripts}" does not name a Unicode script; give names such as Latin or Latn, separated by spaces'
         ) from error
 
 
 def is_written_in(text: str, scripts: str) -> bool:
-    """Tell whether at least half of the letters of a text are of the scripts; true of a text without letters.
+    """Return whether at least half of the letters of a text are in the scripts; true for a text without letters.
 
-    Names and quotations in another script are common in good sentences, hence the half; an ideograph or a syllable of
-    Chinese, Japanese or Korean says as much as three letters and counts as three. Characters that are no letters, and
-    the letters that Unicode gives to no script of their own, count for neither. Nor do the Latin letters of code,
-    addresses, placeholders and the like (`notation`), nor what stands in parentheses behind other words.
+    Half, because names and quotations in another script are common in good sentences; an ideograph or a syllable of
+    Chinese, Japanese or Korean carries as much as three letters and counts as three. Characters that are not letters,
+    and letters that belong to no single script in Unicode, are not counted. Nor are the Latin letters of code,
+    addresses, placeholders and the like (`notation`), nor text in parentheses after other words.
     """
     own, other = _patterns(scripts)
     foreign = _weight(other, text)
@@ -134,14 +134,14 @@ def is_written_in(text: str, scripts: str) -> bool:
         return True
     in_latin = own.match("a") is not None
     if not in_latin and _weight(own, text) >= foreign:
-        return True  # whatever of the foreign letters count
+        return True  # whichever of the foreign letters count
     prose = _without_glosses(without_notation(text))
     return _weight(own, prose if in_latin else text) >= _weight(other, prose)
 
 
 @lru_cache(maxsize=16)
 def _patterns(scripts: str) -> tuple["regex.Pattern[str]", "regex.Pattern[str]"]:
-    """Return patterns of runs of letters: of the scripts, and of all others."""
+    """Return patterns of runs of letters: in the scripts, and in all others."""
     own = "".join(rf"\p{{Script={script}}}" for script in scripts.split())
     return (
         regex.compile(rf"[\p{{L}}&&[{own}]]+", regex.VERSION1),
@@ -155,6 +155,6 @@ def _weight(pattern: "regex.Pattern[str]", text: str) -> int:
 
 
 def _without_glosses(text: str) -> str:
-    """Return a text without what stands in parentheses, such as the original of a term; all of it if that is all."""
+    """Return a text without its parentheses, such as the original of a term; unchanged if there is nothing else."""
     rest = _GLOSS.sub(" ", text)
     return rest if _A_LETTER.search(rest) else text

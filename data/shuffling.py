@@ -1,4 +1,4 @@
-"""The numbers that the order of training is drawn from: permutations, shares of row groups, windows."""
+"""The numbers that define the order of training: permutations, shares of row groups, windows."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,36 +11,36 @@ from .batching import Indices
 
 @dataclass(frozen=True)
 class Order:
-    """What the order of training depends on, beside the data."""
+    """What the order of training depends on, besides the data."""
 
     seed: int
     tokens_per_batch: int
-    """Token budget of a micro-batch, a side, padding included."""
+    """Token budget of a micro-batch, per side, padding included."""
     streams: int = 1
     """M. One suits a small corpus; 64 keep many loader workers and machines busy without reading the same rows."""
     window_groups: int = 64
-    """Row groups mixed in one window, of about 1,000 pairs each."""
+    """Row groups shuffled together in one window, of about 1,000 pairs each."""
     widths: tuple[int, ...] = ()
-    """The lengths, rising, to one of which both sides of a batch are padded; none: as little as possible."""
+    """Rising lengths; both sides of a batch are padded to one of them. None: as little padding as possible."""
 
     def __post_init__(self) -> None:
         for name in ("tokens_per_batch", "streams", "window_groups"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        told = " ".join(map(str, self.widths))
+        widths = " ".join(map(str, self.widths))
         if any(after <= before for before, after in pairwise((0, *self.widths))):
-            raise ValueError(f"widths are {told}; positive numbers of tokens, each above the one before, are needed")
+            raise ValueError(f"widths are {widths}; give positive numbers of tokens, each larger than the one before")
         if self.widths and self.widths[-1] > self.tokens_per_batch:
             raise ValueError(
-                f"widths are {told}, and a batch has {self.tokens_per_batch} tokens a side: not one pair of the last "
-                "would fit; lower it, or raise tokens_per_batch"
+                f"widths are {widths}, and a batch has {self.tokens_per_batch} tokens a side: not even one pair of the "
+                "last width would fit; lower it, or raise tokens_per_batch"
             )
 
 
 def permutation(length: int, *key: int) -> Indices:
     """Return the numbers 0 to `length - 1` in an order drawn from `key` alone.
 
-    The random bits are Philox's, whose stream NumPy promises not to change, so that an order outlives upgrades.
+    The random bits come from Philox, whose stream NumPy promises not to change, so that an order survives upgrades.
     """
     bits = np.random.Philox(np.random.SeedSequence(key)).random_raw(length)
     return np.argsort(bits, kind="stable").astype(np.int64)
@@ -54,8 +54,8 @@ def groups_of_stream(order: Order, groups: int, epoch: int, stream: int) -> Indi
 def window_starts(order: Order, groups: int, stream: int) -> Indices:
     """Return where in a stream's share of `groups` row groups each window of an epoch begins, and where the last ends.
 
-    Streams begin with windows of unlike size, from one M-th of `window_groups` upwards: so the first batch comes soon,
-    and later on the streams do not all need their next window at the same time.
+    Streams begin with windows of different sizes, from one M-th of `window_groups` upwards, so that the first batch
+    comes early and later the streams do not all need their next window at the same time.
     """
     share = len(range(stream, groups, order.streams))
     first = ceil(order.window_groups * (stream + 1) / order.streams)

@@ -1,4 +1,4 @@
-"""Which split of a data set a user means."""
+"""Finding the split of a data set that a user names."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ _VALIDATION = ("validation", "valid", "val", "dev")
 
 
 def choose_split(wanted: str, found: Iterable[str], place: str) -> str:
-    """Return the split that `wanted` names: exactly, by another word for validation, or by how it alone begins.
+    """Return the split that `wanted` names: exactly, by a synonym of validation, or by a unique prefix.
 
     So "test" finds test_2016_flickr where no other split begins with "test", and "validation" finds val or dev_2.
-    Raises ValueError, listing what `place` has and the flag that chooses, when no split or several answer to it.
+    Raises ValueError, listing what `place` has and the flag that chooses, if no split or several fit.
     """
     found = sorted(found)
     names = _VALIDATION if wanted in _VALIDATION else (wanted,)

@@ -3,9 +3,9 @@
 Micro-batch number k is one batch of a fixed token budget. A step of B micro-batches takes k in [sB, (s+1)B), and
 process r of w takes those with k mod w = r. The batches come from M streams: k is the (k div M)-th batch of stream
 k mod M. In every epoch a stream walks its share of the row groups in an order drawn from (seed, epoch), a window of
-groups at a time; a window's rows are shuffled, cut into batches of like length, and these are shuffled. So a window is
-a pure function of (data, seed, epoch, stream, window number), and the same batches come out whatever the number of
-processes or loader workers and wherever training stopped: nothing is lost and nothing comes twice.
+groups at a time; a window's rows are shuffled and cut into batches of similar length, and the batches are shuffled. So
+a window is a pure function of (data, seed, epoch, stream, window number), and the same batches come out whatever the
+number of processes or loader workers and wherever training stopped: nothing is lost or repeated.
 
 A position is therefore small: the micro-batches consumed, and for each stream where its current window began.
 """
@@ -35,7 +35,7 @@ from .shuffling import Order, groups_of_stream, permutation, window_starts
 from .token_cache import GroupReader, TokenCache
 
 _READERS = 4
-"""Row groups of a window that are read at a time: over a network, reading is waiting."""
+"""Row groups of a window that are read at the same time, because reading over a network is mostly waiting."""
 
 
 class Anchor(NamedTuple):
@@ -47,7 +47,7 @@ class Anchor(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """n encoded pairs, their ids `[n, 2]`: (row group, row in the group), and the shape that they come in."""
+    """n encoded pairs, their ids `[n, 2]`: (row group, row in the group), and the shape of the batch."""
 
     sources: list[Tokens]
     targets: list[Tokens]
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
 
 
 class Window(NamedTuple):
-    """The N pairs of one window, its batches in the order of training, and what was dropped on the way."""
+    """The N pairs of one window, its batches in the order of training, and what was dropped."""
 
     sources: Ragged
     targets: Ragged
@@ -77,7 +77,7 @@ class Window(NamedTuple):
 class Place(NamedTuple):
     """Where a micro-batch came from: its number k, its stream, its window, the ids of its pairs.
 
-    Beside it, the windows without a batch that lay between the reader's previous micro-batch and this one.
+    Also the windows without a batch between the reader's previous micro-batch and this one.
     """
 
     number: int
@@ -102,7 +102,7 @@ class StreamMismatchError(ValueError):
 
 
 class TooManyUnreadableError(CorpusError):
-    """More rows of an epoch cannot be read than was allowed."""
+    """More rows of an epoch are unreadable than allowed."""
 
 
 def build_window(
@@ -130,9 +130,9 @@ def build_window(
 
 
 class StreamReader:
-    """Gives the batches of one stream by number, in rising order, from an anchor on.
+    """Gives the batches of one stream by number, in rising order, starting at an anchor.
 
-    Holds one window and builds the next beside it, so that training need not wait at the end of a window.
+    Holds one window and builds the next one in the background, so that training need not wait at the end of a window.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class StreamReader:
     def batch(self, number: int) -> tuple[Batch, Anchor, Drops, tuple[tuple[Anchor, Drops], ...]]:
         """Return the stream's batch `number`, counted over all epochs, the window it is in, and its drops.
 
-        And the windows passed on the way that had no batch, with their drops: nobody else will tell of them.
+        Also the windows without a batch that were passed, with their drops, which are reported only here.
 
         Raises:
             CorpusError: a whole epoch gave no batch.
@@ -172,7 +172,7 @@ class StreamReader:
             if before == 0 and window + 1 == self._windows:
                 passed = sum((drops for _, drops in barren), Drops())
                 raise CorpusError(
-                    f"no pair of {self._name} is left to train on; mend the data, or lower --streams. {passed.report()}"
+                    f"no pair of {self._name} is left to train on; fix the data, or lower --streams. {passed.report()}"
                 )
             self._anchor = Anchor(*self._following(), before)
             self._window = None
@@ -184,7 +184,7 @@ class StreamReader:
 
 
 class MicroBatches(IterableDataset[dict[str, Any]]):
-    """The endless micro-batches of one process, from a position on; splits itself among loader workers.
+    """The endless micro-batches of one process, starting at a position; splits itself among loader workers.
 
     Args:
         stream: where they come from, and the position.
@@ -205,7 +205,7 @@ class MicroBatches(IterableDataset[dict[str, Any]]):
     def part(self, worker: int, workers: int) -> Iterator[dict[str, Any]]:
         """Return what one of the loader workers yields.
 
-        A DataLoader takes from its workers by turns, so worker j of n has every n-th micro-batch of the process.
+        A DataLoader takes from its workers in turn, so worker j of n has every n-th micro-batch of the process.
         """
         number = self._stream.consumed + self._process + worker * self._processes
         while True:
@@ -214,7 +214,7 @@ class MicroBatches(IterableDataset[dict[str, Any]]):
 
 
 class TrainingStream:
-    """Endless training batches that know where they are: the state is a few integers and is checked when restored."""
+    """Endless training batches with a known position: the state is a few integers and is checked when restored."""
 
     def __init__(
         self,
@@ -256,10 +256,10 @@ class TrainingStream:
         self._ahead: Executor | None = None
         self._max_unreadable = max_unreadable
         self._unreadable: Counter[int] = Counter()  # rows, by epoch
-        self._rows: Counter[int] = Counter()  # all that were read, likewise
+        self._rows: Counter[int] = Counter()  # all rows that were read, by epoch
         self._entered: dict[int, Anchor] = {}  # by stream, the last window whose unreadable rows were counted
         self._first_epoch: dict[tuple[int, int], Drops] = {}
-        self._had: set[int] = set()  # streams of which this process had micro-batches before a resume
+        self._had: set[int] = set()  # streams from which this process had micro-batches before a resume
         self.consumed = 0
 
     # --- reading ---
@@ -274,7 +274,7 @@ class TrainingStream:
         return inputs | {"place": Place(number, stream, anchor, batch.rows, drops, barren)}
 
     def _reader(self, stream: int) -> StreamReader:
-        # Made here, in the process that reads: neither threads nor windows would outlive a fork.
+        # Created here, in the process that reads: threads and windows do not survive a fork.
         self._ahead = self._ahead or ThreadPoolExecutor(1)
         name = f"{self._corpus.name} (stream {stream} of {self._order.streams})"
         windows = self._windows_of(stream)
@@ -288,7 +288,7 @@ class TrainingStream:
 
     @property
     def shapes(self) -> int | None:
-        """How many shapes batches come in at most; None: any."""
+        """The most shapes that batches have; None: any number."""
         return len(self._order.widths) or None
 
     @property
@@ -297,14 +297,14 @@ class TrainingStream:
         return sum(self._windows_of(stream) for stream in range(self._order.streams))
 
     def windows(self, epoch: int = 0) -> Iterator[Window]:
-        """Yield the windows of an epoch, a stream's after another's, for a look at what will be trained on."""
+        """Yield the windows of an epoch, stream after stream, to inspect what will be trained on."""
         for stream in range(self._order.streams):
             for window in range(self._windows_of(stream)):
                 yield self._builder(stream)(epoch, window)
 
     def loader(self, process: int, processes: int, workers: int, pin_memory: bool) -> DataLoader[dict[str, Any]]:
-        """Return the loader of one of `processes` processes, from the present position on."""
-        # Tokenizers' own threads and forked workers do not go together, and the workers already run side by side.
+        """Return the loader of one of `processes` processes, starting at the present position."""
+        # Tokenizers' own threads do not work in forked workers, and the workers already run in parallel.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         streams = self._order.streams
         self._had = {number % streams for number in range(process, min(self.consumed, streams * processes), processes)}
@@ -313,16 +313,16 @@ class TrainingStream:
             batch_size=None,
             num_workers=workers,
             pin_memory=pin_memory,
-            generator=torch.Generator(),  # a loader draws a seed when it starts; dropout's generator must not feel it
+            generator=torch.Generator(),  # a loader draws a seed at its start, not from dropout's generator
         )
 
     # --- position ---
 
     def note(self, place: Place) -> None:
-        """Take down that this process consumed a micro-batch.
+        """Record that this process consumed a micro-batch.
 
         Raises:
-            TooManyUnreadableError: the windows of this epoch cost more rows than the share allowed of the corpus.
+            TooManyUnreadableError: more than the allowed share of the corpus could not be read in this epoch.
 
         """
         self._anchors[place.stream] = place.anchor
@@ -337,16 +337,16 @@ class TrainingStream:
             self._limit(self._unreadable[anchor.epoch], self._rows[anchor.epoch], drops)
 
     def _limit(self, unreadable: int, read: int, drops: Drops) -> None:
-        rows = max(self._corpus.rows, read)  # of some formats the number of rows is a guess
+        rows = max(self._corpus.rows, read)  # for some formats the number of rows is a guess
         if unreadable > self._max_unreadable * rows:
             raise TooManyUnreadableError(
                 f"{unreadable:,} rows of {self._corpus.name} could not be read in this epoch, more than "
-                f"{self._max_unreadable:.2%} of {rows:,}; mend the source, or allow more by --max_unreadable. "
-                f"Lately: {drops.report()}"
+                f"{self._max_unreadable:.2%} of {rows:,}; fix the source, or allow more with --max_unreadable. Latest: "
+                f"{drops.report()}"
             )
 
     def notes(self) -> dict[str, Any]:
-        """Return what this process took down, to be gathered from all processes."""
+        """Return what this process recorded, to be gathered from all processes."""
         entered = sorted(self._entered.keys() | self._had)
         return {"anchors": self._anchors, "first_epoch": self._first_epoch, "entered": entered}
 
@@ -354,7 +354,7 @@ class TrainingStream:
         """Return the position after `consumed` micro-batches, from the notes of all processes, as plain JSON.
 
         Raises:
-            TooManyUnreadableError: the first epoch, in all processes together, cost more rows than allowed.
+            TooManyUnreadableError: in the first epoch, all processes together could not read more rows than allowed.
 
         """
         drops = self.drops(notes)
@@ -375,15 +375,15 @@ class TrainingStream:
         """Go to a saved position.
 
         Raises:
-            ValueError: it is none, or was saved by a newer version.
-            StreamMismatchError: the position was saved under other data, tokenizer, seed, budget or limits.
+            ValueError: it is not a position, or was saved by a newer version.
+            StreamMismatchError: the position was saved with other data, tokenizer, seed, budget or limits.
 
         """
         position = from_json(PositionRecord, state, "the position in the data (stream.json)")
-        # A position saved before a field existed was saved under its default.
+        # A position from before a field existed was saved with its default.
         known = (each for kind in (Order, CleaningLimits) for each in fields(kind))
         defaults = _as_saved({each.name: each.default for each in known if each.default is not MISSING})
-        # What had no word for line breaks dropped some kinds, kept others, and knew fewer blank texts.
+        # Versions without an option for line breaks dropped some kinds, kept others, and recognised fewer blank texts.
         then = defaults | {"line_breaks": "of an earlier version"} | dict(position.identity)
         changed = {
             name: f"{name} was {then.get(name)!r} and is {value!r}"
@@ -393,7 +393,7 @@ class TrainingStream:
         edition = position.edition
         if None not in (edition, self._edition) and edition != self._edition:
             changed["edition"] = (
-                f"--drop_html and --check_script judged by edition {edition} and judge by {self._edition}"
+                f"--drop_html and --check_script used edition {edition} of their rules and now use {self._edition}"
             )
         if changed:
             raise StreamMismatchError(
@@ -410,27 +410,27 @@ class TrainingStream:
         self._readers, self._entered, self._unreadable, self._rows = {}, {}, Counter(), Counter()
 
     def drops(self, notes: list[dict[str, Any]]) -> Drops:
-        """Return what the first epoch, as far as it was consumed, kept and dropped."""
+        """Return what the consumed part of the first epoch kept and dropped."""
         return sum((drops for _, drops in first_epoch_windows(notes)), Drops())
 
     def epoch(self, notes: list[dict[str, Any]]) -> int:
-        """Return the epoch, from 0, that the slowest stream is in of those that the notes have batches of.
+        """Return the epoch, from 0, of the slowest stream among those with batches in the notes.
 
-        Where none came since the start, of all.
+        If there are none since the start, of all streams.
         """
         anchors = furthest_anchors(notes)
-        # One process's notes leave the streams of the others where they were restored.
+        # In one process's notes the streams of the others stay where they were restored.
         entered = {stream for note in notes for stream in note["entered"]}
         return min(anchors[stream].epoch for stream in entered or range(len(anchors)))
 
 
 def furthest_anchors(notes: list[dict[str, Any]]) -> list[Anchor]:
-    """Return for each stream the latest window that any process was in."""
+    """Return, for each stream, the latest window that any process has reached."""
     return [max(note["anchors"][stream] for note in notes) for stream in sorted(notes[0]["anchors"])]
 
 
 def first_epoch_windows(notes: list[dict[str, Any]]) -> list[tuple[tuple[int, int], Drops]]:
-    """Return (stream, window) and drops of every window of the first epoch that any process was in, each once."""
+    """Return (stream, window) and drops of every window of the first epoch that any process has reached, each once."""
     windows: dict[tuple[int, int], Drops] = {}
     for note in notes:
         windows |= note["first_epoch"]
@@ -438,6 +438,6 @@ def first_epoch_windows(notes: list[dict[str, Any]]) -> list[tuple[tuple[int, in
 
 
 def _as_saved(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values as a file gives them back, so that both can be compared: a tuple is a list in JSON."""
+    """Return values as they are read back from a file, so that both can be compared: JSON turns tuples into lists."""
     found: dict[str, Any] = json.loads(json.dumps(values))
     return found

@@ -1,7 +1,7 @@
-"""Pairs of rows with named columns: TSV, CSV and JSON.
+"""Pairs from rows with named columns: TSV, CSV and JSON.
 
 The columns are named by language code, flat (`en`, `de`) or inside a `translation` record, as WMT14 has them. Every row
-is judged by itself: what one holds does not change how the others are read.
+is read by itself: its contents do not change how the others are read.
 """
 
 import codecs
@@ -16,7 +16,7 @@ from .quoting import Grammar, Signs, grammar, records, signs, unmarked
 from .text_files import Lines, decode
 
 QUOTINGS = ("none", "spreadsheet")
-"""What a quotation mark in a TSV file may be: text, or what spreadsheets and pandas put around cells."""
+"""What a quotation mark in a TSV file may mean: text, or a quoted cell as spreadsheets and pandas write it."""
 
 _TAB = grammar(b"\t")
 
@@ -30,7 +30,7 @@ def missing_columns(name: str, source: str, target: str, found: Iterable[str]) -
 
 
 def doubled_column(name: str, column: str) -> CorpusError:
-    """Return the error for a table of which two columns have the name of one that is wanted."""
+    """Return the error for a table in which a wanted column name occurs twice."""
     return CorpusError(f'{name} has more than one column "{column}". Rename or delete all but one of them.')
 
 
@@ -41,14 +41,14 @@ class Table(Protocol):
         """Return the rows of its content, which has no byte order mark; raises CorpusError if it lacks the columns."""
 
     def shows_columns(self, beginning: bytes, name: str) -> bool:
-        """Return whether the first bytes of a file show its columns; raises CorpusError if they show the contrary."""
+        """Return whether the first bytes of a file show its columns; raises CorpusError if they show other columns."""
 
 
 # TSV and CSV
 
 
 class Columns(NamedTuple):
-    """Where the two sides stand among the cells of a record."""
+    """The places of the two sides among the cells of a record."""
 
     number: int
     source: int
@@ -56,7 +56,7 @@ class Columns(NamedTuple):
 
 
 def find_header(header: Sequence[bytes], source: str, target: str, name: str) -> Columns:
-    """Return where the columns are. Raises CorpusError when one is absent or there more than once."""
+    """Return the places of the columns. Raises CorpusError if one is missing or occurs more than once."""
     columns = [cell.decode("utf-8", "replace") for cell in header]
     if not {source, target} <= set(columns):
         raise missing_columns(name, source, target, columns)
@@ -67,7 +67,7 @@ def find_header(header: Sequence[bytes], source: str, target: str, name: str) ->
 
 
 def cells_row(cells: Sequence[bytes] | None, columns: Columns, where: str) -> Row:
-    """Return the pair of the cells of a record; None are cells whose quotation marks make no sense."""
+    """Return the pair in the cells of a record; None means that its quotation marks do not match."""
     if cells is None:
         return NoPair("malformed", f"{where}: a cell begins with a quotation mark and does not end with one")
     if fault := count_fault(len(cells), columns, where):
@@ -79,21 +79,21 @@ def cells_row(cells: Sequence[bytes] | None, columns: Columns, where: str) -> Ro
 
 
 def count_fault(cells: int, columns: Columns, where: str) -> NoPair | None:
-    """Return what stands in the place of a row that has not a cell for each column."""
+    """Return the `NoPair` for a row that does not have one cell for each column, or None."""
     return None if cells == columns.number else NoPair("malformed", f"{where}: {cells} columns, not {columns.number}")
 
 
 def check_quoting(quoting: str | None) -> None:
-    """Raise ValueError unless this says how quotation marks are taken, or nothing."""
+    """Raise ValueError unless this is a known quoting or None."""
     if quoting is not None and quoting not in QUOTINGS:
         raise ValueError(f"--tsv_quoting is {quoting!r}. Give one of: {', '.join(QUOTINGS)}.")
 
 
 def check_unquoted(found: Signs, rows: int, name: str) -> None:
-    """Raise CorpusError if a TSV file seems to be quoted, since nobody said how to take its quotation marks."""
+    """Raise CorpusError if a TSV file seems to be quoted, since it is not known what its quotation marks mean."""
     if found.say_quoted(rows):
         raise CorpusError(
-            f"{name} looks as spreadsheets and pandas write TSV, with cells between quotation marks (see line "
+            f"{name} looks like TSV from a spreadsheet or pandas, with cells between quotation marks (see line "
             f"{found.line}). Give --tsv_quoting spreadsheet to read it so, or --tsv_quoting none if its marks are text."
         )
 
@@ -106,10 +106,10 @@ def check_header_unquoted(header: list[bytes], name: str) -> None:
 class TsvCorpus:
     """A file of lines "source<TAB>target" under a header "en<TAB>de"; further columns are allowed.
 
-    With the quoting "none" a quotation mark is text, as in most parallel corpora; with "spreadsheet" cells are written
-    as `quoting` has it, and a row may span lines. A row with more or fewer columns than the header is `NoPair`.
+    With the quoting "none" a quotation mark is text, as in most parallel corpora; with "spreadsheet" cells are quoted
+    as in `quoting`, and a row may span lines. A row with more or fewer columns than the header is `NoPair`.
 
-    Raises ValueError for a header that has not each of the two columns once and, where no quoting is given, for a file
+    Raises ValueError if the header does not have each of the two columns once and, if no quoting is given, for a file
     that seems to be quoted.
     """
 
@@ -127,7 +127,7 @@ class TsvCorpus:
         )
         self.groups, self.rows = self._index_records() if self._is_quoted else (lines.groups, lines.count - 1)
         if not self.rows:
-            raise ValueError(f"{path} has a header and no rows. Give a file with pairs, or leave it out.")
+            raise ValueError(f"{path} has a header but no rows. Give a file with pairs, or leave it out.")
         if quoting is None:
             check_unquoted(self._signs(), self.rows, self.name)
         self.fingerprint = fingerprint(lines.digest, source, target, *(["spreadsheet"] if self._is_quoted else []))
@@ -203,13 +203,13 @@ def record_rows(content: bytes, how: Grammar, columns: Columns, name: str, first
 
 
 class SeparatedTable:
-    """A file of records parted by one byte under a header, or under the names that are given.
+    """A file of records separated by one byte, with a header or with given names.
 
     Args:
         source, target: columns.
         separator: between the cells of a record.
-        quoting: "none", "spreadsheet", or None for a TSV file of which it is not known: one that seems to be quoted is
-            then refused.
+        quoting: "none", "spreadsheet", or None for a TSV file if it is not known: one that seems to be quoted is then
+            refused.
         names: of the columns, if the file has no header.
 
     """
@@ -235,14 +235,14 @@ class SeparatedTable:
         return line_rows(lines, columns, name, line)
 
     def shows_columns(self, beginning: bytes, name: str) -> bool:
-        """Return True if there is a whole header; raises CorpusError as `rows` does for what it lacks."""
+        """Return True if there is a complete header; raises CorpusError as `rows` does for missing columns."""
         if self._names is None and b"\n" not in beginning:
             return False
         self._header(beginning, name)
         return True
 
     def _header(self, content: bytes, name: str) -> tuple[Columns, bytes, int]:
-        """Return the columns, what comes after the header, and the line that this begins in."""
+        """Return the columns, the content after the header, and the line in which it begins."""
         if self._names is not None:
             return find_header([each.encode() for each in self._names], *self._sides, name), content, 1
         if not content.strip():
@@ -262,7 +262,7 @@ class SeparatedTable:
 
 
 class _Doubled(dict[str, object]):
-    """An object in which a key stood twice."""
+    """An object in which a key occurs twice."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
@@ -280,11 +280,10 @@ _read_json = _json.decode
 
 
 class JsonLinesCorpus:
-    """A file of JSON objects, one a line: {"en": ..., "de": ...} or {"translation": {"en": ..., "de": ...}}.
+    """A file of JSON objects, one per line: {"en": ..., "de": ...} or {"translation": {"en": ..., "de": ...}}.
 
-    A line that is no such object is `NoPair`, and so is one with a number or the like in the place of a text; a key
-    that is absent or null is an empty side. Raises ValueError when the two keys occur nowhere among the first thousand
-    lines.
+    A line that is not such an object is `NoPair`, and so is one with a number or the like in place of a text; a missing
+    or null key is an empty side. Raises ValueError if the two keys do not occur in the first thousand lines.
     """
 
     def __init__(self, path: Path, source: str, target: str) -> None:
@@ -314,11 +313,11 @@ class JsonLinesCorpus:
 
 
 class JsonTable:
-    """A file of JSON objects: one a line, or all in one array, which may be the value of a key of one object.
+    """A file of JSON objects: one per line, or all in one array, which may be the value of a key of one object.
 
     Args:
         source, target: keys.
-        key: of the array in the one object; None: "data", where the object has it.
+        key: of the array in that object; None: "data", if the object has it.
 
     """
 
@@ -327,7 +326,7 @@ class JsonTable:
         self._key = key
 
     def rows(self, content: bytes, name: str) -> Rows:
-        """Return the rows of the objects. Raises CorpusError when the two keys are in none of them."""
+        """Return the rows of the objects. Raises CorpusError if none of them has the two keys."""
         values, written = self._values(content, name)
         found = [(record_of(value, *self._keys, where), where) for value, where in values]
         check_keys([record for record, _ in found if not isinstance(record, NoPair)], name, *self._keys)
@@ -339,15 +338,15 @@ class JsonTable:
         )
 
     def shows_columns(self, beginning: bytes, name: str) -> bool:  # noqa: ARG002  (a Table's signature)
-        """Return whether both keys are there, in one object or another."""
+        """Return whether both keys occur, in any of the objects."""
         if beginning.lstrip()[:1] == b"[":
             return all(json.dumps(key).encode() in beginning for key in self._keys)
-        *lines, _ = beginning.split(b"\n")  # the last one is cut
+        *lines, _ = beginning.split(b"\n")  # the last one is truncated
         found = [record_of(parse_line(line, ""), *self._keys, "") for line in lines]
         return set(self._keys) <= {key for record in found if not isinstance(record, NoPair) for key in record}
 
     def _values(self, content: bytes, name: str) -> tuple[list[tuple[object, str]], Callable[[int], str]]:
-        """Return what should be objects, each with its place, and what returns how one of them is written."""
+        """Return the values, each with its place, and a function that returns the source text of one of them."""
         begins = content.lstrip()[:1]
         if begins not in (b"[", b"{"):
             return json_lines(content, name)
@@ -356,14 +355,14 @@ class JsonTable:
         if self._key is None and is_line and others.strip():
             return json_lines(content, name)
         try:
-            # A byte that is not UTF-8 becomes half of a surrogate pair, which costs its row alone.
+            # A byte that is not UTF-8 becomes half of a surrogate pair, which costs only its row.
             text = content.decode("utf-8", "surrogateescape").rstrip()
             start = len(text) - len(text.lstrip())
             value, spans = read_document(text, start, _json, _object)
         except (ValueError, RecursionError) as error:
             if begins == b"{" and self._key is None:
                 return json_lines(content, name)
-            raise CorpusError(f"{name} is no JSON ({error}). Mend it, or write one object a line.") from error
+            raise CorpusError(f"{name} is not JSON ({error}). Fix it, or write one object per line.") from error
         key, line_of = None, LinesOf(text)
         if isinstance(value, dict):
             key = self._key or ("data" if not set(self._keys) & value.keys() and "data" in value else None)
@@ -375,7 +374,7 @@ class JsonTable:
         if not isinstance(value, list):
             raise CorpusError(
                 f"{name} has {type(value).__name__} where its rows should be. Write them as one array of objects, or "
-                "one object a line."
+                "one object per line."
             )
         its_spans = spans[key]
         found = [
@@ -386,12 +385,12 @@ class JsonTable:
 
 
 def as_written(text: str) -> str:
-    r"""Return text in which bytes that are not UTF-8 are halves of surrogate pairs with these as \xe9."""
+    r"""Return text with bytes that are not UTF-8, held as halves of surrogate pairs, written as \xe9."""
     return legible(text.encode("utf-8", "surrogateescape"))
 
 
 def json_lines(content: bytes, name: str) -> tuple[list[tuple[object, str]], Callable[[int], str]]:
-    """Return what each line holds, a `NoPair` where it is no JSON, with its place, and what returns the line."""
+    """Return the value of each line (a `NoPair` if it is not JSON) with its place, and what returns the line."""
     lines = content.removesuffix(b"\n").split(b"\n") if content else []
     numbered = ((line, f"{name}, line {number}") for number, line in enumerate(lines, 1))
     return [(parse_line(line, where), where) for line, where in numbered], lambda position: legible(lines[position])
@@ -434,14 +433,14 @@ def record_of(value: object, source: str, target: str, where: str) -> dict[str, 
 
 
 def check_keys(records: Collection[dict[str, object]], name: str, source: str, target: str) -> None:
-    """Raise CorpusError where there are objects and a wanted key is in none of them."""
+    """Raise CorpusError if there are objects and none of them has a wanted key."""
     found = {key for record in records for key in record}
     if records and not {source, target} <= found:
         raise missing_columns(name, source, target, found)
 
 
 def to_rows(records: Iterable[tuple[dict[str, object] | NoPair, str]], source: str, target: str) -> list[Row]:
-    """Return the rows of records and their places, of which each has its text under the keys `source` and `target`."""
+    """Return the rows of records with their places; each record has its texts under the keys `source` and `target`."""
     return [
         record if isinstance(record, NoPair) else to_row(record.get(source), record.get(target), where)
         for record, where in records
@@ -449,7 +448,7 @@ def to_rows(records: Iterable[tuple[dict[str, object] | NoPair, str]], source: s
 
 
 def to_row(source: object, target: object, where: str) -> Row:
-    """Return the pair of two cells; null counts as no text, and half a surrogate pair (JSON allows it) as no UTF-8."""
+    """Return the pair of two cells; null counts as empty, and half a surrogate pair (JSON allows it) as undecodable."""
     sides = []
     for cell in (source, target):
         if cell is not None and not isinstance(cell, str):

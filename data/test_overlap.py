@@ -1,8 +1,8 @@
-"""Sentences of the sets that are scored, found in the training text and left out of it if wanted.
+"""Sentences of the scored sets that occur in the training text: they are counted, and left out if wanted.
 
-Two texts are taken for the same where they differ in nothing but case, white space, the user's tokens and the ways in
-which Unicode writes one character (NFKC: full-width letters, ligatures, composed accents). Of the sets that are scored
-all is held in memory, of the training text one row group.
+Two texts count as the same if they differ only in case, white space, user tokens and Unicode's ways of writing one
+character (NFKC: full-width letters, ligatures, composed accents). The scored sets are held in memory, and one row group
+of the training text at a time.
 """
 
 import unicodedata
@@ -15,30 +15,31 @@ from .user_tokens import without_tokens
 
 REASON = "test text"
 EDITION = "case, white space, NFKC"
-"""Which differences do not count; part of all that is kept."""
+"""The ignored differences; part of the key of everything that is cached."""
 
 
 class Found(NamedTuple):
-    """Of one set, how many pairs are in the training text."""
+    """For one set, how many of its pairs are in the training text."""
 
     pairs: int
     """Both sides in one row."""
     sources: int
     targets: int
-    """Of either side, whatever stands beside it."""
+    """Of this side, whatever the other side is."""
     of: int
     """Pairs of the set."""
 
 
 class WithoutTestText:
-    """A corpus in which each pair of which a side stands in a set that is scored is `NoPair("test text", where)`.
+    """A corpus in which each pair with a side that occurs in a scored set is `NoPair("test text", where)`.
 
-    A pure function of the corpus and the sets: every process leaves out the same, and no pass is needed beforehand.
+    A pure function of the corpus and the sets: every process leaves out the same pairs, and no pass is needed
+    beforehand.
 
     Args:
         corpus: the corpus to read.
-        scored: the pairs of all sets that are scored.
-        user_symbols: which do not count, as `Limits` has them.
+        scored: the pairs of all scored sets.
+        user_symbols: user tokens, which are ignored, as in `CleaningLimits`.
 
     """
 
@@ -75,12 +76,12 @@ class WithoutTestText:
         return without
 
     def _is_scored(self, pair: Pair) -> bool:
-        symbols = self._user_symbols
-        return bare(pair.source, symbols) in self._sources or bare(pair.target, symbols) in self._targets
+        tokens = self._user_symbols
+        return bare(pair.source, tokens) in self._sources or bare(pair.target, tokens) in self._targets
 
 
 def bare(text: str, user_symbols: str = "") -> str:
-    """Return a text without the differences that do not count."""
+    """Return a text without the ignored differences."""
     text = without_tokens(text, user_symbols)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
@@ -88,7 +89,7 @@ def bare(text: str, user_symbols: str = "") -> str:
 
 
 def innermost(corpus: Corpus) -> list[tuple[Corpus, int]]:
-    """Return the row groups that a corpus is read from, each once, as they are before anything is left out of them."""
+    """Return the row groups from which a corpus is read, each once, before anything is left out."""
     found: dict[tuple[str, int], tuple[Corpus, int]] = {}
     for number in range(corpus.groups):
         inside, group = read_from(corpus, number)
@@ -99,7 +100,7 @@ def innermost(corpus: Corpus) -> list[tuple[Corpus, int]]:
 def find(
     groups: Iterable[tuple[Corpus, int]], scored: Mapping[str, Sequence[Pair]], limits: CleaningLimits
 ) -> dict[str, Found]:
-    """Read row groups once and count for each set what of it is in them, in pairs that `limits` keep."""
+    """Read row groups once and count, for each set, how much of it occurs in the pairs that `limits` keep."""
 
     def bared(pair: Pair) -> Pair:
         return Pair(*(bare(side, limits.user_symbols) for side in pair))

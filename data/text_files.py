@@ -1,8 +1,8 @@
-r"""Pairs of plain text files, one sentence a line; also the line reader under TSV and JSONL.
+r"""Pairs from plain text files, one sentence per line; also the line reader under TSV and JSONL.
 
 A line ends at "\n" and nowhere else: the other characters that `str.splitlines` breaks at (a lone carriage return, NEL,
 U+2028) occur inside sentences of real corpora, and splitting there would shift every following pair. The carriage
-return of a Windows line end and a byte order mark at the start of the file are not text and are taken off.
+return of a Windows line end and a byte order mark at the start of the file are not text and are removed.
 """
 
 import codecs
@@ -20,7 +20,7 @@ from .pairs import ROWS_PER_GROUP, CorpusError, NoPair, Rows, fingerprint, join_
 
 
 class LineIndex(NamedTuple):
-    """Where the groups of lines of a file stand."""
+    """The places of the groups of lines of a file."""
 
     lines: int
     starts: list[int]  # byte offset of each group's first line, then the end of the file
@@ -28,7 +28,7 @@ class LineIndex(NamedTuple):
 
 
 def index_lines(stream: BinaryIO) -> LineIndex:
-    """Read a stream to its end once (about a second a gigabyte) and note every 1,000th line start."""
+    """Read a stream to its end once (about a second per gigabyte) and note every 1,000th line start."""
     starts, lines, offset, last = [0], 0, 0, b"\n"
     digest = hashlib.sha256()
     while chunk := stream.read(1 << 22):
@@ -42,14 +42,14 @@ def index_lines(stream: BinaryIO) -> LineIndex:
 
 
 class OpenedFile:
-    """A file that must stay as it was: its pairs are known by their place in it, here and in other processes."""
+    """A file that must not change: its pairs are identified by their places in it, here and in other processes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self._state = self._stat()
 
     def unchanged(self) -> Path:
-        """Return the path. Raises CorpusError when size or time of change are no longer those of the opening."""
+        """Return the path. Raises CorpusError if size or modification time have changed since it was opened."""
         try:
             state = self._stat()
         except FileNotFoundError as error:
@@ -66,9 +66,9 @@ class OpenedFile:
 class Lines:
     """The lines of one file, plain or compressed (`containers.PACKINGS`), in groups of 1,000.
 
-    A plain file is read group by group and takes no memory; a compressed one cannot be entered in the middle, so its
-    whole content is kept, once in each process that reads it. Raises ValueError for a file that is empty, that holds
-    something else than text, a damaged compressed one, or one that has changed since it was opened.
+    A plain file is read group by group and takes no memory; a compressed one cannot be read from the middle, so its
+    whole content is kept, once in each process that reads it. Raises ValueError for a file that is empty, does not hold
+    text, is compressed and damaged, or has changed since it was opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +83,7 @@ class Lines:
         with self._stream() as stream:
             self.count, self._starts, self.digest = index_lines(stream)
         if not self.count:
-            raise ValueError(f"{path} is empty. Give a file with one sentence a line, or leave it out.")
+            raise ValueError(f"{path} is empty. Give a file with one sentence per line, or leave it out.")
         self.groups = len(self._starts) - 1
 
     def read(self, group: int) -> list[bytes]:
@@ -135,7 +135,7 @@ def decode_all(lines: Sequence[bytes], where: Callable[[int], str]) -> list[str 
 
 
 class TextFilesCorpus:
-    """Two files of which line n of one translates line n of the other.
+    """Two files; line n of one translates line n of the other.
 
     Raises ValueError when the files differ in length.
     """
@@ -147,7 +147,7 @@ class TextFilesCorpus:
             raise ValueError(
                 f"{longer.name} has {longer.count:,} lines and {shorter.name} {shorter.count:,}: line "
                 f"{shorter.count + 1:,} of {longer.name} has no partner. Line n of one file must translate line n of "
-                "the other: look for the place where they part, or fetch both files again."
+                "the other: find the place where they diverge, or fetch both files again."
             )
         self.name = f"{source} + {target}"
         self.fingerprint = fingerprint(*(side.digest for side in sides))

@@ -25,10 +25,10 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class TokenCache:
-    """A folder with a file for each row group that was encoded once; for one corpus, vocabulary and cleaning alone.
+    """A folder with a file for each row group that has been encoded; for a single corpus, vocabulary and cleaning.
 
-    Any number of processes may read and write it at the same time: a file appears whole or not at all. It is an .npz
-    archive and, after it, the archive's SHA-256: an archive's own checksums miss a change of its arrays' headers.
+    Any number of processes may read and write it at the same time: a file is written completely or not at all. It is an
+    .npz archive and, after it, the archive's SHA-256: an archive's own checksums miss a change of its arrays' headers.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,18 +52,17 @@ class TokenCache:
             return None
         with np.load(BytesIO(archive), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        told = json.loads(arrays["drops"].tobytes())
+        drops = Drops(**json.loads(arrays["drops"].tobytes()))
+        drops.dropped = Counter(drops.dropped)
         return EncodedGroup(
             arrays["rows"],
             Ragged(arrays["sources"], arrays["source_starts"]),
             Ragged(arrays["targets"], arrays["target_starts"]),
-            Drops(told["kept"], Counter(told["dropped"]), told["places"], told["joined"]),
+            drops,
         )
 
     def store(self, group: int, encoded: EncodedGroup) -> None:
-        """Write a row group; where the disk is full, say so once and go on without."""
-        drops = encoded.drops
-        told = {"kept": drops.kept, "dropped": drops.dropped, "places": drops.places, "joined": drops.joined}
+        """Write a row group; if the disk is full, warn once and continue without the cache."""
         archive = BytesIO()
         np.savez(
             archive,
@@ -72,7 +71,7 @@ class TokenCache:
             source_starts=encoded.sources.starts,
             targets=encoded.targets.tokens,
             target_starts=encoded.targets.starts,
-            drops=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8),
+            drops=np.frombuffer(json.dumps(vars(encoded.drops)).encode(), dtype=np.uint8),
         )
         content = archive.getvalue()
         try:
@@ -90,7 +89,7 @@ class TokenCache:
             self._is_full = True
 
     def size_when_full(self, corpus: Corpus, example: EncodedGroup) -> int:
-        """Return about how many bytes all of a corpus will take, judged by the rows of one group."""
+        """Return about how many bytes a whole corpus will take, estimated from the rows of one group."""
         content = sum(array.nbytes for array in (example.rows, *example.sources, *example.targets))
         return round(content * corpus.rows / max(1, example.drops.rows)) + corpus.groups * 2_000
 
@@ -111,7 +110,7 @@ class TokenCache:
 
 
 class GroupReader:
-    """Gives the encoded row groups of a corpus by number: from the cache where it has them, else from the corpus."""
+    """Gives the encoded row groups of a corpus by number: from the cache if it has them, or else from the corpus."""
 
     def __init__(
         self, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, limits: CleaningLimits, cache: TokenCache | None
@@ -120,9 +119,9 @@ class GroupReader:
         self._cache = cache
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Arrive in a loader's worker that was spawned, as on macOS."""
+        """Unpickle in a spawned loader worker, as on macOS."""
         self.__dict__ |= state
-        # Pickling forgets it, and </s> in a text would be the token.
+        # Pickling loses this setting, and </s> in a text would become the token.
         self._source[1].backend_tokenizer.encode_special_tokens = True
 
     def __call__(self, group: int) -> EncodedGroup:

@@ -1,11 +1,13 @@
 """The joint vocabulary of section 5.1: byte-level BPE, learned from the text of both languages.
 
-Where the target is trees, their brackets with labels are whole tokens beside it, and elsewhere those that a user asks
-for (`learn_tokenizer`).
+One for every pair of languages: there is nothing to add for a new one.
 
-Bytes are the alphabet, so any text can be written and comes back exactly, character by character: nothing is
-normalised, no character is unknown. A space belongs to the word after it, and one more is put before the text and
-taken off again, so that a word has the same pieces at the start of a sentence as inside it.
+Where the target is trees, their brackets with labels are whole tokens too; otherwise the tokens that a user asks for
+(`learn_tokenizer`).
+
+Bytes are the alphabet, so any text can be encoded and is decoded exactly, character by character: nothing is
+normalised, no character is unknown. A space belongs to the word after it, and one is added before the text and removed
+again, so that a word has the same pieces at the start of a sentence as inside it.
 """
 
 import hashlib
@@ -25,8 +27,8 @@ SPECIAL_TOKENS = ("<unk>", "<pad>", "<s>", "</s>")
 
 SMALLEST_VOCABULARY = len(SPECIAL_TOKENS) + 256
 
-# A word that begins or ends as a bracket with a label; else what ByteLevel would split off, by the pattern of GPT-2.
-_BRACKETS_AND_WORDS = Regex(
+# A word that begins or ends like a bracket with a label; or else ByteLevel's own split, by the pattern of GPT-2.
+_BRACKETS_AND_WORDS = (
     r" (?:\([^\s()]+\)?|\)[^\s()]+)(?!\S)"
     r"|'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 )
@@ -43,52 +45,26 @@ def learn_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Learn a vocabulary of `vocab_size` entries: 4 special tokens, 256 bytes, and as many merges as fit.
 
-    `brackets`, such as "(NP", ")NP" and "(NN)", are among the entries: each is one token wherever it stands between
-    spaces. Other brackets are written as any word is. Then `texts` need not hold them.
+    `brackets`, such as "(NP", ")NP" and "(NN)", are among the entries: each is one token wherever it occurs between
+    spaces. Other brackets are encoded like words. `texts` need not hold them.
 
-    `user_symbols`, such as "<2de>", are among the entries too: each is one token wherever it stands, also inside of a
-    word, and nothing is ever made of one and what stands beside it. At the beginning of a text no space is put before
-    one. They are text: a decoder gives them back. Brackets and user tokens do not go together.
+    `user_symbols`, such as "<2de>", are among the entries too: each is one token wherever it occurs, also inside a
+    word, and is never merged with its neighbours. At the beginning of a text no space is added before one. They are
+    text: decoding keeps them. Brackets and user tokens cannot be combined.
 
     `texts` (sentences of both languages) is read once and not kept: memory grows with the number of distinct words,
     not with the length of the text. The same texts give the same vocabulary, whatever the number of threads. Text
     too small for so many merges gives a smaller vocabulary, and a warning that says how large it became.
 
     Encoding appends </s>; "</s>" and the like inside a text are ordinary characters. Raises ValueError for a
-    `vocab_size` below 260 and the number of `brackets` or `user_symbols`, for one of these that cannot be an entry, and
-    for no text at all.
+    `vocab_size` below 260 and the number of `brackets` or `user_symbols`, if one of these cannot be an entry, and if
+    there is no text.
     """
     check_tokens(user_symbols, SPECIAL_TOKENS)
     if brackets and user_symbols:
         raise ValueError(f"user_tokens are {' '.join(user_symbols)}, and the target is trees. Leave them out.")
-    smallest = SMALLEST_VOCABULARY + len(brackets) + len(user_symbols)
-    to_learn = vocab_size - smallest
-    if to_learn < 0:
-        asked_for = f", and {len(brackets)} brackets of the trees" if brackets else ""
-        asked_for += f", and {len(user_symbols)} user_tokens" if user_symbols else ""
-        raise ValueError(
-            f"vocab_size is {vocab_size}, and the smallest is {smallest}: {len(SPECIAL_TOKENS)} special "
-            f"tokens and 256 bytes{asked_for}. Give at least {smallest}; several thousand are usual."
-        )
-    bpe = Tokenizer(models.BPE(unk_token="<unk>"))
-    bpe.normalizer = normalizers.Prepend(" ")
-    # The split into words also keeps a merge from ever spelling a special token: "<" and "s" are never in one word.
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", left=1, right=0)])
-    if brackets:
-        bpe.pre_tokenizer = pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.Split(_BRACKETS_AND_WORDS, "isolated"),
-                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-            ]
-        )
-    if user_symbols:
-        begins_with_one = Regex(rf"(?<![\s\S]) (?={any_of(user_symbols)})")  # no \A, which JavaScript lacks
-        bpe.normalizer = normalizers.Sequence([bpe.normalizer, normalizers.Replace(begins_with_one, "")])
-        # Not to learn how to spell them.
-        bpe.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Split(Regex(any_of(user_symbols)), "removed"), bpe.pre_tokenizer]
-        )
+    to_learn = _room_to_learn(vocab_size, len(brackets), len(user_symbols))
+    bpe = _unlearned(bool(brackets), user_symbols)
     trainer = trainers.BpeTrainer(
         vocab_size=SMALLEST_VOCABULARY + to_learn,
         special_tokens=list(SPECIAL_TOKENS),
@@ -101,15 +77,57 @@ def learn_tokenizer(
     if brackets:
         bpe = _with_whole(bpe, [f" {bracket}" for bracket in brackets])
     if user_symbols:
-        bpe.pre_tokenizer = pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.Split(Regex(words_around(user_symbols)), "isolated"),
-                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-            ]
-        )
+        bpe.pre_tokenizer = _pieces(words_around(user_symbols))
         bpe = _with_whole(bpe, user_symbols)
     if bpe.get_vocab_size() < vocab_size:
         _log.warning("The text allows a vocabulary of %d entries only, not %d.", bpe.get_vocab_size(), vocab_size)
+    return _as_pretrained(bpe)
+
+
+def _room_to_learn(vocab_size: int, brackets: int, user_symbols: int) -> int:
+    """Return how many entries are left for merges; ValueError if there is no room for the others."""
+    smallest = SMALLEST_VOCABULARY + brackets + user_symbols
+    if vocab_size >= smallest:
+        return vocab_size - smallest
+    asked_for = f", and {brackets} brackets of the trees" if brackets else ""
+    asked_for += f", and {user_symbols} user_tokens" if user_symbols else ""
+    raise ValueError(
+        f"vocab_size is {vocab_size}, and the smallest is {smallest}: {len(SPECIAL_TOKENS)} special "
+        f"tokens and 256 bytes{asked_for}. Give at least {smallest}; several thousand are usual."
+    )
+
+
+def _unlearned(brackets: bool, user_symbols: Sequence[str]) -> Tokenizer:
+    """Return a tokenizer that has learned nothing yet: how it normalises, what it splits off, how it decodes."""
+    bpe = Tokenizer(models.BPE(unk_token="<unk>"))
+    bpe.normalizer = normalizers.Prepend(" ")
+    # The split into words also prevents merges that spell a special token: "<" and "s" are never in one word.
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", left=1, right=0)])
+    if brackets:
+        bpe.pre_tokenizer = _pieces(_BRACKETS_AND_WORDS)
+    if user_symbols:
+        begins_with_one = Regex(rf"(?<![\s\S]) (?={any_of(user_symbols)})")  # no \A, which JavaScript lacks
+        bpe.normalizer = normalizers.Sequence([bpe.normalizer, normalizers.Replace(begins_with_one, "")])
+        # So that no merges are learned to spell them.
+        bpe.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(Regex(any_of(user_symbols)), "removed"), bpe.pre_tokenizer]
+        )
+    return bpe
+
+
+def _pieces(pattern: str) -> pre_tokenizers.PreTokenizer:
+    """Return what splits a text into what a pattern finds and what lies between, each written in bytes."""
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+
+
+def _as_pretrained(bpe: Tokenizer) -> PreTrainedTokenizerFast:
+    """Return a tokenizer as transformers has it, which ends each text with </s>."""
     end = ("</s>", SPECIAL_TOKENS.index("</s>"))
     bpe.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A </s> $B:1 </s>:1", special_tokens=[end]
@@ -128,10 +146,10 @@ def learn_tokenizer(
 
 
 def _with_whole(bpe: Tokenizer, texts: Sequence[str]) -> Tokenizer:
-    """Return a tokenizer with more entries, each for a text that its pre-tokenizer leaves in one piece.
+    """Return a tokenizer with further entries, each for a text that its pre-tokenizer leaves in one piece.
 
-    They are not what the library calls added tokens: around those each part of a text is normalised by itself, and so
-    would get the space that belongs to its beginning; and a letter beyond ASCII in one would come back as another.
+    They are not the library's added tokens: around those each part of a text is normalised by itself, and so would get
+    the space of a beginning; and a letter beyond ASCII in one would be decoded as another.
     """
     state = json.loads(bpe.to_str())
     assert bpe.pre_tokenizer is not None

@@ -1,4 +1,4 @@
-r"""What in a sentence is of no language: code, addresses, files, options, placeholders, markup.
+r"""The parts of a sentence that belong to no language: code, addresses, files, options, placeholders, markup.
 
 Nearly all of it is written in Latin letters, whatever the language of the sentence around it: "``os.path.join()``
 を使う" is Japanese. A piece is known
@@ -22,7 +22,7 @@ CODE_SPAN = regex.compile(
     """,
     regex.VERBOSE | regex.VERSION1,
 )
-"""What stands between backquotes."""
+"""Text between backquotes."""
 
 _CODE_ELEMENTS = (
     "cmd code command computeroutput constant email envar file filename function input key keycap "
@@ -32,7 +32,7 @@ _CODE_ELEMENTS = (
 """Elements of HTML, DocBook and Mallard that hold names and code."""
 
 _W = "[A-Za-z0-9_]"
-"""A letter of a word of code; unlike \\w it tells such a word from the Japanese around it, where no space does."""
+"""A letter of a word of code; unlike \\w it separates such a word from Japanese around it, without spaces."""
 
 _PIECES = rf"""
     < (?P<element> {"|".join(_CODE_ELEMENTS.split())} ) (?: \s [^<>]*+ )? >
@@ -79,5 +79,5 @@ _NOTATION = regex.compile(f"{CODE_SPAN.pattern} | {_PIECES}", regex.VERBOSE | re
 
 
 def without_notation(text: str) -> str:
-    """Return a text with a space in the place of each piece that is of no language."""
+    """Return a text with a space in place of each piece that belongs to no language."""
     return _NOTATION.sub(" ", text)

@@ -1,4 +1,4 @@
-"""Engines other than torch, which run what `vaswani export` wrote: a file and an extra for each, asked all alike."""
+"""Engines other than torch, which run what `vaswani export` wrote: one file and one extra each, with one interface."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,7 +13,7 @@ from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis, on
 class Candidate(NamedTuple):
     """One translation, as an engine gives it."""
 
-    symbols: list[int]
+    tokens: list[int]
     """Its ids, without the start token, with the end token if it has ended."""
     score: float
     """log P / ((5 + length) / 6)^alpha."""
@@ -31,7 +31,7 @@ class Engine(Protocol):
 
 
 def engine_module(engine: str) -> Any:
-    """Return the module of an engine, which has QUANTIZATIONS, `export` and `load`.
+    """Return the module of an engine, which has QUANTIZATIONS, `export` and `Engine(folder, device, threads)`.
 
     Raises:
         ValueError: what it needs is not installed.
@@ -44,7 +44,7 @@ def engine_module(engine: str) -> Any:
 
 
 def save_beside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write what a translation needs beside the network: the vocabulary, and the settings that the model has."""
+    """Write what a translation needs besides the network: the vocabulary, and the model's settings."""
     tokenizer.save_pretrained(folder)
     assert model.generation_config is not None
     model.generation_config.save_pretrained(folder)
@@ -55,16 +55,16 @@ def check_lengths(sources: Sequence[list[int]], most: int) -> None:
     longest = max(map(len, sources))
     if longest > most:
         raise ValueError(
-            f"a sentence has {longest} tokens, and the exported model knows {most} positions; split the sentence, or "
-            "translate it by torch"
+            f"a sentence has {longest} tokens, and the exported model has {most} positions; split the sentence, or "
+            "translate it with torch"
         )
 
 
 def by_engine(engine: Engine, tokenizer: PreTrainedTokenizerBase, beams: BeamSettings) -> BatchSearch:
-    """Return a search by an exported model; its tokenizer lies in the same folder."""
+    """Return a search with an exported model; its tokenizer is in the same folder."""
 
     def hypothesis(candidate: Candidate) -> Hypothesis:
-        text = tokenizer.decode(candidate.symbols, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text = tokenizer.decode(candidate.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return Hypothesis(one_line(str(text)), candidate.score if beams.number > 1 else None)
 
     return lambda sources: [[hypothesis(each) for each in found] for found in engine.search(sources, beams)]

@@ -1,15 +1,19 @@
-"""Write a trained model for another engine: the folder appears whole or not at all."""
+"""Write a trained model for another engine: the folder is written completely or not at all."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.publishing.native_record import NativeRecord
 from vaswani.storage import atomic_folder
 from vaswani.translation.loading import load_tokenizer, load_whole
 from vaswani.translation.settings import generation_settings
 
+from . import native
 from .engine import engine_module
 
 
@@ -23,13 +27,63 @@ def export(source: Path, folder: Path, engine: str, quantization: str = "float32
         quantization: how the weights are stored; each engine has its own kinds.
 
     Raises:
-        ValueError: the model is not ours, not whole or has settings that only `generate` knows, the folder holds
-            something, or the engine is not installed or has no such quantization.
+        ValueError: the model is not ours, is incomplete or has settings that only `generate` supports, the folder is
+            not empty, or the engine is not installed or has no such quantization.
 
     """
     module = engine_module(engine)
-    if quantization not in module.QUANTIZATIONS:
-        raise ValueError(f"{engine} has no quantization {quantization}; it has {', '.join(module.QUANTIZATIONS)}")
+    model, tokenizer = checked(source, folder, quantization, engine, module.QUANTIZATIONS)
+    with atomic_folder(folder) as draft:
+        module.export(model, tokenizer, draft, quantization)
+
+
+def export_to_transformers(
+    source: Path,
+    folder: Path,
+    quantization: str = "float32",
+    validation: native.Validation | None = None,
+    say: Callable[[str], object] = lambda _: None,
+) -> NativeRecord:
+    """Export the model in `source` to `folder`, new or empty, as a class of transformers' own.
+
+    Args:
+        source: as of `export`, like the folder.
+        folder: what `AutoModelForSeq2SeqLM` and `AutoTokenizer` load, without this package.
+        quantization: how the weights are stored.
+        validation: what the exponent of the length is chosen on, if there is something.
+        say: hears of each step of that choice, and of what was written.
+
+    Raises:
+        ValueError: as of `export`, or no class of transformers computes the same.
+
+    """
+    model, tokenizer = checked(source, folder, quantization, "transformers", native.QUANTIZATIONS)
+    with atomic_folder(folder) as draft:
+        record = native.export_native(model, tokenizer, draft, quantization, validation, say)
+    say(described(record))
+    return record
+
+
+def described(record: NativeRecord) -> str:
+    """Return what was written, in a line."""
+    text = f"{record.architecture}; its logits differ from the model's by {record.difference:.1e} at most"
+    if record.beams == 1:
+        return f"{text}; it searches greedily"
+    how = (
+        f"which rises like the paper's {record.length_penalty:g} at {native.TYPICAL_LENGTH} tokens; --validation "
+        "chooses it by translating"
+    )
+    if (chosen := record.chosen) is not None:
+        how = f"the best of {len(chosen.by_exponent)} by {chosen.metric} of {chosen.sentences:,} sentences"
+    return f"{text}; {record.beams} beams, length_penalty {record.exponent:g}, {how}"
+
+
+def checked(
+    source: Path, folder: Path, quantization: str, engine: str, quantizations: tuple[str, ...]
+) -> tuple[VaswaniForConditionalGeneration, PreTrainedTokenizerBase]:
+    """Return the model of a folder and its tokenizer, if they can be exported; raises ValueError as `export` does."""
+    if quantization not in quantizations:
+        raise ValueError(f"{engine} has no quantization {quantization}; it has {', '.join(quantizations)}")
     check_name(folder.resolve(), "the folder")
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ValueError(f"{folder} exists already; name a new folder")
@@ -37,5 +91,4 @@ def export(source: Path, folder: Path, engine: str, quantization: str = "float32
     if not isinstance(model, VaswaniForConditionalGeneration):
         raise ValueError(f"{source} holds a {type(model).__name__}; only networks of this package are exported")
     generation_settings(model.generation_config, source)
-    with atomic_folder(folder) as draft:
-        module.export(model.eval(), load_tokenizer(source), draft, quantization)
+    return model.eval(), load_tokenizer(source)

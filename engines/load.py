@@ -1,4 +1,4 @@
-"""An exported model from its folder to something that translates lines."""
+"""Load an exported model from its folder into an object that translates lines."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def load_exported(model: str, engine: str, *, device: str | None = None) -> Load
 
     Args:
         model: its folder, or OWNER/NAME on the Hub.
-        engine: ctranslate2 or onnx.
+        engine: what it was exported to, a name of `translation.models.EXPORTED_FILES`.
         device: cpu, cuda, ...; None: the accelerator if the engine finds one.
 
     Raises:
@@ -32,7 +32,7 @@ def load_exported(model: str, engine: str, *, device: str | None = None) -> Load
 def load_exported_translator(
     found: Model, engine: str, beams: BeamSettings, *, device: str | None, tokens_per_batch: int, max_tokens: int
 ) -> Translator:
-    """Load an exported model for corpora of any size; arguments and errors as of `load_translator`."""
+    """Load an exported model for corpora of any size; arguments and errors as in `load_translator`."""
     loaded, tokenizer = _load(found, engine, device)
     return Translator(
         tokenizer,

@@ -1,9 +1,9 @@
-"""ONNX: the network as two graphs that onnxruntime runs, and the paper's own search over what they say.
+"""ONNX: the network as two graphs that onnxruntime runs, and the paper's own search over their output.
 
 `encoder.onnx` reads a batch of sources once and gives the keys and values that each decoder layer attends to;
-`decoder.onnx` gives what may follow each running hypothesis, from the keys and values of the tokens before. Search,
-penalty and limits are the functions of modeling/search_vaswani.py, so nothing is left out of them. Positions, norms
-and head widths are whatever the network has.
+`decoder.onnx` gives the probabilities of the next token of each running hypothesis, from the keys and values of the
+tokens before. Search, penalty and limits are the functions of modeling/search_vaswani.py, without exception. Positions,
+norms and head widths are those of the network.
 
 Shapes: B sentences, S source tokens, n running hypotheses of each, R hypotheses of the step before, P tokens before,
 H heads, V = vocab_size.
@@ -43,7 +43,7 @@ QUANTIZATIONS = ("float32", "int8")
 
 
 class EncoderGraph(nn.Module):
-    """From sources to what the decoder attends to."""
+    """From sources to the keys and values that the decoder attends to."""
 
     def __init__(self, model: VaswaniForConditionalGeneration) -> None:
         super().__init__()
@@ -67,22 +67,22 @@ class EncoderGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """From running hypotheses to what may follow them."""
+    """From running hypotheses to the probabilities of their next tokens."""
 
     def __init__(self, model: VaswaniForConditionalGeneration) -> None:
         super().__init__()
         self.model: Any = model
 
     def forward(
-        self, symbols: Tensor, rows: Tensor, attention_mask: Tensor, source: list[Tensor], past: list[Tensor]
+        self, tokens: Tensor, rows: Tensor, attention_mask: Tensor, source: list[Tensor], past: list[Tensor]
     ) -> list[Tensor]:
         """Return log P `[B, n, V]`, then the keys and values of each layer with the new token, `[B * n, H, P + 1, d]`.
 
         Args:
-            symbols: `[B, n]`, the last token of each hypothesis.
-            rows: `[B, n]`, which of the R hypotheses before it lengthens.
+            tokens: `[B, n]`, the last token of each hypothesis.
+            rows: `[B, n]`, which of the R hypotheses before each one continues.
             attention_mask: `[B, S]`.
-            source: what the encoder gave.
+            source: the encoder's output.
             past: keys `[R, H, P, d_k]` and values `[R, H, P, d_v]` of each layer, in turn.
 
         """
@@ -94,18 +94,18 @@ class DecoderGraph(nn.Module):
         for layer, (key, value) in enumerate(zip(source[::2], source[1::2], strict=True)):
             cache.cross_attention_cache.update(key, value, layer)
             cache.is_updated[layer] = True
-        hidden = decoder.positions(decoder.tokens(symbols.flatten()[:, None]), past[0].shape[2])
+        hidden = decoder.positions(decoder.tokens(tokens.flatten()[:, None]), past[0].shape[2])
         for layer in decoder.layers:
-            # One token sees all before it; of the source, whose keys and values are there, B alone is asked for.
+            # One token sees all before it; the source's keys and values exist already, and only its B is used.
             hidden = layer(hidden, None, source[0], mask, past_key_values=cache)
         logits = self.model.lm_head(decoder.final_norm(hidden))
         layers: Any = cache.self_attention_cache.layers
         present = [each for layer in layers for each in (layer.keys, layer.values)]
-        return [logits.log_softmax(-1).view(*symbols.shape, -1), *present]
+        return [logits.log_softmax(-1).view(*tokens.shape, -1), *present]
 
 
 def added(attention_mask: Tensor) -> Tensor:
-    """Return what is added to the scores of `[B, S]` places, `[B, 1, 1, S]`: 0, and very little at padding."""
+    """Return the mask added to the scores of `[B, S]` places, `[B, 1, 1, S]`: 0, and very negative at padding."""
     nothing = torch.zeros_like(attention_mask, dtype=torch.float32)
     return nothing.masked_fill(attention_mask == 0, torch.finfo(torch.float32).min)[:, None, None]
 
@@ -122,11 +122,11 @@ def export(
         model: is left as it is.
         tokenizer: its own.
         folder: where to.
-        quantization: one of QUANTIZATIONS; int8 are the matrices, and what they are multiplied by.
+        quantization: one of QUANTIZATIONS; with int8, matrices and their inputs are int8.
 
     """
     model = copy.deepcopy(model).float().eval()
-    model.set_attn_implementation("eager")  # plain products: the fused forms choose their way by what they are given
+    model.set_attn_implementation("eager")  # plain products: the fused implementations depend on their inputs
     folder.mkdir(parents=True, exist_ok=True)
     input_ids, mask = torch.full((2, 7), 4), torch.ones(2, 7, dtype=torch.int64)
     names = [f"{layer}.{kind}" for layer in range(model.config.decoder_layers) for kind in ("key", "value")]
@@ -166,12 +166,12 @@ def export(
 def write(
     graph: nn.Module, example: tuple[Any, ...], file: Path, inputs: list[str], outputs: list[str], dimensions: Any
 ) -> None:
-    """Write a graph whose `dimensions` may be other than in the example."""
+    """Write a graph whose `dimensions` may differ from the example."""
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)  # it misses torchvision
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "# The axis name")  # of several inputs that share one
         warnings.filterwarnings("ignore", category=FutureWarning)  # among its own parts
-        # Traced apart: left to the exporter, a dimension that the code fixes would be fixed in the file without a word.
+        # Traced separately: the exporter would silently fix a dimension in the file that the code fixes.
         program = torch.export.export(graph, example, dynamic_shapes=dimensions)
         torch.onnx.export(
             program,
@@ -197,10 +197,10 @@ def quantize(file: Path) -> None:
     folded.unlink()
 
 
-def empty(config: Any, rows: int, symbols: int = 0) -> list[Tensor]:
-    """Return keys and values of each layer, of hypotheses that have `symbols` tokens."""
+def empty(config: Any, rows: int, tokens: int = 0) -> list[Tensor]:
+    """Return keys and values of each layer, of hypotheses that have `tokens` tokens."""
     widths = (config.d_k, config.d_v) * config.decoder_layers
-    return [torch.zeros(rows, config.num_heads, symbols, width) for width in widths]
+    return [torch.zeros(rows, config.num_heads, tokens, width) for width in widths]
 
 
 # --- The search -------------------------------------------------------------------------------------------------------
@@ -223,8 +223,8 @@ class Engine:
         """
         if device not in (None, "cpu"):
             raise ValueError(
-                f"--device {device}: a model exported to onnx runs on the processor; leave --device out, or use "
-                "--engine ctranslate2 or torch"
+                f"--device {device}: a model exported to onnx runs on the CPU; leave --device out, or use --engine "
+                "ctranslate2 or torch"
             )
         check_files(folder)
         self.config: Any = AutoConfig.from_pretrained(folder)
@@ -260,16 +260,16 @@ class Engine:
         lengths = (found.parents >= 0).sum(-1)  # what was written, the prompt not counted
         return [
             [
-                Candidate(symbols[1 : 1 + length], score)
-                for symbols, length, score in zip(*rows, strict=True)
+                Candidate(tokens[1 : 1 + length], score)
+                for tokens, length, score in zip(*rows, strict=True)
                 if score > NEVER
             ]
-            for rows in zip(found.symbols.tolist(), lengths.tolist(), found.scores.tolist(), strict=True)
+            for rows in zip(found.tokens.tolist(), lengths.tolist(), found.scores.tolist(), strict=True)
         ]
 
 
 class Decoder:
-    """The decoder at work on a batch: what it has to keep from step to step."""
+    """The decoder during the search of a batch, with the state that it keeps from step to step."""
 
     def __init__(self, engine: Engine, input_ids: Tensor, mask: Tensor) -> None:
         self.session, self.settings = engine.decoder, engine.settings
@@ -282,14 +282,14 @@ class Decoder:
         if len(search.places) < len(self.mask):
             places = search.places.numpy()
             self.mask, self.source = self.mask[places], [each[places] for each in self.source]
-        symbols = search.running.symbols[:, :, search.length].numpy()
-        given = [symbols, search.rows.numpy(), self.mask, *self.source, *self.past]
+        tokens = search.running.tokens[:, :, search.length].numpy()
+        given = [tokens, search.rows.numpy(), self.mask, *self.source, *self.past]
         names = [each.name for each in self.session.get_inputs()]
         log_p, *self.past = self.session.run(None, dict(zip(names, given, strict=True)))
         return self.settings.obeyed(torch.from_numpy(log_p), search)
 
     def best(self, search: SearchState) -> Tensor:
-        """Return the same with the best token alone, which makes of beams the greedy search."""
+        """Return the same with only the best token, which turns beam search into greedy search."""
         log_p = self.log_p(search)
         best = log_p.argmax(-1, keepdim=True)
         return torch.full_like(log_p, NEVER).scatter(-1, best, log_p.gather(-1, best))

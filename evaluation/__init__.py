@@ -1,1 +1,1 @@
-"""BLEU and its kin, each score with its name and signature."""
+"""BLEU and other scores, each with its name and signature."""

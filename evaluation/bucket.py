@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Bucket(NamedTuple):
-    """Sentences of like length."""
+    """Sentences of similar length."""
 
     shortest: int
     """Words of the source, or characters."""
@@ -12,4 +12,4 @@ class Bucket(NamedTuple):
     sentences: int
     bleu: float
     interval: float
-    """Half the width of what holds 95% of the resamples."""
+    """Half the width of the interval that holds 95% of the resamples."""

@@ -1,4 +1,4 @@
-"""BLEU of sentences of like length."""
+"""BLEU of sentences of similar length."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,14 @@ from .scores import check_lines
 from .significance import SAMPLES
 
 FEWEST = 20
-"""Sentences of a bucket; the BLEU of fewer says little, so they join their neighbours."""
+"""The fewest sentences of a bucket; BLEU of fewer says little, so they are joined with a neighbour."""
 
 
 def lengths_in_buckets(found: Sequence[int] | NDArray[np.int64], width: int) -> list[tuple[int, int]]:
-    """Cut the range of the lengths that were found into buckets of `width`, joined until each holds FEWEST sentences.
+    """Cut the range of lengths into buckets of `width`, joined until each holds FEWEST sentences.
 
     Returns:
-        The shortest and the longest that each takes.
+        The shortest and the longest length of each.
 
     """
     counts = np.bincount(found)
@@ -55,19 +55,19 @@ def bleu_by_length(
     source_language: str | None = None,
     language: str | None = None,
 ) -> list[Bucket]:
-    """Return sacreBLEU of each bucket of source lengths, with what resampling its sentences tells of its spread.
+    """Return sacreBLEU of each bucket of source lengths, with its spread over resamples of the sentences.
 
     Args:
         sources: plain text.
         references: likewise.
         output: the translations, likewise.
-        width: words that lengths of a bucket span; characters where the sources are written without spaces (`lengths`).
+        width: words that a bucket spans; characters if the sources are written without spaces (`lengths`).
         samples: resamples; sacrebleu's seed decides them.
         source_language: of the sources, as `lengths` takes it.
         language: of the others, as `score` takes it.
 
     Raises:
-        ValueError: they differ in length, there is nothing to score, the width cannot be, or `SACREBLEU_SEED` is no
+        ValueError: they differ in length, there is nothing to score, the width is below 1, or `SACREBLEU_SEED` is no
             seed.
 
     """
@@ -75,7 +75,7 @@ def bleu_by_length(
         raise ValueError(f"the width of a bucket is {width}; at least 1 word is needed")
     check_lines(output, references)
     if len(sources) != len(references):
-        raise ValueError(f"{len(sources)} sources and {len(references)} references; they must be as many")
+        raise ValueError(f"{len(sources)} sources and {len(references)} references; give the same number of both")
     seed, long = seed_asked_for(), np.array(lengths(sources, source_language).counts)
     metric = metric_of("bleu", choose(references, language).language)
     (statistics,) = line_statistics(metric, [output], references)

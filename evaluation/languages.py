@@ -1,6 +1,6 @@
-"""What the language of a text asks of its scores: how words are told apart, and which scores fit it.
+"""What the language of a text requires of its scores: how words are separated, and which scores fit it.
 
-The table of languages stands with the `evaluate` module that needs it too (`metrics/sacrebleu/by_language.py`).
+The table of languages is beside the `evaluate` module that also needs it (`metrics/sacrebleu/by_language.py`).
 """
 
 from collections.abc import Sequence
@@ -20,23 +20,23 @@ class Chosen(NamedTuple):
 
     language: str | None
     note: str | None
-    """What has to be said of the choice."""
+    """A remark on the choice."""
 
 
 def choose(references: Sequence[str], language: str | None) -> Chosen:
-    """Return the language to score by: the one that was told, unless it does not fit how the references are written.
+    """Return the language to score by: the given one, unless it does not fit the script of the references.
 
-    Text without spaces is never cut at spaces: where no language is told, or one with spaces, its script decides.
+    Text without spaces is never cut at spaces: if no language is given, or one with spaces, its script decides.
 
     Args:
         references: plain text.
-        language: a code as `bleu_tokenizer` takes it; None if nobody told.
+        language: a code as `bleu_tokenizer` takes it; None if none is given.
 
     """
-    told = bleu_tokenizer(language)
-    seen = language_seen(references) if told.name in ("13a", "zh") else None
-    if seen is None or bleu_tokenizer(seen) == told:
-        return Chosen(language, told.note)
+    given = bleu_tokenizer(language)
+    seen = language_seen(references) if given.name in ("13a", "zh") else None
+    if seen is None or bleu_tokenizer(seen) == given:
+        return Chosen(language, given.note)
     found = bleu_tokenizer(seen)
     why = "no language was given" if language is None else f'the language given is "{language}"'
     note = f'{why}, and the references are mostly in the script of "{seen}": BLEU cuts them by {found.name}'
@@ -44,9 +44,9 @@ def choose(references: Sequence[str], language: str | None) -> Chosen:
 
 
 def unfit_for_wmt14(references: Sequence[str], language: str | None) -> str | None:
-    """Return why the paper's BLEU, which knows German words and compounds alone, does not fit; None if it does.
+    """Return why the paper's BLEU, which is made for German words and compounds, does not fit; None if it does.
 
-    Where no language is told, whatever is in Latin letters may be German.
+    If no language is given, any text in Latin letters may be German.
     """
     if language is None:
         fits, what = is_written_in("\n".join(references), "Latin"), "the references are not in Latin letters"
@@ -65,7 +65,7 @@ class Lengths(NamedTuple):
 
 
 def lengths(lines: Sequence[str], language: str | None = None) -> Lengths:
-    """Count the words of lines, or where a language has no spaces between them, the characters but for white space.
+    """Count the words of lines or, if the language has no spaces between words, the characters except white space.
 
     Args:
         lines: plain text.

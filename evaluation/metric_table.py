@@ -1,8 +1,9 @@
-"""Every metric of outputs, once: what it is called, which way is better, what it needs, costs and is computed by.
+"""Every metric of outputs, once: its name, which direction is better, its inputs, its cost, and where its code is.
 
-Validation, the choice of weights, scores of test sets, comparisons, cards and pictures read this table, each when it is
-asked and not when it is imported. A new metric is one entry here and one file with its `Scorer` (`scorer.py`). Nothing
-is imported here, least of all what computes: training reads the table too, and a metric may load a network of its own.
+Validation, the choice of weights, scores of test sets, comparisons, cards and pictures read this table when they run,
+not when they are imported. A new metric is one entry here and one file with its `Scorer` (`scorer.py`). Nothing is
+imported here, least of all the code of metrics: training reads the table too, and a metric may load a network of its
+own.
 """
 
 from enum import Enum, IntEnum
@@ -10,46 +11,46 @@ from typing import Literal, NamedTuple
 
 
 class Kind(Enum):
-    """What the outputs are that a metric is of."""
+    """The kind of outputs that a metric scores."""
 
     TRANSLATIONS = "translations"
     PARSES = "parses"
 
 
 class Cost(IntEnum):
-    """How often a metric can be afforded; test sets are scored by the cheap ones first."""
+    """How often a metric is affordable; test sets are scored by cheap metrics first."""
 
     EVERY_VALIDATION = 0
-    """By every validation of a run, whatever the weights are chosen by."""
+    """In every validation of a run, whatever metric chooses the weights."""
     TEST_SET = 1
-    """Of test sets, and by the validations of a run whose weights are chosen by it."""
+    """On test sets, and in the validations of a run whose weights it chooses."""
     LAST = 2
-    """Likewise, and it takes so long that the others are shown before it begins."""
+    """The same, but it takes so long that the others are shown before it begins."""
 
 
 class Metric(NamedTuple):
-    """One metric; by convention from 0 to 100, so that two digits and one axis serve them all."""
+    """One metric; by convention from 0 to 100, so that two digits and one axis suit all."""
 
     key: str
     """An identifier: its name in the log of a training (eval_KEY), and in flags."""
     name: str
-    """What people call it."""
+    """Its name for people."""
     kind: Kind
     cost: Cost
     scorer: str
-    """MODULE:NAME of its `Scorer`, loaded when it is asked for and not before."""
+    """MODULE:NAME of its `Scorer`, loaded only when it is needed."""
     lower_is_better: bool = False
     digits: int = 2
-    """To which it is shown: what is equal to a reader is equal in the choice of weights."""
+    """Digits that are shown: what looks equal to a reader is equal in the choice of weights."""
     needs_sources: bool = False
     made_for: str | None = None
-    """The one language that it fits; a run into another does not miss it."""
+    """The only language that it fits; a run into another one does without it."""
     blank_references: Literal["wrong", "left out"] | None = None
-    """What becomes of the translations of blank references: every word counts as wrong, or the lines are left out."""
+    """How translations of blank references count: every word as wrong, or the lines are left out."""
     as_score: tuple[str, str] | None = None
-    """Key and name among the scores of a test set, where they say more than those above."""
+    """Key and name among the scores of a test set, if they differ from those above."""
     on_hub: str | None = None
-    """What the Hub calls it, where that is not its key among scores."""
+    """Its name on the Hub, if that is not its key among scores."""
 
     @property
     def score_key(self) -> str:
@@ -78,48 +79,48 @@ METRICS = {
                made_for="German", blank_references="wrong", on_hub="bleu"),
     )
 }  # fmt: skip
-"""By their keys, in the order in which they are listed to people."""
+"""By key, in the order in which they are listed."""
 
 OF_THE_NETWORK = ("loss", "perplexity")
-"""What every validation measures besides, without a look at outputs; lower is better."""
+"""Other figures of every validation, which need no outputs; lower is better."""
 DEFAULT = "bleu"
-"""What weights are chosen by where nobody says."""
+"""The default metric for the choice of weights."""
 DIGITS = 2
-"""Of scores that are no entries, such as the recall of parses."""
+"""For scores that are not entries, such as the recall of parses."""
 
 
 def choices() -> list[str]:
-    """Return what weights may be chosen by."""
+    """Return the figures by which weights may be chosen."""
     return [*METRICS, *OF_THE_NETWORK]
 
 
 def of_kind(kind: Kind) -> list[Metric]:
-    """Return the metrics of some outputs, as they are listed."""
+    """Return the metrics for a kind of outputs, in the order of the list."""
     return [each for each in METRICS.values() if each.kind is kind]
 
 
 def in_every_validation(kind: Kind) -> list[Metric]:
-    """Return those that every validation measures; the first of them is what such outputs are judged by."""
+    """Return those that every validation measures; the first one is the measure of quality for such outputs."""
     return [each for each in of_kind(kind) if each.cost is Cost.EVERY_VALIDATION]
 
 
 def by_score_key(key: str) -> Metric | None:
-    """Return the metric of a score of a test set; None for figures that stand beside a metric."""
+    """Return the metric of a score of a test set; None for figures that accompany a metric."""
     return next((each for each in METRICS.values() if each.score_key == key), None)
 
 
 def digits_of(score_key: str) -> int:
-    """Return the digits to which a score of a test set is shown."""
+    """Return the digits with which a score of a test set is shown."""
     metric = by_score_key(score_key)
     return DIGITS if metric is None else metric.digits
 
 
 def as_shown(score_key: str, value: float) -> str:
-    """Return a score of a test set, or the width of its interval, to its digits."""
+    """Return a score of a test set, or the width of its interval, with its digits."""
     return f"{value:.{digits_of(score_key)}f}"
 
 
 def on_hub(score_key: str) -> str:
-    """Return what the Hub calls a score of a test set."""
+    """Return the Hub's name for a score of a test set."""
     metric = by_score_key(score_key)
     return score_key if metric is None or metric.on_hub is None else metric.on_hub

@@ -1,4 +1,4 @@
-"""How good written trees are: figures by the rules of EVALB, and how many were trees as they came."""
+"""Scores of parses: figures by the rules of EVALB, and how many outputs were well-formed trees."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -18,17 +18,17 @@ class Parses(NamedTuple):
     gold: list[Tree]
     parsed: list[Tree]
     valid: int
-    """How many of the network's came as trees of their sentences, with nothing to mend."""
+    """How many of the network's outputs were trees of their sentences, without any repair."""
     retagged: int
-    """How many of the network's took a word for punctuation which the treebank does not, or the other way round."""
+    """How many of the network's trees tagged a word as punctuation which the treebank does not, or the other way
+    round."""
 
 
 def read_parses(sentences: Sequence[str], references: Sequence[str], outputs: Sequence[str]) -> Parses:
-    """Read linearised trees, mended where they are none (`vaswani.data.trees.delinearise`).
+    """Read linearised trees, and repair malformed ones (`vaswani.data.trees.delinearise`).
 
-    What is punctuation is decided by the treebank. EVALB would otherwise leave out of its figures every sentence in
-    which the network has taken a word for punctuation, and all its other mistakes with it. A tag that the network gave
-    wrongly stays wrong.
+    The treebank decides what is punctuation. Otherwise EVALB would leave out every sentence in which the network has
+    tagged a word as punctuation, with all its other mistakes. A wrong tag of the network stays wrong.
     """
     check_lines(outputs, references)
     golds = [delinearise(row, sentence.split()).tree for row, sentence in zip(references, sentences, strict=True)]
@@ -55,7 +55,7 @@ def punctuated_as(gold: Tree, parse: Tree) -> Tree:
 
 
 def score_parses(parses: Parses) -> dict[str, Score]:
-    """Return every figure of some parses, with its name and what it depends on; all from 0 to 100.
+    """Return every figure of some parses, with its name and the settings that it depends on; all from 0 to 100.
 
     Raises:
         ValueError: there is nothing to score.
@@ -73,7 +73,7 @@ def score_parses(parses: Parses) -> dict[str, Score]:
         "exact_match": "exact match",
         "tagging": "tagging",
     }
-    mended = f"{sentences - parses.valid:,} of {sentences:,} were mended"
+    mended = f"{sentences - parses.valid:,} of {sentences:,} were repaired"
     retagged = f"in {parses.retagged:,} of {sentences:,} the punctuation was taken from the treebank"
     return {
         **{key: Score(name, figures[key], signature) for key, name in named.items()},

@@ -1,4 +1,4 @@
-"""Sums over lines that are drawn again and again, by the draws of sacrebleu: the same figures in less memory.
+"""Sums over resampled lines, with sacrebleu's random draws: the same figures in less memory.
 
 n draws, L lines, k counts. A draw is a row of weights `[L]`, so the sums are one product of matrices,
 `[n, L] @ [L, k]`, done in blocks: memory grows with L, and not with n times L.
@@ -14,17 +14,17 @@ from tqdm import tqdm
 from .metrics.sacrebleu.line_statistics import Counts
 
 DRAWS = 64
-"""Of a block. A multiple of 32: numpy takes 32 Booleans from a number of its generator and throws the rest away at the
-end of a call, so only such blocks draw what one call for everything would have drawn."""
+"""Draws in a block. A multiple of 32: numpy takes 32 Booleans from each random number and drops the rest at the end of
+a call, so only such blocks draw the same as one call for everything."""
 LINES = 8192
-"""Whose weights are turned to float64 at a time, 4 MiB with `DRAWS`: they stay in the processor's cache."""
+"""Lines whose weights are converted to float64 at a time, 4 MiB with `DRAWS`: they stay in the CPU's cache."""
 
 Bar = Callable[[int], object]
-"""Hears how many more draws are done."""
+"""Called with the number of further draws that are done."""
 
 
 def seed_asked_for() -> int | None:
-    """Return sacrebleu's seed: `SACREBLEU_SEED`, 12345 if it is not set; None, other draws each time, if it is "none".
+    """Return sacrebleu's seed: `SACREBLEU_SEED`, or 12345 if it is not set; None (new draws each time) if it is "none".
 
     Raises:
         ValueError: it is neither "none" nor a number from 0.
@@ -34,7 +34,7 @@ def seed_asked_for() -> int | None:
     if asked.lower() == "none":
         return None
     if not asked.isdecimal():
-        raise ValueError(f"SACREBLEU_SEED is {asked!r}; give a number from 0, or none for other draws each time")
+        raise ValueError(f"SACREBLEU_SEED is {asked!r}; give a number from 0, or none for new draws each time")
     return int(asked)
 
 
@@ -44,7 +44,7 @@ def bootstrap(statistics: Counts, samples: int, seed: int | None, tell: Bar = la
     Args:
         statistics: `[L, k]`, whole numbers.
         samples: n, at least 1.
-        seed: the draws are those of sacrebleu's bootstrap under the same seed.
+        seed: the draws are those of sacrebleu's bootstrap with the same seed.
         tell: called after each block.
 
     Returns:
@@ -64,9 +64,9 @@ def bootstrap(statistics: Counts, samples: int, seed: int | None, tell: Bar = la
 
 
 def halves(statistics: Counts, trials: int, seed: int | None, tell: Bar = lambda _: None) -> Counts:
-    """Take each line or leave it, by the toss of a coin, `trials` times; otherwise as `bootstrap`.
+    """Take or leave each line, by the toss of a coin, `trials` times; otherwise like `bootstrap`.
 
-    The draws are those of sacrebleu's approximate randomisation under the same seed.
+    The draws are those of sacrebleu's approximate randomisation with the same seed.
     """
     generator = np.random.default_rng(seed)
 
@@ -89,5 +89,5 @@ def _sums(draw: Callable[[int], NDArray[np.generic]], statistics: Counts, draws:
 
 
 def bar(draws: int, progress: bool) -> "tqdm[None]":
-    """Return a bar on stderr for `draws`; its `update` is what `tell` wants."""
+    """Return a progress bar on stderr for `draws`; pass its `update` as `tell`."""
     return tqdm(desc="Resampling", total=draws, leave=False, unit=" draws", disable=not progress)

@@ -1,6 +1,6 @@
-"""How one metric is computed: what its file gives, and the `metric_table` names.
+"""How one metric is computed: the object that its file defines and the `metric_table` names.
 
-A metric that is the mean of a figure of each line needs `mean_of_lines` and nothing more.
+A metric that is a mean over lines needs only `mean_of_lines`.
 """
 
 import math
@@ -18,32 +18,32 @@ Sums = NDArray[np.float64]
 
 
 class Inputs(NamedTuple):
-    """What outputs are judged by, plain text, a line a sentence."""
+    """What outputs are scored against: plain text, one sentence per line."""
 
     references: Lines
     language: str | None = None
-    """Of references and outputs, as `languages.choose` returns it."""
+    """The language of references and outputs, as `languages.choose` returns it."""
     sources: Lines | None = None
-    """Given wherever the metric `needs_sources`."""
+    """Given whenever the metric `needs_sources`."""
     source_language: str | None = None
 
 
 class Value(NamedTuple):
-    """A figure and what it depends on."""
+    """A figure and the settings that it depends on."""
 
     value: float
     signature: str
 
 
 class Statistics(NamedTuple):
-    """What comparisons draw again and again: the score of any set of lines is that of a sum."""
+    """What comparisons resample: the score of any set of lines follows from a sum."""
 
     of_lines: Sums
     """`[outputs, lines, k]`."""
     score_of: Callable[[Sums], Sums]
     """From sums over lines to scores, `[n, k]` to `[n]`."""
     signature: Callable[[Mapping[str, str]], str]
-    """Returns what the scores depend on, with how lines were drawn: bs, ar and seed."""
+    """Returns the settings that the scores depend on, including how lines were drawn: bs, ar and seed."""
 
 
 class Scorer(NamedTuple):
@@ -51,30 +51,30 @@ class Scorer(NamedTuple):
 
     score: Callable[[Lines, Inputs], Value]
     statistics: Callable[[Sequence[Lines], Inputs, str | None], Statistics] | None = None
-    """Takes several outputs and what a bar on stderr is called, None for no bar. Without it nothing is compared."""
+    """Takes several outputs and the label of a progress bar, None for no bar. Without it outputs cannot be compared."""
     reason_against: Callable[[Sequence[Lines], Inputs], str | None] | None = None
-    """Returns why these outputs have no such score, as a sentence goes on, or None; left out where all have one."""
+    """Returns why these outputs have no such score, as the end of a sentence, or None. None if all outputs have one."""
     value: Callable[[Lines, Inputs], float] | None = None
-    """Returns the figure of `score` alone, where there is a shorter way to it."""
+    """Returns only the figure of `score`, if there is a faster way."""
 
 
 def scorer_of(metric: Metric) -> Scorer:
-    """Load what computes a metric."""
+    """Load the scorer of a metric."""
     found = resolve_name(metric.scorer)
-    assert isinstance(found, Scorer), f"{metric.scorer} of {metric.key} is no Scorer"
+    assert isinstance(found, Scorer), f"{metric.scorer} of {metric.key} is not a Scorer"
     return found
 
 
 def reason_against(metric: Metric, outputs: Sequence[Lines], inputs: Inputs) -> str | None:
-    """Return why outputs cannot be scored by a metric, as a sentence goes on after "it is left out:", or None."""
+    """Return why a metric cannot score some outputs, to follow "it is left out:" in a sentence, or None."""
     if metric.needs_sources and inputs.sources is None:
-        return "it reads the sources too, and there are none; give them (--sources)"
+        return "it also reads the sources, and there are none; give them (--sources)"
     against = scorer_of(metric).reason_against
     return None if against is None else against(outputs, inputs)
 
 
 def value_of(metric: Metric, hypotheses: Lines, inputs: Inputs) -> float:
-    """Return the bare figure of outputs, or not a number where they cannot be scored."""
+    """Return only the figure of outputs, or NaN if they cannot be scored."""
     if reason_against(metric, [hypotheses], inputs) is not None:
         return math.nan
     scorer = scorer_of(metric)
@@ -86,11 +86,11 @@ def mean_of_lines(
     signature: Callable[[], Sequence[str]],
     reason_against: Callable[[Sequence[Lines], Inputs], str | None] | None = None,
 ) -> Scorer:
-    """Return what computes a metric that is the mean over lines of a figure of each.
+    """Return the scorer of a metric that is the mean over lines of a figure.
 
     Args:
         line_scores: returns a figure for each line.
-        signature: returns what they depend on, such as "model:NAME" and "version:1".
+        signature: returns the settings that they depend on, such as "model:NAME" and "version:1".
         reason_against: as in `Scorer`.
 
     """

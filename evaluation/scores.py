@@ -15,7 +15,7 @@ from .metrics.sacrebleu.ter_cost import places
 from .scorer import Inputs, reason_against, scorer_of, value_of
 
 MODULES = Path(__file__).parent / "metrics"
-"""Where the `evaluate` modules lie."""
+"""The folder of the `evaluate` modules."""
 
 
 class Score(NamedTuple):
@@ -34,7 +34,7 @@ class LeftOut(NamedTuple):
 
 
 Scores = Any
-"""What `score` returns, a named tuple: iterate over the metrics of the table, or take one by its key among scores."""
+"""The result of `score`, a named tuple: iterate over it, or take a score by its key."""
 
 
 def score(
@@ -49,10 +49,10 @@ def score(
     """Score a corpus of translations against one reference each, plain text on both sides.
 
     Args:
-        hypotheses: a line a segment.
+        hypotheses: one line per segment.
         references: as many.
-        language: of both, as "zh" or "pt-BR". It decides what is a word to BLEU and TER, and whether the paper's BLEU
-            fits. Where None is given, or one that does not fit, the script of the references does (`choose`).
+        language: of both, such as "zh" or "pt-BR". It decides what a word is for BLEU and TER, and whether the paper's
+            BLEU fits. If it is None or does not fit, the script of the references decides (`choose`).
         sources: as many; a metric that needs them is left out without them.
         source_language: theirs.
         metrics: keys of the `metric_table`; None for all metrics of translations.
@@ -66,7 +66,7 @@ def score(
 
 
 def as_listed(name: str, found: Mapping[str, Any]) -> Any:
-    """Return a named tuple of what was found by keys of scores, in the order of the table."""
+    """Return a named tuple of results by the keys of scores, in the order of the table."""
     keys = [each.score_key for each in of_kind(Kind.TRANSLATIONS) if each.score_key in found]
     return namedtuple(name, keys)(**found)
 
@@ -80,7 +80,7 @@ def each_score(
     source_language: str | None = None,
     metrics: Collection[str] | None = None,
 ) -> Iterator[tuple[str, Score | LeftOut]]:
-    """Yield what `score` returns, by name, each as soon as it is there: first those that cost little, TER after them.
+    """Yield what `score` returns, by name, each as soon as it is computed: cheap scores first, TER last.
 
     Raises:
         ValueError: as `score` does.
@@ -108,14 +108,14 @@ def by_cost(metrics: Collection[str] | None = None) -> list[Metric]:
         metrics: their keys; None for all.
 
     Raises:
-        ValueError: one of them is none of translations.
+        ValueError: one of them is not a metric of translations.
 
     """
     known = of_kind(Kind.TRANSLATIONS)
     keys = [each.key for each in known]
     for key in metrics or ():
         if key not in keys:
-            raise ValueError(f"{key} is no score of translations; there are {', '.join(keys)}")
+            raise ValueError(f"{key} is not a score of translations; choose from {', '.join(keys)}")
     return sorted((each for each in known if metrics is None or each.key in metrics), key=lambda each: each.cost)
 
 
@@ -125,14 +125,14 @@ def inputs_of(
     sources: Sequence[str] | None = None,
     source_language: str | None = None,
 ) -> Inputs:
-    """Return what translations are judged by, their language chosen.
+    """Return what translations are scored against, with their language chosen.
 
     Raises:
         ValueError: sources and references differ in length.
 
     """
     if sources is not None and len(sources) != len(references):
-        raise ValueError(f"{len(sources)} sources and {len(references)} references; they must be as many")
+        raise ValueError(f"{len(sources)} sources and {len(references)} references; give the same number of both")
     return Inputs(references, choose(references, language).language, sources, source_language)
 
 
@@ -145,18 +145,19 @@ def figure(
     sources: Sequence[str] | None = None,
     source_language: str | None = None,
 ) -> float:
-    """Return one score as a bare figure, the same as in `score`, for choosing among models.
+    """Return only the figure of one score, the same as in `score`, to choose among models.
 
     Args:
         name: a key of the `metric_table`.
-        hypotheses: as `score` takes them, like what follows.
+        hypotheses: as in `score`, like the following arguments.
         references: likewise.
         language: likewise.
         sources: likewise.
         source_language: likewise.
 
     Returns:
-        Not a number where the score is left out: TER of lines that are too long for it, wmt14_bleu but of German.
+        The figure; NaN if the score is left out: TER of lines that are too long, wmt14_bleu of other languages than
+        German.
 
     Raises:
         ValueError: as `score` does, or there is no such score.
@@ -168,19 +169,19 @@ def figure(
 
 
 def remarks(references: Sequence[str], language: str | None = None) -> list[str]:
-    """Return what has to be said beside the scores: how words were told apart, and which references are blank."""
+    """Return the remarks on the scores: how words were separated, and which references are blank."""
     chosen = choose(references, language)
     said = [] if chosen.note is None else [chosen.note]
     blank = blank_lines(references)
     if blank:
         said.append(f"blank references: {len(blank):,} of {len(references):,} ({places(blank)}). {of_blank_lines()}")
         if any(references[number - 1].strip() for number in blank):
-            said[-1] += "; to each of them a mark without width is one character"
+            said[-1] += "; to each of them a zero-width mark is one character"
     return said
 
 
 def of_blank_lines() -> str:
-    """Return what metrics make of blank references."""
+    """Return how metrics treat blank references."""
 
     def those(treatment: str, one: str, several: str) -> list[str]:
         names = [each.name for each in by_cost() if each.blank_references == treatment]
@@ -194,7 +195,7 @@ def of_blank_lines() -> str:
 
 
 def blank_lines(references: Sequence[str]) -> list[int]:
-    """Return the numbers, from 1, of references that say nothing: white space and marks that nobody sees, or none."""
+    """Return the numbers, from 1, of references that are empty or have only white space and invisible marks."""
     return [number for number, line in enumerate(references, 1) if is_blank(line)]
 
 
@@ -210,6 +211,6 @@ def check_lines(hypotheses: Sequence[str], references: Sequence[str]) -> None:
 
 
 def compute(name: str, hypotheses: Sequence[str], references: Sequence[str], **options: Any) -> dict[str, Any]:
-    """Run one module of `metrics/`, in memory: runs beside this one on the same machine share no cache file."""
+    """Run one module of `metrics/`, in memory, so that other runs on the same machine share no cache file with it."""
     metric = evaluate.load(str(MODULES / name), keep_in_memory=True)
     return metric.compute(predictions=list(hypotheses), references=list(references), **options)

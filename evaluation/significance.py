@@ -1,14 +1,14 @@
-"""Whether one output is better than another, or only luckier: paired approximate randomisation (Noreen 1989).
+"""Whether one output is better than another or only by chance: paired approximate randomisation (Noreen 1989).
 
-If two outputs are equally good, it is chance which of them a line came from. So each line changes sides by the toss of
-a coin, many times, and p is the share of tosses that part the two sides at least as far as the outputs are parted. It
+If two outputs are equally good, it is chance which of them a line came from. So each line is swapped or not by the toss
+of a coin, many times, and p is the share of trials in which the two sides differ at least as much as the outputs do. It
 is two-sided, the same whichever output comes first, and under that hypothesis P(p <= a) <= a for every a and number of
 lines. Riezler and Maxwell (2005) recommend it for scores of translations over the bootstrap test (Koehn 2004), which
-takes a sample for the population and so finds differences that are not there. The spread of one output's score is not
-a test, and stays the bootstrap's.
+treats a sample as the population and so finds differences that do not exist. The spread of one output's score is not a
+test, and is still estimated by the bootstrap.
 
 sacrebleu's own bootstrap test is not used: it centres absolute differences, not differences, on their mean, and its p
-is less than half of what two sides hold. Scores, draws and intervals are sacrebleu's.
+is less than half of a two-sided one. Scores, draws and intervals are sacrebleu's.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -26,11 +26,11 @@ from .scores import LeftOut, as_listed, by_cost, check_lines, inputs_of
 ScoreOf = Callable[[Counts], Counts]
 
 SAMPLES = 1000
-"""Of the test set, with replacement, for means and intervals; sacrebleu's own default."""
+"""Samples of the test set, with replacement, for means and intervals; sacrebleu's own default."""
 TRIALS = 10_000
-"""Of sides changed, for p, which is therefore never below 1 / 10,001; sacrebleu's own default."""
+"""Trials with swapped sides, for p, which is therefore never below 1 / 10,001; sacrebleu's own default."""
 EQUAL = 1e-9
-"""Points of a score that are rounding: sides parted so little less than the outputs are parted as far."""
+"""Points of a score that count as rounding: sides whose difference is smaller by so little count as equal."""
 
 
 class Resampled(NamedTuple):
@@ -41,9 +41,9 @@ class Resampled(NamedTuple):
     mean: float
     """Over the resamples."""
     interval: float
-    """Half the width of what holds 95% of the resamples."""
+    """Half the width of the interval that holds 95% of the resamples."""
     p_value: float | None
-    """How often chance alone parts it at least so far from the first output, either way; None for the first."""
+    """How often chance alone makes it differ at least as much from the first output; None for the first."""
 
 
 class Comparison(NamedTuple):
@@ -55,18 +55,18 @@ class Comparison(NamedTuple):
 
 
 Comparisons = Any
-"""What `compare` returns, a named tuple as `Scores`, with `LeftOut` in the place of what is left out."""
+"""The result of `compare`, a named tuple like `Scores`, with `LeftOut` for metrics that are left out."""
 
 
 class Draws(NamedTuple):
-    """How often lines are drawn."""
+    """The numbers of random draws."""
 
     samples: int
     """With replacement, for means and intervals."""
     trials: int
-    """Of sides changed, for p."""
+    """With swapped sides, for p."""
     seed: int | None
-    """Of both; None for other draws each time."""
+    """For both; None for new draws each time."""
 
 
 def compare(
@@ -81,21 +81,21 @@ def compare(
     metrics: Collection[str] | None = None,
     progress: bool = False,
 ) -> Comparisons:
-    """Compare translations with the first of them, each against the same references, plain text all.
+    """Compare translations with the first of them, all against the same references, all plain text.
 
-    The draws are decided by sacrebleu's seed (`SACREBLEU_SEED`, 12345) and the number of lines alone, so a comparison
-    can be repeated and does not depend on the other outputs. The language decides what it does in `score`.
+    Only sacrebleu's seed (`SACREBLEU_SEED`, 12345) and the number of lines decide the draws, so a comparison can be
+    repeated and does not depend on the other outputs. The language has the same effect as in `score`.
 
     Args:
-        outputs: a line for each reference.
-        references: one a line.
+        outputs: one line for each reference.
+        references: one per line.
         samples: for means and intervals.
         trials: for p.
         language: of outputs and references, as `score` takes it, like the next three.
         sources: of the references.
         source_language: theirs.
-        metrics: by which; None for all metrics of translations.
-        progress: draw bars on stderr.
+        metrics: keys of metrics; None for all metrics of translations.
+        progress: show progress bars on stderr.
 
     Raises:
         ValueError: an output and the references differ in length, there is nothing to score, no such metric, or
@@ -120,7 +120,7 @@ def each_comparison(
     metrics: Collection[str] | None = None,
     progress: bool = False,
 ) -> Iterator[tuple[str, Comparison | LeftOut]]:
-    """Yield what `compare` returns, by name, each as soon as it is there: what takes the longest comes last.
+    """Yield what `compare` returns, by name, each as soon as it is computed: the slowest comes last.
 
     Raises:
         ValueError: as `compare` does.
@@ -138,11 +138,11 @@ def each_comparison(
 def under(
     metric: Metric, outputs: Sequence[Sequence[str]], inputs: Inputs, draws: Draws, progress: bool = False
 ) -> Comparison | LeftOut:
-    """Compare outputs with the first under one metric; the signature has the draws as those of sacrebleu's tests do."""
+    """Compare outputs with the first by one metric; the signature names the draws like those of sacrebleu's tests."""
     reason = reason_against(metric, outputs, inputs)
     statistics_of = scorer_of(metric).statistics
     if reason is None and statistics_of is None:
-        reason = "its lines cannot be drawn again, for it is known of all lines together alone"
+        reason = "its lines cannot be resampled, because it is defined only for all lines together"
     if reason is not None:
         return LeftOut(metric.score_name, reason)
     assert statistics_of is not None
@@ -153,12 +153,12 @@ def under(
 
 
 def resample(score_of: ScoreOf, statistics: Counts, draws: Draws, progress: bool = False) -> list[Resampled]:
-    """Compare outputs with the first under one score, from what each line counts.
+    """Compare outputs with the first by one score, from the counts of each line.
 
     Args:
         score_of: returns the scores of sums over lines, `[n, k]` to `[n]`.
         statistics: `[outputs, lines, k]`, of each line.
-        draws: how often, and from which seed.
+        draws: how many, and from which seed.
         progress: draw a bar on stderr.
 
     """
@@ -178,9 +178,9 @@ def resample(score_of: ScoreOf, statistics: Counts, draws: Draws, progress: bool
 
 
 def chance(score_of: ScoreOf, whole: Counts, taken: Counts) -> float:
-    """Return p of two outputs: the share of trials that part their sides at least as far as they are parted themselves.
+    """Return p of two outputs: the share of trials whose sides differ at least as much as the outputs do.
 
-    The outputs as they are count as one more trial: they are one of the ways in which the tosses could have fallen.
+    The outputs as they are count as one more trial: they are one possible result of the tosses.
 
     Args:
         score_of: returns the scores of sums over lines, `[n, k]` to `[n]`.

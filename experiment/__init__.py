@@ -4,7 +4,7 @@ try:
     from .arguments import Arguments, DataArguments, Recipe, parse
     from .exit_codes import main
     from .run import run
-except KeyboardInterrupt:  # torch and what stands on it take seconds to import, in which a flag is seen to be wrong
+except KeyboardInterrupt:  # importing torch takes seconds, in which a user may notice a wrong flag
     raise SystemExit(130) from None
 
 __all__ = ["Arguments", "DataArguments", "Recipe", "main", "parse", "run"]

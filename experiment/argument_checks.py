@@ -1,4 +1,4 @@
-"""What would keep a run from its end, or from leaving anything: told before its first step."""
+"""Checks, before the first step, of what would keep a run from reaching its end or from saving anything."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +10,12 @@ from transformers.integrations.integration_utils import (
 )
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
+from vaswani.conversion import to_transformers
 from vaswani.data import StreamMismatchError, TrainingStream
 from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniConfig
 from vaswani.modeling.configuration_vaswani import COMPUTED
+from vaswani.publishing.native_section import BESIDE, INSTEAD
 from vaswani.publishing.run_record import NetworkRecord, RunRecord
 from vaswani.storage.records import as_json
 from vaswani.training import VaswaniTrainingArguments
@@ -37,26 +39,26 @@ AT_FAULT: dict[str, tuple[str, ...]] = {
     "source_scripts": ("check_script", "direction"),
     "target_scripts": ("check_script", "direction"),
 }
-"""Flags from which those parts of a stream's identity follow that are not called as their flag."""
+"""The flags behind those parts of a stream's identity whose names differ from their flags."""
 
 
 def check_leaves_checkpoints(training: VaswaniTrainingArguments) -> None:
-    """Make sure that there will be checkpoints, of which a run chooses its weights.
+    """Make sure that there will be checkpoints from which a run can choose its weights.
 
     Raises:
-        ValueError: there will be none, or none that a run can go on from.
+        ValueError: there will be none, or none that a run can resume from.
 
     """
     strategy = SaveStrategy(training.save_strategy).value
     if strategy not in ("steps", "best"):
         raise ValueError(
-            f"--save_strategy is {strategy}; the text has no end that an epoch could have, and a run's "
-            "weights are chosen among its checkpoints: leave it at steps, and give --save_steps"
+            f"--save_strategy is {strategy}, but the text has no end of an epoch, and a run's weights are chosen among "
+            "its checkpoints: leave it at steps, and give --save_steps"
         )
     if strategy == "best" and IntervalStrategy(training.eval_strategy) == IntervalStrategy.NO:
-        raise ValueError("--save_strategy best saves after evaluations, and --eval_strategy no makes none")
+        raise ValueError("--save_strategy best saves after evaluations, but with --eval_strategy no there are none")
     if training.save_only_model:
-        raise ValueError("--save_only_model leaves checkpoints that nothing can go on from; leave it out")
+        raise ValueError("--save_only_model leaves checkpoints that no run can resume from; leave it out")
 
 
 def check_names(training: VaswaniTrainingArguments, data: DataArguments) -> None:
@@ -69,10 +71,10 @@ def check_names(training: VaswaniTrainingArguments, data: DataArguments) -> None
 
 
 def check_trackers(training: VaswaniTrainingArguments) -> None:
-    """Make sure that what the run is to report to is there.
+    """Make sure that the trackers that the run reports to are ready.
 
     Raises:
-        ValueError: it is not installed, or nobody knows it.
+        ValueError: one is not installed, or unknown.
 
     """
     for name in training.report_to or []:
@@ -83,30 +85,49 @@ def check_trackers(training: VaswaniTrainingArguments) -> None:
         except (RuntimeError, ImportError) as error:
             installed = ", ".join(get_available_reporting_integrations()) or "none"
             raise ValueError(
-                f"--report_to is {name}, which is not ready: {str(error).splitlines()[0]} Or leave it out: of others, "
-                f"{installed} can be reported to here"
+                f"--report_to is {name}, which is not ready: {str(error).splitlines()[0]} Or leave it out: this "
+                f"machine can report to {installed}"
             ) from error
 
 
-def check_positions(fields: dict[str, Any], data: DataArguments) -> None:
-    """Make sure that learned positions reach to the end of every pair that is trained on.
+def check_native(training: VaswaniTrainingArguments, fields: dict[str, Any], is_pushed: bool) -> None:
+    """Make sure that the model can be pushed as a class of transformers' own, where that is asked for.
 
     Raises:
-        ValueError: they do not.
+        ValueError: it cannot, or is not pushed at all.
+
+    """
+    if training.push_native is None:
+        return
+    if training.push_native not in (BESIDE, INSTEAD):
+        raise ValueError(f"--push_native is {training.push_native}; give {BESIDE} or {INSTEAD}")
+    if not is_pushed:
+        raise ValueError(
+            f"--push_native {training.push_native} says how to push, and the run pushes nothing; add --push_to_hub and "
+            "--hub_model_id OWNER/NAME"
+        )
+    to_transformers.check(VaswaniConfig(**fields))
+
+
+def check_positions(fields: dict[str, Any], data: DataArguments) -> None:
+    """Make sure that there are learned positions for every token of the pairs that are trained on.
+
+    Raises:
+        ValueError: there are too few.
 
     """
     if fields["positions"] == "learned" and fields["max_positions"] < data.max_tokens:
         raise ValueError(
-            f"--max_positions is {fields['max_positions']} and --max_tokens {data.max_tokens}: longer pairs than there "
-            "are learned positions would be trained on; raise the one or lower the other"
+            f"--max_positions is {fields['max_positions']} and --max_tokens {data.max_tokens}: pairs can be longer "
+            "than the learned positions; raise the first or lower the second"
         )
 
 
 def check_lengths(split: str, longest: int, fields: dict[str, Any]) -> None:
-    """Make sure that learned positions reach to the end of every pair of a split that is scored, where none is dropped.
+    """Make sure that there are learned positions for every token of a split that is scored, where no pair is dropped.
 
     Raises:
-        ValueError: they do not.
+        ValueError: there are too few.
 
     """
     if fields["positions"] == "learned" and fields["max_positions"] < longest:
@@ -117,7 +138,7 @@ def check_lengths(split: str, longest: int, fields: dict[str, Any]) -> None:
 
 
 def check_metric(metric: str, task: OutputScoring, sources: Sequence[str], references: Sequence[str]) -> None:
-    """Make sure that what the weights are to be chosen by can be measured on the validation set.
+    """Make sure that the metric by which the weights are chosen can be measured on the validation set.
 
     Raises:
         ValueError: it cannot.
@@ -130,23 +151,23 @@ def check_metric(metric: str, task: OutputScoring, sources: Sequence[str], refer
         )
 
 
-def check_text(stream: TrainingStream, position: dict[str, Any], now: RunRecord, told: RunRecord) -> None:
-    """Make sure that the text and its order are those of a position in it, by going there.
+def check_text(stream: TrainingStream, position: dict[str, Any], now: RunRecord, before: RunRecord) -> None:
+    """Make sure that a saved position fits the text and its order, by going there.
 
     Args:
         stream: the run's.
         position: as the checkpoint has it.
-        now: what run.json would hold of the flags of now.
-        told: the same of before.
+        now: what run.json would hold for the present flags.
+        before: what it holds from the start of the run.
 
     Raises:
-        ValueError: they are not, with the flags that differ.
+        ValueError: it does not; the message names the flags that differ.
 
     """
     try:
         stream.restore(position)
     except StreamMismatchError as error:
-        flags = [as_json(each.data) | {"seed": each.training.seed} for each in (told, now)]
+        flags = [as_json(each.data) | {"seed": each.training.seed} for each in (before, now)]
         of_names = [AT_FAULT.get(name, (name,)) for name in error.changed]
         changed = [
             f"{flag} was {flags[0].get(flag)!r} and is {flags[1][flag]!r}"
@@ -156,7 +177,7 @@ def check_text(stream: TrainingStream, position: dict[str, Any], now: RunRecord,
         if not changed and "data" in error.changed:
             changed = ["the flags are the same, and the text itself has changed since"]
         elif not changed and "tokenizer" in error.changed:
-            changed = ["tokenizer.json of the run's folder is not the one that it has trained with"]
+            changed = ["tokenizer.json in the run's folder is not the one that the run trained with"]
         if not changed:
             raise
         raise ValueError(
@@ -165,20 +186,21 @@ def check_text(stream: TrainingStream, position: dict[str, Any], now: RunRecord,
         ) from error
 
 
-def check_network(checkpoint: Path, fields: dict[str, Any], told: NetworkRecord) -> None:
-    """Make sure that a network computes what that of the checkpoint computes.
+def check_network(checkpoint: Path, fields: dict[str, Any], before: NetworkRecord) -> None:
+    """Make sure that a network computes the same as the network of the checkpoint.
 
     Args:
         checkpoint: with its config.json.
         fields: of `VaswaniConfig`, as the flags say.
-        told: the same of before; `vocab_size` is what was asked for, and a small text may have given less.
+        before: the network as run.json has it; `vocab_size` is what was asked for, and a small text may have given
+            less.
 
     Raises:
-        ValueError: it does not, with what differs.
+        ValueError: it does not; the message names what differs.
 
     """
     then, now = VaswaniConfig.from_pretrained(checkpoint), VaswaniConfig(**fields)
-    then.vocab_size = told.vocab_size
+    then.vocab_size = before.vocab_size
     changed = [
         f"{name} was {getattr(then, name)!r} and is {getattr(now, name)!r}"
         for name in fields

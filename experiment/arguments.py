@@ -3,6 +3,8 @@
 import argparse
 import difflib
 import os
+import re
+import shlex
 import sys
 from argparse import SUPPRESS
 from collections.abc import Callable, Sequence
@@ -13,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn, get_type_hints
 from transformers import HfArgumentParser
 
 from vaswani.data import scripts_of
+from vaswani.data.folders import known_forms
 from vaswani.data.line_breaks import LINE_BREAKS
 from vaswani.data.tables import check_quoting
 from vaswani.data.tokenizer import SPECIAL_TOKENS
@@ -22,9 +25,10 @@ from vaswani.evaluation.metric_table import METRICS, Kind, in_every_validation, 
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
+from vaswani.training.argument_checks import metric_of
 from vaswani.training.renamed import rename_fields, rename_flags
 
-from .help import NETWORK, USAGE, Flag, format_help
+from .help import NETWORK, SHOW, SHOW_ALL, USAGE, Flag, format_help
 
 _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
@@ -50,9 +54,8 @@ class DataArguments:
     )
     data_dir: str | None = field(
         default=None,
-        metadata={"help": "In place of --dataset, a folder of files: train.en and train.de, train.tsv or train.jsonl "
-                          "(also .gz, .bz2, .xz, .zst, .lz4), or train.parquet; the other splits likewise. For trees, "
-                          "train.mrg or folders of .mrg files, where 02-21 names sections."},
+        metadata={"help": f"In place of --dataset, a folder of files: {known_forms('en', 'de')}. For trees, train.mrg "
+                          "or folders of .mrg files, where 02-21 names sections."},
     )  # fmt: skip
     tsv_quoting: str | None = field(
         default=None,
@@ -68,6 +71,11 @@ class DataArguments:
         default="validation",
         metadata={"help": "Split by which the weights are chosen; of files also called val or dev."},
     )
+    validation_splits: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Further validation sets that are measured beside --validation_split and choose nothing, "
+                          "each as NAME=FOLDER, whose --validation_split is read."},
+    )  # fmt: skip
     test_splits: list[str] = field(
         default_factory=lambda: ["test"],
         metadata={"help": "One or several splits that are translated and scored at the end."},
@@ -170,6 +178,7 @@ class DataArguments:
         if self.user_tokens and self.target == TREES:
             raise ValueError(f"--user_tokens are {' '.join(self.user_tokens)}, and trees have tokens of their own: "
                              "leave them out")  # fmt: skip
+        named_folders(self.validation_splits)
         if self.check_script:
             for language in (self.source, self.target):
                 scripts_of(language)
@@ -195,6 +204,26 @@ class DataArguments:
         return Kind.PARSES if self.target == TREES else Kind.TRANSLATIONS
 
 
+def named_folders(sets: Sequence[str]) -> dict[str, str]:
+    """Return the folders of further validation sets, by the names of the sets.
+
+    Raises:
+        ValueError: one is not NAME=FOLDER, or two have one name.
+
+    """
+    found: dict[str, str] = {}
+    for each in sets:
+        name, _, folder = each.partition("=")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or not folder:
+            raise ValueError(
+                f"--validation_splits has {each!r}; give NAME=FOLDER, the name in letters, digits, '-', '_' and '.'"
+            )
+        if name in found:
+            raise ValueError(f"--validation_splits has two sets called {name}; give each a name of its own")
+        found[name] = folder
+    return found
+
+
 class Arguments(NamedTuple):
     """What one run is told."""
 
@@ -202,6 +231,8 @@ class Arguments(NamedTuple):
     """Fields of `VaswaniConfig`."""
     data: DataArguments
     training: VaswaniTrainingArguments
+    given: frozenset[str] = frozenset()
+    """Fields that the command line set, not the recipe."""
 
 
 class Recipe(NamedTuple):
@@ -235,18 +266,8 @@ def parse(
         TypeError: the recipe itself names a field that does not exist.
 
     """
-    by_default = VaswaniConfig()
-    derived = {"d_k", "d_v"}  # from d_model and num_heads, unless given
-    model_arguments: Any = make_dataclass(
-        "ModelArguments",
-        [
-            (name, float if isinstance(getattr(by_default, name), float) else VaswaniConfig.__annotations__[name],
-             field(default=None if name in derived else getattr(by_default, name), metadata={"help": NETWORK[name]}))
-            for name in MODEL_FIELDS
-        ],
-    )  # fmt: skip
     sections: list[tuple[Any, dict[str, Any]]] = [
-        (model_arguments, recipe.model),
+        (network_fields(), recipe.model),
         (DataArguments, rename_fields(recipe.data, "the recipe")),
         (VaswaniTrainingArguments, rename_fields(recipe.training, "the recipe")),
     ]
@@ -258,33 +279,82 @@ def parse(
         parser.recipe |= values
     flags = rename_flags(sys.argv[1:] if argv is None else argv)
     try:
-        *parsed, remaining = parser.parse_args_into_dataclasses(flags, return_remaining_strings=True)
+        network, data, training, remaining = parser.parse_args_into_dataclasses(
+            flags, return_remaining_strings=True, look_for_args_file=False
+        )
+        check_no_args_file(sys.argv[0])
         if remaining:
             parser.error(f"unknown: {hide_tokens(' '.join(remaining))}{parser.nearest(remaining[0])}")
-        dimensions, chosen, trained = dict(vars(parsed[0])), parsed[1], parsed[2]
-        if chosen.data_dir is not None and not is_given("--dataset", flags):
-            chosen.dataset = None  # a folder named on the command line takes the place of the recipe's data set
-        metric = str(trained.metric_for_best_model).removeprefix("eval_")
-        if metric in METRICS and METRICS[metric].kind is not chosen.outputs:
-            raise ValueError(
-                f"--metric_for_best_model is {metric}, and what is in {chosen.target!r} is scored by "
-                f"{METRICS[chosen.quality].name}: give {', '.join(each.key for each in of_kind(chosen.outputs))}, loss "
-                "or perplexity"
-            )
-        if chosen.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
-            chosen.dataset_config = None  # the recipe's is one of its own data set
-        trained.output_dir = str(trained.output_dir).replace("{direction}", chosen.direction)
-        if trained.push_to_hub and not trained.hub_model_id:
-            raise ValueError("--push_to_hub has to know where: give --hub_model_id OWNER/NAME")
-        if trained.push_to_hub:
-            Target(trained.hub_model_id)  # checks the name
-        VaswaniConfig(**dimensions)  # checked before anything is built or read
+        named = [each.name for section, _ in sections for each in fields(section)]
+        given = frozenset(name for name in named if is_given(f"--{name}", flags))
+        arguments = Arguments(dict(vars(network)), data, training, given)
+        follow(arguments, recipe, flags)
+        check_together(arguments)
     except ValueError as error:
         parser.error(str(error))
     except TrainingEndedError as error:  # before it began
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
-    return Arguments(dimensions, chosen, trained)
+    return arguments
+
+
+def check_no_args_file(program: str) -> None:
+    """Make sure that nobody takes flags for given that stand in a file.
+
+    The parser of transformers would read one by itself that is called as the program, and the command that run.json
+    keeps would lack its flags.
+
+    Raises:
+        ValueError: there is such a file.
+
+    """
+    file = Path(program).with_suffix(".args") if Path(program).name else None  # what Python is asked in has no name
+    if file is not None and file.exists():
+        raise ValueError(
+            f"{file} is not read, since the command that a run records would lack its flags; give them on the command "
+            f"line, as $(cat {shlex.quote(str(file))}), and move the file away"
+        )
+
+
+def network_fields() -> Any:
+    """Return a dataclass of the fields of `VaswaniConfig` that a recipe may give, with their help."""
+    by_default = VaswaniConfig()
+    derived = {"d_k", "d_v"}  # from d_model and num_heads, unless given
+    return make_dataclass(
+        "ModelArguments",
+        [
+            (name, float if isinstance(getattr(by_default, name), float) else VaswaniConfig.__annotations__[name],
+             field(default=None if name in derived else getattr(by_default, name), metadata={"help": NETWORK[name]}))
+            for name in MODEL_FIELDS
+        ],
+    )  # fmt: skip
+
+
+def follow(arguments: Arguments, recipe: Recipe, flags: Sequence[str]) -> None:
+    """Set what follows from flags: which of the recipe's corpora they leave, and the folder's name."""
+    data, training = arguments.data, arguments.training
+    if data.data_dir is not None and not is_given("--dataset", flags):
+        data.dataset = None  # a folder named on the command line takes the place of the recipe's data set
+    if data.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
+        data.dataset_config = None  # the recipe's is one of its own data set
+    training.output_dir = str(training.output_dir).replace("{direction}", data.direction)
+
+
+def check_together(arguments: Arguments) -> None:
+    """Make sure that arguments go together, before anything is built or read; raises ValueError if not."""
+    dimensions, data, training = arguments.model, arguments.data, arguments.training
+    metric = metric_of(training)
+    if metric in METRICS and METRICS[metric].kind is not data.outputs:
+        raise ValueError(
+            f"--metric_for_best_model is {metric}, and what is in {data.target!r} is scored by "
+            f"{METRICS[data.quality].name}: give {', '.join(each.key for each in of_kind(data.outputs))}, loss "
+            "or perplexity"
+        )
+    if training.push_to_hub:
+        if not training.hub_model_id:
+            raise ValueError("--push_to_hub has to know where: give --hub_model_id OWNER/NAME")
+        Target(training.hub_model_id)  # checks the name
+    VaswaniConfig(**dimensions)
 
 
 class _Parser(HfArgumentParser):
@@ -299,8 +369,10 @@ class _Parser(HfArgumentParser):
         super().__init__(sections, description=description, usage=USAGE, allow_abbrev=False, add_help=False)
         self.sections, self.add_flags = sections, add_flags
         self.recipe: dict[str, Any] = {}
-        self.add_argument("-h", "--help", action="help")
-        self.add_argument("--help-all", "--help_all", action=_HelpAll, nargs=0, dest=SUPPRESS, default=SUPPRESS)
+        self.add_argument("-h", "--help", action="help", help=SHOW)
+        self.add_argument(
+            "--help-all", "--help_all", action=_HelpAll, nargs=0, dest=SUPPRESS, default=SUPPRESS, help=SHOW_ALL
+        )
 
     def format_help(self) -> str:
         """Return what --help shows."""

@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from vaswani.data.duplicates import Repeats, find_repeats, load_repeats, save_re
 from vaswani.data.file_names import check_name
 from vaswani.data.shuffling import permutation
 from vaswani.data.token_cache import GroupReader
-from vaswani.data.trees import TREES, symbols_of
+from vaswani.data.trees import TREES, tokens_of
 from vaswani.storage import atomic_files, atomic_folder
 from vaswani.training.checkpointing.checkpoints import checkpoints
 
@@ -55,42 +55,13 @@ def joint_tokenizer(
 
     """
     state = PartialState()
-    facts = [
-        train.fingerprint,
-        vocab_size,
-        limits.facts(),
-        data.tokenizer_pairs,
-        seed,
-        importlib.metadata.version("tokenizers"),
-    ]
-    if data.target == TREES:
-        facts.append(TREES)
-    if data.user_tokens:
-        facts.append(data.user_tokens)
-    folder = cached(data, "tokenizers", facts)
-    has_its_own = run is not None and (run / "tokenizer.json").exists() and bool(checkpoints(run))
-    if state.is_main_process and not has_its_own:
+    folder = cached(data, "tokenizers", vocabulary_facts(train, vocab_size, limits, data, seed))
+    if state.is_main_process and not has_vocabulary(run):
         if not (folder / "tokenizer.json").exists():
             groups = sample_of_groups(train, data.tokenizer_pairs, seed)
             share = "" if len(groups) == train.groups else f"{len(groups):,} of {train.groups:,} row groups of "
             say(f"Learning {vocab_size:,} tokens from {share}{train.name}")
-
-            def pairs() -> Iterator[Pair]:
-                drops = Drops()
-                for _, _, pair in readable_rows(
-                    train, tqdm(groups, unit=" groups", desc="Reading", disable=None), limits, drops
-                ):
-                    drops.kept += 1
-                    yield pair
-                if not drops.kept:
-                    raise ValueError(f"no pair of {train.name} can be trained on: {drops.report()}")
-
-            if data.target == TREES:
-                brackets = symbols_of(pair.target for pair in pairs())
-                texts = (pair.source for pair in pairs())
-            else:
-                brackets, texts = [], (side for pair in pairs() for side in pair)
-            tokenizer = learn_tokenizer(texts, vocab_size, sys.stderr.isatty(), brackets, data.user_tokens)
+            tokenizer = learn_from_groups(train, groups, vocab_size, limits, data)
             try:
                 with atomic_folder(folder) as draft:
                     tokenizer.save_pretrained(draft)
@@ -103,9 +74,76 @@ def joint_tokenizer(
                     shutil.copyfile(file, draft / file.name)
     state.wait_for_everyone()
     # Another machine has the run's folder in common with the main process, but perhaps not the cache.
-    learned = AutoTokenizer.from_pretrained(folder if run is None else run)
-    assert isinstance(learned, PreTrainedTokenizerFast)
-    return learned
+    return saved_tokenizer(folder if run is None else run)
+
+
+def copied_tokenizer(source: Callable[[], Path], run: Path) -> PreTrainedTokenizerFast:
+    """Return a vocabulary of which a run keeps a copy in its folder; `source` returns where it lies, if it has none."""
+    state = PartialState()
+    if state.is_main_process and not has_vocabulary(run):
+        tokenizer = saved_tokenizer(source())
+        with atomic_files(run, last="tokenizer.json") as draft:
+            tokenizer.save_pretrained(draft)
+    state.wait_for_everyone()
+    return saved_tokenizer(run)
+
+
+def has_vocabulary(run: Path | None) -> bool:
+    """Tell whether a run has trained, and so has a vocabulary that it keeps."""
+    return run is not None and (run / "tokenizer.json").exists() and bool(checkpoints(run))
+
+
+def saved_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of a folder."""
+    saved = AutoTokenizer.from_pretrained(folder)
+    assert isinstance(saved, PreTrainedTokenizerFast)
+    return saved
+
+
+def vocabulary_facts(
+    train: Corpus, vocab_size: int, limits: CleaningLimits, data: DataArguments, seed: int
+) -> list[Any]:
+    """Return all that a vocabulary follows from."""
+    facts = [
+        train.fingerprint,
+        vocab_size,
+        limits.facts(),
+        data.tokenizer_pairs,
+        seed,
+        importlib.metadata.version("tokenizers"),
+    ]
+    if data.target == TREES:
+        facts.append(TREES)
+    if data.user_tokens:
+        facts.append(data.user_tokens)
+    return facts
+
+
+def learn_from_groups(
+    train: Corpus, groups: Sequence[int], vocab_size: int, limits: CleaningLimits, data: DataArguments
+) -> PreTrainedTokenizerFast:
+    """Return a vocabulary learned from row groups of the training text, which trees make be read twice.
+
+    Raises:
+        ValueError: no pair serves.
+
+    """
+
+    def pairs() -> Iterator[Pair]:
+        drops = Drops()
+        reading = tqdm(groups, unit=" groups", desc="Reading", disable=None)
+        for _, _, pair in readable_rows(train, reading, limits, drops):
+            drops.kept += 1
+            yield pair
+        if not drops.kept:
+            raise ValueError(f"no pair of {train.name} can be trained on: {drops.report()}")
+
+    if data.target == TREES:
+        brackets = tokens_of(pair.target for pair in pairs())
+        texts = (pair.source for pair in pairs())
+    else:
+        brackets, texts = [], (side for pair in pairs() for side in pair)
+    return learn_tokenizer(texts, vocab_size, sys.stderr.isatty(), brackets, data.user_tokens)
 
 
 def sample_of_groups(corpus: Corpus, pairs: int, seed: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Which of the weights that training left are the run's: the validation set decides, never the test set."""
+"""The choice of a run's weights among those that training left: the validation set decides, never the test set."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +17,11 @@ from .validation import PairSet, SearchSettings, figures, translate_all
 
 
 class Selection(NamedTuple):
-    """The weights that are the run's."""
+    """The weights chosen for the run."""
 
     chosen: str
     chosen_by: str
-    """The metric, or "loss" where the metric is the same for others."""
+    """The metric, or "loss" where other candidates have the same metric."""
     validation: dict[str, float]
     """Their figures."""
     candidates: dict[str, dict[str, float]]
@@ -31,9 +31,10 @@ class Selection(NamedTuple):
 def load_best(
     trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, search: SearchSettings
 ) -> tuple[Selection, list[str]]:
-    """Load the best, the last, or the average of the last checkpoints: the best of them by --metric_for_best_model.
+    """Load the best checkpoint, the last, or the average of the last: whichever is best by --metric_for_best_model.
 
-    An average of checkpoints that are still far apart can be far worse than any of them, so it has to prove itself.
+    An average of checkpoints that are still far apart can be far worse than any of them, so it is chosen only if it is
+    better.
 
     Returns:
         What was chosen; and the translations of `pairs` by it.
@@ -70,7 +71,8 @@ def choose(scores: dict[str, dict[str, float]], metric: str) -> Choice:
     """Return the best by a metric, and by the loss among those that the metric cannot tell apart.
 
     Args:
-        scores: validation figures of each candidate, by its name; the first of those that are equal in all is taken.
+        scores: validation figures of each candidate, by its name; of candidates that are equal in all, the first is
+            taken.
         metric: `vaswani.training.validation_figures` knows its name.
 
     """
@@ -85,16 +87,16 @@ def choose(scores: dict[str, dict[str, float]], metric: str) -> Choice:
 
 
 def candidates_of(trainer: VaswaniTrainer) -> dict[str, list[Path]]:
-    """Return the checkpoints of each candidate; those that are damaged are passed over and said.
+    """Return the checkpoints of each candidate; damaged ones are skipped and reported.
 
     Raises:
-        ValueError: none is whole.
+        ValueError: none is complete.
 
     """
     run, best = Path(str(trainer.args.output_dir)), trainer.state.best_model_checkpoint
     last, damaged = first_whole(reversed(counted(run)), trainer.args.average_checkpoints)
     if not last:
-        raise ValueError(f"no checkpoint of {run} is whole any more: {damaged_as_text(damaged)}")
+        raise ValueError(f"no checkpoint of {run} is complete any more: {damaged_as_text(damaged)}")
     candidates = {"last checkpoint": last[:1]}
     if best and Path(best).name != last[0].name:  # the same weights need no second look
         whole, damaged_too = first_whole([Path(best)], 1)
@@ -104,12 +106,12 @@ def candidates_of(trainer: VaswaniTrainer) -> dict[str, list[Path]]:
     if len(last) > 1:
         candidates[f"average of the last {len(last)} checkpoints"] = last[::-1]
     if damaged:
-        say(f"Passed over: {damaged_as_text(damaged)}")
+        say(f"Skipped: {damaged_as_text(damaged)}")
     return candidates
 
 
 def damaged_as_text(damaged: dict[str, str]) -> str:
-    """Return what is wrong with which checkpoint."""
+    """Return which checkpoints are damaged, and how."""
     return "; ".join(f"{name}, {reason}" for name, reason in damaged.items())
 
 

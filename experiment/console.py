@@ -1,4 +1,4 @@
-"""What a run says on the screen and leaves for people to look at."""
+"""What a run prints, and the samples that it leaves for people to read."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def say(text: str) -> None:
 
 
 def samples(sources: Sequence[str], references: Sequence[str], translations: Sequence[str]) -> str:
-    """Return ten translations, evenly spread over the set, beneath their sources and references."""
+    """Return ten translations, evenly spread over the set, with their sources and references."""
     return "\n".join(
         f"  source     {sources[i]}\n  reference  {references[i]}\n  ours       {translations[i]}\n"
         for i in spread(len(sources))
@@ -33,12 +33,12 @@ def spread(sentences: int) -> list[int]:
 
 
 def counted(drops: Drops) -> PairsRecord:
-    """Return what metrics.json holds of the pairs of a set."""
+    """Return the record of a set's pairs for metrics.json."""
     return PairsRecord(drops.kept, dict(drops.dropped), drops.joined)
 
 
 def summary(metrics: MetricsRecord, drops: Drops, folder: Path) -> str:
-    """Return the figures of a run and where everything lies."""
+    """Return the figures of a run and where its files are."""
     lines = [
         f"Training: {drops.report()}",
         f"Trained to step {metrics.steps:,}; {metrics.training_seconds / 60:.1f} minutes since this start; "

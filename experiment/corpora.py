@@ -24,19 +24,19 @@ from vaswani.data.cleaning import CHARACTERS, CHARACTERS_A_TOKEN
 from vaswani.data.duplicates import Deduplicated
 from vaswani.data.test_overlap import WithoutTestText
 
-from .arguments import Arguments, DataArguments
+from .arguments import Arguments, DataArguments, named_folders
 from .caches import joint_tokenizer, repeats, token_cache
 from .console import say
 
 
 def cleaning_limits(data: DataArguments) -> CleaningLimits:
-    """Return which pairs are kept of the splits that are scored."""
+    """Return which pairs of the scored splits are kept."""
     characters = max(CHARACTERS, CHARACTERS_A_TOKEN * data.max_tokens)
     return CleaningLimits(data.max_tokens, data.max_ratio, characters, line_breaks=data.line_breaks)
 
 
 def training_cleaning_limits(data: DataArguments) -> CleaningLimits:
-    """Return which pairs are kept of the training text, where more may be asked of them."""
+    """Return which pairs of the training text are kept; the limits may be stricter."""
     source, target = (scripts_of(data.source), scripts_of(data.target)) if data.check_script else (None, None)
     return replace(
         cleaning_limits(data),
@@ -62,11 +62,11 @@ def open_corpus(data: DataArguments, split: str) -> Corpus:
 
 
 def open_training_corpus(data: DataArguments) -> Corpus:
-    """Open what a run trains on: the training split and the further folders, each pair once if that was asked.
+    """Open the text that a run trains on: the training split and the further folders, without duplicates if asked.
 
-    Duplicates are looked for before the corpora are weighted, or a weight of 2 would make each pair its own duplicate.
-    A pair of several corpora stays in the first. The main process looks, unless the places are kept from before.
-    What stands in the sets that are scored is left out if that was asked, too.
+    Duplicates are found before the corpora are weighted, or a weight of 2 would make each pair its own duplicate. A
+    pair of several corpora stays in the first. The main process searches, unless the places are kept already. Text of
+    the scored sets is left out too, if asked.
     """
     split = data.train_split
     opened: Sequence[Corpus] = [
@@ -87,7 +87,7 @@ def open_training_corpus(data: DataArguments) -> Corpus:
 
 
 def read_pairs(data: DataArguments, split: str) -> tuple[list[Pair], Drops]:
-    """Return the pairs of a split that is to be scored, all of it; what cannot be scored is told, and returned too."""
+    """Return all pairs of a split to be scored, and the counts of those that cannot be scored, which are reported."""
     corpus = open_corpus(data, split)
     drops = Drops()
     pairs = scorable(corpus, data, drops)
@@ -96,6 +96,14 @@ def read_pairs(data: DataArguments, split: str) -> tuple[list[Pair], Drops]:
     if not pairs:
         raise ValueError(f"{corpus.name} has no pair that can be scored")
     return pairs, drops
+
+
+def read_further(data: DataArguments) -> dict[str, list[Pair]]:
+    """Return the pairs of each further validation set, by its name."""
+    return {
+        name: read_pairs(replace(data, data_dir=folder, dataset=None), data.validation_split)[0]
+        for name, folder in named_folders(data.validation_splits).items()
+    }
 
 
 def scored_splits(data: DataArguments) -> list[str]:
@@ -113,11 +121,11 @@ def training_tokenizer(train: Corpus, arguments: Arguments, run: Path | None) ->
 
     Args:
         train: the text.
-        arguments: say its size, and which pairs are kept.
+        arguments: give its size, and which pairs are kept.
         run: the folder of a run that may have its own.
 
     Raises:
-        ValueError: no pair serves.
+        ValueError: no pair can be used.
 
     """
     limits = training_cleaning_limits(arguments.data)

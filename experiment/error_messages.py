@@ -1,4 +1,4 @@
-"""How a run ends before its time: one message, no stack, exit code 2 where the user can mend the cause.
+"""How a run ends early: one message, no stack trace, exit code 2 where the user can fix the cause.
 
 Where training itself ended early the code is that of its exception (`vaswani.training.exceptions`).
 """
@@ -26,7 +26,7 @@ NOTHING = 1 << 20
 
 @contextmanager
 def exit_on_bad_input() -> Iterator[None]:
-    """End the process with the message alone where input, flags or folders are at fault.
+    """End the process with only the message where input, flags or folders are at fault.
 
     Only for the steps that read what the user gave: a ValueError from the network or the training loop keeps its stack.
     """
@@ -44,11 +44,11 @@ def exit_on_bad_input() -> Iterator[None]:
 
 @contextmanager
 def exit_on_lost_source() -> Iterator[None]:
-    """End the process with the message alone where the text gave out or fails, or is not that of the checkpoint."""
+    """End the process with only the message where the text cannot be read, or is not the checkpoint's."""
     try:
         yield
     except (CorpusError, SourceLostError, StreamMismatchError) as error:
-        # From a loader's worker the message comes with the worker's stack in front of it.
+        # From a loader's worker the message comes after the worker's stack trace.
         message = str(error).rpartition(f"{type(error).__name__}: ")[2]
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(2) from error
@@ -56,7 +56,7 @@ def exit_on_lost_source() -> Iterator[None]:
 
 @contextmanager
 def exit_on_tracker_error() -> Iterator[None]:
-    """End the process with the message alone where what the run reports to fails, as at a log-in."""
+    """End the process with only the message where a tracker fails, for example at its log-in."""
     try:
         yield
     except Exception as error:
@@ -66,7 +66,7 @@ def exit_on_tracker_error() -> Iterator[None]:
             raise
         [name] = [name for name, kind in INTEGRATION_TO_CALLBACK.items() if type(trackers[0]) is kind]
         print(
-            f"error: {name} (--report_to) failed: {type(error).__name__}: {error}. Mend it, or name others by "
+            f"error: {name} (--report_to) failed: {type(error).__name__}: {error}. Fix it, or name other trackers by "
             "--report_to (none for none), and continue with --resume",
             file=sys.stderr,
         )
@@ -75,11 +75,11 @@ def exit_on_tracker_error() -> Iterator[None]:
 
 @contextmanager
 def exit_on_training_end() -> Iterator[None]:
-    """End the process with the message and the exit code of training that ended early, said by one process for all."""
+    """End the process with the message and exit code of training that ended early; one process prints for all."""
     try:
         yield
     except TrainingEndedError as error:
-        # A lost process may have been the one that would speak.
+        # A lost process may have been the one that prints.
         if PartialState().is_main_process or isinstance(error, PeerLostError):
             print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
@@ -87,29 +87,29 @@ def exit_on_training_end() -> Iterator[None]:
 
 @contextmanager
 def exit_on_interrupt(folder: Path) -> Iterator[None]:
-    """End the process in a line, with exit code 130, where Ctrl-C comes before the first step or after the last.
+    """End the process with one line and exit code 130 where Ctrl-C comes before the first step or after the last.
 
-    Between these `vaswani.training.distribution.signals` hears it, and saves.
+    Between these `vaswani.training.distribution.signals` handles it, and saves.
     """
     try:
         yield
     except KeyboardInterrupt as error:
         if os.environ.get("RANK", "0") == "0":
-            way = "what was saved stands: continue with --resume" if checkpoints(folder) else "nothing was trained yet"
+            way = "what was saved is kept: continue with --resume" if checkpoints(folder) else "nothing was trained yet"
             print(f"\nerror: interrupted; {way}", file=sys.stderr)
         raise SystemExit(128 + signal.SIGINT) from error
 
 
 @contextmanager
 def exit_on_full_disk(folder: str) -> Iterator[None]:
-    """Name the folder and the way on when the disk is full, whatever layer came upon it."""
+    """Name the folder and the way out when the disk is full, whichever layer noticed it."""
     try:
         yield
     except Exception as error:
         if is_disk_full(error, folder):
             print(
-                f"error: no space is left on the disk of {folder}; free some, or lower --save_total_limit, then go on "
-                "with --resume: the last complete checkpoint is kept",
+                f"error: no space is left on the disk of {folder}; free some, or lower --save_total_limit, then "
+                "continue with --resume: the last complete checkpoint is kept",
                 file=sys.stderr,
             )
             raise SystemExit(2) from error
@@ -117,7 +117,7 @@ def exit_on_full_disk(folder: str) -> Iterator[None]:
 
 
 def is_disk_full(error: Exception, folder: str) -> bool:
-    """Tell a full disk from other errors; torch.save reports it in words that do not say so, hence the look at it."""
+    """Return whether an error is a full disk; the message of torch.save does not say so, so the disk is checked."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     return "No space left on device" in str(error) or shutil.disk_usage(folder).free < NOTHING

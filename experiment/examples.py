@@ -1,8 +1,8 @@
-"""Some of the rows that a run would drop, of each reason, with the file and line where they stand.
+"""Some of the rows that a run would drop, for each reason, with their file and line.
 
-They are drawn from all that is looked at, by a checksum of the text and their places, so that every look at the same
-text shows the same ones. To draw them, how many rows a row group drops is all that is needed, which training counts
-anyway; the few groups of those that are drawn are then read again.
+They are sampled from all rows inspected, by a checksum of the text and their places, so that the same text always shows
+the same rows. Sampling needs only the number of dropped rows in each row group, which training counts anyway; the few
+groups of the sampled rows are then read again.
 """
 
 import shutil
@@ -23,11 +23,11 @@ from vaswani.data.file_names import printable
 from vaswani.data.pairs import NoPair, read_rows
 
 SHOWN = 3
-"""Rows of each reason."""
+"""Rows for each reason."""
 LONGEST = 1_000
 """Characters of a side that are kept: a line may have a million."""
 BY_LENGTH = frozenset({"too long", "length ratio"})
-"""Reasons that may show only in tokens."""
+"""Reasons that may only be visible in tokens."""
 NARROWEST = 20
 """Columns of a side on the screen, however narrow that is."""
 
@@ -36,9 +36,9 @@ class Example(NamedTuple):
     """A row that is dropped."""
 
     where: str
-    """File and line, from 1; of parquet the row."""
+    """File and line, from 1; for parquet the row."""
     texts: tuple[str, ...]
-    """Source and target, or what can be read of the row if it gives no pair."""
+    """Source and target, or the readable part of a row that gives no pair."""
 
 
 class Drawn(NamedTuple):
@@ -51,14 +51,14 @@ class Drawn(NamedTuple):
 
 
 class Sample:
-    """Rows that a corpus drops, drawn as its row groups are counted, in whatever order."""
+    """A sample of the rows that a corpus drops, taken as its row groups are counted, in any order."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
         self._drawn: dict[str, list[Drawn]] = defaultdict(list)
 
     def note(self, groups: Iterable[tuple[int, Drops]]) -> None:
-        """Draw from more row groups."""
+        """Sample from more row groups."""
         for group, drops in groups:
             corpus, inner = self.corpus, group
             while isinstance(corpus, Mixture):  # a group of weight 2 comes twice, with the same rows
@@ -70,7 +70,7 @@ class Sample:
                 self._drawn[reason] = nsmallest(SHOWN, by_row.values())
 
     def by_group(self) -> dict[int, dict[str, list[int]]]:
-        """Return the numbers of what is drawn, by row group and reason."""
+        """Return the numbers of the sampled rows, by row group and reason."""
         found: dict[int, dict[str, list[int]]] = {}
         for reason, rows in self._drawn.items():
             for row in rows:
@@ -85,7 +85,7 @@ def _checksum(text: str) -> bytes:
 def read_examples(
     sample: Sample, tokenizer: PreTrainedTokenizerFast, limits: CleaningLimits
 ) -> dict[str, list[Example]]:
-    """Read the rows that are drawn, in the order of the corpus."""
+    """Read the sampled rows, in the order of the corpus."""
     examples: dict[str, list[Example]] = {}
     for group, wanted in sample.by_group().items():
         rows = read_rows(sample.corpus, group)
@@ -109,8 +109,8 @@ def _shortened(text: str) -> str:
 
 
 def examples_as_text(examples: dict[str, list[Example]], drops: Drops) -> list[str]:
-    """Return lines for the screen, of its width; places are never cut."""
-    lines = ["Some of what was dropped, drawn from all that was looked at:"] if examples else []
+    """Return lines that fit the width of the screen; places are never cut."""
+    lines = ["Some of the dropped rows, sampled from all inspected:"] if examples else []
     width = max(NARROWEST, shutil.get_terminal_size().columns - 6)
     for reason, count in drops.dropped.most_common():
         found = examples.get(reason, [])
@@ -123,10 +123,10 @@ def examples_as_text(examples: dict[str, list[Example]], drops: Drops) -> list[s
 
 
 def on_one_line(text: str, width: int) -> str:
-    r"""Return a text as one line of so many columns: cut where it is longer, and nothing in it unseen.
+    r"""Return a text as one line of at most so many columns, with invisible characters spelled out.
 
-    What has no shape of its own is spelled out (\x00, \n, \u200b), and what would show nothing at all in quotation
-    marks. A Chinese or Japanese letter takes two columns, an accent that joins the letter before it none.
+    A longer text is cut. Invisible characters are written as \x00, \n, \u200b; a text of white space alone is put in
+    quotation marks. A Chinese or Japanese letter takes two columns, a combining accent none.
     """
     if is_blank(text):
         text = repr(text)

@@ -1,4 +1,4 @@
-"""A recipe as the purpose of a process: from its command line to its exit code."""
+"""A recipe as the main program of a process: from its command line to its exit code."""
 
 import contextlib
 import io
@@ -21,20 +21,20 @@ from .arguments import Recipe, parse
 from .run import run
 
 SAME_AGAIN = (2, NotANumberError.exit_code, StartupError.exit_code)
-"""Exit codes after which a start without change comes to the same end."""
+"""Exit codes after which a restart without changes would end in the same way."""
 
 INTERRUPTED = 128 + signal.SIGINT
 """The exit code after Ctrl-C before the first step, or a second one."""
 
 GRACE = 10.0
-"""Seconds in which the processes of a machine come to an end that all of them come to."""
+"""Seconds in which all processes of a machine reach their common end."""
 
 
 def main(recipe: Recipe) -> None:
     """Run a recipe with the flags of the command line, and end the process."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a translation that the locale cannot show ends no run
+            stream.reconfigure(errors="backslashreplace")  # a translation that the locale cannot show is no error
     with exiting_with_code():
         run(parse(recipe))
 
@@ -43,10 +43,10 @@ def main(recipe: Recipe) -> None:
 def exiting_with_code() -> Iterator[None]:
     """End the process after the work within, by the exit code that the interpreter would give.
 
-    Processes that train together end without taking the interpreter down: while that goes on, gloo's threads may still
-    let go of a tensor of the last collective operation, for which they need the interpreter; torch 2.13 then aborts
+    Processes that train together end without shutting the interpreter down: during a shutdown gloo's threads may still
+    release a tensor of the last collective operation, for which they need the interpreter; torch 2.13 then aborts
     ("terminate called without an active exception"), and a run that ended well looks like one that crashed. An orderly
-    end might also wait for a process that is lost.
+    shutdown might also wait for a process that is lost.
     """
     code, reason = 0, ""
     try:
@@ -75,10 +75,10 @@ def exiting_with_code() -> Iterator[None]:
 
 
 def write_launcher_error(code: int, reason: str) -> None:
-    """See to it that what a launcher prints after this process's message does not hide it.
+    """Make sure that what a launcher prints after this process's message does not hide the message.
 
-    torchrun, which `accelerate launch` starts several processes by, repeats as its last words what it finds in a file
-    that it names; `accelerate launch` with one process can only be told to be quiet, by whoever starts it.
+    torchrun, with which `accelerate launch` starts several processes, ends by repeating what it finds in a file that it
+    names; `accelerate launch` with one process can only be silenced by a flag of its own.
     """
     if file := os.environ.get("TORCHELASTIC_ERROR_FILE"):
         if reason:
@@ -93,10 +93,10 @@ def write_launcher_error(code: int, reason: str) -> None:
 
 
 def is_launched_loudly() -> bool:
-    """Tell whether `accelerate launch` started this process alone, and not with -q."""
+    """Return whether `accelerate launch` started only this process, and without -q."""
     try:
         words = Path(f"/proc/{os.getppid()}/cmdline").read_text(encoding="utf-8").split("\0")
-    except OSError:  # no Linux, or somebody else's
+    except OSError:  # not Linux, or a process of another user
         return False
     ours = next((at for at, word in enumerate(words) if word == sys.argv[0]), len(words))
     is_accelerate = any(Path(word).stem == "accelerate" or "accelerate.commands" in word for word in words[:ours])
@@ -104,20 +104,23 @@ def is_launched_loudly() -> bool:
 
 
 def end_restarts() -> None:
-    """Ask torchrun to end where it would start this process again.
+    """Ask torchrun to end where it would restart this process.
 
-    It restarts after every code but 0, up to --max-restarts times, and knows no code that means otherwise. One process
-    of each machine asks, since a second signal would disturb torchrun's end; the others wait to be ended by it, or it
-    would take the first that is gone for a reason to restart.
+    It restarts after every code but 0, up to --max-restarts times, and has no code that forbids it. One process of each
+    machine asks, since a second signal would disturb torchrun's end; the others wait until torchrun ends them, because
+    it would restart if one of them ended by itself.
     """
     restarts, allowed = (int(os.environ.get(f"TORCHELASTIC_{name}", 0)) for name in ("RESTART_COUNT", "MAX_RESTARTS"))
     parent = os.getppid()
-    if restarts >= allowed or parent == 1:  # 1 is nobody's launcher: ours has died
+    if restarts >= allowed or parent == 1:  # 1 is no launcher: ours has died
         return
     sys.stdout.flush()
     sys.stderr.flush()
     if os.environ["LOCAL_RANK"] == "0":
-        print("A restart would come to the same end, so torchrun is asked to end too, by a signal.", file=sys.stderr)
+        print(
+            "A restart would end in the same way, so this process asks torchrun to end too, by a signal.",
+            file=sys.stderr,
+        )
         os.kill(parent, signal.SIGTERM)
     else:
         time.sleep(GRACE)

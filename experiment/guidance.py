@@ -1,4 +1,4 @@
-"""From a text to the settings of a run: what is in it, what suits its size, and what that takes on this machine."""
+"""From a text to the settings of a run: what the text holds, what suits its size, and how long it takes here."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,30 +31,30 @@ from .settings import GRAMMAR, Proposal, as_measured, propose, schedule, steps_o
 from .timing import Timing, measure
 
 SAMPLE = 64_000
-"""Pairs at most among which the readable ones are counted."""
+"""Most pairs among which the readable ones are counted."""
 VOCABULARY_OF = 100_000
-"""Pairs from which the vocabulary is learned for the look at a larger text; the run learns its own from more."""
+"""Pairs from which the vocabulary is learned to inspect a larger text; the run learns its own from more."""
 TIMED = 32
-"""Micro-batches that are trained on, and sentences of the validation set that are translated, to take their time."""
+"""Micro-batches to train on, and sentences of the validation set to translate, when speed is measured."""
 
 TEXT = frozenset(("direction", "tokens_per_batch", "test_splits"))
 NETWORK = frozenset(
     ("d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers", "vocab_size", "dropout", "label_smoothing")
 )
-"""Which of what is proposed is of which section of a recipe; all else is of training."""
+"""The proposed fields that belong to the section `model` of a recipe."""
 
 
 class TextStatistics(NamedTuple):
-    """What a look at a text found."""
+    """The result of inspecting a text."""
 
     name: str
     pairs: int
-    """Kept in an epoch; where only a part was looked at, by that part."""
+    """Kept in an epoch; if only a part was inspected, extrapolated from it."""
     is_whole: bool
-    """Whether all of it was looked at."""
+    """Whether all of it was inspected."""
     drops: Drops
-    """Of what was looked at."""
-    symbols: int
+    """Of the inspected part."""
+    vocab_size: int
     tokens: tuple[float, float]
     """Of a mean pair, source and target, </s> included."""
     batches: float
@@ -68,14 +68,14 @@ class TextStatistics(NamedTuple):
 
 
 class Guidance(NamedTuple):
-    """What is proposed for a text."""
+    """The proposal for a text."""
 
     text: TextStatistics
     proposal: Proposal
     arguments: Arguments
-    """Of the run: the proposal, and over it what the user gave; the vocabulary as large as the text gives."""
+    """Of the run: the proposal, overridden by the user's flags; the vocabulary is as large as the text allows."""
     settings: dict[str, Any]
-    """What of it is to be said on the command line, by flag, beside the user's flags."""
+    """The proposed settings for the command line, by flag, beside the user's flags."""
     flags: list[str]
     """The user's."""
     timing: Timing | None
@@ -113,15 +113,15 @@ class Guidance(NamedTuple):
 
 
 def guide(recipe: Recipe, flags: Sequence[str], seconds: float) -> Guidance:
-    """Look at a text, propose settings, and measure what they take.
+    """Inspect a text, propose settings, and measure their speed.
 
     Args:
-        recipe: says all that is neither proposed nor given.
-        flags: of the user; they name the text, and whatever else they say is kept.
-        seconds: for which training steps are measured; 0: not at all.
+        recipe: decides everything that is neither proposed nor given.
+        flags: of the user; they name the text, and their other settings are kept.
+        seconds: for which training steps are measured; 0: do not measure.
 
     Raises:
-        ValueError: the text does not serve, it is one of trees, or the network does not fit into this machine.
+        ValueError: the text cannot be used or holds trees, or the network does not fit into this machine.
         SystemExit: code 2, a flag is unknown or a value does not fit.
 
     """
@@ -173,7 +173,7 @@ def guide(recipe: Recipe, flags: Sequence[str], seconds: float) -> Guidance:
 
 
 def with_proposal(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
-    """Return a recipe with other values; a field has the section in which it is in a run."""
+    """Return a recipe with other values, each in the section to which its field belongs."""
     of_data = {name: settings[name] for name in settings.keys() & TEXT}
     of_model = {name: settings[name] for name in settings.keys() & NETWORK}
     of_training = {name: value for name, value in settings.items() if name not in of_data and name not in of_model}
@@ -191,7 +191,7 @@ def validation_of(data: DataArguments) -> tuple[list[Pair], str | None]:
 
 
 def tests_of(data: DataArguments) -> list[str]:
-    """Return the test sets that are there: the one that "test" names, all that begin so, or the validation set."""
+    """Return the test sets that exist: the one named "test", all whose names begin so, or the validation set."""
     try:
         open_corpus(data, "test")
     except ValueError:
@@ -201,7 +201,7 @@ def tests_of(data: DataArguments) -> list[str]:
 
 
 def readable(corpus: Corpus, data: DataArguments) -> int:
-    """Return how many pairs of a corpus have no fault in their text, by a sample of it if it is large."""
+    """Return how many pairs of a corpus have no fault in their text, estimated from a sample if it is large."""
     drops = Drops()
     groups = sample_of_groups(corpus, SAMPLE, seed=0)
     found = sum(1 for _ in readable_rows(corpus, groups, training_cleaning_limits(data), drops))
@@ -210,14 +210,14 @@ def readable(corpus: Corpus, data: DataArguments) -> int:
 
 
 def first_window(corpus: Corpus, arguments: Arguments) -> tuple[PreTrainedTokenizerFast, Window, int]:
-    """Return a vocabulary, what the text begins with in the order of training, and how many such parts it has.
+    """Return a vocabulary, the first window of the text in the order of training, and the number of windows.
 
     Raises:
         ValueError: no pair can be trained on.
 
     """
     data = arguments.data
-    if corpus.rows > VOCABULARY_OF:  # of a smaller text the run will find the vocabulary ready
+    if corpus.rows > VOCABULARY_OF:  # for a smaller text the run will find this vocabulary in the cache
         data = replace(data, tokenizer_pairs=min(data.tokenizer_pairs, VOCABULARY_OF))
     tokenizer = training_tokenizer(corpus, arguments._replace(data=data), run=None)
     stream = training_stream(corpus, tokenizer, arguments)
@@ -230,7 +230,7 @@ def first_window(corpus: Corpus, arguments: Arguments) -> tuple[PreTrainedTokeni
 def measured(
     arguments: Arguments, tokenizer: PreTrainedTokenizerFast, window: Window, validation: Sequence[Pair], seconds: float
 ) -> Timing:
-    """Return how fast a run with these arguments trains and validates, by batches and sentences of its text."""
+    """Return how fast a run with these arguments trains and validates, measured on its own text."""
     padding = tokenizer.pad_token_id
     assert isinstance(padding, int)
     batches = [window.batch(number) for number in range(min(TIMED, len(window.batches)))]
@@ -242,7 +242,7 @@ def measured(
 
 
 def free_folder(data: DataArguments) -> str:
-    """Return where a run on a text can leave its folder, named for the text."""
+    """Return an unused folder for a run on a text, named after the text."""
     name = printable(Path(data.data_dir or str(data.dataset)).resolve().name) + f"-{data.direction}"
     safe = "".join(each if each.isalnum() or each in "._-" else "-" for each in name).lstrip(".-") or "mine"
     names = [safe, *(f"{safe}-{number}" for number in range(2, 1_000))]

@@ -1,4 +1,4 @@
-"""What `--help` of a recipe shows: its flags by group, each with what it does, its unit and its default there."""
+"""The `--help` of a recipe: its flags by group, each with its effect, its unit and its default in that recipe."""
 
 import argparse
 import re
@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from vaswani.training.arguments import REFUSED
+from vaswani.training.argument_checks import REFUSED
+from vaswani.training.arguments import TRAINING_GROUPS, Group
 
 NETWORK = {
     "vocab_size": "Tokens in the one vocabulary of source and target (section 5.1).",
@@ -37,35 +38,36 @@ NETWORK = {
 """What each field of the network is. Not in the configuration itself, whose file travels with saved models."""
 
 OF_TRANSFORMERS = {
-    "output_dir": "Folder of the run: new or empty, or with --resume that of the run to resume. {direction} in it "
-                  "stands for --direction.",
-    "seed": "Seed of the first weights, of dropout and of the order of the text: an integer below 2^32.",
+    "output_dir": "Folder of the run: new or empty, or with --resume that of the run to resume. {direction} in its "
+                  "name is replaced by --direction.",
+    "seed": "Seed of the initial weights, of dropout and of the order of the text: an integer below 2^32.",
     "bf16": "Mixed precision: multiply in bfloat16, over float32 weights.",
     "fp16": "Mixed precision in float16, for GPUs without bfloat16.",
     "tf32": "Multiply float32 numbers in TF32, on NVIDIA GPUs since Ampere.",
-    "gradient_checkpointing": "Keep each layer's input alone and compute the rest again in the backward pass: less "
+    "gradient_checkpointing": "Keep only each layer's input and compute the rest again in the backward pass: less "
                               "memory, more time.",
     "torch_compile": "Compile the network of the training step (docs/training.md).",
     "torch_compile_mode": "Mode of torch.compile, such as reduce-overhead (CUDA graphs, with --widths); switches "
                           "--torch_compile on.",
-    "use_cpu": "Train on the CPU, where there is an accelerator too.",
+    "use_cpu": "Train on the CPU, even if there is an accelerator.",
     "run_name": "Name of the run in those trackers.",
     "disable_tqdm": "Log lines in place of a progress bar.",
     "push_to_hub": "Push the model to --hub_model_id on the Hub, with a model card.",
-    "hub_model_id": "Repository on the Hub, made if there is none.",
+    "hub_model_id": "Repository on the Hub, created if there is none.",
     "hub_strategy": "When to push: end, at the end; every_save, at each checkpoint too; checkpoint, with the files of "
                     "the newest one, to resume from; all_checkpoints, with those of all.",
     "hub_private_repo": "Whether a new repository is private.",
-    "hub_revision": "Branch of the repository, made if there is none.",
+    "hub_revision": "Branch of the repository, created if there is none.",
     "hub_token": "Token for the Hub. Better `hf auth login` or $HF_TOKEN: other users can read a command line.",
-    "hub_always_push": "Push a checkpoint also while the push before it goes on.",
+    "hub_always_push": "Push a checkpoint even while an earlier push is running.",
 }  # fmt: skip
-"""What those fields of transformers' TrainingArguments do here that are taken over with their defaults."""
+"""Help for the fields of transformers' TrainingArguments that are used here with their own defaults."""
 
 UNSET = {
     "dataset": "none; give --data_dir",
     "tsv_quoting": "as none, but a file that looks quoted is refused",
     "extra_dirs": "none",
+    "validation_splits": "none",
     "weights": "1 each",
     "widths": "none: any shape, with as little padding as possible",
     "user_tokens": "none",
@@ -74,8 +76,9 @@ UNSET = {
     "output_dir": "trainer_output",
     "peak_learning_rate": "that of eq. 3, (d_model * warmup_steps)^-0.5",
     "patience": "none, train for --max_steps",
+    "init_from": "none, start anew",
     "eval_steps": "--logging_steps",
-    "metric_for_best_model": "bleu, of trees f1",
+    "metric_for_best_model": "bleu, for trees f1",
     "greater_is_better": "as --metric_for_best_model asks",
     "tf32": "as torch is set",
     "gradient_checkpointing": "false",
@@ -87,36 +90,31 @@ UNSET = {
     "hub_revision": "main",
     "hub_token": "that of `hf auth login`",
     "hub_license": "none is stated",
+    "push_native": "neither",
 }
-"""What fields come to that neither the recipe nor the command line sets."""
+"""The effective values of fields that neither the recipe nor the command line sets."""
 
 METAVARS = {
     "dataset": "NAME", "dataset_config": "NAME", "data_dir": "FOLDER", "extra_dirs": "FOLDER", "cache_dir": "FOLDER",
     "output_dir": "FOLDER", "train_split": "NAME", "validation_split": "NAME", "test_splits": "NAME",
+    "validation_splits": "NAME=FOLDER",
     "tsv_quoting": "none|spreadsheet|spreadsheets|pandas", "line_breaks": "space|drop", "direction": "SOURCE-TARGET",
     "user_tokens": "TOKEN", "warmup_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",
     "eval_strategy": "steps|no", "metric_for_best_model": "NAME", "report_to": "NAME", "run_name": "NAME",
     "hub_model_id": "OWNER/NAME", "hub_strategy": "end|every_save|checkpoint|all_checkpoints", "hub_revision": "BRANCH",
-    "hub_license": "NAME", "hub_token": "TOKEN", "torch_compile_mode": "MODE", "source_timeout": "SECONDS",
-    "ddp_timeout": "SECONDS",
+    "init_from": "MODEL", "hub_license": "NAME", "push_native": "beside|instead", "hub_token": "TOKEN",
+    "torch_compile_mode": "MODE", "source_timeout": "SECONDS", "ddp_timeout": "SECONDS",
 }  # fmt: skip
-"""What stands for a value where its kind says too little."""
+"""Placeholders for values whose type alone says too little."""
 
 METAVARS_OF_KINDS: Mapping[Any, str] = {bool: "true|false", int: "N", float: "X"}
 
 
-class Group(NamedTuple):
-    """Flags that are shown together."""
-
-    title: str
-    about: str | None
-    names: tuple[str, ...]
-
-
 GROUPS = (
     Group("network", "By the symbols of table 3; docs/paper.md says where each is.", tuple(NETWORK)),
-    Group("data", "Which text. Forms of files and folders: docs/data.md.", (
-        "dataset", "dataset_config", "data_dir", "direction", "train_split", "validation_split", "test_splits",
+    Group("data", "Which text. Formats of files and folders: docs/data.md.", (
+        "dataset", "dataset_config", "data_dir", "direction", "train_split", "validation_split",
+        "validation_splits", "test_splits",
         "extra_dirs", "weights", "tsv_quoting", "line_breaks", "source_timeout", "cache_dir",
     )),
     Group("data, cleaning", "Which pairs are trained on; what is dropped is counted by reason.", (
@@ -126,29 +124,14 @@ GROUPS = (
         "user_tokens", "tokenizer_pairs", "tokens_per_batch", "batches_per_step", "widths", "streams", "window_groups",
         "packed_cache", "dataloader_num_workers",
     )),
-    Group("training", "Adam and the learning rate of eq. 3 (section 5.3); docs/training.md.", (
-        "output_dir", "resume", "max_steps", "warmup_steps", "peak_learning_rate", "adam_beta1", "adam_beta2",
-        "adam_epsilon", "max_grad_norm", "weight_decay", "seed", "max_bad_steps", "save_steps", "save_total_limit",
-    )),
-    Group("training, precision and hardware", None, (
-        "bf16", "bf16_throughout", "fp16", "tf32", "gradient_checkpointing", "torch_compile", "torch_compile_mode",
-        "use_cpu", "ddp_timeout",
-    )),
-    Group("training, log", None, ("logging_steps", "report_to", "run_name", "disable_tqdm")),
-    Group("evaluation", "Validation while training, the choice of the weights, and the test sets.", (
-        "eval_strategy", "eval_steps", "metric_for_best_model", "patience", "average_checkpoints", "validation_beams",
-        "test_beams", "length_penalty", "extra_tokens",
-    )),
-    Group("Hub", "docs/hub.md", (
-        "push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo", "hub_revision", "hub_license", "hub_token",
-        "hub_always_push",
-    )),
+    *TRAINING_GROUPS,
 )  # fmt: skip
-"""What --help shows, in its order. --help-all shows the other fields of transformers' TrainingArguments besides."""
+"""What --help shows, in this order. --help-all also shows the other fields of transformers' TrainingArguments."""
 
+SHOW, SHOW_ALL = "Show this, and end.", "Show all flags, and end."
 USAGE = "%(prog)s [--flag value ...]"
-BOOLEANS = "A flag that is true or false means true where it stands alone."
-MORE = f"{BOOLEANS} --help-all also lists what transformers' Trainer takes besides, and what is refused."
+BOOLEANS = "A true-or-false flag without a value means true."
+MORE = f"{BOOLEANS} --help-all also lists the other flags of transformers' Trainer, and those that are refused."
 
 
 class Flag(NamedTuple):
@@ -175,8 +158,8 @@ def format_help(
     Args:
         prog: the name of its file.
         description: its docstring.
-        flags: all that it takes.
-        everything: whether to show those too that nobody needs here, and those that are refused.
+        flags: all that it accepts.
+        everything: whether to show also those that nobody needs here, and those that are refused.
         add_flags: declares flags that are shown before these.
 
     """
@@ -198,16 +181,16 @@ def format_help(
             if name in by_name:  # another version of transformers may lack one
                 show(section, by_name[name])
     if everything:
-        section = parser.add_argument_group("transformers", "What its Trainer takes besides, in the words of its help.")
+        section = parser.add_argument_group("transformers", "Other flags of its Trainer, in the words of its help.")
         for flag in flags:
             if flag.name not in shown and flag.name not in REFUSED:
                 show(section, flag)
-        section = parser.add_argument_group("refused", "Flags of transformers' Trainer that have no place here.")
+        section = parser.add_argument_group("refused", "Flags of transformers' Trainer that cannot be used here.")
         for name, way in REFUSED.items():
             show(section, by_name[name]._replace(about=f"Refused: {way}."), with_default=False)
     section = parser.add_argument_group("help")
-    section.add_argument("-h", "--help", action="help", help="Show this, and end.")
-    section.add_argument("--help-all", action="help", help="Show all flags, and end.")
+    section.add_argument("-h", "--help", action="help", help=SHOW)
+    section.add_argument("--help-all", action="help", help=SHOW_ALL)
     return parser.format_help()
 
 
@@ -224,7 +207,7 @@ def show(section: Any, flag: Flag, with_default: bool = True) -> None:
 
 
 def plain(kind: Any) -> tuple[Any, bool]:
-    """Return the type of a flag's value, and whether it takes several."""
+    """Return the type of a flag's value, and whether it takes several values."""
     if get_origin(kind) in (Union, types.UnionType):
         kinds = [each for each in get_args(kind) if each is not type(None)]
         return plain(next((each for each in kinds if each is not str), str)) if len(kinds) > 1 else plain(kinds[0])
@@ -234,7 +217,7 @@ def plain(kind: Any) -> tuple[Any, bool]:
 
 
 def readable(flag: Flag) -> str:
-    """Return a default as one would type it, or what it comes to if nothing is typed."""
+    """Return a default as a user would type it, or its effective value if there is none."""
     value = flag.default
     if value is None or value in ([], ""):
         return UNSET.get(flag.name, "none")

@@ -1,4 +1,4 @@
-"""A look at what a run would train on, without training: pairs, drops, lengths, padding, steps and speed."""
+"""An inspection of what a run would train on, without training: pairs, drops, lengths, padding, steps and speed."""
 
 import time
 from collections.abc import Mapping
@@ -46,30 +46,30 @@ class Inspection(NamedTuple):
     """Tokens and padding of all batches, both sides."""
     seconds: float
     windows: tuple[int, int]
-    """Looked at, and in an epoch."""
+    """Inspected, and in an epoch."""
     examples: dict[str, list[Example]] = {}  # noqa: RUF012  (never written to)
     """Some of the rows that are dropped, by reason."""
     user_symbols: dict[str, tuple[int, int]] = {}  # noqa: RUF012  (likewise)
-    """How often each of them stands in the sources and in the targets that are kept."""
+    """How often each user token occurs in the kept sources and in the kept targets."""
     in_training: OverlapRecord | None = None
-    """How much of the sets that are scored the training text holds."""
+    """How much of the scored sets the training text holds."""
     not_looked: str | None = None
-    """Why that was not looked for."""
+    """Why the overlap was not computed."""
 
 
 def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     """Read, clean, encode and cut the first epoch as a run with these arguments would, or its first `windows`."""
-    _, data, training = arguments
+    _, data, training, _ = arguments
     corpus = open_training_corpus(data)
     tokenizer = training_tokenizer(corpus, arguments, run=None)
     stream = training_stream(corpus, tokenizer, arguments)
     dropped = Sample(corpus)
-    symbols = {symbol: tokenizer(symbol).input_ids[0] for symbol in data.user_tokens}
-    seen = count(stream, corpus.name, len(tokenizer), windows, dropped, symbols)
+    tokens = {token: tokenizer(token).input_ids[0] for token in data.user_tokens}
+    seen = count(stream, corpus.name, len(tokenizer), windows, dropped, tokens)
     seen = seen._replace(examples=read_examples(dropped, tokenizer, training_cleaning_limits(data)))
     try:
         scored = {split: read_pairs(data, split)[0] for split in scored_splits(data)}
-    except ValueError as error:  # a run would end there; a look at the training text need not
+    except ValueError as error:  # a run would end there; an inspection of the training text need not
         return seen._replace(not_looked=str(error))
     return seen._replace(
         in_training=find_test_overlap(corpus, scored, training_cleaning_limits(data), data, training.seed)
@@ -82,17 +82,17 @@ def count(
     vocabulary: int,
     windows: int | None = None,
     dropped: Sample | None = None,
-    symbols: Mapping[str, int] = MappingProxyType({}),
+    tokens: Mapping[str, int] = MappingProxyType({}),
 ) -> Inspection:
     """Build the windows of the first epoch and count what is in them.
 
-    `dropped` draws from what is not kept; `symbols` are the user's, with their ids.
+    `dropped` samples from what is not kept; `tokens` are the user's, with their ids.
     """
     total = stream.windows_an_epoch
     wanted = total if windows is None else min(windows, total)
     lengths = [np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)]
     drops, batches, places = Drops(), 0, 0
-    uses = {symbol: [0, 0] for symbol in symbols}
+    uses = {token: [0, 0] for token in tokens}
     started = time.monotonic()
     for window in tqdm(islice(stream.windows(), wanted), total=wanted, unit=" windows", desc="Looking", disable=None):
         drops += window.drops
@@ -101,8 +101,8 @@ def count(
         batches += len(window.batches)
         places += padded_size(window.shapes)
         for side, rows in enumerate((window.sources, window.targets)):
-            for symbol, number in symbols.items():
-                uses[symbol][side] += int((rows.tokens == number).sum())
+            for token, number in tokens.items():
+                uses[token][side] += int((rows.tokens == number).sum())
         for side, rows in enumerate((window.sources.lengths, window.targets.lengths)):
             found = np.bincount(rows, minlength=len(lengths[side]))
             found[: len(lengths[side])] += lengths[side]
@@ -117,12 +117,12 @@ def count(
         places,
         seconds,
         (wanted, total),
-        user_symbols={symbol: (of_sources, of_targets) for symbol, (of_sources, of_targets) in uses.items()},
+        user_symbols={token: (of_sources, of_targets) for token, (of_sources, of_targets) in uses.items()},
     )
 
 
 def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
-    """Return the figures that follow, as plain JSON."""
+    """Return the derived figures, as plain JSON."""
     tokens = [int(side @ np.arange(len(side))) for side in seen.lengths]
     steps = seen.batches / arguments.training.batches_per_step * seen.windows[1] / seen.windows[0]
     return {
@@ -131,7 +131,7 @@ def figures(seen: Inspection, arguments: Arguments) -> dict[str, Any]:
         "vocabulary": seen.vocabulary,
         "pairs": as_json(counted(seen.drops)) | {"places": seen.drops.places},
         "examples": {reason: [each._asdict() for each in found] for reason, found in seen.examples.items()},
-        "user_symbols": {symbol: {"source": uses[0], "target": uses[1]} for symbol, uses in seen.user_symbols.items()},
+        "user_symbols": {token: {"source": uses[0], "target": uses[1]} for token, uses in seen.user_symbols.items()},
         "tokens": dict(zip(("source", "target"), tokens, strict=True)),
         "longest": dict(zip(("source", "target"), (len(side) - 1 for side in seen.lengths), strict=True)),
         "batches": seen.batches,
@@ -159,9 +159,9 @@ def inspection_as_text(seen: Inspection, found: dict[str, Any], arguments: Argum
             *examples_as_text(seen.examples, seen.drops),
             f"Tokens of a vocabulary of {seen.vocabulary:,}, </s> included: {sides}",
             *(
-                f"{symbol}: {uses[0]:,} times in sources, {uses[1]:,} in targets"
+                f"{token}: {uses[0]:,} times in sources, {uses[1]:,} in targets"
                 + ("" if any(uses) else "; is it written so in the text?")
-                for symbol, uses in seen.user_symbols.items()
+                for token, uses in seen.user_symbols.items()
             ),
             f"Batches: {seen.batches:,} of at most {data.tokens_per_batch:,} tokens a side, "
             f"{kept / max(seen.batches, 1):.0f} pairs each; {found['padding']:.1%} of both sides is padding",
@@ -176,7 +176,7 @@ def inspection_as_text(seen: Inspection, found: dict[str, Any], arguments: Argum
 
 
 def write_inspection(seen: Inspection, found: dict[str, Any], folder: Path) -> None:
-    """Leave figures and picture in a folder."""
+    """Write figures and picture into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     histogram = {"source": seen.lengths[0].tolist(), "target": seen.lengths[1].tolist()}
     write_json(folder / "inspection.json", found | {"lengths": histogram})

@@ -1,4 +1,4 @@
-"""What one process decides for all."""
+"""Decisions that the main process makes for all."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,7 +12,7 @@ Decision = TypeVar("Decision")
 def on_main_process(decide: Callable[[], Decision]) -> Decision:
     """Return on every process what `decide` returns on the main one, and raise on every process what it raises there.
 
-    For what hangs on the state of a shared disk: another machine may see that state some seconds later, and decide
+    For decisions that depend on a shared disk: another machine may see its state some seconds later, and decide
     otherwise or find nothing.
     """
     decision: Decision | None = None

@@ -1,4 +1,4 @@
-"""What a model's folder tells of its training: the run's own records, those of an average, or a card from the Hub."""
+"""What a model's folder records about its training: a run's records, those of an average, or a card from the Hub."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -19,32 +19,38 @@ class ModelOrigin(NamedTuple):
     """What is known of a model's training."""
 
     as_text: list[str]
-    """Lines; names stand between backquotes. None where nothing is recorded."""
+    """Lines, with names in backquotes. Empty where nothing is recorded."""
     run: Path | None = None
-    """The folder of the run that it comes from, if that is here."""
+    """The folder of the run that it comes from, if that exists here."""
 
 
 def model_origin(folder: Path) -> ModelOrigin:
-    """Return what the folder of a model tells of its training."""
+    """Return what the folder of a model records about its training."""
     try:
         return recorded(folder)
-    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:  # cut off, or of another program
-        return ModelOrigin([f"What its folder tells of its training cannot be read: {code(error)}."])
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        OSError,
+    ) as error:  # truncated, or written by another program
+        return ModelOrigin([f"The record of its training cannot be read: {code(error)}."])
 
 
 def recorded(folder: Path) -> ModelOrigin:
-    """Do what `origin` does; raises whatever comes of records that are not what a run leaves."""
+    """Do what `model_origin` does, but raise the errors of unreadable records."""
     if (folder / RUN).is_file():
         measured = read_metrics(folder) if (folder / METRICS).is_file() else None
         return ModelOrigin(trained_on(read_run(folder), measured), folder)
     if (made := read_derived_model(folder)) is not None:
-        told = [line for run in made.runs.values() for line in trained_on(run, None)]
-        return ModelOrigin([*dict.fromkeys(told), derived_from(made)], run_of(folder, made))
+        lines = [line for run in made.runs.values() for line in trained_on(run, None)]
+        return ModelOrigin([*dict.fromkeys(lines), derived_from(made)], run_of(folder, made))
     return ModelOrigin(of_card(folder / CARD) if (folder / CARD).is_file() else [])
 
 
 def trained_on(run: RunRecord, measured: MetricsRecord | None) -> list[str]:
-    """Return what a run was trained on and came to; folders by their names, without those above them."""
+    """Return what a run was trained on and its results; folders by name, without their parents."""
     data = printable_record(run.data)
     source, target = data.languages
     name = str(data.data_dir or data.dataset)
@@ -66,37 +72,33 @@ def trained_on(run: RunRecord, measured: MetricsRecord | None) -> list[str]:
 
 
 def derived_from(made: DerivedModel) -> str:
-    """Return what an average, a checkpoint or an import was made of."""
+    """Return what an average, a checkpoint or an import was made from."""
     parts = leaves(made.parts)
-    if len(parts) == 1 and "imported" in parts[0]:
-        whence = parts[0]["imported"]
-        return f"Imported from {code(Path(whence['source']).name)} ({whence['format']})."
-    if len(parts) == 1 and "step" in parts[0]:
-        return f"A checkpoint of that run, at step {parts[0]['step']:,}."
-    names = ", ".join(code("/".join(Path(each["checkpoint"]).parts[-2:])) for each in parts)
+    if len(parts) == 1 and (whence := parts[0].imported) is not None:
+        return f"Imported from {code(Path(whence.source).name)} ({whence.format})."
+    if len(parts) == 1 and parts[0].step is not None:
+        return f"A checkpoint of that run, at step {parts[0].step:,}."
+    names = ", ".join(code("/".join(Path(each.checkpoint).parts[-2:])) for each in parts)
     return f"The average of {len(parts)} checkpoint(s): {names}."
 
 
 def run_of(folder: Path, made: DerivedModel) -> Path | None:
-    """Return the folder of a run that a model was made of, if one is there and has its vocabulary still."""
+    """Return the folder of a run that a model was made from, if it exists and still has the model's vocabulary."""
     vocabulary = folder / "tokenizer.json"
     runs = (Path(run) for run in made.runs)
     return next((run for run in runs if (run / RUN).is_file() and is_same(run / vocabulary.name, vocabulary)), None)
 
 
 def is_same(one: Path, other: Path) -> bool:
-    """Tell whether two files are there and hold the same."""
+    """Return whether two files exist and hold the same."""
     return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
 
 
 def of_card(path: Path) -> list[str]:
-    """Return what a model card says in its head, which `vaswani push` writes and others may; none if that is no card.
-
-    Of its text nothing is read.
-    """
+    """Return what the YAML head of a model card says, if there is one; `vaswani push` and others write them."""
     try:
         data = all_printable(ModelCard.load(path, ignore_metadata_errors=True).data.to_dict())
-    except Exception:  # whatever else a README.md may begin with, for YAML has errors of its own
+    except Exception:  # a README.md may begin with anything, and YAML has errors of its own
         return []
 
     def listed(key: str) -> list[str]:
@@ -131,5 +133,5 @@ def of_card(path: Path) -> list[str]:
 
 
 def code(name: object) -> str:
-    """Return a name as code of Markdown, which changes nothing of it but a backquote."""
+    """Return a name as code in Markdown, which shows it unchanged except for backquotes."""
     return f"`{printable(name).replace('`', chr(39))}`"

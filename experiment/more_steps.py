@@ -1,4 +1,4 @@
-"""A run that has ended and is asked for more steps: whether it goes on, and what it scored before, which stays."""
+"""More steps for a finished run: whether it can continue, and its earlier scores, which are kept."""
 
 from pathlib import Path
 
@@ -13,29 +13,29 @@ from vaswani.training.checkpointing.resuming import log_without_final_validation
 from vaswani.training.early_stopping import EarlyStopping
 
 SHARES = ("logging_steps", "eval_steps", "save_steps")
-"""What may be given as a share of --max_steps."""
+"""The flags that may be given as a share of --max_steps."""
 
 
 def reason_to_stop(folder: Path, training: VaswaniTrainingArguments) -> str | None:
-    """Return why a run that has ended trains no more by the flags of now, or None if it is to go on.
+    """Return why a finished run does not train further with the present flags, or None if it does.
 
     Args:
         folder: of the run.
         training: --max_steps and --patience decide.
 
     Raises:
-        ValueError: more steps are asked for, and there is no checkpoint that they could follow.
+        ValueError: more steps are asked for, and there is no checkpoint to continue from.
 
     """
     steps = read_metrics(folder).steps
     if training.max_steps <= steps:
-        return f"it stands at step {steps:,}, and --max_steps above that trains it longer"
+        return f"it has reached step {steps:,}; a higher --max_steps trains it further"
     checkpoint, damaged = newest_whole(folder)
     if checkpoint is None:
         lost = "; ".join(f"{name}: {reason}" for name, reason in damaged.items()) or "no checkpoint is left"
         raise ValueError(
-            f"{folder} holds a run that has ended at step {steps:,}, and nothing that step {steps + 1:,} could follow "
-            f"({lost}). Restore checkpoint-{steps}, or train anew in another --output_dir"
+            f"{folder} holds a run that has ended at step {steps:,}, and no checkpoint from which step {steps + 1:,} "
+            f"could follow ({lost}). Restore checkpoint-{steps}, or train anew in another --output_dir"
         )
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
     metric = str(training.metric_for_best_model).removeprefix("eval_")
@@ -45,36 +45,36 @@ def reason_to_stop(folder: Path, training: VaswaniTrainingArguments) -> str | No
     return None
 
 
-def check_shares(training: VaswaniTrainingArguments, told: TrainingRecord) -> None:
-    """Make sure that what is done every so many steps is done at those steps still, where --max_steps has changed.
+def check_shares(training: VaswaniTrainingArguments, earlier: TrainingRecord) -> None:
+    """Make sure that intervals given as a share of --max_steps stay the same when --max_steps changes.
 
     Args:
-        training: the flags of now.
-        told: the same of before.
+        training: the present flags.
+        earlier: those from the start of the run.
 
     Raises:
-        ValueError: a flag is a share of --max_steps, so that a run that goes on would not be one that never stopped.
+        ValueError: a flag is a share of --max_steps, so that a resumed run would differ from one that never stopped.
 
     """
-    before = told.max_steps
+    before = earlier.max_steps
     for name in SHARES:
         share = getattr(training, name)
         if before != training.max_steps and share is not None and 0 < share < 1:
             steps = -int(-before * share // 1)
             raise ValueError(
                 f"--{name} {share:g} is a share of --max_steps, which was {before:,} and is {training.max_steps:,}, so "
-                f"that its steps would be others than before; give steps, as --{name} {steps}, which it was"
+                f"that its steps would change; give steps, such as --{name} {steps}, as before"
             )
 
 
 def set_scores_aside(folder: Path) -> None:
-    """Keep what a run scored when it ended, under the number of its steps, before it trains on."""
+    """Keep the scores of a run that ended, under the number of its steps, before it trains further."""
     metrics = folder / METRICS
     if metrics.exists():
         metrics.rename(folder / f"metrics-{read_metrics(metrics).steps}.json")
 
 
 def earlier_scores(folder: Path) -> dict[str, EarlierRecord]:
-    """Return what a run scored when it had ended before, by the number of its steps then, the fewest first."""
+    """Return the scores of earlier ends of a run, by the number of its steps then, the fewest first."""
     found = sorted((read_metrics(path) for path in folder.glob("metrics-*.json")), key=lambda each: each.steps)
     return {str(each.steps): as_earlier(each) for each in found}

@@ -1,4 +1,4 @@
-"""What the outputs of a run are, sentences or trees, as far as scoring them depends on it."""
+"""Scoring of a run's outputs, which are sentences or trees."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,12 +16,12 @@ Texts = Sequence[str]
 
 
 class OutputScoring(NamedTuple):
-    """Functions of sources, references and outputs, a line a sentence each."""
+    """Functions of sources, references and outputs, one line per sentence each."""
 
     measured: tuple[str, ...]
-    """The figures of a validation by which weights may be chosen, by their names in the log."""
+    """The validation figures by which weights may be chosen, by their names in the log."""
     always: tuple[str, ...]
-    """Those that can be measured whatever the references are."""
+    """Those that can be measured with any references."""
     figure: Callable[[str, Texts, Texts, Texts], float]
     """Returns one of these."""
     unfit: Callable[[str, Texts, Texts], str | None]
@@ -29,23 +29,23 @@ class OutputScoring(NamedTuple):
     judge: Callable[[Texts, Texts, Texts], "Judged"]
     """Returns all figures of a test set."""
     remarks: Callable[[Texts], list[str]]
-    """Returns what has to be said of these references beside any figure."""
+    """Returns the remarks on these references."""
 
 
 class Judged(NamedTuple):
-    """What is said of the outputs for a test set."""
+    """The scores of the outputs for a test set."""
 
     scores: dict[str, Score]
     files: dict[str, list[str]]
-    """What a run leaves of it beside the outputs: lines, by the ending of the file's name."""
+    """Further files for the run folder: lines, by the ending of the file's name."""
     left_out: dict[str, str]
-    """Scores that were to be computed and could not be, and why."""
+    """Scores that could not be computed, and why."""
 
 
 def scoring_of(data: DataArguments, metric: str | None = None) -> OutputScoring:
     """Return the task of a run: parsing where trees are the target, or else translation.
 
-    `metric` is what its weights are chosen by, if that is another figure than the usual one.
+    `metric` chooses its weights, if it is not the usual one.
     """
     known = of_kind(data.outputs)
     measured = tuple(each.key for each in known if each.cost is Cost.EVERY_VALIDATION or each.key == metric)
@@ -66,19 +66,19 @@ def scoring_of(data: DataArguments, metric: str | None = None) -> OutputScoring:
 def figure_of_translations(
     name: str, sources: Texts, references: Texts, outputs: Texts, language: str, source_language: str
 ) -> float:
-    """Return one score alone; the others wait for the end."""
+    """Return a single score; the others are computed at the end."""
     return figure(name, outputs, references, language, sources=sources, source_language=source_language)
 
 
 def unfit_references(name: str, sources: Texts, references: Texts, language: str, source_language: str) -> str | None:
-    """Return why a score cannot be measured against these references, as a sentence goes on, or None."""
+    """Return why a score cannot be measured against these references, as the end of a sentence, or None."""
     return reason_against(METRICS[name], [references], inputs_of(references, language, sources, source_language))
 
 
 def judge_translations(
     sources: Texts, references: Texts, outputs: Texts, language: str, source_language: str
 ) -> Judged:
-    """Return all scores of translations into a language; those that were made for another are not missed."""
+    """Return all scores of translations into a language, without those that were made for another one."""
     scores: dict[str, Score] = {}
     left_out = {}
     for key, found in each_score(outputs, references, language, sources=sources, source_language=source_language):
@@ -96,15 +96,15 @@ def figure_of_parses(name: str, sources: Texts, references: Texts, outputs: Text
 
 
 def unfit_parses(name: str, sources: Texts, references: Texts) -> str | None:
-    """Return why a score cannot be measured against these trees, as a sentence goes on, or None."""
+    """Return why a score cannot be measured against these trees, as the end of a sentence, or None."""
     return reason_against(METRICS[name], [references], Inputs(references, sources=sources))
 
 
 def judge_parses(sources: Texts, references: Texts, outputs: Texts) -> Judged:
-    """Return all scores of parses, and bracketed trees, a line each, on which EVALB counts the same."""
+    """Return all scores of parses, and bracketed trees, one per line, for which EVALB gives the same figures."""
     parses = read_parses(sources, references, outputs)
     trees = {"gold.mrg": list(map(bracketed, parses.gold)), "parsed.mrg": list(map(bracketed, parses.parsed))}
-    scores, left_out = score_parses(parses), {}  # F1 and what stands beside it
+    scores, left_out = score_parses(parses), {}  # F1 and the figures beside it
     for metric in of_kind(Kind.PARSES):
         if metric.score_key not in scores:
             found = one_score(metric, outputs, Inputs(references, sources=sources))

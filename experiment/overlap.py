@@ -1,4 +1,4 @@
-"""How much of the sets that are scored stands in the training text: counted before training, and said."""
+"""How much of the scored sets occurs in the training text: counted and reported before training."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,15 +18,15 @@ from .caches import cached
 from .main_process import on_main_process
 
 MOST_ROWS = 10_000_000
-"""Of the training text that are looked at: some minutes, once for a text. Of more, whole row groups are drawn."""
+"""Most rows of the training text to search: some minutes, once per text. Of more, whole row groups are sampled."""
 
 
 def find_test_overlap(
     train: Corpus, scored: Mapping[str, Sequence[Pair]], limits: CleaningLimits, data: DataArguments, seed: int
 ) -> OverlapRecord | None:
-    """Count what of the sets is in the training text; the main process reads it, unless the counts are kept.
+    """Count how much of the sets is in the training text; the main process reads it, unless the counts are cached.
 
-    None where there is nothing to look at: the splits of what is built in share no pair, as its grammar has it.
+    Return None if there is nothing to search: the splits of built-in text share no pair, by construction.
     """
 
     def counted() -> OverlapRecord | None:

@@ -1,4 +1,4 @@
-"""What a run comes to before it begins: parameters, operations, memory, and time and cost on a stated machine."""
+"""What a run will need: parameters, operations, memory, and time and cost on a stated machine."""
 
 import math
 from typing import Any, NamedTuple
@@ -11,18 +11,18 @@ from .arguments import Arguments
 
 
 class Machine(NamedTuple):
-    """What the run is planned for."""
+    """The machine that the run is planned for."""
 
     gpus: int
     peak_tflops: float
-    """Of one GPU, in the precision that is computed in, as its maker states it; 10^12 operations a second."""
+    """Of one GPU, in the precision of training, as its maker states it; 10^12 operations a second."""
     utilisation: float
     """The share of the peak that training reaches, from 0 to 1."""
     price_per_gpu_hour: float | None = None
 
 
 class Cost(NamedTuple):
-    """What one way of sharing the work costs each process."""
+    """The cost of one way of sharing the work, for each process."""
 
     memory: Memory
     """Bytes."""
@@ -31,7 +31,7 @@ class Cost(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a run comes to."""
+    """What a run needs."""
 
     parameters: Parameters
     tokens: int
@@ -72,21 +72,21 @@ def dimensions_of(fields: dict[str, Any]) -> Dimensions:
 
 
 def plan(arguments: Arguments, machine: Machine, length: int) -> Plan:
-    """Compute what a run with these arguments comes to, every batch full.
+    """Compute what a run with these arguments needs, if every batch is full.
 
     Args:
         arguments: of the run.
-        machine: what it is planned for.
-        length: positions of a pair on each side, which decides what attention takes.
+        machine: the machine that it is planned for.
+        length: positions of a pair on each side, which decides the cost of attention.
 
     Raises:
-        ValueError: the machine cannot be, or its GPUs cannot share a step.
+        ValueError: the machine is impossible, or its GPUs cannot share a step.
 
     """
-    model, data, training = arguments
+    model, data, training, _ = arguments
     check(machine, training.batches_per_step)
     if not 1 <= length <= data.tokens_per_batch:
-        raise ValueError(f"pair_tokens is {length}; from 1 to the {data.tokens_per_batch} of a micro-batch can be")
+        raise ValueError(f"pair_tokens is {length}; give 1 to {data.tokens_per_batch}, the tokens of a micro-batch")
     network = dimensions_of(model)
     parts = parameters(network)
     tokens = data.tokens_per_batch * training.batches_per_step
@@ -109,7 +109,7 @@ def plan(arguments: Arguments, machine: Machine, length: int) -> Plan:
 
 
 def check(machine: Machine, batches_per_step: int) -> None:
-    """Refuse a machine that cannot be, or whose GPUs cannot share a step."""
+    """Refuse an impossible machine, or one whose GPUs cannot share a step."""
     if machine.gpus < 1 or batches_per_step % machine.gpus:
         raise ValueError(
             f"gpus is {machine.gpus}, which cannot share {batches_per_step} micro-batches a step evenly; give a "
@@ -125,7 +125,7 @@ def check(machine: Machine, batches_per_step: int) -> None:
 
 
 def plan_as_text(found: Plan, name: str) -> str:
-    """Return the plan in words; `name` is what the recipe is called."""
+    """Return the plan in words; `name` is the name of the recipe."""
     ahead, machine, tokens = found.ahead, found.machine, f"{found.tokens:,}"
     hours = found.seconds / 3600
     price = machine.price_per_gpu_hour
@@ -154,7 +154,8 @@ def plan_as_text(found: Plan, name: str) -> str:
                     for name, part in [*zip(OPERATIONS, ahead, strict=True), ("all", sum(ahead))]
                 ],
             ),
-            "Matrix products; a multiplication and an addition are 2. Padding counts as tokens, and batches as full.",
+            "Matrix products; a multiplication and an addition count as 2. Padding counts as tokens; batches are "
+            "taken as full.",
             f"The run of {found.steps:,} steps: {found.of_the_run:.3g} FLOP",
             "",
             f"GB in each of {machine.gpus} processes, {found.accumulates} micro-batch(es) a step each, "
@@ -173,7 +174,7 @@ def plan_as_text(found: Plan, name: str) -> str:
             *links(found),
             f"The run takes {time_as_text(hours)}, {hours * machine.gpus:,.2f} GPU-hours{paid}",
             f"Counted as the paper counts, time x peak: {found.of_the_run / machine.utilisation:.3g} FLOP",
-            "Reading text, waiting for messages, validation, translation and checkpoints are not in it.",
+            "Reading text, waiting for messages, validation, translation and checkpoints are not included.",
         ]
     )
 
@@ -182,7 +183,7 @@ OPERATIONS = ("attention: projections", "attention: products", "feed-forward", "
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    """Return lines of a table, the first column to the left and the others to the right."""
+    """Return lines of a table, the first column aligned left and the others right."""
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
     return [
         "  "
@@ -195,7 +196,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def links(found: Plan) -> list[str]:
-    """Return, for several processes, what this pace asks of the links between them."""
+    """Return, for several processes, the bandwidth that this pace needs between them."""
     rates = [cost.sent * found.steps / found.seconds / 1e9 for cost in found.costs.values()]
     if len(rates) == 1:
         return []

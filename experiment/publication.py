@@ -1,10 +1,10 @@
-"""The pushes of one run: the Hub is asked before the first step, and a push that failed can be made up for later."""
+"""The pushes of one run: the Hub is checked before the first step, and a failed push can be repeated later."""
 
 import os
 import secrets
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from vaswani.evaluation.metric_table import METRICS
 from vaswani.publishing import (
     MetricsRecord,
     Progress,
+    PushedNative,
     RunRecord,
     Target,
     checksums,
@@ -27,20 +28,22 @@ from vaswani.publishing import (
     open_repository,
     push,
 )
+from vaswani.publishing.native_push import with_native
+from vaswani.publishing.native_record import NativeRecord
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.checkpointing.checkpoints import MANIFEST
 
 from .console import say
 
 DRAFT = ".push-"
-"""How the folder of what is on its way to the Hub begins."""
+"""The prefix of the folder with the files that are being pushed."""
 
 
 class Publication(TrainerCallback):
     """Pushes a run's model at its end, and by --hub_strategy after saves as well.
 
-    It takes the pushing, and the token with it, out of the Trainer's hands: the Trainer would push pickles and a card
-    without scores, and write the token into training_args.bin.
+    It pushes in place of the Trainer, and keeps the token from it: the Trainer would push pickles and a card without
+    scores, and write the token into training_args.bin.
 
     Args:
         training: its fields `push_to_hub` and `hub_token` are emptied here.
@@ -59,12 +62,13 @@ class Publication(TrainerCallback):
         self.strategy = HubStrategy(training.hub_strategy)
         self.always = training.hub_always_push
         self.license = training.hub_license
+        self.native = training.push_native
         self.trainer: VaswaniTrainer | None = None
         self._thread = ThreadPoolExecutor(1)
         self._running: Future[None] | None = None
 
     def begin(self) -> None:
-        """Make sure, before any work is done, that the Hub will take it. Raises ValueError."""
+        """Make sure, before any work is done, that the Hub will accept the push. Raises ValueError."""
         for left in self.folder.glob(f"{DRAFT}*"):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
         if self.target is not None:
@@ -72,11 +76,11 @@ class Publication(TrainerCallback):
             say(f"Will push to {self.target.name}: {self.strategy.value}")
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  (called by these names)
-        """Push what was just saved, beside the training; a push that fails is told, and training goes on."""
+        """Push what was just saved, while training goes on; a push that fails is reported, and training continues."""
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
         if self.target is None or self.strategy == HubStrategy.END:
             return
-        is_saved = [(folder / MANIFEST).is_file()]  # not in the midst of steps that are left out
+        is_saved = [(folder / MANIFEST).is_file()]  # not in the middle of skipped steps
         broadcast_object_list(is_saved)  # a process elsewhere may not see the folder
         if not is_saved[0]:
             return
@@ -91,7 +95,7 @@ class Publication(TrainerCallback):
             model.save_pretrained(draft / "model")
             self.trainer.processing_class.save_pretrained(str(draft / "model"))  # type: ignore[union-attr]
             if name is not None:
-                shutil.copytree(folder, draft / name, copy_function=link)  # it may be pruned while it is on its way
+                shutil.copytree(folder, draft / name, copy_function=link)  # it may be pruned while it is being pushed
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
             say(f"Note: the push at step {state.global_step} failed: {error}")
@@ -109,43 +113,62 @@ class Publication(TrainerCallback):
             card = self._card(None, files, progress)
             folders = {checkpoint: draft / checkpoint} if checkpoint else None
             push(self.target, files, card, f"Training in progress, step {progress.step}", folders)
-        except Exception as error:  # whatever it was, training goes on
+        except Exception as error:  # whatever the error, training goes on
             say(f"Note: the push at step {progress.step} failed: {error}")
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def _card(self, metrics: MetricsRecord | None, files: list[Path], progress: Progress | None = None) -> str:
+    def _card(
+        self,
+        metrics: MetricsRecord | None,
+        files: list[Path],
+        progress: Progress | None = None,
+        native: PushedNative | None = None,
+    ) -> str:
         assert self.target is not None
         name, branch = self.target.name, self.target.branch
-        return model_card(name, self.run, metrics, checksums(files), self.license, branch, progress)
+        return model_card(name, self.run, metrics, checksums(files), self.license, branch, progress, native)
 
     @contextmanager
     def during_training(self) -> Iterator[None]:
-        """Wait at the end, however it comes, for a push that is on its way."""
+        """Wait at the end, however training ends, for a push that is still running."""
         try:
             yield
         finally:
             self._thread.shutdown()
 
-    def end(self, folder: Path, metrics: MetricsRecord) -> None:
-        """Push the run's model; the main process alone calls this.
+    def end(self, folder: Path, metrics: MetricsRecord, export_to: Callable[[Path], NativeRecord]) -> None:
+        """Push the run's model; only the main process calls this.
+
+        Args:
+            folder: of the run.
+            metrics: what metrics.json holds.
+            export_to: writes the model as a class of transformers' own to a folder, for --push_native.
 
         Raises:
-            ValueError: it was not pushed, and how to push it later.
+            ValueError: it was not pushed; the message says how to push it later.
 
         """
         if self.target is None:
             return
+        draft = folder / f"{DRAFT}{secrets.token_hex(4)}"
         try:
-            files = files_to_push(folder)
-            card = self._card(metrics, files)
-            address = push(self.target, files, card, f"The end of training, step {metrics.steps}")
+            files, native = files_to_push(folder), None
+            folders: dict[str, Path] = {}
+            if self.native is not None:
+                native = PushedNative(export_to(draft), self.native)
+                files, folders = with_native(files, draft, self.native)
+            card = self._card(metrics, files, native=native)
+            address = push(self.target, files, card, f"The end of training, step {metrics.steps}", folders)
         except ValueError as error:
             words = ["vaswani", "push", str(folder), self.target.name]
             words += ["--branch", self.target.branch] if self.target.branch else []
             words += ["--license", self.license] if self.license else []
             words += ["--private"] if self.target.private else []
-            raise ValueError(f"{error}. The run is whole in {folder}; push it by: {shlex.join(words)}") from None
+            words += ["--native", self.native] if self.native else []
+            raise ValueError(f"{error}. The run in {folder} is complete; push it with: {shlex.join(words)}") from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
         say(f"Pushed: {address}")
 
 

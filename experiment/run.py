@@ -2,23 +2,25 @@
 
 import os
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 from tqdm import tqdm
-from transformers import GenerationConfig, set_seed
+from transformers import GenerationConfig, PreTrainedModel, set_seed
 from transformers.utils import logging as transformers_logging
 
-from vaswani.data.position import read_position
+from vaswani.data import Drops
+from vaswani.engines.native import Validation, export_native
 from vaswani.evaluation.scores import blank_lines
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.plots import draw_learning_curve, save
-from vaswani.publishing import MetricsRecord, read_run, write_metrics
+from vaswani.publishing import MetricsRecord, RunRecord, write_metrics
 from vaswani.publishing.metrics_record import (
     BestRecord,
     EndedRecord,
@@ -27,37 +29,24 @@ from vaswani.publishing.metrics_record import (
     ScoreRecord,
     SearchRecord,
 )
-from vaswani.publishing.overlap import overlap_as_text
+from vaswani.publishing.native_record import NativeRecord
 from vaswani.storage import atomic_files
-from vaswani.storage.records import as_json
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
-from vaswani.training.checkpointing.checkpoints import check_parts, newest_whole, sealed, set_aside
 from vaswani.training.distribution.peers import peer_lost_on_timeout
 from vaswani.training.distribution.startup_checks import describe_run
 from vaswani.training.speed.fastest_attention import fastest_attention
-from vaswani.training.trainer import POSITION
+from vaswani.training.validation_figures import figures_as_text, in_set
 
 from .argument_checks import (
     check_leaves_checkpoints,
-    check_lengths,
-    check_metric,
     check_names,
-    check_network,
+    check_native,
     check_positions,
-    check_text,
     check_trackers,
 )
 from .arguments import Arguments
-from .checkpoint_selection import load_best
+from .checkpoint_selection import Selection, load_best
 from .console import counted, say, summary
-from .corpora import (
-    open_training_corpus,
-    read_pairs,
-    scored_splits,
-    training_cleaning_limits,
-    training_stream,
-    training_tokenizer,
-)
 from .error_messages import (
     exit_on_bad_input,
     exit_on_full_disk,
@@ -68,13 +57,12 @@ from .error_messages import (
 )
 from .final_scores import ScoredTestSet, write_test_set
 from .main_process import on_main_process
-from .more_steps import check_shares, earlier_scores, reason_to_stop
-from .output_scoring import scoring_of
-from .overlap import find_test_overlap
+from .more_steps import earlier_scores, reason_to_stop
+from .parent import load_weights_of, start_of
+from .preparation import Prepared, prepare
 from .publication import Publication
 from .run_folder import Done, RecordStart, describe, take_folder, write_json, write_skipped
-from .training_sentences import text_of
-from .validation import PairSet, SearchSettings, translate_all, validate
+from .validation import SearchSettings, translate_all, validate, validate_all
 
 
 def run(arguments: Arguments) -> MetricsRecord:
@@ -99,140 +87,206 @@ def run(arguments: Arguments) -> MetricsRecord:
         return from_text_to_scores(arguments)
 
 
+class Trained(NamedTuple):
+    """A run whose training has come to its end."""
+
+    trainer: VaswaniTrainer
+    model: PreTrainedModel
+    """The whole network."""
+    seconds: float
+    """Of training, since this start."""
+
+
+class Scored(NamedTuple):
+    """What a run's weights are, and how good."""
+
+    selection: Selection
+    search: SearchSettings
+    tested: Mapping[str, ScoredTestSet]
+    """By split."""
+
+
 def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
     """Do what `run` does, with the exceptions that it turns into messages and exit codes."""
-    model_fields, data, training = arguments
-    metric = str(training.metric_for_best_model).removeprefix("eval_")
-    task = scoring_of(data, metric)
-    state = PartialState()
-    folder = Path(str(training.output_dir))
+    folder = Path(str(arguments.training.output_dir))
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    description = describe(arguments)
-    publication = Publication(training, description)
+    with exit_on_bad_input():
+        start = on_main_process(lambda: start_of(arguments, folder))
+    arguments = start.apply(arguments)
+    description = replace(describe(arguments), parent=start.parent)
+    publication = Publication(arguments.training, description)
+    with exit_on_bad_input():
+        done = claim_folder(arguments, description, publication)
+        if done is not None:
+            say(f"{folder} holds a run that has ended; there is nothing to do: {done.why}")
+            return done.metrics
+        for remark in start.remarks:
+            say(remark)
+        prepared = prepare(arguments, description)
+        publication.run = prepared.description
+    trained = train(arguments, prepared, publication)
+    scored = score(trained, prepared, arguments)
+    drops = prepared.stream.drops(gather_object([prepared.stream.notes()]))
+    metrics = metrics_of(trained, prepared, scored, drops)
+    state = PartialState()
+    if state.is_main_process:
+        metrics = replace(metrics, earlier=earlier_scores(folder))
+        leave(arguments, trained, prepared, metrics)
+        say(summary(metrics, drops, folder))
+    state.wait_for_everyone()
+    if state.is_main_process:
+        with exit_on_bad_input():
+            publication.end(folder, metrics, lambda draft: export_as_native(trained.model, prepared, draft))
+    return metrics
 
-    def claim_folder() -> Done | None:
+
+def claim_folder(arguments: Arguments, description: RunRecord, publication: Publication) -> Done | None:
+    """Check what a run is told, take its folder, and ask the Hub; or return the run that it holds and is done.
+
+    Raises:
+        ValueError: a flag does not fit, or the folder or the Hub cannot be used.
+
+    """
+    data, training = arguments.data, arguments.training
+    folder = Path(str(training.output_dir))
+
+    def claim() -> Done | None:
         done = take_folder(folder, training.resume, description, lambda: reason_to_stop(folder, training))
         if done is None:
             publication.begin()
         return done
 
-    with exit_on_bad_input():
-        check_names(training, data)
-        check_leaves_checkpoints(training)
-        check_trackers(training)
-        check_positions(model_fields, data)
-        done = on_main_process(claim_folder)
-        if done is not None:
-            say(f"{folder} holds a run that has ended; there is nothing to do: {done.why}")
-            return done.metrics
-        train = open_training_corpus(data)
-        description = publication.run = replace(description, training_text=text_of(train))
-        scored = {split: read_pairs(data, split) for split in scored_splits(data)}
-        in_training = find_test_overlap(
-            train,
-            {split: pairs for split, (pairs, _) in scored.items()},
-            training_cleaning_limits(data),
-            data,
-            training.seed,
-        )
-        if in_training is not None:
-            say("\n".join(overlap_as_text(in_training)))
-        tokenizer = training_tokenizer(train, arguments, folder)
-        sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, (pairs, _) in scored.items()}
-        for split, pairs in sets.items():
-            check_lengths(split, pairs.longest, model_fields)
-        check_metric(metric, task, sets[data.validation_split].sources, sets[data.validation_split].references)
-        remarks = {split: task.remarks(pairs.references) for split, pairs in sets.items()}
-        for split, said in remarks.items():
-            for remark in said:
-                say(f"{split}: {remark}")
-        stream = training_stream(train, tokenizer, arguments)
-        checkpoint = on_main_process(lambda: checkpoint_to_resume(folder)) if training.resume else None
-        if checkpoint is not None:
-            before, position = on_main_process(lambda: (read_run(folder), read_position(checkpoint / POSITION)))
-            on_main_process(lambda: check_network(checkpoint, model_fields, before.model))
-            check_shares(training, before.training)
-            check_text(stream, as_json(position), description, before)
+    check_names(training, data)
+    check_leaves_checkpoints(training)
+    check_trackers(training)
+    check_positions(arguments.model, data)
+    check_native(training, arguments.model, is_pushed=publication.target is not None)
+    return on_main_process(claim)
 
-    model = new_model(model_fields | {"vocab_size": len(tokenizer)}, training)
-    validation_set = sets[data.validation_split]
+
+def train(arguments: Arguments, prepared: Prepared, publication: Publication) -> Trained:
+    """Train to the end, and say what is trained, on what, and how it ended."""
+    data, training, tokenizer = arguments.data, arguments.training, prepared.tokenizer
+    folder, processes = Path(str(training.output_dir)), PartialState().num_processes
+    model = new_model(arguments.model | {"vocab_size": len(tokenizer)}, training)
+    if (parent := prepared.description.parent) is not None and prepared.checkpoint is None:
+        with exit_on_bad_input():
+            carried = load_weights_of(parent, model, tokenizer)
+        if parent.is_vocabulary_new:
+            say(f"{len(tokenizer):,} tokens: {carried.copied:,} as in {parent.given}, {carried.drawn:,} drawn anew")
+    validation_set = prepared.sets[data.validation_split]
     quick = SearchSettings(training.validation_beams, training.length_penalty)
-    trainer = VaswaniTrainer(model, training, stream, lambda model: validate(model, validation_set, quick), tokenizer)
+    trainer = VaswaniTrainer(
+        model,
+        training,
+        prepared.stream,
+        lambda model: validate_all(model, validation_set, prepared.further, quick),
+        tokenizer,
+    )
     publication.trainer = trainer
     trainer.add_callback(publication)
-    trainer.add_callback(RecordStart(folder, description))
+    trainer.add_callback(RecordStart(folder, prepared.description))
     told = describe_run(model, training, trainer.accelerator, data.tokens_per_batch, data.widths)
     say(f"{len(tokenizer):,} tokens; {told}")
-    if training.device.type == "cpu" and torch.get_num_threads() * state.num_processes < (os.cpu_count() or 1):
+    if training.device.type == "cpu" and torch.get_num_threads() * processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
     started = time.monotonic()
     with exit_on_lost_source(), exit_on_tracker_error(), publication.during_training():
         try:
-            trainer.train_from(checkpoint)
+            trainer.train_from(prepared.checkpoint)
         finally:
-            write_skipped(folder, stream.drops([stream.notes()]), state.process_index)
+            drops = prepared.stream.drops([prepared.stream.notes()])
+            write_skipped(folder, drops, PartialState().process_index)
     seconds = time.monotonic() - started
     ending, best = trainer.ended(), trainer.best()
     say(f"{ending.as_text}, after {tqdm.format_interval(seconds)}")
     if best.step is not None:
         say(f"Best while training: step {best.step:,}, {best.as_text(trainer.metric)}")
+    return Trained(trainer, trainer.whole_model(), seconds)
 
-    trained = trainer.whole_model()
+
+def score(trained: Trained, prepared: Prepared, arguments: Arguments) -> Scored:
+    """Choose the weights by validation, load them, and translate and score the test sets with them."""
+    data, training = arguments.data, arguments.training
     search = SearchSettings(training.test_beams, training.length_penalty)
-    selection, of_validation = load_best(trainer, trained, validation_set, search)
-    drops = stream.drops(gather_object([stream.notes()]))
+    validation_set = prepared.sets[data.validation_split]
+    selection, of_validation = load_best(trained.trainer, trained.model, validation_set, search)
+    for name, pairs in prepared.further.items():
+        more = in_set(name, validate(trained.model, pairs, search))
+        selection = selection._replace(validation=selection.validation | more)
+    if prepared.further:
+        say(f"The weights chosen: validation {figures_as_text(selection.validation, trained.trainer.metric)}")
     tested: dict[str, ScoredTestSet] = {}
     for split in dict.fromkeys(data.test_splits):
-        if split == data.validation_split:
-            translations = of_validation
-        else:
-            say(f"Translating {split}: {len(sets[split].sources):,} sentences, {search.num_beams} beam(s)")
-            translations = translate_all(trained, sets[split], search, progress=True)
-        tested[split] = write_test_set(folder, split, sets[split], translations)
+        pairs, translations = prepared.sets[split], of_validation
+        if split != data.validation_split:
+            say(f"Translating {split}: {len(pairs.sources):,} sentences, {search.num_beams} beam(s)")
+            translations = translate_all(trained.model, pairs, search, progress=True)
+        tested[split] = write_test_set(Path(str(training.output_dir)), split, pairs, translations)
+    return Scored(selection, search, tested)
+
+
+def metrics_of(trained: Trained, prepared: Prepared, scored: Scored, drops: Drops) -> MetricsRecord:
+    """Return what metrics.json holds of this start; `drops` are those of the training text."""
+    trainer, selection, tested = trained.trainer, scored.selection, scored.tested
+    best, checkpoint = trainer.best(), prepared.checkpoint
     scored_pairs = {
-        split: ScoredPairsRecord(**vars(counted(each)), blank_references=len(blank_lines(sets[split].references)))
-        for split, (_, each) in scored.items()
+        split: ScoredPairsRecord(
+            **vars(counted(each)), blank_references=len(blank_lines(prepared.sets[split].references))
+        )
+        for split, each in prepared.left_out.items()
     }
-    metrics = MetricsRecord(
-        parameters=trained.num_parameters(),
+    return MetricsRecord(
+        parameters=trained.model.num_parameters(),
         steps=trainer.state.global_step,
-        ended=EndedRecord(*ending),
+        ended=EndedRecord(*trainer.ended()),
         best_while_training=None if best.step is None else BestRecord(best.step, best.by(trainer.metric)),
-        training_seconds=round(seconds, 1),
+        training_seconds=round(trained.seconds, 1),
         ended_on=date.today().isoformat(),
         resumed_from=checkpoint.name if checkpoint else None,
         training_pairs=counted(drops),
         scored_pairs=scored_pairs,
-        test_text_in_training=in_training,
+        test_text_in_training=prepared.in_training,
         chosen=selection.chosen,
         chosen_by=selection.chosen_by,
         validation=selection.validation,
         candidates=selection.candidates,
-        search=SearchRecord(search.num_beams, search.length_penalty),
+        search=SearchRecord(scored.search.num_beams, scored.search.length_penalty),
         test={
-            split: {name: ScoreRecord(*score) for name, score in each.scores.items()} for split, each in tested.items()
+            split: {name: ScoreRecord(*found) for name, found in each.scores.items()} for split, each in tested.items()
         },
         not_scored={split: (lost,) for split in tested if (lost := scored_pairs[split].lost)},
         left_out={split: each.left_out for split, each in tested.items() if each.left_out},
-        remarks={split: tuple(said) for split, said in remarks.items() if said},
-        earlier=earlier_scores(folder) if state.is_main_process else {},
+        remarks={split: tuple(said) for split, said in prepared.remarks.items() if said},
         examples=tuple(ExampleRecord(split=split, **each) for split, of in tested.items() for each in of.examples),
     )
-    if state.is_main_process:
-        with atomic_files(folder) as draft:
-            trained.save_pretrained(draft)
-            tokenizer.save_pretrained(draft)
-        write_json(folder / "history.json", trainer.state.log_history)
-        title = f"{folder.name}: {data.source} to {data.target}"
-        save(draw_learning_curve(trainer.state.log_history, title), folder / "curve")
-        write_metrics(folder, metrics)  # last: a run that has it has ended
-        say(summary(metrics, drops, folder))
-    state.wait_for_everyone()
-    if state.is_main_process:
-        with exit_on_bad_input():
-            publication.end(folder, metrics)
-    return metrics
+
+
+def leave(arguments: Arguments, trained: Trained, prepared: Prepared, metrics: MetricsRecord) -> None:
+    """Leave model, vocabulary, history, curve and metrics in the run's folder."""
+    folder, history = Path(str(arguments.training.output_dir)), trained.trainer.state.log_history
+    with atomic_files(folder) as draft:
+        trained.model.save_pretrained(draft)
+        prepared.tokenizer.save_pretrained(draft)
+    write_json(folder / "history.json", history)
+    title = f"{folder.name}: {arguments.data.source} to {arguments.data.target}"
+    save(draw_learning_curve(history, title), folder / "curve")
+    write_metrics(folder, metrics)  # last: a run that has it has ended
+
+
+def export_as_native(model: PreTrainedModel, prepared: Prepared, folder: Path) -> NativeRecord:
+    """Write a run's model as a class of transformers' own; its length penalty is chosen on the validation set."""
+    assert isinstance(model, VaswaniForConditionalGeneration)
+    pairs = next(iter(prepared.sets.values()))
+    metric = pairs.task.measured[0]
+
+    def figure(lines: Sequence[str]) -> float:
+        return pairs.task.figure(metric, pairs.sources, pairs.references, lines)
+
+    return export_native(
+        model, prepared.tokenizer, folder, validation=Validation(metric, pairs.sources, figure), say=say
+    )
 
 
 def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> VaswaniForConditionalGeneration:
@@ -254,25 +308,3 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
         generation.length_penalty = training.length_penalty
     model.generation_config = generation
     return model
-
-
-def checkpoint_to_resume(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint, and say which newer ones were passed over; damaged ones are set aside.
-
-    Raises:
-        ValueError: there are checkpoints that were saved to the end, and none is whole now; or a part is missing.
-
-    """
-    checkpoint, skipped = newest_whole(folder)
-    for name, reason in skipped.items():
-        say(f"Skipping {name}: {reason}")
-    if checkpoint is None and sealed(folder):
-        raise ValueError(
-            f"no checkpoint of {folder} is whole any more, and --resume would start anew; restore one, or name another "
-            "--output_dir to start anew"
-        )
-    if checkpoint is not None:
-        check_parts(checkpoint)
-    set_aside(folder, skipped)
-    say(f"Resuming from {checkpoint.name}" if checkpoint else f"{folder} has no checkpoint yet; starting anew")
-    return checkpoint

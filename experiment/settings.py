@@ -1,6 +1,6 @@
-"""Which settings suit a text of some size: a table of tasks that were trained, and what follows between its rows.
+"""Which settings suit a text of some size: a table of tuned tasks, and interpolation between its rows.
 
-To propose something better, measure it and put a row into TASKS: nothing else here knows a size.
+To propose something better, measure it and add a row to TASKS: no other code depends on a size.
 """
 
 import math
@@ -21,7 +21,7 @@ class TunedTask(NamedTuple):
     source: str
     """Where it was measured or published."""
     result: str
-    """What came of it, and of other settings that were tried."""
+    """Its result, and that of other settings that were tried."""
     network: dict[str, int]
     """Fields of `VaswaniConfig`."""
     vocab_size: int
@@ -43,13 +43,13 @@ BASE = {"d_model": 512, "d_ff": 2048, "num_heads": 8, "encoder_layers": 6, "deco
 TASKS = (
     TunedTask(
         "Multi30k", 29_000, "docs/results/2026-11-22-first-light.md",
-        "measured: 39.4 and 41.3 BLEU; there the paper's base with dropout 0.1 came to 27.4 (docs/results/"
-        "2026-11-23-article.md)",
+        "measured: 39.4 and 41.3 BLEU; there the paper's base with dropout 0.1 reached 27.4 "
+        "(docs/results/2026-11-23-article.md)",
         SMALL, 8_000, 0.3, 1e-3, 1_000, 2_048, 1, 60, 30,
     ),
     TunedTask(
         "IWSLT14", 160_000, "fairseq's example for it, transformer_iwslt_de_en",
-        "published, not measured here: many report 34.6 to 34.9 BLEU of lower-cased words by it",
+        "published, not measured here: many report 34.6 to 34.9 BLEU of lower-cased words with it",
         MIDDLE, 10_000, 0.3, 5e-4, 4_000, 4_096, 1, 41, 30,
     ),
     TunedTask(
@@ -60,7 +60,7 @@ TASKS = (
     ),
 )  # fmt: skip
 """By number of pairs. Of WMT14 the rate is eq. 3's, and 100,000 steps of 25,000 tokens are about 20 epochs. IWSLT14's
-epochs were not published: they lie between the others'."""
+epochs were not published: they are interpolated."""
 
 GRAMMAR = TunedTask(
     "the built-in grammar",
@@ -77,7 +77,7 @@ GRAMMAR = TunedTask(
     1.2,
     6,
 )
-"""The quickstart; its language is far simpler than any other of that size, so it is no row of the table."""
+"""The quickstart; its language is far simpler than any other of that size, so it is not a row of the table."""
 
 
 class Proposal(NamedTuple):
@@ -88,7 +88,7 @@ class Proposal(NamedTuple):
     """Fields of `VaswaniConfig`."""
     epochs: float
     place: str | None
-    """Where the text lies among the tasks; None where it is of the size of one of them."""
+    """Where the text lies among the tasks; None if it has the size of one of them."""
 
     @property
     def is_inside(self) -> bool:
@@ -100,18 +100,18 @@ def propose(pairs: int) -> Proposal:
     """Return settings for a text of so many training pairs.
 
     Network, rate, warm-up and batch are those of the task that is nearest in the logarithm of the pairs. Dropout, the
-    logarithm of the vocabulary and that of the epochs lie on straight lines between the tasks, in that logarithm too.
-    Beyond the tasks those at the ends hold, but for the vocabulary, which below them shrinks with the root of the
-    pairs.
+    logarithm of the vocabulary and that of the epochs are interpolated between the tasks, linearly in the logarithm of
+    the pairs. Beyond the tasks the values of the last task hold, except that below the smallest the vocabulary shrinks
+    with the square root of the pairs.
     """
     size = max(pairs, 1)
     nearest, smallest = min(TASKS, key=lambda task: abs(math.log(task.pairs / size))), TASKS[0]
-    symbols = math.exp(between(size, [math.log(task.vocab_size) for task in TASKS]))
+    vocab_size = math.exp(between(size, [math.log(task.vocab_size) for task in TASKS]))
     if size < smallest.pairs:
-        symbols = smallest.vocab_size * math.sqrt(size / smallest.pairs)
+        vocab_size = smallest.vocab_size * math.sqrt(size / smallest.pairs)
     network = {
         **nearest.network,
-        "vocab_size": max(1_000, round(symbols / 500) * 500),
+        "vocab_size": max(1_000, round(vocab_size / 500) * 500),
         "dropout": round(20 * between(size, [task.dropout for task in TASKS])) / 20,
         "label_smoothing": SMOOTHING,
     }
@@ -131,7 +131,7 @@ def neighbours(pairs: int) -> list[TunedTask]:
 
 
 def between(pairs: int, values: list[float]) -> float:
-    """Return the value at a number of pairs, on straight lines over the logarithm of the tasks' pairs."""
+    """Return the value for a number of pairs, interpolated linearly in the logarithm of the tasks' pairs."""
     at = [math.log(task.pairs) for task in TASKS]
     here = min(max(math.log(pairs), at[0]), at[-1])
     number = next(number for number in range(1, len(at)) if here <= at[number])
@@ -150,9 +150,9 @@ def place(pairs: int) -> str | None:
 
 
 def steps_of(proposal: Proposal, steps_an_epoch: float) -> float:
-    """Return how many steps to train for, where an epoch has so many.
+    """Return how many steps to train for, given the steps of an epoch.
 
-    Above the largest task they are its own: the paper's base took no more for eight times the pairs (En-Fr).
+    Above the largest task they are those of that task: the paper's base took no more for eight times the pairs (En-Fr).
     """
     steps = proposal.epochs * steps_an_epoch
     return min(steps, 100_000) if proposal.nearest == TASKS[-1] else steps
@@ -174,7 +174,7 @@ def schedule(proposal: Proposal, steps: float) -> dict[str, int | float]:
 
 
 def round_readably(number: float) -> int:
-    """Return an even number near to this one that is easy to read."""
+    """Return an even, easily readable number near this one."""
     unit = 10 ** max(0, math.floor(math.log10(max(number, 1))) - 1)
     return unit * min(
         (2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 30, 40, 50, 60, 80, 100), key=lambda n: abs(n - number / unit)

@@ -1,4 +1,4 @@
-"""How fast this machine trains a network: some steps on batches of the text itself, and some sentences translated."""
+"""How fast this machine trains a network: measured on some steps with batches of the text, and some translations."""
 
 import resource
 import sys
@@ -13,12 +13,12 @@ from transformers import PreTrainedTokenizerBase
 from vaswani.data.batching import IGNORED
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainingArguments
-from vaswani.training.speed.speedups import speed_up_training
+from vaswani.training.preparation import prepare_for_training
 from vaswani.translation.translate import translate
 
 WARM_UP = 2
-"""Micro-batches before the clock starts, or one that takes as long as was to be measured: they find memory and kernels.
-At least one is timed however long it takes."""
+"""Micro-batches before the clock starts, or one that takes as long as the measurement: they allocate memory and choose
+kernels. At least one is timed, however long it takes."""
 
 
 class Timing(NamedTuple):
@@ -29,13 +29,13 @@ class Timing(NamedTuple):
     tokens: int
     """Target tokens of these."""
     seconds_a_sentence: float | None
-    """Of validation by greedy search; None if there is nothing to translate."""
+    """In validation with greedy search; None if there is nothing to translate."""
     memory: int
-    """Bytes that the process has had at most, on the accelerator or, without one, in all."""
+    """The most bytes that the process has had, on the accelerator or, without one, in all."""
     threads: int | None
-    """Of the processor; None on an accelerator."""
+    """Of the CPU; None on an accelerator."""
     share: float
-    """What its threads had of the time that they could have had on the processor; 1 on an accelerator."""
+    """The share of its threads' possible CPU time that they got; 1 on an accelerator."""
 
     @property
     def tokens_a_second(self) -> float:
@@ -55,7 +55,7 @@ def measure(
     """Train on micro-batches in turn for some seconds: forward, smoothed loss, backward and Adam for each.
 
     Args:
-        model: freshly drawn; it is changed.
+        model: with random weights; it is changed.
         training: device and precision.
         batches: model inputs.
         seconds: how long.
@@ -89,10 +89,10 @@ def train(
     batches: Sequence[dict[str, Any]],
     seconds: float,
 ) -> tuple[int, float, int, float]:
-    """Return how many micro-batches were timed, their seconds, their target tokens, and the share of the processor."""
+    """Return how many micro-batches were timed, their seconds, their target tokens, and the share of CPU time."""
     device = training.device
     model.train()
-    speed_up_training(model, device, training.bf16_throughout)
+    prepare_for_training(model, training)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=1e-5,
@@ -157,5 +157,5 @@ def wait(device: torch.device) -> None:
 
 
 def peak_of_process() -> int:
-    """Return the bytes that this process has had in memory at most."""
+    """Return the most bytes that this process has had in memory."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,6 +1,6 @@
-"""Sentences of the text that a model was trained on, where that text is still there.
+"""Sentences of the text that a model was trained on, if that text still exists.
 
-Nothing of it is kept beside a model for this, since a text may be private.
+None of it is stored beside a model for this, since a text may be private.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from .corpora import cleaning_limits, open_corpus
 LOOKED_AT = 1_000
 """Rows from which sentences are taken."""
 LARGEST = 1 << 30
-"""Bytes of a training text on the disk: to make sure of a larger one, which is read for it, takes too long."""
+"""The most bytes of a training text on the disk: checking a larger one, which must be read, takes too long."""
 
 
 def training_sentences(run: Path, number: int, fits: Callable[[str], bool]) -> list[str]:
@@ -31,30 +31,30 @@ def training_sentences(run: Path, number: int, fits: Callable[[str], bool]) -> l
 
     Args:
         run: its folder.
-        number: so many at most.
-        fits: tells whether a sentence can be used.
+        number: the most to return.
+        fits: returns whether a sentence can be used.
 
     Returns:
-        None if the text is not on this machine any more, is another one by now, or is not known for certain.
+        The sentences; none if the text is no longer on this machine, has changed, or is not known for certain.
 
     """
     try:
-        told = read_run(run)
-        data = data_of(told)
+        record = read_run(run)
+        data = data_of(record)
         corpus = open_corpus(data, data.train_split) if is_here(data) else None
-        if corpus is None or corpus.fingerprint != known_text(run, told):
+        if corpus is None or corpus.fingerprint != known_text(run, record):
             return []
         rows = islice(readable_rows(corpus, range(corpus.groups), cleaning_limits(data), Drops()), LOOKED_AT)
         found = sorted({pair.source for _, _, pair in rows if fits(pair.source)}, key=lambda each: (len(each), each))
-    except (ValueError, OSError, TypeError, KeyError):  # something else lies there by now
+    except (ValueError, OSError, TypeError, KeyError):  # something else is there now
         return []
     return found if len(found) <= number else [found[len(found) * place // number] for place in range(number)]
 
 
-def known_text(run: Path, told: RunRecord) -> str | None:
-    """Return the fingerprint of a run's text: from run.json or, of earlier versions, from a checkpoint."""
-    if told.training_text:
-        return told.training_text
+def known_text(run: Path, record: RunRecord) -> str | None:
+    """Return the fingerprint of a run's text: from run.json or, for earlier versions, from a checkpoint."""
+    if record.training_text:
+        return record.training_text
     for checkpoint in sealed(run):
         if (checkpoint / POSITION).is_file():
             return read_position(checkpoint / POSITION).text
@@ -62,7 +62,7 @@ def known_text(run: Path, told: RunRecord) -> str | None:
 
 
 def is_here(data: DataArguments) -> bool:
-    """Tell whether a text is built in, or lies on the disk and is not too large to make sure of; no host is asked."""
+    """Return whether a text is built in, or is on the disk and small enough to check; no host is asked."""
     if data.dataset == "grammar" and data.data_dir is None:
         return True
     path = Path(str(data.data_dir or data.dataset))
@@ -71,9 +71,9 @@ def is_here(data: DataArguments) -> bool:
     return sum(each.stat().st_size for each in path.iterdir() if each.name.startswith(data.train_split)) <= LARGEST
 
 
-def data_of(told: RunRecord) -> DataArguments:
-    """Return the arguments of a run's text; those of other versions that are not known here are left out."""
-    known, had = {each.name for each in fields(DataArguments)}, as_json(told.data)
+def data_of(record: RunRecord) -> DataArguments:
+    """Return the arguments of a run's text, without those of other versions that are unknown here."""
+    known, had = {each.name for each in fields(DataArguments)}, as_json(record.data)
     return DataArguments(**{name: had[name] for name in known if had.get(name) is not None})
 
 

@@ -1,8 +1,11 @@
-"""How good a model is on a set of pairs: perplexity for sure, BLEU by translating."""
+"""How good a model is on a set of pairs: perplexity always, BLEU by translating.
+
+`figures` measures. The number of BLEU comes from evaluation/scorers/sacrebleu.py, as evaluation/metric_table.py says.
+"""
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +17,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from vaswani.data import Pair
 from vaswani.data.batching import IGNORED, cut_batches, model_inputs
 from vaswani.data.encoding import encode
+from vaswani.training.validation_figures import in_set
 from vaswani.translation.translate import translate
 
 from .output_scoring import OutputScoring
 
 MOST_NATS = math.log(sys.float_info.max)
-"""A loss above has a perplexity that no float holds; training that diverged may come there."""
+"""The perplexity of a larger loss does not fit into a float; diverged training may get there."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class PairSet:
 
 
 def cross_entropy(model: PreTrainedModel, pairs: PairSet) -> float:
-    """Return nats a target token, </s> included, without label smoothing; the processes share the batches."""
+    """Return nats per target token, </s> included, without label smoothing; the processes share the batches."""
     state = PartialState()
     total, tokens = 0.0, 0
     with torch.inference_mode():
@@ -89,12 +93,22 @@ def translate_all(model: PreTrainedModel, pairs: PairSet, search: SearchSettings
 
 
 def validate(model: PreTrainedModel, pairs: PairSet, search: SearchSettings) -> dict[str, float]:
-    """Return loss (nats a token), perplexity (a token of this vocabulary), and what the task measures, such as BLEU."""
+    """Return loss (nats per token), perplexity (per token of this vocabulary), and the task's metrics, such as BLEU."""
     return figures(model, pairs, translate_all(model, pairs, search))
 
 
+def validate_all(
+    model: PreTrainedModel, pairs: PairSet, further: Mapping[str, PairSet], search: SearchSettings
+) -> dict[str, float]:
+    """Return what `validate` does, and beside it the figures of further sets, as news/bleu."""
+    found = validate(model, pairs, search)
+    for name, each in further.items():
+        found |= in_set(name, validate(model, each, search))
+    return found
+
+
 def figures(model: PreTrainedModel, pairs: PairSet, translations: Sequence[str]) -> dict[str, float]:
-    """Return what `validate` does, of a model whose translations are at hand."""
+    """Return what `validate` does, for a model whose translations are given."""
     loss = cross_entropy(model, pairs)
     measured = {
         name: pairs.task.figure(name, pairs.sources, pairs.references, translations) for name in pairs.task.measured

@@ -5,8 +5,8 @@ from typing import Any, Literal
 from transformers.utils.versions import require_version
 
 READERS = "transformers>=5.4"
-"""What loads a saved model without this package, as pip and `require_version` write it: tried, see docs/hub.md."""
-require_version(READERS, f"This model's code needs it; pip install -U '{READERS}'")  # or the names below are not there
+"""The versions that load a saved model without this package, for pip and `require_version`; see docs/hub.md."""
+require_version(READERS, f"This model's code needs it; pip install -U '{READERS}'")  # or the names below do not exist
 
 from huggingface_hub.dataclasses import strict  # noqa: E402
 from transformers.configuration_utils import PreTrainedConfig  # noqa: E402
@@ -30,7 +30,7 @@ COMPUTED = (
     "eos_token_id",
     "decoder_start_token_id",
 )
-"""Fields that say what a network computes; the others say how it learns, such as dropout, or how it is loaded."""
+"""Fields that decide what a network computes; the others concern learning, such as dropout, or loading."""
 
 
 @strict
@@ -54,10 +54,10 @@ class VaswaniConfig(PreTrainedConfig):
     }
 
     pipelines_are_registered = False
-    """Whether `pipeline` knows our tasks already; where not, it asks for leave to run the code in the folder."""
+    """Whether `pipeline` already knows our tasks; if not, it asks for permission to run the code in the folder."""
 
     vocab_size: int = 37000
-    """Symbols in the one vocabulary that source and target share (section 5.1)."""
+    """Tokens in the one vocabulary that source and target share (section 5.1)."""
     d_model: int = 512
     """Width of every embedding and sub-layer output (section 3.1)."""
     d_ff: int = 2048
@@ -85,7 +85,7 @@ class VaswaniConfig(PreTrainedConfig):
     activation_dropout: float | int = 0.0
     """Dropout on the feed-forward network's hidden layer; none in the paper."""
     max_positions: int = 1024
-    """Rows of the learned position table. Sinusoids are computed and know no limit."""
+    """Rows of the learned position table. Sinusoids are computed and have no limit."""
 
     # What the paper has not and its descendants have: fairseq, Marian, OPUS-MT (docs/paper.md).
     attention_bias: bool = False
@@ -104,7 +104,7 @@ class VaswaniConfig(PreTrainedConfig):
     decoder_start_token_id: int | None = 2
 
     def __post_init__(self, **kwargs: object) -> None:
-        super().__post_init__(**kwargs)  # fields under their usual names, such as hidden_size, arrive here
+        super().__post_init__(**kwargs)  # fields under their usual names, such as hidden_size, are set here
         if (
             (self.d_k is None or self.d_v is None)
             and min(self.num_heads, self.d_model) > 0
@@ -124,10 +124,10 @@ class VaswaniConfig(PreTrainedConfig):
         self.custom_pipelines = others if self.pipelines_are_registered else others | pipelines()
 
     def check(self) -> None:
-        """Raise ValueError where a field has a value that it cannot have; see the class.
+        """Raise ValueError if a field has an impossible value; see the class.
 
-        A model asks for it before it is built, and again before it is saved: fields can be set one by one, by
-        `from_pretrained(..., dropout=2)` too.
+        A model calls this before it is built, and again before it is saved, because fields can be set one by one, also
+        by `from_pretrained(..., dropout=2)`.
         """
         names = ("vocab_size", "d_model", "d_ff", "num_heads", "d_k", "d_v", "encoder_layers", "decoder_layers")
         for name in (*names, "max_positions"):
@@ -145,12 +145,12 @@ class VaswaniConfig(PreTrainedConfig):
             )
 
     def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> None:
-        """Write config.json, unless it could not be read again."""
+        """Write config.json, but refuse if it could not be read again."""
         self.check()
         super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what config.json holds: our pipelines in any case."""
+        """Return the contents of config.json, always with our pipelines."""
         content = super().to_dict()
         return content | {"custom_pipelines": content.get("custom_pipelines", {}) | pipelines()}
 

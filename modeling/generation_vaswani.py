@@ -1,7 +1,7 @@
-"""`generate` with the search of section 6.1: what is asked of it, and our network asked step by step.
+"""`generate` with the search of section 6.1: its arguments, and the calls of our network step by step.
 
-`generate` of `VaswaniForConditionalGeneration` calls `paper_search` wherever it would search with beams. A sentence of
-S source tokens may become S + 50 long, whatever stands beside it. This file travels with every saved model, so it
+`generate` of `VaswaniForConditionalGeneration` calls `paper_search` wherever it would search with beams. A translation
+of S source tokens may have S + 50, whatever else is in the batch. This file travels with every saved model, so it
 imports nothing but torch, transformers and its neighbours.
 
 Shapes: B sentences, S source tokens, D = d_model, K beams, N hypotheses asked for of each sentence, P tokens of the
@@ -33,10 +33,10 @@ EXTRA_TOKENS = 50
 """How much longer than its source a translation may be (section 6.1), where `extra_tokens` does not say otherwise."""
 
 LIMITS = ("extra_tokens", "extra_symbols")
-"""The setting's name, and the one under which models of before 2026-11-29 were saved."""
+"""The setting's name, and its name in models saved before 2026-11-29."""
 
 UNBOUNDED = 2**62
-"""Sinusoids know no last position."""
+"""Sinusoids have no last position."""
 
 PROMPTS = ("decoder_input_ids", "decoder_inputs_embeds")
 
@@ -48,8 +48,8 @@ OF_ANOTHER_SEARCH = (
     "assistant_early_exit",
     "use_mtp",
 )
-"""What asks for contrastive search, DoLa, groups of beams or speculation; the search of transformers with beams passes
-over it too, with a warning at most."""
+"""Arguments for contrastive search, DoLa, groups of beams or speculation; the beam search of transformers ignores them
+too, at most with a warning."""
 
 
 @torch.no_grad()
@@ -67,9 +67,10 @@ def paper_search(
     Args:
         model: an encoder-decoder.
         input_ids: prompt of the decoder, `[B * K, P]`.
-        logits_processor: applied to log P of the next tokens, as by the search of transformers; but what forces an
-            end (`forced_eos_token_id`) does so at each sentence's own limit, not at that of the longest.
-        stopping_criteria: what they end has ended as by an end token; what is stopped for its time is cut off.
+        logits_processor: applied to log P of the next tokens, as by the search of transformers; but a forced end
+            (`forced_eos_token_id`) comes at each sentence's own limit, not at that of the longest.
+        stopping_criteria: hypotheses that they end count as ended by an end token; those stopped by a time limit are
+            cut off.
         generation_config: `num_beams`, `num_return_sequences`, `length_penalty` (alpha), `max_length`, and perhaps
             `extra_tokens`; `early_stopping=True` is done with a sentence as soon as K hypotheses ended, False and
             "never" when none that runs can overtake any more.
@@ -106,8 +107,8 @@ def paper_search(
     log_p_of_steps: list[Tensor] = []
     logits_of_steps: list[Tensor] = []
 
-    def symbols(search: SearchState) -> Tensor:
-        return search.running.symbols[:, :, : prompt + search.length].flatten(0, 1)
+    def written(search: SearchState) -> Tensor:
+        return search.running.tokens[:, :, : prompt + search.length].flatten(0, 1)
 
     def read(search: SearchState) -> Tensor:
         nonlocal kwargs
@@ -115,7 +116,7 @@ def paper_search(
             follow(search, kwargs)
         model._has_unfinished_sequences(False, synced_gpus, device=input_ids.device)  # tells the other processes
         inputs = model.prepare_inputs_for_generation(
-            symbols(search),
+            written(search),
             next_sequence_length=1 if search.length and kwargs["use_cache"] else None,
             is_first_iteration=not search.length,
             **kwargs,
@@ -124,7 +125,7 @@ def paper_search(
         kwargs = model._update_model_kwargs_for_generation(outputs, kwargs, is_encoder_decoder=True)
         logits = outputs.logits[:, -1]  # where weights are spread, on the last device
         logits = logits.to(input_ids.device, torch.promote_types(logits.dtype, torch.float32))
-        log_p = logits_processor(symbols(search), logits.log_softmax(-1))
+        log_p = logits_processor(written(search), logits.log_softmax(-1))
         if forced is not None:
             by_sentence = log_p.unflatten(0, search.rows.shape)
             log_p = force_end(by_sentence, search, forced.eos_token_id.to(log_p.device)).flatten(0, 1)
@@ -135,11 +136,11 @@ def paper_search(
         return log_p.unflatten(0, search.rows.shape)
 
     def signal_of(criteria: list[Any]) -> StopSignal | None:
-        def told(hypotheses: Tensor) -> Tensor:
+        def stopped(hypotheses: Tensor) -> Tensor:
             found = StoppingCriteriaList(criteria)(hypotheses.flatten(0, 1), log_p_of_steps or None)
             return found.view(hypotheses.shape[:2])
 
-        return told if criteria else None
+        return stopped if criteria else None
 
     search = start(
         input_ids.view(len(encoded), beams, prompt)[:, : beams if together else 1],
@@ -156,7 +157,7 @@ def paper_search(
         model(decoder_input_ids=input_ids[:1], encoder_outputs=BaseModelOutput(encoded[:1]), use_cache=False)
 
     length = prompt + int((found.parents[:, :, prompt:] >= 0).sum(-1).max())
-    sequences = found.symbols[:, :, :length].flatten(0, 1)
+    sequences = found.tokens[:, :, :length].flatten(0, 1)
     if not config.return_dict_in_generate:
         return sequences
     kept: dict[str, Any] = {"scores": tuple(log_p_of_steps) or None, "logits": tuple(logits_of_steps) or None}
@@ -166,20 +167,20 @@ def paper_search(
 
 
 class Stopping(NamedTuple):
-    """The stopping criteria of `generate`, by what they are to this search."""
+    """The stopping criteria of `generate`, by their effect on this search."""
 
     longest: int
-    """Most tokens, the prompt among them."""
+    """Most tokens, including the prompt."""
     ends: list[int]
     """The end tokens."""
     ending: list[Any]
-    """Those that end a hypothesis for what it holds."""
+    """Those that end a hypothesis because of its contents."""
     cutting: list[Any]
-    """Those that cut it off for its time."""
+    """Those that cut it off because of time."""
 
 
 def sort_out(criteria: Any) -> Stopping:
-    """Sort stopping criteria; one of the user's own stands there in the place of the configuration's."""
+    """Sort stopping criteria; the user's own replace those of the configuration."""
     longest = min(each.max_length for each in criteria if isinstance(each, MaxLengthCriteria))
     ends = [end for each in criteria if isinstance(each, EosTokenCriteria) for end in each.eos_token_id.tolist()]
     cutting = [each for each in criteria if isinstance(each, MaxTimeCriteria)]
@@ -188,7 +189,7 @@ def sort_out(criteria: Any) -> Stopping:
 
 
 def prepare_generate(model: Any, inputs: Tensor | None, asked: dict[str, Any], paper: bool) -> dict[str, Any]:
-    """Return what `GenerationMixin.generate` has to be asked for, given what the user asked of ours.
+    """Return the arguments for `GenerationMixin.generate`, given the user's arguments for ours.
 
     Args:
         model: the one that is to translate.
@@ -221,8 +222,8 @@ def prepare_generate(model: Any, inputs: Tensor | None, asked: dict[str, Any], p
         for name, value in ((name, setting(name)) for name in OF_ANOTHER_SEARCH):
             if value:
                 raise ValueError(
-                    f"{name}={value!r} belongs to another search than the one with beams, which would pass over it: "
-                    f"give num_beams=1 with it, or leave it out"
+                    f"{name}={value!r} belongs to another search than the one with beams, which would ignore it: give "
+                    "num_beams=1 with it, or leave it out"
                 )
         # `generate` decides whether processes wait for each other, but does not tell a function that it is given.
         synced = asked.get("synced_gpus")
@@ -235,17 +236,17 @@ def prepare_generate(model: Any, inputs: Tensor | None, asked: dict[str, Any], p
 
 
 def prepare_stopping(model: Any, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return what replaces some of what was asked: `generate` hands functions neither tokenizer nor streamer.
+    """Return replacements for some arguments: `generate` passes functions neither tokenizer nor streamer.
 
     Raises:
-        ValueError: stop strings or a streamer are asked for in a way that cannot be followed.
+        ValueError: stop strings or a streamer are asked for in an unsupported way.
 
     """
     if asked.get("streamer") is not None:
         raise ValueError("a streamer cannot follow a search with beams, which may change its mind; use num_beams=1")
     if getattr(model.generation_config, "stop_strings", None) is not None:
         raise ValueError(
-            "the model is saved with stop_strings, which the paper's search takes from the call alone: set "
+            "the model is saved with stop_strings, which the paper's search takes only from the call: set "
             "model.generation_config.stop_strings = None and call generate(stop_strings=..., tokenizer=...), or "
             "search with paper_search=False"
         )
@@ -271,14 +272,14 @@ def check_padding(mask: Tensor | None) -> None:
 
 
 def positions(model: Any, prompt: int) -> int:
-    """Return how many tokens may follow a prompt: a table of positions has an end, sinusoids none."""
+    """Return how many tokens may follow a prompt: a position table is finite, sinusoids are not."""
     config = model.config
     # The last token that is written is not read again.
     return int(config.max_positions) + 1 - prompt if config.positions == "learned" else UNBOUNDED
 
 
 def name_limit(asked: dict[str, Any], saved: Any) -> dict[str, Any]:
-    """Return what is asked of `generate` with LIMITS under the name that it will look for.
+    """Return the arguments of `generate` with the limit under the name that it will look for.
 
     Args:
         asked: every argument by name.
@@ -304,28 +305,28 @@ def length_limits(source_tokens: Tensor, more: int, longest: int, least: int = 0
     Args:
         source_tokens: S of each source, with its end.
         more: than its source a translation may have, `extra_tokens`.
-        longest: the most whatever the source.
-        least: a shorter source counts as one of so many.
+        longest: the most tokens, whatever the source.
+        least: a shorter source counts as having this many.
 
     """
     return (source_tokens.clamp(min=least) + more).clamp(max=longest)
 
 
 def extra_tokens(generation_config: Any) -> int:
-    """Return how much longer than its source an output may be: 50, or what a model is saved with (trees: 300)."""
+    """Return how much longer than its source an output may be: 50, or the saved setting (trees: 300)."""
     found = (getattr(generation_config, name, None) for name in LIMITS)
     return int(next((value for value in found if value is not None), EXTRA_TOKENS))
 
 
 def in_batch(values: Tensor, search: SearchState, sentences: int, beams: int) -> Tensor:
-    """Put `[B * n, V]` of a step where it belongs in the whole batch, `[sentences * K, V]`, with 0 for all others."""
+    """Put `[B * n, V]` of a step in its places in the whole batch, `[sentences * K, V]`, with 0 elsewhere."""
     rows = search.sentences[:, None] * beams + torch.arange(search.rows.shape[1], device=values.device)
     return values.new_zeros(sentences * beams, values.shape[1]).index_copy(0, rows.flatten(), values)
 
 
 def rows_of(found: Hypotheses, beams: int) -> Tensor:
     """Return `[B * N, L]`: the row of the batch that each token lengthened, -1 where there is none."""
-    first = torch.arange(len(found.symbols), device=found.symbols.device)[:, None, None] * beams
+    first = torch.arange(len(found.tokens), device=found.tokens.device)[:, None, None] * beams
     return torch.where(found.parents < 0, -1, found.parents + first).flatten(0, 1)
 
 

@@ -96,6 +96,9 @@ def scaled_dot_product_attention(
 ) -> tuple[Tensor, Tensor]:
     """Equation 1, softmax(QK^T / sqrt(d_k)) V, written out; the "eager" one among the attention functions.
 
+    torch's kernel computes the softmax of 16-bit scores in float32 and rounds the result; on GPUs autocast keeps it in
+    float32. "sdpa" (training/speed/fastest_attention.py chooses) is a fused kernel, in float32 inside too.
+
     Args:
         module: the layer that asks; its `training` flag rules dropout.
         query: `[B, H, Q, d_k]`.
@@ -267,7 +270,7 @@ class DecoderLayer(GradientCheckpointingLayer):
 
 
 class VaswaniPreTrainedModel(PreTrainedModel):
-    """What both public models and both stacks share: configuration, initialisation, abilities."""
+    """The base of both public models and both stacks: configuration, initialisation, abilities."""
 
     config: VaswaniConfig
     base_model_prefix = "model"
@@ -299,7 +302,7 @@ class VaswaniPreTrainedModel(PreTrainedModel):
             init.zeros_(module.bias)
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
-        """Save as transformers does, unless what is written could not be loaded again."""
+        """Save as transformers does, but refuse if the result could not be loaded again."""
         self.config.check()
         super().save_pretrained(save_directory, *args, **kwargs)
 
@@ -332,7 +335,7 @@ class Stack(VaswaniPreTrainedModel):
     def save_pretrained(self, save_directory: Any, *_: Any, **__: Any) -> None:
         """Refuse: a folder says of what kind the network in it is, and there is none for half of one."""
         raise ValueError(
-            f"{type(self).__name__} cannot be saved to {save_directory} by itself, for nothing would load it; save "
+            f"{type(self).__name__} cannot be saved to {save_directory} by itself, because nothing could load it; save "
             "the whole model, and take model.get_encoder() or model.get_decoder() of what is loaded"
         )
 
@@ -545,9 +548,9 @@ class Projection(nn.Linear):
     def loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the loss, summed over the labels that are not -100, and the logits.
 
-        The one seam for another loss: training puts a function of the same arguments in its place, which may leave
-        the logits out. Smoothed in training mode; in evaluation mode plain cross entropy, so that its exponential is
-        the perplexity of table 3. Float32 at least.
+        This is the place to replace the loss: training puts a function with the same arguments in its place, which may
+        leave the logits out. Smoothed in training mode; in evaluation mode plain cross entropy, so that its exponential
+        is the perplexity of table 3. Float32 at least.
 
         Args:
             hidden: `[B, T, D]`, of the decoder.
@@ -612,8 +615,8 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
         more tokens than the source has, 50 more than those. `paper_search=False` searches by transformers.
 
         Raises:
-            ValueError: a source is padded on its left, or with the paper's search what it cannot give is asked for:
-                attentions, hidden states, a streamer.
+            ValueError: a source is padded on its left, or the paper's search is asked for attentions, hidden states or
+                a streamer, which it cannot give.
 
         """
         settings = prepare_generate(self, inputs, kwargs, paper_search)

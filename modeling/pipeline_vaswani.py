@@ -1,4 +1,4 @@
-"""`pipeline("translation", ...)`, which version 5 of transformers took away: text in, translations out.
+"""`pipeline("translation", ...)`, which version 5 of transformers removed: text in, translations out.
 
 This file travels with every saved model, so it imports nothing but torch and transformers.
 
@@ -24,9 +24,9 @@ class TranslationPipeline(Pipeline):
     """Translates by `generate`, with whatever search the model is saved with.
 
     Call it with a text, a list of texts, a data set or a generator; every argument of `generate` may be given, here
-    or in the call. What comes back is in the order of what went in, and shaped as by version 4 of transformers: for
-    a text `[{"translation_text": ...}]`, for a list one such dictionary a text, and with `num_return_sequences` above
-    1 a list of them a text, best first. A text of white space and unseen characters gives an empty translation.
+    or in the call. Results are in the order of the inputs, in the form of version 4 of transformers: for a text
+    `[{"translation_text": ...}]`, for a list one such dictionary per text, and with `num_return_sequences` above 1 a
+    list of them per text, best first. A text of white space and invisible characters gives an empty translation.
     """
 
     _pipeline_calls_generate = True
@@ -48,7 +48,7 @@ class TranslationPipeline(Pipeline):
         """Encode one text, `[1, S]`; nothing is ever cut off.
 
         Raises:
-            ValueError: it is no text, or longer than the learned positions of the model.
+            ValueError: it is not text, or longer than the learned positions of the model.
 
         """
         if not isinstance(input_, str):
@@ -75,25 +75,25 @@ class TranslationPipeline(Pipeline):
         as_given = getattr(self, "_prepare_generate_kwargs", dict)  # which adds those of `pipeline`, since 5.18
         model: Any = self.model  # a PreTrainedModel does not say that it generates
         output = model.generate(source, attention_mask=input_tensors["attention_mask"], **as_given(generate_kwargs))
-        symbols: Tensor = output["sequences"] if isinstance(output, ModelOutput) else output
-        return {"symbols": symbols.unflatten(0, (len(source), -1)), "is_blank": input_tensors["is_blank"]}
+        tokens: Tensor = output["sequences"] if isinstance(output, ModelOutput) else output
+        return {"tokens": tokens.unflatten(0, (len(source), -1)), "is_blank": input_tensors["is_blank"]}
 
     def postprocess(self, model_outputs: dict[str, Any], **_: Any) -> list[dict[str, str]]:
         """Turn the `[1, N, L]` tokens of one text into its translations."""
         assert self.tokenizer is not None
         texts: list[str] = self.tokenizer.batch_decode(
-            model_outputs["symbols"][0], skip_special_tokens=True, clean_up_tokenization_spaces=False
+            model_outputs["tokens"][0], skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return [{"translation_text": "" if model_outputs["is_blank"] else text} for text in texts]
 
 
 def is_blank(text: str) -> bool:
-    """Return whether a text has nothing to read: only white space and characters that nobody sees, or none."""
+    """Return whether a text has nothing to read: only white space and invisible characters, or none."""
     return _SEEN.search(text) is None
 
 
 def register() -> None:
-    """Teach `pipeline` the task, which finds it in the folder of a model, but not for a model that is loaded."""
+    """Register the task, which `pipeline` finds in the folder of a model, but not for a loaded model."""
     getattr(pipelines, "REMOVED_TASKS", {}).pop("translation", None)  # asked first, it would refuse what is registered
     if "translation" not in pipelines.PIPELINE_REGISTRY.get_supported_tasks():
         pipelines.PIPELINE_REGISTRY.register_pipeline(

@@ -1,13 +1,13 @@
 """The search of section 6.1: beams with the length penalty of GNMT (Wu et al. 2016, equation 14), as functions.
 
-They know nothing of a network but what it says of the next token: `generation_vaswani.py` asks ours, for `generate`.
-This file travels with every saved model, so it imports nothing but torch and transformers.
+They need only a network's probabilities of the next token: `generation_vaswani.py` calls ours, for `generate`. This
+file travels with every saved model, so it imports nothing but torch and transformers.
 
 What differs from the search of transformers: a hypothesis Y of |Y| tokens (its end token counted, the start token
-not) scores log P(Y) / ((5 + |Y|) / 6)^alpha; each sentence has its own limit, whatever stands beside it; each of the
-best 2K continuations may end a hypothesis; hypotheses that a limit (of length or time) cut off count only where none
-ended; and a sentence is done when no running hypothesis can overtake any more, not sooner and not later. It then leaves
-the batch, so that no work is spent on it while others go on.
+not) scores log P(Y) / ((5 + |Y|) / 6)^alpha; each sentence has its own limit, whatever else is in the batch; each of
+the best 2K continuations may end a hypothesis; hypotheses that a limit (of length or time) cut off count only if none
+ended; and a sentence is done exactly when no running hypothesis can overtake any more. It then leaves the batch, so
+that no work is spent on it while others continue.
 
 Shapes: B sentences, S source tokens, D = d_model, K beams, n hypotheses that run (1 before the first step, K after),
 C hypotheses of whatever kind, N hypotheses asked for of each sentence, P tokens of the prompt, L of the longest
@@ -23,21 +23,21 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 CACHE = "cache" if "cache" in {field.name for field in fields(Seq2SeqLMOutput)} else "past_key_values"
-"""What `generate` and the outputs of networks call keys and values of before; the latter until transformers 5.24."""
+"""The name of the cache in `generate` and in the outputs of networks; `past_key_values` until transformers 5.24."""
 NEVER = float("-inf")
 
 
 class Hypotheses(NamedTuple):
     """Some hypotheses for each of B sentences, best first."""
 
-    symbols: Tensor  # [B, K, L], the prompt first, padding after the end
-    parents: Tensor  # [B, K, L], which of those before each token lengthened; -1 in the prompt and after the end
+    tokens: Tensor  # [B, K, L], the prompt first, padding after the end
+    parents: Tensor  # [B, K, L], the earlier hypothesis that each token extends; -1 in the prompt and after the end
     scores: Tensor  # [B, K], -inf where there is none
 
     def select(self, which: Tensor) -> "Hypotheses":
         """Return the hypotheses `which` `[B, m]` of each sentence."""
-        rows = which[:, :, None].expand(-1, -1, self.symbols.shape[2])
-        return Hypotheses(self.symbols.gather(1, rows), self.parents.gather(1, rows), self.scores.gather(1, which))
+        rows = which[:, :, None].expand(-1, -1, self.tokens.shape[2])
+        return Hypotheses(self.tokens.gather(1, rows), self.parents.gather(1, rows), self.scores.gather(1, which))
 
     def of(self, which: Tensor) -> "Hypotheses":
         """Return those of the sentences for which `which` `[B]` holds."""
@@ -45,20 +45,20 @@ class Hypotheses(NamedTuple):
 
 
 StopSignal = Callable[[Tensor], Tensor]
-"""Tells of hypotheses, `[B, C]`, given their tokens `[B, C, L]`, the prompt first."""
+"""Returns a flag for each hypothesis, `[B, C]`, given their tokens `[B, C, L]`, the prompt first."""
 
 
 class SearchState(NamedTuple):
-    """The state of a search, of those sentences that are not done."""
+    """The state of a search, for the sentences that are not done."""
 
     running: Hypotheses
-    """The n that go on; their scores are log P, without penalty."""
+    """The n that continue; their scores are log P, without penalty."""
     ended: Hypotheses
     """The best K of those with an end token; their scores carry the penalty."""
     cut: Hypotheses
-    """The best K of those that a limit ended, likewise."""
+    """The best K of those that a limit ended, with the penalty too."""
     rows: Tensor
-    """`[B, n]`, the row, of the B * n of the step before, that each running hypothesis goes on from."""
+    """`[B, n]`, the row, among the B * n of the step before, that each running hypothesis continues."""
     places: Tensor
     """`[B]`, the place of each sentence among those of the step before."""
     sentences: Tensor
@@ -66,7 +66,7 @@ class SearchState(NamedTuple):
     limits: Tensor
     """`[B]`, how many tokens its translation may have, the prompt not counted."""
     length: int
-    """Symbols of a running hypothesis, the prompt not counted."""
+    """Tokens of a running hypothesis, the prompt not counted."""
 
     def of(self, which: Tensor) -> "SearchState":
         """Return the search of the sentences for which `which` `[B]` holds."""
@@ -76,7 +76,7 @@ class SearchState(NamedTuple):
 
 
 def penalty(length: Tensor | int, alpha: float) -> Tensor:
-    """Return ((5 + length) / 6)^alpha, by which log P is divided."""
+    """Return ((5 + length) / 6)^alpha, by which log P is divided; alpha is the setting `length_penalty`."""
     return ((5 + torch.as_tensor(length, dtype=torch.float64)) / 6) ** alpha
 
 
@@ -87,17 +87,17 @@ def start(prompt: Tensor, limits: Tensor, beams: int, padding: int, dtype: torch
         prompt: `[B, n, P]`, the start token, or what a translation has to begin with, n times the same.
         limits: `[B]`, how many tokens may follow.
         beams: K.
-        padding: what stands where nothing was written.
+        padding: the token where nothing was written.
         dtype: of the scores.
 
     """
     sentences, same, length = prompt.shape
-    symbols = prompt.new_full((sentences, same, length + int(limits.max())), padding)
-    symbols[:, :, :length] = prompt
+    tokens = prompt.new_full((sentences, same, length + int(limits.max())), padding)
+    tokens[:, :, :length] = prompt
     log_p = torch.full((sentences, same), NEVER, dtype=dtype, device=prompt.device)
     log_p[:, 0] = 0.0  # or the best of the first step would be the same continuation n times
-    running = Hypotheses(symbols, torch.full_like(symbols, -1), log_p)
-    none = running.select(symbols.new_zeros((sentences, beams)))
+    running = Hypotheses(tokens, torch.full_like(tokens, -1), log_p)
+    none = running.select(tokens.new_zeros((sentences, beams)))
     none = none._replace(scores=torch.full_like(none.scores, NEVER))
     places = torch.arange(sentences, device=prompt.device)
     rows = torch.arange(sentences * same, device=prompt.device).view(sentences, same)
@@ -107,7 +107,7 @@ def start(prompt: Tensor, limits: Tensor, beams: int, padding: int, dtype: torch
 def step(
     search: SearchState, log_p: Tensor, prompt: int, ends: Tensor, alpha: float, is_ended: StopSignal | None = None
 ) -> SearchState:
-    """Lengthen every running hypothesis by a token, and set those aside that ended.
+    """Extend every running hypothesis by a token, and set aside those that ended.
 
     Args:
         search: the state so far.
@@ -115,22 +115,22 @@ def step(
         prompt: P, its length.
         ends: `[E]`, the end tokens.
         alpha: of the penalty.
-        is_ended: tells which hypotheses end for another reason.
+        is_ended: returns which hypotheses end for another reason.
 
     """
-    beams, (sentences, running, symbols) = search.ended.scores.shape[1], log_p.shape
-    # E end tokens can take E * K places among the best, and K others have to be left to go on with.
+    beams, (sentences, running, vocab_size) = search.ended.scores.shape[1], log_p.shape
+    # E end tokens can take E * K places among the best, and K others must remain to continue.
     reasons = len(ends) + (is_ended is not None)
-    candidates = min(max(2, 1 + reasons) * beams, running * symbols)
+    candidates = min(max(2, 1 + reasons) * beams, running * vocab_size)
     best, place = (search.running.scores[:, :, None] + log_p).flatten(1).topk(candidates, dim=1)
-    parent, symbol = place // symbols, place % symbols
+    parent, token = place // vocab_size, place % vocab_size
     grown = search.running.select(parent)
-    grown.symbols[:, :, prompt + search.length] = symbol
+    grown.tokens[:, :, prompt + search.length] = token
     grown.parents[:, :, prompt + search.length] = parent
     length = search.length + 1
-    is_end = torch.isin(symbol, ends)
+    is_end = torch.isin(token, ends)
     if is_ended is not None:
-        is_end |= is_ended(grown.symbols[:, :, : prompt + length])
+        is_end |= is_ended(grown.tokens[:, :, : prompt + length])
     with_penalty = best / penalty(length, alpha).to(best)
     ended = merge(search.ended, grown._replace(scores=with_penalty.masked_fill(~is_end, NEVER)))
     going_on = best.masked_fill(is_end, NEVER)
@@ -173,11 +173,11 @@ def merge(one: Hypotheses, other: Hypotheses) -> Hypotheses:
 
 
 def is_done(search: SearchState, wanted: int, alpha: float, early: bool = False) -> Tensor:
-    """Tell for each sentence `[B]` whether no running hypothesis can still come among the best `wanted` that ended.
+    """Return for each sentence `[B]` whether no running hypothesis can still get among the best `wanted` that ended.
 
     log P only falls, so what a hypothesis can still reach is its log P now, under the largest penalty on the way: that
     of its limit, or for a negative alpha that of the next step. With `early`, K that ended are enough, whatever could
-    still come.
+    still follow.
     """
     log_p = search.running.scores[:, 0]  # the best, as topk sorts
     of_next = penalty(search.length + 1, alpha).to(search.limits.device)
@@ -217,10 +217,10 @@ def beam_search(
         ends: `[E]`, the end tokens.
         alpha: of the penalty.
         wanted: N.
-        is_ended: tells which hypotheses end here, beside those with an end token.
-        is_cut: tells which running hypotheses are cut off here, beside those that have reached their limit.
-        together: keep the sentences that are done in the batch until all are.
-        early: be done with a sentence as soon as K of its hypotheses ended.
+        is_ended: returns which hypotheses end here, besides those with an end token.
+        is_cut: returns which running hypotheses are cut off here, besides those that have reached their limit.
+        together: keep finished sentences in the batch until all are finished.
+        early: finish a sentence as soon as K of its hypotheses ended.
 
     """
     found = finish(search, wanted)  # nothing yet
@@ -228,7 +228,7 @@ def beam_search(
         search = step(search, read(search), prompt, ends, alpha, is_ended)
         cut = (search.length >= search.limits)[:, None].expand_as(search.running.scores)
         if is_cut is not None:
-            cut = cut | is_cut(search.running.symbols[:, :, : prompt + search.length])
+            cut = cut | is_cut(search.running.tokens[:, :, : prompt + search.length])
         search = cut_off(search, cut, alpha)
         done = is_done(search, wanted, alpha, early)
         if early:  # what is done stays as it is, however long the others take
@@ -245,7 +245,7 @@ def beam_search(
 
 
 def follow(search: SearchState, kwargs: dict[str, Any]) -> None:
-    """Bring what a network keeps of a batch, its caches and its sources, to where the running hypotheses are now.
+    """Reorder a network's caches and sources to follow the running hypotheses.
 
     Args:
         search: after a step.

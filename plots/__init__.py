@@ -1,4 +1,4 @@
-"""Pictures: each file one, a pure function from arrays to a matplotlib Figure that `save` writes as PNG and SVG."""
+"""Pictures: one per file, a pure function from arrays to a matplotlib Figure that `save` writes as PNG and SVG."""
 
 from vaswani.evaluation.bucket import Bucket
 

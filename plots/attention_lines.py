@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .style import COLOURS, LINES, styled
 
 FAINTEST = 0.02
-"""Lines of less weight are not drawn: hundreds of them would be a veil over the others."""
+"""Lines of less weight are not drawn: hundreds of them would hide the others."""
 STEP, HIGH, LETTER = 0.3, 1.9, 0.085
 """Inches: from a token to the next, from the upper ones to the lower ones, and a letter's width."""
 
@@ -40,7 +40,8 @@ def draw_attention_lines(
         looked_at: K tokens.
         names: of the H heads.
         title: above all.
-        together: all heads in one picture, told apart by colour, above eight by strokes too; else a picture for each.
+        together: all heads in one picture, distinguished by colour, more than eight also by line style; or else one
+            picture each.
 
     """
     colours = [COLOURS[head % len(COLOURS)] for head in range(len(weights))]
@@ -111,15 +112,15 @@ def frame(axes: Axes, looking: Sequence[str], looked_at: Sequence[str], looks: N
     longer = max(len(looking), len(looked_at), 8)
     axes.set(xlim=(-longer / 2 - 0.5, longer / 2 + 0.5), ylim=(-0.02, 1.02))
     axes.axis("off")
-    for symbols, height, end, black in (
+    for tokens, height, end, black in (
         (looking, 1.04, "bottom", looks),
         (looked_at, -0.04, "top", np.ones(len(looked_at))),
     ):
-        for place, symbol, is_black in zip(places(len(symbols)), symbols, black, strict=True):
+        for place, token, is_black in zip(places(len(tokens)), tokens, black, strict=True):
             axes.text(
                 float(place),
                 height,
-                symbol,
+                token,
                 rotation=90,
                 ha="center",
                 va=end,

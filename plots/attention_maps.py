@@ -1,4 +1,4 @@
-"""Attention heads as heat maps: where each token looked, a map for each head.
+"""Attention heads as heat maps: the attention of each token, one map for each head.
 
 Shapes: H heads, Q tokens that look, K tokens that are looked at.
 """

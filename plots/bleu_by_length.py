@@ -1,4 +1,4 @@
-"""BLEU of sentences of like length: whether a network holds up as they grow longer."""
+"""BLEU of sentences of similar length: whether a network gets worse as they grow longer."""
 
 from collections.abc import Mapping, Sequence
 

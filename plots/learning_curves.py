@@ -1,4 +1,4 @@
-"""Several runs' learning side by side: training loss, validation loss and what validation measured of outputs."""
+"""Several runs' learning side by side: training loss, validation loss and validation metrics of outputs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,18 +14,18 @@ PANELS = (
     ("loss", "training loss, smoothed labels", "nats a token"),
     ("eval_loss", "validation loss", "nats a token"),
 )
-"""Key in the log, title and unit of what every run has."""
+"""Key in the log, title and unit of the figures that every run has."""
 
 
 @styled
 def draw_learning_curves(histories: Mapping[str, Sequence[dict[str, Any]]]) -> Figure:
-    """Draw a panel for each figure and a line for each run; what no run logged has no panel.
+    """Draw a panel for each figure and a line for each run; a figure that no run logged has no panel.
 
     Args:
-        histories: the Trainer's logs, a dictionary a line, by the names of the runs.
+        histories: the Trainer's logs, one dictionary per line, by the names of the runs.
 
     Raises:
-        ValueError: none logged anything of it.
+        ValueError: none logged any of the figures.
 
     """
     of_outputs = [(f"eval_{each.key}", f"validation {each.name}", each.name) for each in METRICS.values()]
@@ -33,7 +33,7 @@ def draw_learning_curves(histories: Mapping[str, Sequence[dict[str, Any]]]) -> F
         panel for panel in (*PANELS, *of_outputs) if any(panel[0] in line for log in histories.values() for line in log)
     ]
     if not shown:
-        raise ValueError(f"{', '.join(histories)}: no log of a loss or a validation is in there")
+        raise ValueError(f"{', '.join(histories)}: the log has no loss and no validation")
     figure = Figure(figsize=(0.6 + 3.8 * len(shown), 4), layout="constrained")
     for axes, (key, title, unit) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         lines = []

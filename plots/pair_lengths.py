@@ -1,4 +1,4 @@
-"""How many pairs of a corpus have how many tokens."""
+"""A histogram of the lengths of a corpus's pairs, in tokens."""
 
 from collections.abc import Mapping
 

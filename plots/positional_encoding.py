@@ -11,7 +11,7 @@ from .style import styled
 def draw_positional_encoding(encoding: NDArray[np.floating]) -> Figure:
     """Draw `[T, D]` encodings, positions downwards and depth to the right, values from -1 to 1 by colour.
 
-    Above as the network adds them, below the sines and the cosines, whose stripes hide each other above.
+    The upper map shows them as the network adds them, the lower ones sines and cosines separately.
     """
     figure = Figure(figsize=(9, 6.4), layout="constrained")
     panels = figure.subplot_mosaic([["all", "all"], ["sines", "cosines"]], height_ratios=(1.25, 1))

@@ -19,7 +19,7 @@ def draw_schedule(rates: Mapping[str, NDArray[np.floating]]) -> Figure:
         steps = np.arange(1, len(values) + 1)
         [line] = axes.plot(steps, values, label=name)
         peak = int(np.argmax(values))
-        if peak < len(values) - 1:  # else its warm-up may go on beyond the picture
+        if peak < len(values) - 1:  # or else its warm-up may continue beyond the picture
             axes.plot(steps[peak], values[peak], "o", color=line.get_color(), markersize=4)
     axes.set(xlabel="step", ylabel="learning rate", title="Learning rate (section 5.3, equation 3)")
     axes.set_xlim(left=0)

@@ -1,4 +1,4 @@
-"""What all pictures share: colours that all eyes can tell apart, letters, and how they are written to files."""
+"""What all pictures share: colours that everyone can distinguish, fonts, and how they are written to files."""
 
 import logging
 import re
@@ -18,10 +18,10 @@ from matplotlib.rcsetup import cycler
 from vaswani.storage import atomic_write
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#000000")
-"""Okabe and Ito's, which the colour-blind can tell apart, with a purple in place of their yellow, too pale on white."""
+"""Okabe and Ito's colours for colour-blind readers, with a purple in place of their yellow, too pale on white."""
 
 LINES: tuple[Literal["-", "--", ":"], ...] = ("-", "--", ":")
-"""For the ninth line and its like, whose colour another one has."""
+"""Line styles, for the ninth line and later ones, which repeat a colour."""
 
 OTHER_SCRIPTS = (
     "Noto Sans CJK SC",
@@ -37,7 +37,7 @@ OTHER_SCRIPTS = (
     "Noto Sans Thai",
     "Arial Unicode MS",
 )
-"""Fonts for letters that matplotlib's own has not; those that are installed are asked in turn."""
+"""Fonts for letters that matplotlib's own lacks; the installed ones are tried in turn."""
 
 STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in font_manager.get_font_names())],
@@ -64,7 +64,7 @@ R = TypeVar("R")
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw in this style, whatever the user's own is, and leave that as it was."""
+    """Draw in this style, whatever the user's own is, and restore the user's style."""
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -78,7 +78,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write `stem`.png and `stem`.svg, and return both paths; the folder is made if it is missing.
 
-    Letters that no font here has, which come out as boxes, are named in a warning.
+    A warning names letters that no font here has, which appear as boxes.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg")]
@@ -94,13 +94,13 @@ def save(figure: Figure, stem: Path) -> list[Path]:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
     if letters := "".join(sorted({chr(int(match[1])) for match in missing if match})):
         logging.getLogger(__name__).warning(
-            "No font here has %s: boxes stand for them in %s. Install one, such as Noto Sans CJK", letters, stem
+            "No font here has %s: they are shown as boxes in %s. Install one, such as Noto Sans CJK", letters, stem
         )
     return paths
 
 
 def name_lines(place: Axes | Figure, lines: Sequence[Artist], names: Sequence[str], **how: Any) -> Legend:
-    """Write a legend of names that users gave: no $ in them begins a formula, and no _ hides them."""
+    """Write a legend of names from users: a $ in them begins no formula, and a _ does not hide them."""
     legend = place.legend(list(lines), list(names), **how)
     for text in legend.get_texts():
         text.set_parse_math(False)

@@ -9,11 +9,11 @@ from .style import COLOURS, styled
 
 
 class Difference(NamedTuple):
-    """A row less base."""
+    """The difference of a row from base."""
 
     name: str
     loss: float
-    """Nats a token: the logarithm of the ratio of perplexities."""
+    """Nats per token: the logarithm of the ratio of perplexities."""
     loss_error: float | None
     """Its standard error; None if nothing was trained with several seeds."""
     paper_loss: float

@@ -1,6 +1,6 @@
-"""From the folder of a run to a repository on the Hub: what goes there, its model card, and one commit."""
+"""From the folder of a run to a repository on the Hub: which files are pushed, the model card, and one commit."""
 
-from .card import Progress, model_card
+from .card import Progress, PushedNative, model_card
 from .derived_model import DerivedModel, languages_of, read_derived_model
 from .derived_model_card import derived_model_card
 from .files_to_push import checksums, files_to_push
@@ -16,6 +16,7 @@ __all__ = [
     "DerivedModel",
     "MetricsRecord",
     "Progress",
+    "PushedNative",
     "RunRecord",
     "Target",
     "checksums",

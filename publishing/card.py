@@ -1,4 +1,4 @@
-"""The model card: what a run was told and what it measured, and nothing that it did not."""
+"""The model card: the settings of a run and its measurements, and nothing else."""
 
 import re
 from pathlib import Path
@@ -10,9 +10,11 @@ from vaswani.data.trees import TREES
 from vaswani.evaluation.metric_table import as_shown, digits_of, on_hub
 from vaswani.modeling.configuration_vaswani import READERS
 from vaswani.storage.records import as_json
-from vaswani.training.validation_figures import called, judged_by, shown
+from vaswani.training.validation_figures import called, judged_by, of_further_sets, shown
 
 from .metrics_record import MetricsRecord, printable_record
+from .native_record import NativeRecord
+from .native_section import BESIDE, INSTEAD, native_section
 from .overlap import overlap_as_text
 from .run_record import DataRecord, RunRecord
 
@@ -23,7 +25,7 @@ translate = pipeline("translation", model="{name}"{revision}, trust_remote_code=
 print(translate({example!r}))
 """
 BAR = r"\|"
-"""What a table of Markdown has in place of a bar within a cell."""
+"""A vertical bar inside a cell of a Markdown table."""
 PRECISIONS = {
     "bf16_throughout": "bfloat16 throughout, over weights, gradients and moments in float32",
     "bf16": "bfloat16 beside float32",
@@ -33,11 +35,19 @@ PRECISIONS = {
 
 
 class Progress(NamedTuple):
-    """How far a run has come that has not ended."""
+    """The progress of a running run."""
 
     step: int
     figures: dict[str, float]
     """Of the last validation, by name."""
+
+
+class PushedNative(NamedTuple):
+    """A model's form as a class of transformers' own, that is pushed."""
+
+    record: NativeRecord
+    place: str
+    """BESIDE or INSTEAD of the form with code of its own."""
 
 
 def model_card(
@@ -48,17 +58,19 @@ def model_card(
     weights_license: str | None = None,
     branch: str | None = None,
     progress: Progress | None = None,
+    native: PushedNative | None = None,
 ) -> str:
     """Return README.md of a repository.
 
     Args:
         name: OWNER/NAME.
         run: what run.json holds.
-        measured: what metrics.json holds; None while the run goes on.
-        code: the SHA-256 of each file of code that goes along.
+        measured: what metrics.json holds; None while the run is running.
+        code: the SHA-256 of each file of code that is pushed.
         weights_license: an identifier of the Hub's, such as cc-by-4.0.
-        branch: where the model goes, if not to main.
-        progress: of a run that goes on.
+        branch: the branch to push to, if not main.
+        progress: of a run that is running.
+        native: of its form as a class of transformers' own, where that is pushed too.
 
     """
     run, measured = printable_record(run), printable_record(measured)
@@ -71,7 +83,7 @@ def model_card(
         license=weights_license,
         library_name="transformers",
         pipeline_tag=None if parses(data) else task,
-        tags=[task, "vaswani", "custom_code"],
+        tags=tags_of(task, native),
         datasets=sets,
         metrics=sorted({each.metric_type for each in results}) or None,
         model_name=name.split("/")[1] if results else None,
@@ -82,7 +94,7 @@ def model_card(
             f"# {name.split('/')[1]}",
             _opening(run, measured),
             "## Use",
-            use_section(name, measured, branch),
+            *use_sections(name, measured, branch, native),
             "## Scores",
             _scores(measured, progress),
             "## Training",
@@ -91,15 +103,14 @@ def model_card(
             limitations(data, measured),
             "## Licence",
             licence_section(weights_license),
-            "## Code",
-            code_section(code),
+            *(["## Code", code_section(code)] if code else []),
         ]
     )
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}\n"))
 
 
 def evaluation(data: DataRecord, measured: MetricsRecord) -> list[EvalResult]:
-    """Return every figure of every test set, with its signature, as the Hub's model index wants it."""
+    """Return every figure of every test set, with its signature, in the format of the Hub's model index."""
     dataset = dataset_name(data)
     return [
         EvalResult(
@@ -120,12 +131,12 @@ def evaluation(data: DataRecord, measured: MetricsRecord) -> list[EvalResult]:
 
 
 def parses(data: DataRecord) -> bool:
-    """Tell whether the outputs are trees."""
+    """Return whether the outputs are trees."""
     return data.languages[1] == TREES
 
 
 def is_on_hub(dataset: str) -> bool:
-    """Tell whether a data set is OWNER/NAME on the Hub, and no folder of the machine."""
+    """Return whether a data set is OWNER/NAME on the Hub, not a local folder."""
     return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", dataset) is not None and not Path(dataset).exists()
 
 
@@ -147,23 +158,43 @@ def _opening(run: RunRecord, measured: MetricsRecord | None) -> str:
     )
 
 
+def tags_of(task: str, native: PushedNative | None) -> list[str]:
+    """Return the tags of a repository; the Hub warns of custom_code."""
+    return [task, "vaswani", *(["custom_code"] if native is None or native.place == BESIDE else [])]
+
+
+def use_sections(
+    name: str, measured: MetricsRecord | None, branch: str | None, native: PushedNative | None
+) -> list[str]:
+    """Return how to use each form that is pushed."""
+    ours = use_section(name, measured, branch)
+    if native is None:
+        return [ours]
+    theirs = native_section(name, native.record, native.place, branch, example_of(measured))
+    return [theirs] if native.place == INSTEAD else [ours, "### Without `trust_remote_code`", theirs]
+
+
+def example_of(measured: MetricsRecord | None) -> str:
+    """Return a sentence to show the use of a model by."""
+    examples = measured.examples if measured else ()
+    return examples[0].source if examples else "A dog runs through the snow."
+
+
 def use_section(name: str, measured: MetricsRecord | None, branch: str | None) -> str:
     """Return how to install what loads a model, and code that translates by it."""
-    examples = measured.examples if measured else ()
-    example = examples[0].source if examples else "A dog runs through the snow."
     revision = f', revision="{branch}"' if branch else ""
-    snippet = SNIPPET.format(name=name, revision=revision, example=example)
+    snippet = SNIPPET.format(name=name, revision=revision, example=example_of(measured))
     return (
-        f"```bash\npip install torch '{READERS}'\n```\n\n"
-        f"```python\n{snippet}```\n\n`AutoModelForSeq2SeqLM`, `AutoModel`, `AutoConfig` and `AutoTokenizer` load it "
-        "likewise. `trust_remote_code` lets the code below run on your machine: read it, and name a commit by "
-        "`revision=` to keep what you read. After `import vaswani.modeling` of the package it is not needed."
+        f"```bash\npip install torch '{READERS}'\n```\n\n```python\n{snippet}```\n\n`AutoModelForSeq2SeqLM`, "
+        "`AutoModel`, `AutoConfig` and `AutoTokenizer` load it too. `trust_remote_code` lets the code below run on "
+        "your machine: read it, and name a commit by `revision=` to keep what you read. After `import "
+        "vaswani.modeling` of the package it is not needed."
     )
 
 
 def _scores(measured: MetricsRecord | None, progress: Progress | None) -> str:
     if measured is None:
-        at = f" It stands at step {progress.step:,}." if progress else ""
+        at = f" It has reached step {progress.step:,}." if progress else ""
         seen = ", ".join(f"{name} {value:.3f}" for name, value in (progress.figures if progress else {}).items())
         return f"Training has not ended; nothing was measured on a test set yet.{at}" + (
             f" Last validation: {seen}." if seen else ""
@@ -191,20 +222,35 @@ def _scores(measured: MetricsRecord | None, progress: Progress | None) -> str:
             f"{measured.chosen}, chosen on the validation set ({shown(quality, measured.validation[quality])}, "
             f"perplexity {measured.validation['perplexity']:.3f} a token).",
             "",
+            *further_validation(measured),
             f"![Learning curve: loss and {called(quality)} against steps](curve.png)",
         ]
     )
 
 
+def further_validation(measured: MetricsRecord) -> list[str]:
+    """Return a table of all validation sets, if there are several: lines, or none."""
+    further = of_further_sets(measured.validation)
+    if not further:
+        return []
+    quality = judged_by(measured.validation)[0]
+    rows = [
+        f"| {name} | {shown('loss', each['loss'])} | {shown(quality, each[quality])} |"
+        for name, each in {"the validation set": measured.validation, **further}.items()
+    ]
+    head = ["Validation sets; the first one alone chose the weights:", "", "| set | | |"]
+    return [*head, "|---|---|---|", *rows, ""]
+
+
 def training_section(run: RunRecord, measured: MetricsRecord | None) -> str:
-    """Return the command of a run, and on what it ran."""
+    """Return the command of a run, and the hardware that it ran on."""
     hardware = run.hardware
     on = "not recorded"
     if hardware:
-        on = f"{hardware.processes} process(es) on {hardware.device}, {hardware.cores} processor cores in view"
+        on = f"{hardware.processes} process(es) on {hardware.device}, {hardware.cores} CPU cores visible"
     lines = [f"- Hardware: {on}"]
     if measured:
-        start = f" since it went on from {measured.resumed_from}" if measured.resumed_from else ""
+        start = f" since it resumed from {measured.resumed_from}" if measured.resumed_from else ""
         pairs = measured.training_pairs
         lines += [
             f"- Time: {measured.training_seconds / 3600:.2f} hours{start}, validation included; "
@@ -212,7 +258,7 @@ def training_section(run: RunRecord, measured: MetricsRecord | None) -> str:
             f"- Sentence pairs read: {pairs.kept:,} kept, {sum(pairs.dropped.values()):,} dropped"
             + (f" ({', '.join(f'{n:,} {why}' for why, n in pairs.dropped.items())})" if pairs.dropped else ""),
         ]
-        if overlap := measured.test_text_in_training:  # runs of before did not look
+        if overlap := measured.test_text_in_training:  # earlier versions did not search
             lines += [f"- Of {line}" for line in overlap_as_text(overlap)]
     lines += [
         f"- Batches: {run.training.batches_per_step} a step, each of {run.data.tokens_per_batch:,} tokens "
@@ -221,43 +267,43 @@ def training_section(run: RunRecord, measured: MetricsRecord | None) -> str:
         "- Carbon: not measured",
         "- Versions: " + ", ".join(f"{package} {version}" for package, version in run.versions.items()),
     ]
-    if symbols := run.data.user_tokens:
-        lines += [f"- Tokens of the vocabulary that are never split: {', '.join(f'`{symbol}`' for symbol in symbols)}"]
+    if tokens := run.data.user_tokens:
+        lines += [f"- Tokens of the vocabulary that are never split: {', '.join(f'`{token}`' for token in tokens)}"]
     fields = ", ".join(f"{field}={value!r}" for field, value in as_json(run.model).items())
     return "\n".join(["```bash", run.command, "```", "", *lines, f"- Network: {fields}"])
 
 
 def limitations(data: DataRecord | None, measured: MetricsRecord | None) -> str:
-    """Return what not to expect of a model; nothing need be known of its data."""
+    """Return the limitations of a model; its data may be unknown."""
     tests = ", ".join(measured.test if measured else ())
     scored = f"on {tests} alone: expect less on other kinds of text" if tests else "on no test set"
     does = "parses single sentences" if data and parses(data) else "translates single sentences in one direction"
     longest = f" Training held no pair beyond {data.max_tokens} tokens a side." if data else ""
     return (
-        f"It {does}, and was scored {scored}.{longest} Like every such network it can "
-        "leave out, invent or turn round what the source says, in fluent words, and it repeats the biases of its text. "
-        "Do not let anything depend on its output unread."
+        f"It {does}, and was scored {scored}.{longest} Like every such network it can leave out, invent or reverse "
+        "what the source says, in fluent words, and it repeats the biases of its text. Do not rely on its output "
+        "without reading it."
     )
 
 
 def licence_section(weights_license: str | None) -> str:
-    """Return what is known of it."""
+    """Return what is known about the licence."""
     weights = (
         f"Weights: `{weights_license}`."
         if weights_license
-        else "Weights: no licence was given by whoever pushed them; ask before you use them. The terms of the training "
-        "text may bind as well."
+        else "Weights: no licence was given when they were pushed; ask before you use them. The terms of the training "
+        "text may apply too."
     )
     return f"{weights} Code: Apache-2.0."
 
 
 def code_section(code: dict[str, str]) -> str:
-    """Return the files of code by their SHA-256."""
+    """Return the files of code with their SHA-256."""
     rows = [f"| `{name}` | `{digest}` |" for name, digest in sorted(code.items())]
     return "\n".join(
         [
-            "These files import nothing but torch and transformers, and are those that the tests of the project run. "
-            "Weights are safetensors alone.",
+            "These files import only torch and transformers, and are the ones that the project's tests run. Weights "
+            "are stored only as safetensors.",
             "",
             "| file | SHA-256 |",
             "|---|---|",

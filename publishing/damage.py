@@ -1,11 +1,11 @@
-"""What is said of a file of JSON that is none."""
+"""The message about a damaged JSON file."""
 
 from pathlib import Path
 
 
 def damaged(path: Path, error: ValueError) -> str:
-    """Return what is wrong with it; ValueError in its place if it is compressed, or no text."""
+    """Return the message; raises ValueError instead if the file is compressed, or not text."""
     from vaswani.data.containers import refuse_no_text
 
     refuse_no_text(path)
-    return f"{path} is damaged ({error}); was it cut off?"
+    return f"{path} is damaged ({error}); was it truncated?"

@@ -1,30 +1,31 @@
 """Models that are no run's own choice: averages, checkpoints and imports. What they were made of, recorded beside them.
 
-The record is average.json, a list of parts. A part has "share" and "checkpoint" (how the user named it), and what its
-own folder tells: "run" with "step" or "chosen", "repository" with "commit", "imported", or of an average its "average".
-What the runs were told stands in runs.json, since their folders may be gone by the time of a push.
+The record is average.json, or import.json. What the runs behind an average were told stands in runs.json, since their
+folders may be gone by the time of a push.
 """
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vaswani.storage.records import as_json, from_json
 
+from .average_record import AVERAGE, PartRecord, average_as_text, read_average
+from .import_record import IMPORTED, read_import
 from .metrics_record import METRICS, read_metrics
 from .records import read_json
 from .run_record import RUN, RunRecord, read_run
 
-AVERAGE, RUNS, IMPORTED = "average.json", "runs.json", "import.json"
-
-Part = dict[str, Any]
+RUNS = "runs.json"
 
 
 class DerivedModel(NamedTuple):
     """What a model was made of."""
 
-    parts: list[Part]
+    parts: Sequence[PartRecord]
     """Of one alone the weights are as they were."""
     runs: dict[str, RunRecord]
     """What run.json of each run held, by the folder it had."""
@@ -38,37 +39,33 @@ def read_derived_model(folder: Path) -> DerivedModel | None:
 
     """
     if (folder / AVERAGE).is_file():
-        parts = read_json(folder / AVERAGE)
-        if not isinstance(parts, list) or not all(isinstance(each, dict) and "checkpoint" in each for each in parts):
-            raise ValueError(f"{folder / AVERAGE} is damaged (it holds no list of checkpoints); average them again")
         runs = read_json(folder / RUNS) if (folder / RUNS).is_file() else {}
-        return DerivedModel(parts, from_json(dict[str, RunRecord], runs, str(folder / RUNS)))
+        return DerivedModel(read_average(folder), from_json(dict[str, RunRecord], runs, str(folder / RUNS)))
     if (folder / IMPORTED).is_file():
-        return DerivedModel([{"checkpoint": str(folder), "share": 1.0, "imported": read_json(folder / IMPORTED)}], {})
+        return DerivedModel([PartRecord(str(folder), 1.0, imported=read_import(folder))], {})
     if re.fullmatch(r"checkpoint-\d+", folder.name) and (folder.resolve().parent / RUN).is_file():
-        facts, runs = described_part(folder)
-        return DerivedModel([{"checkpoint": str(folder), "share": 1.0} | facts], runs)
+        return part_of(folder)
     return None
 
 
-def described_part(folder: Path) -> tuple[Part, dict[str, RunRecord]]:
-    """Return what a folder tells of its weights, for a part of a record, and what the runs behind them were told."""
-    here = folder.resolve()
+def part_of(folder: Path, share: float = 1.0) -> DerivedModel:
+    """Return a folder as one part of a model, with what it tells of its weights and what the runs behind were told."""
+    here, part = folder.resolve(), PartRecord(str(folder), share)
     for run in (here, here.parent):
         step = re.fullmatch(r"checkpoint-(\d+)", here.name) if run != here else None
         if (run / RUN).is_file() and (run == here or step):
-            facts: Part = {"run": str(run)}
+            part = replace(part, run=str(run))
             if step:
-                facts["step"] = int(step[1])
+                part = replace(part, step=int(step[1]))
             elif (run / METRICS).is_file():
-                facts["chosen"] = read_metrics(run).chosen
-            return facts, {str(run): read_run(run)}
+                part = replace(part, chosen=read_metrics(run).chosen)
+            return DerivedModel([part], {str(run): read_run(run)})
     made = read_derived_model(folder)
     if made is None:
-        return {}, {}
-    if (folder / IMPORTED).is_file():
-        return {"imported": made.parts[0]["imported"]}, {}
-    return {"average": made.parts}, made.runs
+        return DerivedModel([part], {})
+    if (folder / IMPORTED).is_file() and not (folder / AVERAGE).is_file():
+        return DerivedModel([replace(part, imported=made.parts[0].imported)], {})
+    return DerivedModel([replace(part, average=tuple(made.parts))], made.runs)
 
 
 def languages_of(folder: Path) -> list[str] | None:
@@ -80,14 +77,14 @@ def languages_of(folder: Path) -> list[str] | None:
 
 def record(made: DerivedModel) -> dict[str, str]:
     """Return the files to lay beside the weights, by name."""
-    files = {AVERAGE: made.parts} | ({RUNS: as_json(made.runs)} if made.runs else {})
-    return {name: json.dumps(each, indent=2) + "\n" for name, each in files.items()}
+    runs = {RUNS: json.dumps(as_json(made.runs), indent=2) + "\n"} if made.runs else {}
+    return {AVERAGE: average_as_text(made.parts)} | runs
 
 
-def leaves(parts: list[Part], share: float = 1.0) -> list[Part]:
+def leaves(parts: Sequence[PartRecord], share: float = 1.0) -> list[PartRecord]:
     """Return the parts that are no averages themselves, with their shares in the whole."""
-    found: list[Part] = []
+    found: list[PartRecord] = []
     for part in parts:
-        its = share * part.get("share", 1 / len(parts))
-        found += leaves(part["average"], its) if part.get("average") else [part | {"share": its}]
+        its = share * (1 / len(parts) if part.share is None else part.share)
+        found += leaves(part.average, its) if part.average else [replace(part, share=its)]
     return found

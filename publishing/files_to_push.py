@@ -59,8 +59,8 @@ def files_to_push(folder: Path) -> list[Path]:
 
 
 def is_of_model(name: str) -> bool:
-    """Tell whether a file at the top of a repository is a part of a model that is not code, by its name."""
-    return any(fnmatch(name, pattern) for pattern in (*_PATTERNS, "pytorch_model*.bin"))
+    """Tell whether a file at the top of a repository is a part of a model, by its name; of code, ours alone."""
+    return any(fnmatch(name, pattern) for pattern in (*_PATTERNS, "pytorch_model*.bin", "*_vaswani.py"))
 
 
 def code_of(folder: Path) -> set[str]:

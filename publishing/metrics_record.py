@@ -1,4 +1,4 @@
-"""metrics.json: what a run came to and what it measured; a run that has it has ended."""
+"""metrics.json: the results of a run; a run that has this file has ended."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ METRICS = "metrics.json"
 
 @dataclass(frozen=True)
 class EndedRecord:
-    """Why training came to its end."""
+    """Why training ended."""
 
     by: str
     told: str
@@ -40,27 +40,27 @@ class PairsRecord:
 
     @property
     def lost(self) -> str | None:
-        """What has to be said beside the scores of a set of which pairs were left out."""
+        """The remark beside the scores of a set from which pairs were left out."""
         if not self.dropped:
             return None
         number = sum(self.dropped.values())
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items())
         return (
-            f"{number:,} of {self.kept + number:,} pairs are not scored ({reasons}); figures of the whole set do not "
-            "compare with these"
+            f"{number:,} of {self.kept + number:,} pairs are not scored ({reasons}); these figures cannot be compared "
+            "with figures of the whole set"
         )
 
 
 @dataclass(frozen=True)
 class ScoredPairsRecord(PairsRecord):
-    """The same of a set that is scored."""
+    """The same for a set that is scored."""
 
     blank_references: int = 0
 
 
 @dataclass(frozen=True)
 class FoundRecord:
-    """Of one set, how many pairs and sides are in the training text, of so many pairs."""
+    """For one set, how many of its pairs and sides are in the training text, and how many it has."""
 
     pairs: int
     sources: int
@@ -70,11 +70,11 @@ class FoundRecord:
 
 @dataclass(frozen=True)
 class OverlapRecord:
-    """What of the sets that are scored is in the training text."""
+    """How much of the scored sets is in the training text."""
 
     left_out: bool
     row_groups: tuple[int, int]
-    """Looked at, and all."""
+    """Searched, and all."""
     splits: Mapping[str, FoundRecord]
 
 
@@ -97,7 +97,7 @@ class SearchRecord:
 
 @dataclass(frozen=True)
 class ExampleRecord:
-    """A sentence of a test set and what became of it."""
+    """A sentence of a test set and its translation."""
 
     source: str
     reference: str = ""
@@ -107,7 +107,7 @@ class ExampleRecord:
 
 @dataclass(frozen=True)
 class EarlierRecord:
-    """What a run scored when it had ended before."""
+    """The scores of an earlier end of a run."""
 
     chosen: str
     validation: Mapping[str, float] = field(default_factory=dict)
@@ -155,7 +155,7 @@ class MetricsRecord:
 
 
 def read_metrics(path: Path) -> MetricsRecord:
-    """Read metrics.json, of a run's folder or under the name that it got there; raises as `read_record` does."""
+    """Read metrics.json, from a run's folder or under its later name there; raises as `read_record` does."""
     return read_record(MetricsRecord, path / METRICS if path.is_dir() else path, damaged)
 
 
@@ -165,13 +165,13 @@ def write_metrics(folder: Path, record: MetricsRecord) -> None:
 
 
 def as_earlier(record: MetricsRecord) -> EarlierRecord:
-    """Return what stays of a run's scores when it trains on."""
+    """Return the part of a run's scores that is kept when it trains further."""
     names = EarlierRecord.__dataclass_fields__
     return EarlierRecord(**{name: getattr(record, name) for name in names})
 
 
 def printable_record(record: Any) -> Any:
-    """Return a record with all of its texts as a screen can show them."""
+    """Return a record with all of its texts printable."""
     from vaswani.data.file_names import all_printable
     from vaswani.storage.records import as_json, from_json
 

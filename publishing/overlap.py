@@ -1,12 +1,12 @@
-"""How much of the sets that were scored stands in the training text, in words for the screen and for the card."""
+"""How much of the scored sets occurs in the training text, in words for the screen and for the card."""
 
 from .metrics_record import OverlapRecord
 
 
 def overlap_as_text(record: OverlapRecord) -> list[str]:
-    """Return a line for each set, of what metrics.json holds under "test_text_in_training"."""
+    """Return a line for each set, from "test_text_in_training" of metrics.json."""
     looked, all_groups = record.row_groups
-    part = "" if looked == all_groups else f" (looked at {looked:,} of {all_groups:,} row groups, drawn)"
+    part = "" if looked == all_groups else f" (searched {looked:,} of {all_groups:,} row groups, sampled)"
     lines = []
     for split, found in record.splits.items():
         of = f"of the {found.of:,}"

@@ -1,7 +1,7 @@
-"""run.json: what a run was told and on what it ran.
+"""run.json: the settings of a run and the hardware that it ran on. `experiment/run_folder.py` calls `write_run`.
 
-Of the Trainer's arguments there stand those that this project reads, and of the others those that differ from their
-default in transformers. What no run uses does not stand: `learning_rate`, in whose place is `peak_learning_rate`.
+Of the Trainer's arguments it holds those that this project reads, and those that differ from their default in
+transformers. It leaves out what no run uses: `learning_rate`, since `peak_learning_rate` takes its place.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ RUN = "run.json"
 
 @dataclass(frozen=True)
 class NetworkRecord:
-    """The fields of `VaswaniConfig`, as they were asked for."""
+    """The fields of `VaswaniConfig`, as requested."""
 
     vocab_size: int
     """A small text may have given less."""
@@ -46,7 +46,7 @@ class NetworkRecord:
 
 @dataclass(frozen=True)
 class DataRecord:
-    """The fields of `DataArguments`; what an older run had no word for has the value that it went by."""
+    """The fields of `DataArguments`; a field that an older version lacked has the value that the version used."""
 
     direction: str
     dataset: str | None = None
@@ -55,6 +55,7 @@ class DataRecord:
     tsv_quoting: str | None = None
     train_split: str = "train"
     validation_split: str = "validation"
+    validation_splits: tuple[str, ...] = ()
     test_splits: tuple[str, ...] = ("test",)
     max_tokens: int = 256
     max_ratio: float = 3.0
@@ -87,7 +88,7 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """The fields of `VaswaniTrainingArguments` that a run went by."""
+    """The fields of `VaswaniTrainingArguments` that a run used."""
 
     max_steps: int
     warmup_steps: float
@@ -120,8 +121,24 @@ class TrainingRecord:
 
 
 @dataclass(frozen=True)
+class ParentRecord:
+    """The model that a run started from."""
+
+    given: str
+    """As --init_from named it."""
+    checksum: str
+    """SHA-256 of its weights."""
+    is_vocabulary_new: bool = False
+    """Whether the run learned a vocabulary of its own."""
+    commit: str | None = None
+    """Of its repository on the Hub."""
+    last_learning_rate: float | None = None
+    """By which it had been trained, as far as known."""
+
+
+@dataclass(frozen=True)
 class HardwareRecord:
-    """What the processes of a run computed on, as the first of them saw it."""
+    """The hardware of a run's processes, as the first of them saw it."""
 
     device: str
     processes: int
@@ -140,14 +157,16 @@ class RunRecord:
     training: TrainingRecord
     versions: Mapping[str, str]
     hardware: HardwareRecord | None = None
-    """None in records of before it was looked at."""
+    """None in older records."""
     training_text: str | None = None
-    """Fingerprint of the text that --data_dir or --dataset named; None where it was not recorded."""
+    """Fingerprint of the text that --data_dir or --dataset named; None if it was not recorded."""
+    parent: ParentRecord | None = None
+    """The model that it started from; None if it started anew."""
     version: int = VERSION
 
     @classmethod
     def upgraded(cls, found: dict[str, Any]) -> dict[str, Any]:
-        """Return what an older file holds, with the names of today, and the rate that was used for one that was not."""
+        """Return the contents of an older file under the present names, with the learning rate that was really used."""
         found = rename_run(found, RUN)
         if found.get("version", 0) >= 1 or not isinstance(training := found.get("training"), dict):
             return found

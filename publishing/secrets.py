@@ -1,4 +1,4 @@
-"""Access tokens are for the Hub alone: never in a file, a log, a card or an error."""
+"""Access tokens go only to the Hub: never into a file, a log, a card or an error."""
 
 import re
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ _FLAG = "--hub_token"
 
 
 def hide_tokens(text: str) -> str:
-    """Return a text without what looks like a token of the Hub."""
+    """Return a text without anything that looks like a token of the Hub."""
     return _TOKEN.sub(HIDDEN, text)
 
 
 def hide_in_command(words: Sequence[str]) -> list[str]:
-    """Return the words of a command, without the token that a flag may carry, whatever it looks like."""
+    """Return the words of a command, without the token that a flag may carry, whatever its form."""
     hidden = []
     for before, word in zip(["", *words], words, strict=False):
         if before in (_FLAG, _FLAG.replace("_", "-")):

@@ -1,7 +1,7 @@
 """The paper's base model on WMT 2014 English-German, streamed from the Hub (table 2, row "base").
 
 accelerate launch recipes/wmt14_base.py
-accelerate launch recipes/wmt14_base.py --bf16    (GPUs of today; the paper trained in float32)
+accelerate launch recipes/wmt14_base.py --bf16    (modern GPUs; the paper trained in float32)
 """
 
 from vaswani.experiment import Recipe, main

@@ -1,7 +1,7 @@
-"""The base model on WMT 2014 English-German in steps of 400,000 tokens, for many GPUs of today.
+"""The base model on WMT 2014 English-German in steps of 400,000 tokens, for many modern GPUs.
 
-Not the paper's. Sixteen times its batch at twice the peak of its eq. 3 and with its warm-up, as Ott et al. 2018 (arXiv
-1806.00187) found for the big model; 5 billion tokens, twice as many as the paper's base run read.
+Not the paper's: sixteen times its batch, twice the peak of its eq. 3, and its warm-up, as Ott et al. 2018 (arXiv
+1806.00187) used for the big model; 5 billion tokens, twice as many as the paper's base run read.
 
 accelerate launch --config_file accelerate_configs/ddp_8_gpu.yaml recipes/wmt14_base_large_batch.py
 """

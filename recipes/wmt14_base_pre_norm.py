@@ -3,7 +3,7 @@
 Not the paper's: later work moved the norm (Xiong et al. 2020, arXiv 2002.04745). All else is as in wmt14_base.py.
 
 accelerate launch recipes/wmt14_base_pre_norm.py
-accelerate launch recipes/wmt14_base_pre_norm.py --bf16    (GPUs of today)
+accelerate launch recipes/wmt14_base_pre_norm.py --bf16    (modern GPUs)
 """
 
 from vaswani.experiment import Recipe, main

@@ -1,4 +1,4 @@
-"""The big model on WMT 2014 English-German in steps of 400,000 tokens, for many GPUs of today.
+"""The big model on WMT 2014 English-German in steps of 400,000 tokens, for many modern GPUs.
 
 Not the paper's. Sixteen times its batch at twice the peak of its eq. 3 and with its warm-up, as Ott et al. 2018 (arXiv
 1806.00187) trained it; 7.5 billion tokens, as many as the paper's big run read.

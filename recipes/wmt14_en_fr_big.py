@@ -1,7 +1,7 @@
 """The paper's big model on WMT 2014 English-French, streamed from the Hub (table 2, row "big").
 
 accelerate launch --config_file accelerate_configs/ddp_8_gpu.yaml recipes/wmt14_en_fr_big.py
-accelerate launch recipes/wmt14_en_fr_big.py --bf16    (GPUs of today; the paper trained in float32)
+accelerate launch recipes/wmt14_en_fr_big.py --bf16    (modern GPUs; the paper trained in float32)
 """
 
 from vaswani.experiment import Recipe, main

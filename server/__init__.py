@@ -1,1 +1,1 @@
-"""Translations over HTTP: one process, one model, batches of what arrives together."""
+"""Translations over HTTP: one process, one model; requests that arrive together form batches."""

@@ -1,4 +1,4 @@
-"""Who is let in: no more requests at a time than the server can hold, and none too large or too slow."""
+"""Which requests are accepted: no more at a time than the server can hold, and none too large or too slow."""
 
 import asyncio
 
@@ -7,13 +7,13 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 1 << 20
-"""Bytes of a request. Whoever reads what is sent, however long, has no bound on its memory."""
+"""Most bytes of a request: without a limit, a request could fill the memory."""
 BODY_SECONDS = 20.0
-"""For a whole body. Who sends slower would hold a place for as long as they like."""
+"""Most seconds for a whole body: without a limit, a slow client could hold its place forever."""
 
 
 class Admission:
-    """Refuses a request to `path` unread when `most` are under way, and one whose body is too large or too slow."""
+    """Refuses requests to `path` unread while `most` are in progress, and those whose body is too large or too slow."""
 
     def __init__(self, app: ASGIApp, path: str, most: int, body_seconds: float = BODY_SECONDS) -> None:
         self.app, self.path, self.most, self.body_seconds = app, path, most, body_seconds
@@ -24,7 +24,7 @@ class Admission:
         if scope["type"] != "http" or scope["path"] != self.path:
             return await self.app(scope, receive, send)
         if self.under_way >= self.most:
-            said = {"detail": f"{self.most} requests are under way, which is the most; try again"}
+            said = {"detail": f"{self.most} requests are in progress, and no more are accepted; try again"}
             refusal = JSONResponse(said, 503, {"Retry-After": "1", "Connection": "close"})
             return await refusal(scope, receive, send)
         self.under_way += 1
@@ -34,7 +34,7 @@ class Admission:
             self.under_way -= 1
 
     def limited(self, receive: Receive) -> Receive:
-        """Return `receive` with limits until the body is whole; afterwards it may wait for the client to leave."""
+        """Return `receive` with limits until the body is complete; after that it may wait until the client leaves."""
         deadline, size, whole = asyncio.get_running_loop().time() + self.body_seconds, 0, False
 
         async def receive_within_limits() -> Message:
@@ -44,7 +44,7 @@ class Admission:
                     message = await receive()
             except TimeoutError:
                 limit = f"{self.body_seconds:g} seconds"
-                raise HTTPException(408, f"the body did not come within {limit}; send it at once") from None
+                raise HTTPException(408, f"the body did not arrive within {limit}; send it at once") from None
             size += len(message.get("body", b""))
             if size > MAX_BODY:
                 raise HTTPException(413, f"the body has more than {MAX_BODY} bytes; send several requests")

@@ -62,6 +62,14 @@ class Loaded(NamedTuple):
     """Of one text, with its end token."""
 
 
+class Working(NamedTuple):
+    """What answers requests."""
+
+    loaded: Loaded
+    queue: Queue
+    tokenizing: ThreadPoolExecutor
+
+
 def in_unicode(text: str) -> str:
     """Return the text, unless it holds half of a surrogate pair, which JSON can write and no text can hold."""
     try:
@@ -144,46 +152,15 @@ def build_app(settings: ServerSettings, load: Callable[[], Loaded], failed: Call
     app.add_middleware(Admission, path="/translate", most=settings.max_waiting + SPARE_REQUESTS)
     app.add_middleware(Watched, metrics=metrics, path="/translate")
 
-    @app.exception_handler(RequestValidationError)
-    async def unprocessable(request: Request, error: RequestValidationError) -> JSONResponse:
-        # Without the input, which FastAPI would send back: it may be large, or no text that JSON can hold.
-        detail = [{"loc": e["loc"], "msg": e["msg"]} for e in error.errors()]
-        kind = request.headers.get("content-type", "none")
-        if not re.fullmatch(r"application/(\w+\+)?json\b.*", kind) and error.errors()[0]["type"] != "missing":
-            detail.append({"loc": ["header", "content-type"], "msg": f"is {kind}; send application/json: curl --json"})
-        return JSONResponse({"detail": detail}, 422)
-
-    @app.exception_handler(StarletteHTTPException)
-    async def refused(request: Request, error: StarletteHTTPException) -> Response:
-        cause = error.__cause__
-        if isinstance(cause, UnicodeDecodeError):  # of which FastAPI tells nothing
-            byte = f"byte {cause.start + 1} of the body, 0x{cause.object[cause.start]:02x}"
-            kind = recognise(cause.object[:HEAD])
-            what = f" (it holds {kind.name})" if kind else ""
-            return JSONResponse({"detail": f"{byte}, is not UTF-8{what}; send JSON in UTF-8"}, 400)
-        return await http_exception_handler(request, error)
+    app.exception_handler(RequestValidationError)(unprocessable)
+    app.exception_handler(StarletteHTTPException)(refused)
 
     @app.post("/translate", responses={400: {}, 408: {}, 413: {}, 503: {}})
     async def translate(asked: Asked, request: Request) -> Answer:
         """Translate a text, or several."""
         if not ready:
             raise HTTPException(503, f"{settings.name} is being loaded; try again", {"Retry-After": "1"})
-        texts = [asked.text] if isinstance(asked.text, str) else asked.text
-        num_beams = asked.num_beams or settings.beams
-        check_counts(len(texts), num_beams, asked.n_best, settings)
-        full = {place: text for place, text in enumerate(texts) if not is_blank(text)}
-        sources = await asyncio.get_running_loop().run_in_executor(tokenizing, encode, ready[0], full)
-        beams = BeamSettings(num_beams, settings.length_penalty, asked.n_best)
-        try:
-            found = await unless_gone(request, queue.translate(sources, beams))
-        except QueueFullError as error:
-            raise HTTPException(503, f"{error}; try again", {"Retry-After": str(error.retry_after)}) from None
-        except ClientGoneError:
-            raise HTTPException(CLIENT_GONE, "the client has left") from None
-        translations = [Translation(text="", score=None, alternatives=[])] * len(texts)
-        for place, hypotheses in zip(full, found, strict=True):
-            translations[place] = in_words(hypotheses)
-        return Answer(model=settings.name, translations=translations)
+        return await answer(asked, request, settings, Working(ready[0], queue, tokenizing))
 
     @app.head("/health", include_in_schema=False)
     @app.get("/health", responses={503: {"model": Health}})
@@ -198,6 +175,55 @@ def build_app(settings: ServerSettings, load: Callable[[], Loaded], failed: Call
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+async def answer(asked: Asked, request: Request, settings: ServerSettings, working: Working) -> Answer:
+    """Return the translations that a request asks for.
+
+    Raises:
+        HTTPException: it asks for too much, the queue is full, or the client has left.
+
+    """
+    texts = [asked.text] if isinstance(asked.text, str) else asked.text
+    num_beams = asked.num_beams or settings.beams
+    check_counts(len(texts), num_beams, asked.n_best, settings)
+    full = {place: text for place, text in enumerate(texts) if not is_blank(text)}
+    loop = asyncio.get_running_loop()
+    sources = await loop.run_in_executor(working.tokenizing, encode, working.loaded, full)
+    beams = BeamSettings(num_beams, settings.length_penalty, asked.n_best)
+    try:
+        found = await unless_gone(request, working.queue.translate(sources, beams))
+    except QueueFullError as error:
+        raise HTTPException(503, f"{error}; try again", {"Retry-After": str(error.retry_after)}) from None
+    except ClientGoneError:
+        raise HTTPException(CLIENT_GONE, "the client has left") from None
+    translations = [Translation(text="", score=None, alternatives=[])] * len(texts)
+    for place, hypotheses in zip(full, found, strict=True):
+        translations[place] = in_words(hypotheses)
+    return Answer(model=settings.name, translations=translations)
+
+
+async def unprocessable(request: Request, error: RequestValidationError) -> JSONResponse:
+    """Tell what of a request does not fit.
+
+    Without the input, which FastAPI would send back: it may be large, or no text that JSON can hold.
+    """
+    detail = [{"loc": e["loc"], "msg": e["msg"]} for e in error.errors()]
+    kind = request.headers.get("content-type", "none")
+    if not re.fullmatch(r"application/(\w+\+)?json\b.*", kind) and error.errors()[0]["type"] != "missing":
+        detail.append({"loc": ["header", "content-type"], "msg": f"is {kind}; send application/json: curl --json"})
+    return JSONResponse({"detail": detail}, 422)
+
+
+async def refused(request: Request, error: StarletteHTTPException) -> Response:
+    """Tell why a request is refused; of a body that is no text FastAPI tells nothing."""
+    cause = error.__cause__
+    if isinstance(cause, UnicodeDecodeError):
+        byte = f"byte {cause.start + 1} of the body, 0x{cause.object[cause.start]:02x}"
+        kind = recognise(cause.object[:HEAD])
+        what = f" (it holds {kind.name})" if kind else ""
+        return JSONResponse({"detail": f"{byte}, is not UTF-8{what}; send JSON in UTF-8"}, 400)
+    return await http_exception_handler(request, error)
 
 
 def check_counts(texts: int, num_beams: int, n_best: int, settings: ServerSettings) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read at import; nothing here calls out
@@ -24,6 +25,7 @@ MAX_TOKENS = 256
 """Of one text: a picture of more cannot be read."""
 EXAMPLES = 5
 UNKNOWN = "Its folder does not tell what it was trained on."
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 FONTS = ["system-ui", "sans-serif"]
 """The browser's own: none is fetched."""
 
@@ -37,6 +39,59 @@ def choose(weights: Tensor, layer: str, head: str) -> Tensor:
     """Return `[T, S]` of `[N, H, T, S]`: a layer and a head counted from 1, or their mean."""
     of_layer = weights.mean(0) if layer == MEAN else weights[int(layer) - 1]
     return of_layer.mean(0) if head == MEAN else of_layer[int(head) - 1]
+
+
+Shown = tuple[list[int], list[int]]
+"""Tokens of a text and of its translation."""
+
+
+@dataclass(frozen=True)
+class Translator:
+    """What the page asks a model for."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    def translate(self, text: str, beams: float, n_best: float, layer: str, head: str) -> tuple[Any, ...]:
+        """Return the best translation, the n best with their scores, the picture, and what it shows.
+
+        Raises:
+            gr.Error: the text is too long.
+
+        """
+        if is_blank(text):
+            return "", [], None, None
+        source, most = self.tokenizer(text).input_ids, most_tokens(self.model)
+        if len(source) > most:
+            raise gr.Error(f"The text has {len(source)} tokens, and {most} are allowed: split it into sentences.")
+        settings = BeamSettings(int(beams), n_best=min(int(n_best), int(beams)))
+        with evaluating(self.model), torch.inference_mode():
+            [hypotheses] = by_generate(self.model, self.tokenizer, settings)([source])
+        shown = source, self.tokenizer(text_target=hypotheses[0].text).input_ids[: positions(self.model)]
+        rows = [["" if each.score is None else f"{each.score:.3f}", each.text] for each in hypotheses]
+        return hypotheses[0].text, rows, self.look(shown, layer, head), shown
+
+    def look(self, shown: Shown | None, layer: str, head: str) -> Figure | None:
+        """Draw where each token of a translation looked in its source."""
+        if shown is None:
+            return None
+        source, target = shown
+        chosen = " and ".join(
+            f"{MEAN} of all {part}s" if which == MEAN else f"{part} {which}"
+            for part, which in (("layer", layer), ("head", head))
+        )
+        return draw_attention_maps(
+            choose(self.weights(source, target), layer, head)[None].float().numpy(),
+            tokens_as_text(self.tokenizer, target),
+            tokens_as_text(self.tokenizer, source),
+            [""],
+            f"attention, {chosen}",
+        )
+
+    def weights(self, source: list[int], target: list[int]) -> Tensor:
+        """Return the attention of the decoder to the encoder, `[N, H, T, S]`."""
+        with evaluating(self.model), torch.inference_mode():
+            return torch.cat(attentions(self.model, self.tokenizer, [source], [target]).cross).cpu()
 
 
 def build_page(
@@ -56,41 +111,7 @@ def build_page(
         examples: sentences of that text, which can be clicked on.
 
     """
-    most = most_tokens(model)
-
-    def translate(text: str, beams: float, n_best: float, layer: str, head: str) -> tuple[Any, ...]:
-        if is_blank(text):
-            return "", [], None, None
-        source = tokenizer(text).input_ids
-        if len(source) > most:
-            raise gr.Error(f"The text has {len(source)} tokens, and {most} are allowed: split it into sentences.")
-        search = by_generate(model, tokenizer, BeamSettings(int(beams), n_best=min(int(n_best), int(beams))))
-        with evaluating(model), torch.inference_mode():
-            [hypotheses] = search([source])
-        shown = source, tokenizer(text_target=hypotheses[0].text).input_ids[: positions(model)]
-        rows = [["" if each.score is None else f"{each.score:.3f}", each.text] for each in hypotheses]
-        return hypotheses[0].text, rows, look(shown, layer, head), shown
-
-    def look(shown: tuple[list[int], list[int]] | None, layer: str, head: str) -> Figure | None:
-        if shown is None:
-            return None
-        source, target = shown
-        chosen = " and ".join(
-            f"{MEAN} of all {part}s" if which == MEAN else f"{part} {which}"
-            for part, which in (("layer", layer), ("head", head))
-        )
-        return draw_attention_maps(
-            choose(weights(source, target), layer, head)[None].float().numpy(),
-            tokens_as_text(tokenizer, target),
-            tokens_as_text(tokenizer, source),
-            [""],
-            f"attention, {chosen}",
-        )
-
-    def weights(source: list[int], target: list[int]) -> Tensor:
-        with evaluating(model), torch.inference_mode():
-            return torch.cat(attentions(model, tokenizer, [source], [target]).cross).cpu()  # [N, H, T, S]
-
+    translator = Translator(model, tokenizer)
     with gr.Blocks(title=f"vaswani: {name}", analytics_enabled=False) as page:
         gr.Markdown(f"# {name}\nA Transformer of *Attention Is All You Need*, with the search of its section 6.1.")
         gr.Markdown("  \n".join(about or [UNKNOWN]), elem_id="about")
@@ -120,22 +141,28 @@ def build_page(
                 )
         gr.Markdown("### Where each token of the translation looked in the source")
         with gr.Row():
-            layers, heads = ([MEAN, *map(str, range(1, count + 1))] for count in weights([0], [0]).shape[:2])
-            layer = gr.Dropdown(layers, value=layers[-1], label="Layer of the decoder", elem_id="layer")
-            head = gr.Dropdown(heads, value=MEAN, label="Head", elem_id="head")
+            layer, head = add_choices(*translator.weights([0], [0]).shape[:2])
         picture = gr.Plot(show_label=False, elem_id="attention")
-        one_at_a_time: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
         asked: dict[str, Any] = {
-            "fn": translate,
+            "fn": translator.translate,
             "inputs": [text, beams, n_best, layer, head],
             "outputs": [best, table, picture, shown],
-            **one_at_a_time,
+            **ONE_AT_A_TIME,
         }
         button.click(**asked, api_name="translate")
         text.submit(**asked, api_visibility="private")
         for choice in (layer, head):
-            choice.change(look, [shown, layer, head], picture, **one_at_a_time, api_visibility="private")
+            choice.change(translator.look, [shown, layer, head], picture, **ONE_AT_A_TIME, api_visibility="private")
     return page
+
+
+def add_choices(layers: int, heads: int) -> tuple[gr.Dropdown, gr.Dropdown]:
+    """Add the choice of a layer, at first the last, and of a head, at first their mean."""
+    of_layers, of_heads = ([MEAN, *map(str, range(1, count + 1))] for count in (layers, heads))
+    return (
+        gr.Dropdown(of_layers, value=of_layers[-1], label="Layer of the decoder", elem_id="layer"),
+        gr.Dropdown(of_heads, value=MEAN, label="Head", elem_id="head"),
+    )
 
 
 def show(page: gr.Blocks, host: str, port: int) -> None:

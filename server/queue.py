@@ -1,8 +1,8 @@
-"""Sentences that wait for the model. Those that arrive together are translated together.
+"""Sentences that wait for the model. Sentences that arrive together are translated together.
 
 One thread runs the model, and everything else happens in the event loop: while a batch is translated, further sentences
-arrive, and the next batch is made of them. So batches grow with the load, and nothing waits for company but the few
-milliseconds that requests sent at the same moment lie apart.
+arrive, and the next batch is made of them. So batches grow with the load, and a sentence waits for others only the few
+milliseconds between requests that are sent at the same moment.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from vaswani.translation.translate import batches
 from .statistics import ServerStatistics
 
 GATHERING = 0.002
-"""Seconds that a sentence waits for others when the model stands idle."""
+"""Seconds that a sentence waits for others when the model is idle."""
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +34,16 @@ class Sentence:
 
 
 class QueueFullError(Exception):
-    """More sentences wait than may."""
+    """The queue is full."""
 
     def __init__(self, waiting: int, limit: int, retry_after: int) -> None:
-        super().__init__(f"{waiting} sentences are waiting, and {limit} may")
+        super().__init__(f"{waiting} sentences are waiting, and the limit is {limit}")
         self.retry_after = retry_after
         """Seconds until there should be room."""
 
 
 class Queue:
-    """The sentences that wait, and the thread that works them off."""
+    """The sentences that wait, and the thread that translates them."""
 
     def __init__(self, tokens_per_batch: int, max_waiting: int, metrics: ServerStatistics) -> None:
         """Wait for `run`.
@@ -51,7 +51,7 @@ class Queue:
         Args:
             tokens_per_batch: most source tokens in a batch, padding counted, times beams; a longer one goes alone.
             max_waiting: most sentences that wait.
-            metrics: counts what goes through.
+            metrics: counts the sentences.
 
         """
         self.tokens_per_batch, self.max_waiting, self.metrics = tokens_per_batch, max_waiting, metrics
@@ -61,7 +61,7 @@ class Queue:
         metrics.waiting.set_function(lambda: len(self.waiting))
 
     async def translate(self, sources: Sequence[list[int]], beams: BeamSettings) -> list[list[Hypothesis]]:
-        """Return the hypotheses of each sentence. Who is cancelled here takes the sentences along that still wait.
+        """Return the hypotheses of each sentence. If this is cancelled, its sentences that still wait are dropped.
 
         Raises:
             QueueFullError: there is no room for so many.
@@ -81,7 +81,7 @@ class Queue:
                 self.waiting.pop(each, None)
 
     async def run(self, search: Callable[[BeamSettings], BatchSearch], worker: ThreadPoolExecutor) -> None:
-        """Translate what arrives by what `search` returns for the beams that were asked for, until cancelled."""
+        """Translate arriving sentences, each with the search that `search` returns for its beams, until cancelled."""
         while True:
             if not self.waiting:
                 self.arrived.clear()
@@ -94,11 +94,11 @@ class Queue:
                 await self.translate_batch(batch, search(batch[0].beams), worker)
 
     async def translate_batch(self, batch: list[Sentence], search: BatchSearch, worker: ThreadPoolExecutor) -> None:
-        """Translate one batch, and tell those who wait for it."""
+        """Translate one batch, and give the results to those who wait for them."""
         sources, started = [each.source for each in batch], time.perf_counter()
         try:
             found = await asyncio.get_running_loop().run_in_executor(worker, search, sources)
-        except Exception as error:  # say it to those who asked, and go on for the others
+        except Exception as error:  # report it to those who asked, and continue for the others
             log.exception("a batch of %d sentences failed", len(batch))
             for each in batch:
                 if not each.found.done():
@@ -112,10 +112,7 @@ class Queue:
 
 
 def next_batch(waiting: Iterable[Sentence], tokens_per_batch: int) -> list[Sentence]:
-    """Return the batch, of like lengths, that holds the sentence waiting longest: so each has its turn.
-
-    Sentences are batched with those alone that ask for the same search.
-    """
+    """Return a batch of similar lengths around the sentence that has waited longest, so that each gets its turn."""
     here = list(waiting)
     if not here:
         return []

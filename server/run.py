@@ -11,20 +11,20 @@ from .app import SPARE_REQUESTS, Loaded, ServerSettings, build_app
 from .sockets import address, listen
 
 SPARE_CONNECTIONS = 64
-"""Beside those whose requests are let in: for /health, /metrics, and to be told to come back."""
+"""In addition to those of accepted requests: for /health, /metrics, and requests that are refused."""
 
 
 def serve(settings: ServerSettings, load: Callable[[], Loaded], host: str, port: int) -> None:
-    """Serve until SIGTERM or an interrupt; then take nothing more, answer what was taken, and end with code 0.
+    """Serve until SIGTERM or an interrupt; then accept nothing more, answer what was accepted, and end with code 0.
 
     Args:
-        settings: what the server grants.
+        settings: the settings and limits of the server.
         load: returns the model, while /health says that it is being loaded.
         host: address to listen on.
-        port: 0 takes a free one; which, is said on stderr.
+        port: 0 takes a free one, which is printed on stderr.
 
     Raises:
-        ValueError: the port cannot be had, or the model cannot be loaded.
+        ValueError: the port is not available, or the model cannot be loaded.
         SystemExit: the end, code 0.
 
     """
@@ -39,7 +39,7 @@ def serve(settings: ServerSettings, load: Callable[[], Loaded], host: str, port:
     app = build_app(settings, load, failed)
     connections = settings.max_waiting + SPARE_REQUESTS + SPARE_CONNECTIONS
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", limit_concurrency=connections))
-    # uvicorn raises the signal again when all is answered: to be asked to end and to have ended is no failure.
+    # uvicorn raises the signal again when everything is answered, but an end on request is no failure.
     for asked in (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, lambda *_: sys.exit(0))
     at = f"http://{address(host, listening.getsockname()[1])}"

@@ -1,4 +1,4 @@
-"""An address to listen on, had before any work is done."""
+"""An address to listen on, taken before any work is done."""
 
 import errno
 import socket
@@ -8,7 +8,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket; port 0 takes a free one.
 
     Raises:
-        ValueError: the address is none of this machine, or the port cannot be had.
+        ValueError: the address does not belong to this machine, or the port is not available.
 
     """
     try:
@@ -24,5 +24,5 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address(host: str, port: int) -> str:
-    """Return HOST:PORT as it stands in a URL."""
+    """Return HOST:PORT as in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""What Prometheus is told of a server."""
+"""The metrics of a server for Prometheus."""
 
 import time
 
@@ -10,7 +10,7 @@ SENTENCES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class ServerStatistics:
-    """Counters of one server; the memory and processor time of its process too, where Linux tells them."""
+    """Counters of one server; also the memory and CPU time of its process, where Linux reports them."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -53,7 +53,7 @@ class Watched:
         self.app, self.metrics, self.path = app, metrics, path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take down when a request comes, and with which status it goes."""
+        """Record when a request arrives, and the status of its answer."""
         if scope["type"] != "http" or scope["path"] != self.path:
             return await self.app(scope, receive, send)
         status, came = 500, time.perf_counter()

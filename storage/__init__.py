@@ -1,4 +1,4 @@
-"""Writing to the disk: what is read back later is written by these functions alone."""
+"""Writing to the disk: only these functions write what is read back later."""
 
 from .atomic import atomic_files as atomic_files
 from .atomic import atomic_folder as atomic_folder

@@ -1,13 +1,13 @@
-"""Files and folders that appear whole or not at all.
+"""Files and folders that are written completely or not at all.
 
-What is written goes to a draft beside its place, is brought to the disk, and only then gets its name, which is brought
-there too. So whatever ends a writer, and whenever, a kill or the power: under the name stands what stood there before
-or all that is new. An error, a full disk and Ctrl-C among them, leaves what was there, and no draft.
+A writer writes to a draft beside the target, flushes it to the disk, and only then renames it, and flushes the name
+too. So however and whenever a writer ends, by a kill or a power cut, the name holds the old contents or all of the new
+ones. An error, including a full disk and Ctrl-C, leaves the old contents, and no draft.
 
-A killed writer leaves a draft, `.NAME.N.vaswani-draft`, and the next one that writes NAME deletes it. It knows by a
-lock that the system takes from a writer that ends, in whatever way: what another process or thread is writing is left
-alone. Of several that write at once the last one that ends counts. On a disk without locks, and on Windows, drafts of
-killed writers stay.
+A killed writer leaves a draft, `.NAME.N.vaswani-draft`, and the next one that writes NAME deletes it. A lock, which the
+system releases when a writer ends in whatever way, shows whether another process or thread is still writing a draft. Of
+several simultaneous writers the last one to end wins. On a disk without locks, and on Windows, drafts of killed writers
+stay.
 """
 
 import errno
@@ -25,11 +25,11 @@ if sys.platform != "win32":
     import fcntl
 
 DRAFT = ".vaswani-draft"
-"""How the name of a draft ends."""
+"""The ending of a draft's name."""
 DRAFTS = 8
-"""Drafts of one name that are looked for: as many writers at once leave nothing behind that is not found again."""
+"""Drafts of one name that are searched for: as many simultaneous writers leave no draft that is not found again."""
 LONGEST = 200
-"""Bytes of a name that its draft has too; file systems allow 255 for all."""
+"""Bytes of a name that are kept in its draft's name; file systems allow 255 in all."""
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
 _NO_SYNC = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EBADF})
@@ -37,14 +37,14 @@ _NO_SYNC = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSY
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write; it takes the place of `path` at the end, whole or not at all.
+    """Yield a file to write; it replaces `path` at the end, completely or not at all.
 
     It has the owner and permissions that `path` would have if it were opened, and a link stays a link to it. Hard links
-    and extended attributes of a file that is replaced do not stay. What is no file, such as a pipe or /dev/null, is
-    opened and written to.
+    and extended attributes of a replaced file are lost. If `path` is not a regular file, such as a pipe or /dev/null,
+    it is opened and written to.
 
     Raises:
-        OSError: it cannot be written; then it is as it was before.
+        OSError: it cannot be written; then it is unchanged.
 
     """
     if path.exists() and not path.is_file() and not path.is_dir():
@@ -65,7 +65,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_text(path: Path, text: str, errors: str = "strict") -> None:
-    """Write a text in UTF-8, whole or not at all; raises as `atomic_write` does."""
+    """Write a text in UTF-8, completely or not at all; raises as `atomic_write` does."""
     content = text.encode("utf-8", errors)
     with atomic_write(path) as file:
         file.write(content)
@@ -73,7 +73,7 @@ def write_text(path: Path, text: str, errors: str = "strict") -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a folder to fill; it gets its name at the end, whole or not at all.
+    """Yield a folder to fill; it gets its name at the end, completely or not at all.
 
     Raises:
         OSError: it cannot be written, or a folder that is not empty, or a file, has the name.
@@ -89,14 +89,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_files(folder: Path, last: str = "") -> Iterator[Path]:
-    """Give a folder whose files are moved into another one at the end, in the place of those of their names.
+    """Yield a folder whose files are moved into another one at the end, replacing files of the same names.
 
-    The other one is made if it is missing. Each of its files is whole at any moment, the old one or the new one. They
-    come one after another, so a reader who needs all of them needs a mark: a file that is written afterwards, or the
-    one that is called `last`.
+    The other one is created if it is missing. Each of its files is complete at any moment, the old one or the new one.
+    They are moved one after another, so a reader who needs all of them needs a marker: a file that is written
+    afterwards, or the one named `last`.
 
     Raises:
-        OSError: they cannot be written; then the folder is as it was before, unless they were being moved.
+        OSError: they cannot be written; then the folder is unchanged, unless they were already being moved.
 
     """
     target = _without_links(folder)
@@ -108,7 +108,7 @@ def atomic_files(folder: Path, last: str = "") -> Iterator[Path]:
         places = {file: target / file.relative_to(draft) for _, file in files}
         for is_last, file in files:
             if is_last:
-                sync(target)  # the others' names must not come to the disk after it
+                sync(target)  # the other names must not reach the disk after it
             places[file].parent.mkdir(parents=True, exist_ok=True)
             file.replace(places[file])
         for each in {target, *(place.parent for place in places.values())}:
@@ -116,22 +116,22 @@ def atomic_files(folder: Path, last: str = "") -> Iterator[Path]:
 
 
 def is_draft(path: Path) -> bool:
-    """Tell whether a file or folder is what a writer that was killed left, or is still being written."""
+    """Return whether a file or folder is a draft: left by a killed writer, or still being written."""
     return path.name.startswith(".") and path.name.endswith(DRAFT)
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring a folder to the disk: what its files hold, and all names in it."""
+    """Flush a folder to the disk: the contents of its files, and all names in it."""
     paths = sorted(folder.rglob("*"))
     for path in paths:
         if path.is_file():
             sync(path)
     for path in [*(each for each in paths if each.is_dir()), folder]:
-        sync(path)  # a file on the disk without its name in the folder is lost with the power
+        sync(path)  # a power cut loses a file whose name in the folder is not on the disk
 
 
 def sync(path: Path) -> None:
-    """Bring what a file holds, or the names in a folder, to the disk, where the disk can be told."""
+    """Flush the contents of a file, or the names in a folder, to the disk, if the system supports it."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -148,7 +148,7 @@ def _without_links(path: Path) -> Path:
 
 
 def _status(target: Path) -> os.stat_result | None:
-    """Return what is known of a file that may be written, None if there is none; OSError if it may not."""
+    """Return the status of a file that may be written, None if there is none; OSError if it may not be written."""
     try:
         descriptor = os.open(target, os.O_WRONLY)
     except FileNotFoundError:
@@ -167,23 +167,23 @@ def _set_owner(draft: Path, before: os.stat_result) -> None:
     """Give a draft the owner and the permissions of the file that it is to replace."""
     new = draft.stat()
     if sys.platform != "win32" and (new.st_uid, new.st_gid) != (before.st_uid, before.st_gid):
-        with suppress(PermissionError):  # only root gives files away
+        with suppress(PermissionError):  # only root may change the owner
             os.chown(draft, before.st_uid, before.st_gid)
     draft.chmod(stat.S_IMODE(before.st_mode))
 
 
 class _Draft(NamedTuple):
-    """What is being written by this process."""
+    """A draft that this process is writing."""
 
     path: Path
     status: os.stat_result
     lock: int | None
-    """A descriptor, open for as long as it is being written."""
+    """A descriptor, open as long as the draft is being written."""
 
 
 @contextmanager
 def _draft(target: Path, create: Callable[[Path], None]) -> Iterator[Path]:
-    """Give a new draft; remove those that nobody writes any more, and at the end this one if it got no name."""
+    """Yield a new draft; remove abandoned ones, and at the end this one if it was not renamed."""
     name = os.fsdecode(os.fsencode(target.name)[:LONGEST])
     mine: _Draft | None = None
     try:
@@ -210,14 +210,14 @@ def _created(path: Path, create: Callable[[Path], None], target: Path) -> _Draft
     except FileExistsError:
         return None
     except OSError as error:
-        error.filename = str(target)  # which is what the user knows of
+        error.filename = str(target)  # the name that the user knows
         raise
     try:
         lock = _opened(path)
-        # Of what is locked, whoever created it: an inode that is open is not given to another file meanwhile.
+        # The status of the locked file, whoever created it: an open inode is not given to another file meanwhile.
         draft = _Draft(path, path.lstat() if lock is None else os.fstat(lock), lock)
     except FileNotFoundError:
-        return None  # another writer took it for one that was left, since it was not locked yet
+        return None  # another writer took it for an abandoned one, since it was not locked yet
     if draft.lock is not None:
         _lock(draft.lock)
     if _is_at(draft.status, path):
@@ -228,10 +228,10 @@ def _created(path: Path, create: Callable[[Path], None], target: Path) -> _Draft
 
 
 def _remove_if_left(path: Path) -> None:
-    """Remove a draft of a writer that has ended; only who holds the lock of a draft may take its name away."""
+    """Remove a draft of a writer that has ended; only the holder of a draft's lock may remove its name."""
     try:
         lock = _opened(path)
-    except OSError:  # there is none, or it is somebody else's
+    except OSError:  # there is none, or it belongs to another user
         return
     if lock is None:
         return
@@ -244,18 +244,18 @@ def _remove_if_left(path: Path) -> None:
 
 
 def _opened(path: Path) -> int | None:
-    """Open a draft for its lock; None where the system knows no such locks."""
+    """Open a draft for its lock; None if the system has no such locks."""
     if sys.platform == "win32":
         return None
     return os.open(path, os.O_RDONLY if path.is_dir() else os.O_WRONLY)
 
 
 def _lock(descriptor: int, wait: bool = True) -> bool:
-    """Lock, and tell whether it is; it is not if another writer holds the lock, or the disk knows none."""
+    """Lock, and return whether it succeeded; not if another writer holds the lock, or the disk has no locks."""
     if sys.platform == "win32":
         return False
     try:
-        # Not lockf: threads of one process are writers of their own.
+        # Not lockf: threads of one process are separate writers.
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
@@ -267,7 +267,7 @@ def _lock(descriptor: int, wait: bool = True) -> bool:
 
 
 def _is_at(status: os.stat_result, path: Path) -> bool:
-    """Tell whether a name is still that of a file or folder."""
+    """Return whether a name still belongs to a file or folder."""
     try:
         return os.path.samestat(status, path.lstat())
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Records: frozen dataclasses that a file of JSON holds, with a version, read and written by these functions alone.
+"""Records: versioned frozen dataclasses in JSON files, read and written only by these functions.
 
-A record's class has VERSION, the newest that is known, and a field `version`. A file without one is of version 0, older
-than versions were: `upgraded` of its class, if there is one, fills in or converts what it holds. What a file lacks has
-the default of its field; a key that no field has is left out, unless a field of the metadata REST takes the others.
+A record's class has VERSION, the newest known version, and a field `version`. A file without one has version 0, from
+before versions existed: `upgraded` of its class, if there is one, fills in or converts its contents. A missing key gets
+the default of its field; an unknown key is dropped, unless a field with the metadata REST collects such keys.
 """
 
 import json
@@ -15,7 +15,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from .atomic import write_text
 
 REST = {"rest": True}
-"""Metadata of the field, a mapping, for the keys of a record's object that no other field has."""
+"""Metadata of a mapping field that collects the keys of a record's object that no other field has."""
+LEFT_OUT = {"left_out": True}
+"""Metadata of a field that a file has no key for where it has its default."""
 
 R = TypeVar("R")
 
@@ -24,7 +26,7 @@ def read_record(kind: type[R], path: Path, damaged: Callable[[Path, ValueError],
     """Read a record from its file.
 
     Raises:
-        ValueError: it is no JSON, lacks a key, has a value of another type, or is of a newer version.
+        ValueError: it is not JSON, lacks a key, has a value of another type, or has a newer version.
         OSError: it cannot be read.
 
     """
@@ -36,22 +38,24 @@ def read_record(kind: type[R], path: Path, damaged: Callable[[Path, ValueError],
 
 
 def write_record(path: Path, record: Any) -> None:
-    """Write a record to its file, whole or not at all."""
+    """Write a record to its file, completely or not at all."""
     # A name of a file that is not UTF-8 has halves of surrogate pairs, which JSON writes as \udce9, and so does this.
     text = json.dumps(as_json(record), indent=2, ensure_ascii=False)
     write_text(path, f"{text}\n", "backslashreplace")
 
 
 def from_json(kind: type[R], found: Any, file: str) -> R:
-    """Return a record of what its file holds; ValueError with the name of the file and of the key."""
+    """Return a record from the contents of its file; ValueError with the name of the file and of the key."""
     return _value(kind, found, file, "")
 
 
 def as_json(record: Any) -> Any:
-    """Return what the file of a record holds."""
+    """Return the contents of a record's file."""
     if is_dataclass(record):
         held: dict[str, Any] = {}
         for each in fields(record):
+            if each.metadata.get("left_out") and getattr(record, each.name) == each.default:
+                continue
             value = as_json(getattr(record, each.name))
             held |= value if each.metadata.get("rest") else {each.name: value}
         return held
@@ -61,7 +65,7 @@ def as_json(record: Any) -> Any:
 
 
 def _value(kind: Any, found: Any, file: str, key: str) -> Any:
-    """Return a value as its type says; `key` leads to it."""
+    """Return a value of the given type; `key` is its path."""
     origin, args = get_origin(kind), get_args(kind)
     if kind is Any:
         return found
@@ -79,14 +83,14 @@ def _value(kind: Any, found: Any, file: str, key: str) -> Any:
         return {name: _value(args[1], part, file, f"{key}.{name}") for name, part in found.items()}
     is_of_kind = isinstance(kind, type) and isinstance(found, (int, float) if kind is float else kind)
     if is_of_kind and (kind is bool or not isinstance(found, bool)):
-        return found  # an int stays one in a field of float
+        return found  # an int stays an int in a float field
     name = kind.__name__ if isinstance(kind, type) and origin is None else str(kind)
     what = key.strip(".") or "what it holds"
-    raise ValueError(f"{file}: {what} is {found!r:.60} and has to be of the type {name}; copy it again")
+    raise ValueError(f"{file}: {what} is {found!r:.60} and must be of the type {name}; copy it again")
 
 
 def _record(kind: Any, found: dict[str, Any], file: str, key: str) -> Any:
-    """Return a record of an object."""
+    """Return a record from an object."""
     newest = getattr(kind, "VERSION", None)
     if newest is not None:
         version = found.get("version", 0)

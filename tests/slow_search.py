@@ -12,7 +12,7 @@ START, END = 2, 3
 
 
 class Hypothesis(NamedTuple):
-    symbols: tuple[int, ...]
+    tokens: tuple[int, ...]
     log_p: float
     score: float
 
@@ -32,14 +32,14 @@ def slow_search(
     ended: list[Hypothesis] = []
     for length in range(1, limit + 1):
         grown = [
-            Hypothesis((*each.symbols, symbol), each.log_p + log_p, gnmt(each.log_p + log_p, length, alpha))
+            Hypothesis((*each.tokens, token), each.log_p + log_p, gnmt(each.log_p + log_p, length, alpha))
             for each in running
-            for symbol, log_p in enumerate(log_p_of(each.symbols))
+            for token, log_p in enumerate(log_p_of(each.tokens))
         ]
         best = sorted(grown, key=lambda each: -each.log_p)[: 2 * beams]
-        ends = [each for each in best[:ends_among] if each.symbols[-1] == END]
+        ends = [each for each in best[:ends_among] if each.tokens[-1] == END]
         ended = sorted(ended + ends, key=lambda each: -each.score)[:beams]
-        running = [each for each in best if each.symbols[-1] != END][:beams]
+        running = [each for each in best if each.tokens[-1] != END][:beams]
         if early and len(ended) == beams:
             return ended
     cut = [each._replace(score=gnmt(each.log_p, limit, alpha)) for each in running]

@@ -29,13 +29,13 @@ def codes() -> torch.Tensor:
     return square[1:]  # the first is all ones, which LayerNorm would make 0
 
 
-def looking_ahead(places: list[int], symbols: int) -> VaswaniForConditionalGeneration:
+def looking_ahead(places: list[int], vocab_size: int) -> VaswaniForConditionalGeneration:
     """A network of which decoder layer n attends to the source `places[n]` further on than where it writes.
 
     All that it knows of a token is its position. In each layer one head looks, and the other one sees all alike.
     """
     config = VaswaniConfig(
-        vocab_size=symbols,
+        vocab_size=vocab_size,
         d_model=64,
         d_ff=8,
         num_heads=2,
@@ -174,7 +174,9 @@ def test_a_network_of_another_kind_aligns_too(toy_tokenizer: PreTrainedTokenizer
         expected = attentions(model, toy_tokenizer, sources, targets).cross[1].mean(1)
         torch.testing.assert_close(source_attention(model, toy_tokenizer, sources, targets, 1), expected)
     bare = T5ForConditionalGeneration(T5Config(vocab_size=9, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2))
-    with pytest.raises(ValueError, match=r"is a t5 model, whose attention to the source is not where .* without --al"):
+    with pytest.raises(
+        ValueError, match=r"is a t5 model, and its attention to the source was not found; translate without --al"
+    ):
         by_attention([bare], toy_tokenizer)
 
 

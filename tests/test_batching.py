@@ -74,7 +74,12 @@ def test_batches_of_fixed_shapes_hold_every_pair_once_within_the_budget(
 
 @pytest.mark.parametrize(
     ("widths", "fault"),
-    [((0, 8), "widths are 0 8; positive"), ((8, 8), "each above"), ((9, 8), "each above"), ((8, 65), "not one pair")],
+    [
+        ((0, 8), "widths are 0 8; positive"),
+        ((8, 8), "each larger than"),
+        ((9, 8), "each larger than"),
+        ((8, 65), "not even one pair"),
+    ],
 )
 def test_widths_that_cannot_be_are_refused(widths: tuple[int, ...], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):

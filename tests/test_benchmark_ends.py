@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from compare_engines import Torch
-from ends import ends_among_k
 from slow_search import END, probabilities, slow_search
 
+from benchmarks.decoding.compare_engines import Torch
+from benchmarks.decoding.ends import ends_among_k
 from vaswani.translation.search import BeamSettings
 
 MakeModel = Callable[..., Any]
@@ -29,7 +29,7 @@ def test_ends_count_among_the_best_k_inside_and_nowhere_else(tiny_model: MakeMod
         log_p_of = probabilities(model, torch.tensor(source))
         for [best], ends_among in zip(found, (beams.number, None), strict=True):
             expected = slow_search(log_p_of, beams.number, 0.6, 6, ends_among=ends_among)[0]
-            assert tuple(best.symbols) == expected.symbols
+            assert tuple(best.tokens) == expected.tokens
             assert best.score == pytest.approx(expected.score, abs=1e-9)
 
 
@@ -40,4 +40,4 @@ def test_what_never_ends_is_as_long_as_its_own_limit(tiny_model: MakeModel, beam
     model.model.decoder.final_norm.bias.data += 3 * away
     model.model.tokens.weight.data[END] = -3 * away
     sources = [[5, 6, END], [7, 8, 9, 10, 11, END]]
-    assert [len(best.symbols) for [best] in Torch(model).search(sources, BeamSettings(beams))] == [53, 56]
+    assert [len(best.tokens) for [best] in Torch(model).search(sources, BeamSettings(beams))] == [53, 56]

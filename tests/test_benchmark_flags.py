@@ -7,14 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import alignment_layers
-import compare_engines
-import decode
-import precisions
 import pytest
-import serve
 from conftest import Translator
 
+from benchmarks.decoding import alignment_layers, compare_engines, decode, serve
+from benchmarks.training import precisions
 from vaswani.translation.search import BeamSettings, by_generate
 
 MakeModel = Callable[..., Any]
@@ -31,7 +28,7 @@ figures |= {"search": {"num_beams": 1, "length_penalty": 0.6}}
 
 
 def call(monkeypatch: pytest.MonkeyPatch, script: Any, *args: str | Path) -> None:
-    monkeypatch.setattr(sys, "argv", [f"benchmarks/{script.__name__}.py", *map(str, args)])
+    monkeypatch.setattr(sys, "argv", [script.__file__, *map(str, args)])
     script.main()
 
 
@@ -82,6 +79,6 @@ def test_generate_asked_as_an_engine_ends_at_the_last_learned_position(
     model = talker(positions="learned", max_positions=12)
     sources = toy_tokenizer(["the cat", "the dog sat by"]).input_ids
     found = compare_engines.Torch(model).search(sources, BeamSettings(beams))
-    assert max(len(best.symbols) for [best] in found) == 12
-    texts = [toy_tokenizer.decode(best.symbols, skip_special_tokens=True) for [best] in found]
+    assert max(len(best.tokens) for [best] in found) == 12
+    texts = [toy_tokenizer.decode(best.tokens, skip_special_tokens=True) for [best] in found]
     assert texts == [best.text for [best] in by_generate(model, toy_tokenizer, BeamSettings(beams))(sources)]

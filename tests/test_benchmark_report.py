@@ -6,17 +6,19 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from machine import machine
 from matplotlib.figure import Figure
-from report import leave
+
+from benchmarks.measuring.machine import machine
+from benchmarks.measuring.report import asked, leave
+from benchmarks.training import train_step
 
 ABOUT = {"processor": "one", "accelerator": "", "commit": "abc1234"}
 
 
 @pytest.fixture(autouse=True)
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def as_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["benchmarks/train_step.py", "--contenders", "Marian, bf16"])
+    monkeypatch.setattr(sys, "argv", [train_step.__file__, "--contenders", "Marian, bf16"])
 
 
 def test_a_report_tells_day_command_machine_and_figures(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,13 +28,18 @@ def test_a_report_tells_day_command_machine_and_figures(capsys: pytest.CaptureFi
     text = Path(f"{stem}.md").read_text(encoding="utf-8")
     assert text in capsys.readouterr().out
     assert text.startswith(f"# {today.day} {today:%B} {today.year}: train_step\n")
-    assert "python benchmarks/train_step.py --contenders 'Marian, bf16'\n" in text
+    assert "python -m benchmarks.training.train_step --contenders 'Marian, bf16'\n" in text
     assert "- processor: one\n- commit: abc1234\n" in text  # and no accelerator, which is not there
     assert text.endswith("\n\n| a |\n|---|\n| 1.5 |\n")
     figures = json.loads(Path(f"{stem}.json").read_text(encoding="utf-8"))
     assert figures["date"] == str(today)
     assert figures["machine"] == ABOUT
     assert figures["rows"] == [1.5]
+
+
+def test_a_file_that_was_run_by_its_path_is_told_by_it() -> None:
+    for words in (["benchmarks/gpu.py", "decode"], ["/elsewhere/mine.py"]):
+        assert asked(words) == words
 
 
 def test_a_second_report_of_the_day_does_not_take_the_place_of_the_first() -> None:

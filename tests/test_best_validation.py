@@ -123,14 +123,14 @@ def test_an_end_by_patience_is_saved_and_told(tmp_path: Path, tokenizer: PreTrai
     trainer = trained(tmp_path, tokenizer, figures, patience=3, save_steps=2)
     assert trainer.state.global_step == 5
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-2", "checkpoint-4", "checkpoint-5"]
-    by, told = trainer.ended()
+    by, message = trainer.ended()
     assert by == "patience"
-    assert told == (
+    assert message == (
         "Training ended at step 5 of 6: the last 3 validations found nothing better than BLEU 2.00 of step 2, nor, "
         "where it is the same, a lower loss (--patience 3)"
     )
     again = trained(tmp_path, tokenizer, figures, 5, patience=3)
-    assert again.ended() == (by, told)
+    assert again.ended() == (by, message)
     longer = trained(tmp_path, tokenizer, figures, 5, patience=4)
     assert longer.ended().by == "max_steps"
     assert longer.state.best_global_step == 6

@@ -318,10 +318,10 @@ def test_another_language_around_code_is_noticed(language: str, text: str) -> No
     [
         (
             "tlh",
-            r'of language "tlh" is not known. Add it to the code, as tlh_Latn .* leave the check .* out.* de .* zu\.',
+            r'of language "tlh" is not known. Add it to the code, such as tlh_Latn .* leave out the check.* de .* zu\.',
         ),
         ("english", '"english" is not known'),
-        ("en_Qqqq", '"Qqqq" holds the name of no Unicode script'),
+        ("en_Qqqq", '"Qqqq" does not name a Unicode script'),
     ],
 )
 def test_an_unknown_script_is_refused_with_the_way_out(language: str, words: str) -> None:
@@ -339,5 +339,5 @@ def test_html_and_scripts_are_judged_only_when_asked_and_each_side_by_its_own() 
     assert text_fault(Pair("12:30", "γάτα"), limits) is None
     assert text_fault(Pair("γάτα", "γάτα"), CleaningLimits(target_scripts="Greek")) is None
     for field in ("source_scripts", "target_scripts"):
-        with pytest.raises(ValueError, match='"Klingon" holds the name of no Unicode script'):
+        with pytest.raises(ValueError, match='"Klingon" does not name a Unicode script'):
             CleaningLimits(**{field: "Klingon"})  # type: ignore[arg-type]

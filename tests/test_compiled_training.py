@@ -61,10 +61,10 @@ def test_by_the_trainer_s_flags(tmp_path: Path) -> None:
 
 
 def test_by_the_launcher(tmp_path: Path) -> None:
-    """Which switches dynamic shapes off unless told otherwise; without widths that is refused."""
+    """Which switches dynamic shapes off by default; without widths that is refused."""
     expected = losses(tmp_path / "plain", stream(), bf16=True)
     os.environ |= {"ACCELERATE_DYNAMO_BACKEND": "AOT_EAGER", "ACCELERATE_DYNAMO_USE_DYNAMIC": "False"}
-    with pytest.raises(StartupError, match=r"after eight no more.*or give batches a few shapes, by --widths"):
+    with pytest.raises(StartupError, match=r"not at all after eight.*or limit the shapes of batches with --widths"):
         losses(tmp_path / "any", stream(widths=()))
     assert losses(tmp_path / "compiled", stream(), bf16=True) == pytest.approx(expected, rel=0.01)
     assert_compiled_once_a_shape()

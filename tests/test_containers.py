@@ -91,7 +91,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document.*pdftotext"),
     "sqlite": (as_database(), "an SQLite database.*sqlite3"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer.*git lfs pull"),
-    "zeros": (bytes(99), "zero bytes alone"),
+    "zeros": (bytes(99), "only zero bytes"),
     **{
         encoding: (TEXT.encode(encoding), rf"text in {name}.*iconv -f {name.lower()} -t utf-8 .* > NEW")
         for encoding, name in [
@@ -148,6 +148,7 @@ def test_what_only_begins_like_something_else_is_text(content: bytes) -> None:
 @settings(deadline=None, max_examples=30)
 def test_packed_bytes_come_back_whatever_the_ending_and_however_often(content: bytes, ending: str, times: int) -> None:
     packed = content = b"text " + content
+    assume(recognise(content) is None)  # ten bytes with a zero may be letters of 16 bits
     for _ in range(times):
         packed = PACKINGS[ending](packed)
     whole, twice = (unpacked(io.BytesIO(each), "name.txt") for each in (packed, packed + packed))
@@ -162,13 +163,13 @@ def test_damage_is_named_and_what_came_before_is_not_taken_for_all(ending: str) 
     broken = [packed[:-5], packed[: len(packed) // 2], packed[:1_000] + bytes(50) + packed[1_050:]]
     has_checksum = ending in (".gz", ".bz2", ".xz")
     for damaged in broken if has_checksum else broken[:2]:
-        with pytest.raises(DamagedError, match=rf"some file is not a whole {ending} file \(.* -t tests it"):
+        with pytest.raises(DamagedError, match=rf"some file is not a complete {ending} file \(.* -t tests it"):
             unpacked(io.BytesIO(damaged), "some file").read()
 
 
 def test_a_name_that_promises_what_the_bytes_do_not_have_is_damage() -> None:
     for ending in PACKINGS:
-        with pytest.raises(DamagedError, match=rf"train\.en{ending} is not a whole {ending} file"):
+        with pytest.raises(DamagedError, match=rf"train\.en{ending} is not a complete {ending} file"):
             unpacked(io.BytesIO(TEXT.encode()), f"train.en{ending}").read()
     assert unpacked(io.BytesIO(gzip.compress(TEXT.encode())), "train.en.zst").read() == TEXT.encode()
     assert unpacked(io.BytesIO(b""), "train.en.gz").read() == b""

@@ -1,4 +1,4 @@
-"""The contenders of benchmarks/train_step.py: processes that answer, train what ours trains, and are missed by name."""
+"""The contenders of train_step.py: processes that answer, train what ours trains, and are missed by name."""
 
 import math
 import sys
@@ -10,14 +10,14 @@ from typing import NamedTuple
 from zipfile import ZipFile
 
 import pytest
-import train_step
-from contender import Contender, ContenderEndedError, operations
-from contenders.ours import config_of
-from contenders.stepping import Setting
-from environments import Environment, EnvironmentFailedError, python_of
-from groups import start, steps_while_it_runs, stop_without
-from turns import in_turn
 
+from benchmarks.contenders.contender import Contender, ContenderEndedError, operations
+from benchmarks.contenders.environments import Environment, EnvironmentFailedError, python_of
+from benchmarks.contenders.groups import start, steps_while_it_runs, stop_without
+from benchmarks.contenders.ours import config_of
+from benchmarks.contenders.stepping import Setting
+from benchmarks.measuring.turns import in_turn
+from benchmarks.training import train_step
 from vaswani.training.estimates.flops import BACKWARD, Dimensions, forward
 
 TINY = Setting("", 1, 50, 64, 256, 4, 2, 0.1, 0.1, sentences=8, length=8)
@@ -72,7 +72,7 @@ def test_contenders_train_what_ours_trains(name: str, started: Started) -> None:
 
 def test_a_contender_that_cannot_begin_tells_why() -> None:
     with pytest.raises(
-        ContenderEndedError, match=r"^Marian, bf16 ended with code 1: .*No module named contenders.lost"
+        ContenderEndedError, match=r"^Marian, bf16 ended with code 1: .*No module named benchmarks.contenders.lost"
     ):
         Contender("lost", TINY._replace(way=MARIAN))
 

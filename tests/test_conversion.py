@@ -59,13 +59,13 @@ def marian(randomise: Randomise, **changes: Any) -> MarianMTModel:
 
 
 @torch.no_grad()
-def assert_same_logits(ours: Any, theirs: Callable[[Tensor, Tensor], Tensor], symbols: int = V) -> None:
+def assert_same_logits(ours: Any, theirs: Callable[[Tensor, Tensor], Tensor], vocab_size: int = V) -> None:
     """Compare on two sentences of unlike words, and tell that the network does more than nothing."""
     draw = torch.Generator().manual_seed(1)
     source = torch.randint(2, V - 1, (2, 9), generator=draw)
     target = torch.randint(2, V - 1, (2, 7), generator=draw)
     expected = theirs(source, target)
-    found = ours.eval()(source, decoder_input_ids=target).logits[:, :, :symbols]
+    found = ours.eval()(source, decoder_input_ids=target).logits[:, :, :vocab_size]
     torch.testing.assert_close(found, expected.to(found), rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
     assert expected.std() > 0.1
     assert not torch.allclose(expected, theirs(source.flip(1), target), atol=1e-2)
@@ -407,7 +407,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, capsys: pytest.Capture
         (["code.pt", "out"], "and loading that could run code"),
         (["cut.pt", "out"], "cut.pt is damaged ("),
         (["lost.pt", "out"], "lost.pt is no file"),
-        (["new.pt", "out", "--num_heads", "2"], "--num_heads is of an .npz"),
+        (["new.pt", "out", "--num_heads", "2"], "--num_heads is only for an .npz"),
         (["none.npz", "out", "--num_heads", "0"], "0 heads are asked for; at least 1"),
         (["cut.npz", "out", "--num_heads", "2"], "cut.npz is damaged, or no .npz ("),
         (["empty.npz", "out", "--num_heads", "2"], "empty.npz is damaged, or no .npz ("),

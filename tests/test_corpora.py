@@ -420,7 +420,7 @@ def test_a_file_of_a_data_set_that_is_cut_off_is_named(tmp_path: Path) -> None:
     (tmp_path / "train_0.jsonl.gz").write_bytes(gzip.compress(records(*range(100))))
     (tmp_path / "train_1.jsonl.gz").write_bytes(gzip.compress(records(*range(100)))[:-20])
     corpus = open_corpus(dataset=str(tmp_path), split="train", source="en", target="de")
-    with pytest.raises(ValueError, match=r"train_1.jsonl.gz is cut off or damaged .*; write it anew"):
+    with pytest.raises(ValueError, match=r"train_1.jsonl.gz is truncated or damaged .*; write it anew"):
         corpus.read(1)
 
 
@@ -512,15 +512,19 @@ def test_one_changed_bit_is_seen_where_the_file_has_checksums(tmp_path: Path) ->
     [
         ("train.tsv", b"", r"train\.tsv is empty"),
         ("train.tsv", b"english\tde\n", r'no columns "en" and "de".*it has: de, english'),
-        ("train.tsv", b"en\tde\n", "has a header and no rows"),
+        ("train.tsv", b"en\tde\n", "has a header but no rows"),
         ("train.tsv", b"en\tde\ten\na\tb\tc\n", r'train\.tsv \(first line\) has more than one column "en"'),
         ("train.tsv", b"en\tde\n\xff\t\n", r"the first 1 rows are all undecodable: .*iconv.*line 2, byte 1"),
         ("train.jsonl", b"", r"train\.jsonl is empty"),
         ("train.jsonl", b'{"source": "a"}\n', r'no columns "en" and "de".*it has: source'),
         ("train.jsonl", b'{"translation": {"en": "a"}}\n', r"it has: en\."),
         ("train.jsonl", b"oops\n", "the first 1 rows are all malformed.*line 1: not JSON"),
-        ("train.jsonl.gz", b'{"en": "a"}\n', r"train\.jsonl\.gz is not a whole \.gz file"),
-        ("train.jsonl.gz", gzip.compress(b'{"en": "a"}\n', mtime=0)[:-9], r"train\.jsonl\.gz is not a whole \.gz file"),
+        ("train.jsonl.gz", b'{"en": "a"}\n', r"train\.jsonl\.gz is not a complete \.gz file"),
+        (
+            "train.jsonl.gz",
+            gzip.compress(b'{"en": "a"}\n', mtime=0)[:-9],
+            r"train\.jsonl\.gz is not a complete \.gz file",
+        ),
         ("train.parquet", b"", r"train\.parquet cannot be read as parquet"),
         ("train.parquet", b"oops" * 99, r"train\.parquet cannot be read as parquet"),
     ],
@@ -588,7 +592,7 @@ def test_a_parquet_file_without_rows_is_refused(tmp_path: Path) -> None:
     write_parquet(tmp_path, PAIRS)
     path = tmp_path / "train.parquet"
     pq.write_table(pq.read_table(path).slice(0, 0), path)
-    with pytest.raises(ValueError, match=r"train\.parquet has columns and no rows"):
+    with pytest.raises(ValueError, match=r"train\.parquet has columns but no rows"):
         LocalParquet(path, "en", "de")
 
 
@@ -660,7 +664,7 @@ def test_splits_of_a_folder_are_found_among_other_files(tmp_path: Path) -> None:
 def test_a_split_in_two_forms_is_refused(tmp_path: Path) -> None:
     write_text(tmp_path, PAIRS[:3])
     write_jsonl(tmp_path, PAIRS[:3])
-    with pytest.raises(ValueError, match=r"\"train\" in 2 forms: train\.en \+ train\.de, train\.jsonl\. Keep one"):
+    with pytest.raises(ValueError, match=r"\"train\" in 2 formats: train\.en \+ train\.de, train\.jsonl\. Keep one"):
         open_corpus(data_dir=str(tmp_path), split="train", source="en", target="de")
 
 

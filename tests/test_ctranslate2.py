@@ -38,14 +38,14 @@ def log_p(model: Any, source: list[int], target: list[int]) -> Tensor:
 
 def scored(engine: Engine, sources: list[list[int]], targets: list[list[int]]) -> list[Tensor]:
     """The same by the engine, over a padded batch."""
-    words = [[[engine.symbols[place] for place in row] for row in side] for side in (sources, targets)]
+    words = [[[engine.tokens[place] for place in row] for row in side] for side in (sources, targets)]
     results = engine.translator.score_batch(words[0], [row[:-1] for row in words[1]])  # it adds the end token itself
     return [torch.tensor(result.log_probs) for result in results]
 
 
-def random_rows(seed: int, lengths: list[int], symbols: int) -> list[list[int]]:
+def random_rows(seed: int, lengths: list[int], vocab_size: int) -> list[list[int]]:
     generator = torch.Generator().manual_seed(seed)
-    return [[*torch.randint(4, symbols, (length,), generator=generator).tolist(), END] for length in lengths]
+    return [[*torch.randint(4, vocab_size, (length,), generator=generator).tolist(), END] for length in lengths]
 
 
 # The network
@@ -80,13 +80,13 @@ def test_int8_is_close_and_leaves_the_live_model_alone(toy_translator: Translato
     assert sizes[0] < sizes[1]
     small, whole = Engine(tmp_path / "int8"), Engine(tmp_path / "float32")
     sources = tokenizer(toy_translator.lines[:50]).input_ids
-    targets = [found[0].symbols for found in whole.search(sources, BeamSettings(1))]
+    targets = [found[0].tokens for found in whole.search(sources, BeamSettings(1))]
     difference = torch.cat(scored(small, sources, targets)) - torch.cat(scored(whole, sources, targets))
     assert 1e-4 < difference.abs().mean() < 0.05
 
 
 def test_a_network_with_several_ends_is_refused(talker: MakeModel, toy_tokenizer: Any, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"translations end at 3, 7, .* knows one end, .* or export to onnx"):
+    with pytest.raises(ValueError, match=r"translations end at 3, 7, .* has only one end token, .* or export to onnx"):
         export(talker(eos_token_id=[3, 7]), toy_tokenizer, tmp_path)
 
 
@@ -98,10 +98,10 @@ def test_the_penalty_is_not_the_one_that_the_engine_has(toy_translator: Translat
     sources = toy_translator.tokenizer(toy_translator.lines[:150]).input_ids
     found = toy_engine.search(sources, BeamSettings(4, 0.6))
     own = toy_engine.translator.translate_batch(
-        [[toy_engine.symbols[place] for place in source] for source in sources], beam_size=4, length_penalty=0.6
+        [[toy_engine.tokens[place] for place in source] for source in sources], beam_size=4, length_penalty=0.6
     )
-    symbols = [[toy_engine.ids[word] for word in each.hypotheses[0]] for each in own]
-    assert sum(one == other[0].symbols[:-1] for one, other in zip(symbols, found, strict=True)) < 149
+    tokens = [[toy_engine.ids[word] for word in each.hypotheses[0]] for each in own]
+    assert sum(one == other[0].tokens[:-1] for one, other in zip(tokens, found, strict=True)) < 149
 
 
 def test_n_best_are_those_of_the_paper_with_their_scores(toy_translator: Translator, toy_engine: Engine) -> None:
@@ -110,15 +110,15 @@ def test_n_best_are_those_of_the_paper_with_their_scores(toy_translator: Transla
     input_ids, mask = padded(sources, 1)
     output = model.generate(input_ids, attention_mask=mask, num_beams=4, num_return_sequences=4, length_penalty=0.6)
     expected = [row[: row.index(END) + 1] for row in output[:, 1:].tolist()]
-    found = [each.symbols for row in toy_engine.search(sources, BeamSettings(4, 0.6, 4)) for each in row]
+    found = [each.tokens for row in toy_engine.search(sources, BeamSettings(4, 0.6, 4)) for each in row]
     agree = sum(one == other for one, other in zip(found, expected, strict=True))
     assert agree >= 216  # of 240; the last of four is sometimes another: ends outside the best 4 of 8 are not found
     for alpha in (0.0, 0.6, 1.0):
         best = toy_engine.search(sources[:3], BeamSettings(4, alpha, 4))
         for source, candidates in zip(sources, best, strict=False):
             assert candidates == sorted(candidates, key=lambda each: -each.score)
-            for symbols, score in candidates:
-                expected_score = log_p(model, source, symbols).sum().item() / ((5 + len(symbols)) / 6) ** alpha
+            for tokens, score in candidates:
+                expected_score = log_p(model, source, tokens).sum().item() / ((5 + len(tokens)) / 6) ** alpha
                 assert score == pytest.approx(expected_score, abs=2e-5)
 
 
@@ -150,15 +150,15 @@ def test_the_first_is_that_of_the_papers_search_with_ends_among_the_best_k(
     [best] = Engine(tmp_path).search(sources, BeamSettings(beams, alpha))[place]
     log_p_of = probabilities(model, torch.tensor(sources[place]))
     paper, expected = (slow_search(log_p_of, beams, alpha, 12, ends_among=each)[0] for each in (None, beams))
-    assert tuple(best.symbols) == expected.symbols
+    assert tuple(best.tokens) == expected.tokens
     assert best.score == pytest.approx(expected.score, abs=2e-5)
-    assert (paper.symbols == expected.symbols) == is_paper
+    assert (paper.tokens == expected.tokens) == is_paper
     assert paper.score >= expected.score
 
 
-def never_ending(tiny_model: MakeModel, symbols: int) -> Any:
+def never_ending(tiny_model: MakeModel, vocab_size: int) -> Any:
     """A network that finds its end token unlikely everywhere."""
-    model = tiny_model(5, vocab_size=symbols, norm="pre").float()
+    model = tiny_model(5, vocab_size=vocab_size, norm="pre").float()
     away = torch.randn(16, generator=torch.Generator().manual_seed(0))
     model.model.decoder.final_norm.bias.data += 3 * away
     model.model.tokens.weight.data[END] = -3 * away
@@ -174,12 +174,12 @@ def test_a_sentence_ends_at_its_own_limit_and_no_neighbour_changes_it(
     engine, wanted = Engine(tmp_path), BeamSettings(beams, 0.6, beams)
     sources = random_rows(6, [2, 19, 7], len(toy_tokenizer))
     together = engine.search(sources, wanted)
-    assert [len(each.symbols) for found in together for each in found] == [
+    assert [len(each.tokens) for found in together for each in found] == [
         limit for limit in (53, 70, 58) for _ in range(beams)
     ]
     for source, found in zip(sources, together, strict=True):
         [alone] = engine.search([source], wanted)
-        assert [each.symbols for each in alone] == [each.symbols for each in found]
+        assert [each.tokens for each in alone] == [each.tokens for each in found]
 
 
 def test_a_hypothesis_that_was_cut_off_comes_after_those_that_ended(
@@ -201,7 +201,7 @@ def test_a_hypothesis_that_was_cut_off_comes_after_those_that_ended(
 
 def test_a_sentence_longer_than_the_table_of_positions_is_refused(toy_engine: Engine) -> None:
     assert toy_engine.max_positions == 4096
-    with pytest.raises(ValueError, match=r"4097 tokens, and the exported model knows 4096 positions; split"):
+    with pytest.raises(ValueError, match=r"4097 tokens, and the exported model has 4096 positions; split"):
         toy_engine.search([[5, END], [5] * 4096 + [END]], BeamSettings(1))
 
 

@@ -43,13 +43,13 @@ with exiting_with_code():
 """
 IN_A_RUN = f"""{HELD}
 import runpy
-from vaswani.experiment import exit_codes, parse
+from vaswani.experiment import exit_codes, parse, run
 
-module = sys.modules["vaswani.experiment.run"]
-setattr(module, sys.argv[2], hold)
+module, _, name = sys.argv[2].rpartition(".")
+setattr(sys.modules[module], name, hold)
 recipe = runpy.run_path({str(ROOT / "recipes" / "multi30k.py")!r})["RECIPE"]
 with exit_codes.exiting_with_code():
-    module.run(parse(recipe, sys.argv[3:]))
+    run(parse(recipe, sys.argv[3:]))
 """
 
 
@@ -111,8 +111,8 @@ def test_a_second_one_ends_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        ("training_tokenizer", "error: interrupted; nothing was trained yet"),
-        ("write_test_set", "error: interrupted; what was saved stands: continue with --resume"),
+        ("vaswani.experiment.preparation.training_tokenizer", "error: interrupted; nothing was trained yet"),
+        ("vaswani.experiment.run.write_test_set", "error: interrupted; what was saved is kept: continue with --resume"),
     ],
 )
 def test_before_the_first_step_and_after_the_last_it_ends_in_a_line(

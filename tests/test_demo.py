@@ -227,7 +227,7 @@ def test_the_page_tells_of_the_training_and_offers_its_sentences_alone(
     model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, address: str, examples: list[str]
 ) -> None:
     assert drawn(["One.", "Two."], ["a", "b"], model, tokenizer) == ("One.  \nTwo.", [[["a"], ["b"]]])
-    assert drawn([], [], model, tokenizer) == ("Its folder does not tell what it was trained on.", [])
+    assert drawn([], [], model, tokenizer) == ("Its folder does not record what it was trained on.", [])
     with urlopen(f"{address}/config", timeout=300) as answer:
         page = json.dumps(json.load(answer), ensure_ascii=False)
     assert "Trained from `en` to `de` on `grammar`." in page

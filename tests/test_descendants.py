@@ -25,8 +25,8 @@ from transformers import PreTrainedTokenizerFast, set_seed
 from vaswani.engines.ctranslate2 import Engine, export
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.modeling_vaswani import sinusoidal_positions
+from vaswani.training.loss import fuse_loss
 from vaswani.training.speed.bfloat16 import compute_in_bfloat16
-from vaswani.training.speed.fused_loss import fuse_loss
 
 MakeModel = Callable[..., Any]
 PARTS: dict[str, Any] = {"attention_bias": True, "activation": "silu", "output_bias": True}
@@ -104,7 +104,8 @@ def test_a_fresh_network_begins_without_biases(tiny_config: Callable[..., Vaswan
     """Drawn again too, where a file lacks them and transformers builds the network without memory."""
     model = VaswaniForConditionalGeneration(tiny_config(**PARTS))
     VaswaniForConditionalGeneration(tiny_config()).save_pretrained(tmp_path)
-    drawn, told = VaswaniForConditionalGeneration.from_pretrained(tmp_path, **PARTS, output_loading_info=True)
+    loaded: Any = VaswaniForConditionalGeneration.from_pretrained(tmp_path, **PARTS, output_loading_info=True)
+    drawn, told = loaded
     assert "lm_head.bias" in told["missing_keys"]
     for each in (model, drawn):
         biases = [weight for name, weight in each.named_parameters() if name.endswith(".bias") and "norm" not in name]
@@ -168,7 +169,14 @@ def test_ctranslate2_has_each_activation(
 
 def descendant() -> VaswaniForConditionalGeneration:
     set_seed(3)
-    fields = {"d_model": 32, "d_ff": 64, "num_heads": 4, "encoder_layers": 1, "decoder_layers": 1, "dropout": 0.0}
+    fields: dict[str, Any] = {
+        "d_model": 32,
+        "d_ff": 64,
+        "num_heads": 4,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "dropout": 0.0,
+    }
     return VaswaniForConditionalGeneration(VaswaniConfig(vocab_size=280, **fields, **PARTS))
 
 

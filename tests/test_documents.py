@@ -141,27 +141,33 @@ def check(command: str) -> None:
         if words[:1] == ["accelerate"] and "vaswani.commands" in words:
             words, program = ["vaswani", *words[words.index("vaswani.commands") + 1 :]], "vaswani"
         if program == "vaswani":
-            told = parser_of_vaswani().parse_args(words[1:])
-            if told.command in ("plan", "inspect"):
-                check_recipe(told)
+            parsed = parser_of_vaswani().parse_args(words[1:])
+            if parsed.command in ("plan", "inspect"):
+                check_recipe(parsed)
         elif program == "make":
             rules = re.findall(r"^([\w./ -]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
             targets = {target for rule in rules for target in rule.split()}
             assert {word for word in words[1:] if "=" not in word} <= targets, command
-        elif any(re.match(r"(tests|benchmarks|recipes)/\w+\.py", word) for word in words):
-            files = [word for word in words if re.match(r"(tests|benchmarks|recipes)/\w+\.py", word)]
+        elif files := [file for word in words if (file := python_file(word))]:
             assert all((ROOT / file.partition("::")[0]).is_file() for file in files), command
         else:
             assert program in OTHERS, f"no test knows how to check: {command}"
 
 
-def check_recipe(told: argparse.Namespace) -> None:
-    flags = told.flags
-    if told.command == "plan":
+def python_file(word: str) -> str | None:
+    """The file that a word of a command names: by its path, or a benchmark as a module."""
+    if re.fullmatch(r"benchmarks\.[\w.]+", word):
+        return f"{word.replace('.', '/')}.py"
+    return word if re.match(r"(tests|benchmarks|recipes)/[\w/]+\.py", word) else None
+
+
+def check_recipe(parsed: argparse.Namespace) -> None:
+    flags = parsed.flags
+    if parsed.command == "plan":
         machine = argparse.ArgumentParser(allow_abbrev=False)
         commands.plan.add_machine(machine)
-        _, flags = machine.parse_known_args([*(told.of_run or []), *flags])
-    parse(read_recipe(commands.plan.vehicle() if told.recipe is None else ROOT / told.recipe), flags)
+        _, flags = machine.parse_known_args([*(parsed.of_run or []), *flags])
+    parse(read_recipe(commands.plan.vehicle() if parsed.recipe is None else ROOT / parsed.recipe), flags)
 
 
 OTHERS = {".", "git", "cd", "python", "accelerate", "torchrun", "sbatch", "kubectl", "curl", "hf", "docker", "pip",
@@ -232,6 +238,7 @@ def test_a_wrong_command_is_noticed() -> None:
         "make nothing",
         "unheard of",
         ".venv/bin/python -m pytest tests/test_nothing.py",
+        "python -m benchmarks.training.nothing",
     ):
         with pytest.raises((SystemExit, AssertionError)):
             check(command)

@@ -126,7 +126,7 @@ def test_a_file_of_other_corpora_or_a_damaged_one_is_refused(tmp_path: Path) -> 
     path = tmp_path / "repeats.npz"
     save_repeats(path, find_repeats([first, second]))
     for others in ([first], [second, first], [first, second, first]):
-        with pytest.raises(ValueError, match=r"other than .*first.*Delete it, and look again"):
+        with pytest.raises(ValueError, match=r"other than .*first.*Delete it, and search again"):
             load_repeats(path, others)
     whole = path.read_bytes()
     middle = len(whole) // 2
@@ -134,11 +134,11 @@ def test_a_file_of_other_corpora_or_a_damaged_one_is_refused(tmp_path: Path) -> 
     array = (tmp_path / "array.npy").read_bytes()
     for damaged in (b"", whole[:middle], whole[: middle - 200] + b"?" * 200 + whole[middle:], b"no archive", array):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"not a whole file of duplicates .*Delete it"):
+        with pytest.raises(ValueError, match=r"not a complete file of duplicates .*Delete it"):
             load_repeats(path, [first, second])
     with pytest.raises(FileNotFoundError):
         load_repeats(tmp_path / "none.npz", [first])
-    with pytest.raises(ValueError, match=r"second has .* Look for those of second"):
+    with pytest.raises(ValueError, match=r"second has .* Find those of second"):
         Deduplicated(second, find_repeats([first])[0])
 
 

@@ -58,8 +58,8 @@ def by(engine: Engine, tokenizer: Any, lines: list[str], beams: BeamSettings, bu
     return [found.get(place, BLANK)[0].text for place in range(len(lines))]
 
 
-def ended(symbols: list[int]) -> list[int]:
-    return symbols[: symbols.index(END) + 1] if END in symbols else symbols
+def ended(tokens: list[int]) -> list[int]:
+    return tokens[: tokens.index(END) + 1] if END in tokens else tokens
 
 
 # The search
@@ -76,7 +76,7 @@ def test_tokens_and_scores_are_those_of_generate(toy_translator: Translator, exp
         )
         found = exported.engine.search(tokenizer(lines[first : first + 60]).input_ids, BeamSettings(beams, 0.6))
         for place, [best] in enumerate(found):
-            is_same = best.symbols == ended(output.sequences[place, 1:].tolist())
+            is_same = best.tokens == ended(output.sequences[place, 1:].tolist())
             same += is_same
             if is_same and beams > 1:
                 assert best.score == pytest.approx(output.sequences_scores[place].item(), abs=2e-5)
@@ -132,11 +132,11 @@ def test_the_limit_that_a_model_is_saved_with_goes_along(
     lines = ["Xylophone quartz jumps", "0 1 2 3 4 5 6 7", "???", "vow gym lynx hex"]
     sources = tokenizer(lines).input_ids
     for beams in (BeamSettings(1), BeamSettings(4)):
-        found = [best.symbols for [best] in engine.search(sources, beams)]
+        found = [best.tokens for [best] in engine.search(sources, beams)]
         if most is not None:
             assert max(map(len, found)) == most
         if over is not None:
-            assert max(len(symbols) - len(source) for symbols, source in zip(found, sources, strict=True)) == over
+            assert max(len(tokens) - len(source) for tokens, source in zip(found, sources, strict=True)) == over
         if beams.number == 1 or exported.name == "onnx":  # with beams CTranslate2 may find less on such text
             expected = by_generate(toy_translator.model, tokenizer, beams)(sources)
             assert by(engine, tokenizer, lines, beams) == [best.text for [best] in expected]
@@ -168,7 +168,7 @@ def test_what_an_engine_finds_in_8_bits_is_nearly_the_same(
     small = engine_module(exported.name).Engine(tmp_path / "int8")
     sources = tokenizer(lines[:100]).input_ids
     before, after = (engine.search(sources, BeamSettings(4)) for engine in (exported.engine, small))
-    pairs = [(one[0], other[0]) for one, other in zip(before, after, strict=True) if one[0].symbols == other[0].symbols]
+    pairs = [(one[0], other[0]) for one, other in zip(before, after, strict=True) if one[0].tokens == other[0].tokens]
     assert len(pairs) >= 90
     # Without VNNI, sums of two products are kept in 16 bits, which are too few for some: 0.17 to 0.20 there.
     exact = exported.name != "ctranslate2" or torch.cpu._is_vnni_supported()

@@ -54,7 +54,7 @@ def test_an_ensemble_equals_the_slow_search_over_the_mean_probability(
             return [math.log(sum(map(math.exp, row)) / len(row)) for row in rows]
 
         expected = slow_search(mean, beams.number, beams.length_penalty, limit=7)[:2]
-        texts = [toy_tokenizer.decode(list(one.symbols), skip_special_tokens=True) for one in expected]
+        texts = [toy_tokenizer.decode(list(one.tokens), skip_special_tokens=True) for one in expected]
         assert [one.text for one in hypotheses] == [str(text).replace("\n", " ") for text in texts]
         assert [one.score for one in hypotheses] == pytest.approx([one.score for one in expected], abs=1e-9)
 
@@ -154,7 +154,7 @@ def test_a_network_of_another_kind_is_refused_beside_others_and_taken_alone(
     for members in ((theirs, ours), (ours, theirs)):
         assert main(["translate", *map(str, members), "--input", str(text)]) == 2
         error = capsys.readouterr().err
-        assert f"{theirs} is a marian model: an ensemble takes networks of this package alone; leave it out" in error
+        assert f"{theirs} is a marian model: an ensemble takes only networks of this package; leave it out" in error
     assert main(["translate", str(theirs), "--input", str(text), "--output", str(tmp_path / "out")]) == 0
 
 

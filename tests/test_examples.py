@@ -342,7 +342,7 @@ def test_what_is_shown_has_the_width_of_the_screen_and_whole_places(monkeypatch:
         monkeypatch.setenv("COLUMNS", str(width))
         *head, text, other = examples_as_text(found, drops)
         assert head == [
-            "Some of what was dropped, drawn from all that was looked at:",
+            "Some of the dropped rows, sampled from all inspected:",
             "  HTML, 1 of 1,234:",
             f"    {where}",
         ]

@@ -50,8 +50,11 @@ TINY = [word for name, value in FLAGS.items() for word in (f"--{name}", str(valu
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of text files: 3,000 pairs to train on, and 60 each to validate and to test."""
-    folder = tmp_path_factory.mktemp("text")
+    return toy_text(tmp_path_factory.mktemp("text"))
+
+
+def toy_text(folder: Path) -> Path:
+    """Write text files into a folder: 3,000 pairs to train on, and 60 each to validate and to test."""
     draw = random.Random(1)
     for split, size in (("train", 3000), ("val", 60), ("test_toy", 60)):
         pairs = [sentence(draw) for _ in range(size)]
@@ -164,7 +167,7 @@ def test_lines_that_cannot_be_scored_are_told_and_counted(text: Path, tmp_path: 
         "test": {"kept": 3, "dropped": {"empty": 1}, "line_breaks_as_spaces": 0, "blank_references": 0},
     }
     assert len((tmp_path / "run" / "test.translations.txt").read_text(encoding="utf-8").splitlines()) == 3
-    said = "1 of 4 pairs are not scored (1 empty); figures of the whole set do not compare with these"
+    said = "1 of 4 pairs are not scored (1 empty); these figures cannot be compared with figures of the whole set"
     assert f"\ntest:\n  {said}\n  sacreBLEU " in done.stdout
     assert metrics["not_scored"] == {"test": [said]}
     card = model_card("ann/model", *read_records(tmp_path / "run"), {})
@@ -273,11 +276,11 @@ def test_an_unknown_flag_is_an_error_that_names_the_nearest() -> None:
         (["--learning_rate", "0.1"], "use --peak_learning_rate"),
         (
             ["--metric_for_best_model", "f1"],
-            "is f1, and what is in 'en' is scored by BLEU: give bleu, chrf, ter, wmt14_bleu, loss or perplexity",
+            "is f1, but text in 'en' is scored by BLEU: give bleu, chrf, ter, wmt14_bleu, loss or perplexity",
         ),
         (
             ["--direction", "en-trees", "--metric_for_best_model", "ter"],
-            "is ter, and what is in 'trees' is scored by F1: give f1, loss or perplexity",
+            "is ter, but text in 'trees' is scored by F1: give f1, loss or perplexity",
         ),
         (["--metric_for_best_model", "eval_f1"], "--metric_for_best_model is f1"),
     ],
@@ -289,9 +292,9 @@ def test_values_that_do_not_fit_are_named_with_the_way_out(flags: list[str], wor
 def test_a_folder_that_holds_another_run_or_other_files_is_left_alone(text: Path, tmp_path: Path) -> None:
     flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--output_dir", tmp_path]
     (tmp_path / "thesis.tex").write_text("years of work")
-    assert "holds files that are not of a run; name another --output_dir" in refusal(*flags)
+    assert "holds files that do not belong to a run; name another --output_dir" in refusal(*flags)
     (tmp_path / "run.json").write_text("{}")
-    assert "holds a run already; go on with it by --resume, or name another --output_dir" in refusal(*flags)
+    assert "holds a run already; continue it with --resume, or name another --output_dir" in refusal(*flags)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
@@ -322,7 +325,7 @@ def test_a_damaged_checkpoint_is_neither_averaged_nor_chosen(
     flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", "--output_dir", folder, *TINY, "--resume"]
     flags += ["--max_steps", "300", "--eval_steps", "150", "--save_steps", "50", "--average_checkpoints", "3"]
     done = run(*flags)
-    assert "Passed over: checkpoint-250, model.safetensors was changed after it was saved" in done.stdout
+    assert "Skipped: checkpoint-250, model.safetensors was changed after it was saved" in done.stdout
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     average = "average of the last 3 checkpoints"
     assert metrics["candidates"][average]["perplexity"] < 1.1 * before["candidates"][average]["perplexity"]
@@ -363,8 +366,10 @@ def test_weights_are_not_chosen_by_what_cannot_be_measured_on_the_validation_set
 def test_a_run_that_would_leave_no_checkpoint_does_not_begin(text: Path, tmp_path: Path) -> None:
     flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--output_dir", tmp_path / "run"]
     assert "--save_strategy is no; " in refusal(*flags, "--save_strategy", "no")
-    assert "--eval_strategy no makes none" in refusal(*flags, "--save_strategy", "best", "--eval_strategy", "no")
-    assert "--save_only_model leaves checkpoints that nothing can go on from" in refusal(*flags, "--save_only_model")
+    assert "with --eval_strategy no there are none" in refusal(
+        *flags, "--save_strategy", "best", "--eval_strategy", "no"
+    )
+    assert "--save_only_model leaves checkpoints that no run can resume from" in refusal(*flags, "--save_only_model")
     assert not (tmp_path / "run").exists()
 
 
@@ -384,7 +389,9 @@ def test_a_source_that_is_lost_while_opening_is_told_plainly(capsys: pytest.Capt
     with pytest.raises(SystemExit) as ended, exit_on_bad_input():
         with_retries(unreachable, "owner/name", RetryPolicy(seconds=0))
     assert ended.value.code == 2
-    assert "error: owner/name did not come within 0 s (ConnectionResetError: reset by peer)" in capsys.readouterr().err
+    assert (
+        "error: owner/name did not arrive within 0 s (ConnectionResetError: reset by peer)" in capsys.readouterr().err
+    )
 
 
 def test_a_disk_that_cannot_be_written_is_told_plainly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -414,7 +421,7 @@ def test_too_many_unreadable_rows_end_the_run_and_are_listed(text: Path, tmp_pat
     flags += ["--eval_strategy", "no", "--output_dir", tmp_path / "run", "--dataloader_num_workers", workers]
     message = refusal(*flags, "--max_unreadable", "0.0009")
     assert "error: 3 rows of" in message
-    assert "more than 0.09% of 3,000; mend the source, or allow more by --max_unreadable" in message
+    assert "more than 0.09% of 3,000; fix the source, or allow more with --max_unreadable" in message
     listed = json.loads((tmp_path / "run" / "unreadable-0.json").read_text(encoding="utf-8"))
     places = [f"{folder / 'train.en'}, line {number + 1}, byte 4" for number in (4, 40, 400)]
     assert (listed["rows"], sorted(listed["places"]["undecodable"])) == (3, sorted(places))
@@ -425,7 +432,7 @@ def test_text_of_which_no_pair_is_left_ends_the_run_with_the_reasons(text: Path,
     flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--dataloader_num_workers", workers]
     message = refusal(*flags, "--max_tokens", "2", "--output_dir", tmp_path / "run")
     assert f"error: no pair of {text / 'train.en'}" in message
-    assert "is left to train on; mend the data, or lower --streams. 0 pairs kept, 3,000 dropped:" in message
+    assert "is left to train on; fix the data, or lower --streams. 0 pairs kept, 3,000 dropped:" in message
     assert "3,000 too long (more tokens than --max_tokens" in message
 
 
@@ -444,11 +451,11 @@ def test_a_text_that_changes_under_a_run_ends_it_in_a_line(text: Path, tmp_path:
             break
     with (folder / "train.en").open("a", encoding="utf-8") as file:
         file.write("one line more\n")
-    _, told = process.communicate()
-    assert process.returncode == 2, told[-2000:]
-    assert "Traceback" not in told
+    _, output = process.communicate()
+    assert process.returncode == 2, output[-2000:]
+    assert "Traceback" not in output
     assert (
-        f"error: {folder / 'train.en'} has changed since it was opened. Start again on the file as it is now." in told
+        f"error: {folder / 'train.en'} has changed since it was opened. Start again on the file as it is now." in output
     )
 
 

@@ -23,12 +23,12 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.modeling.modeling_vaswani import scaled_dot_product_attention
 from vaswani.training import VaswaniTrainingArguments, has_bf16
+from vaswani.training import loss as fused_loss
 from vaswani.training.exceptions import StartupError
-from vaswani.training.speed import fused_loss
+from vaswani.training.loss import fuse_loss, smoothed_cross_entropy
 from vaswani.training.speed.bfloat16 import compute_in_bfloat16
 from vaswani.training.speed.dropout import BitDropout, drop_by_bits
 from vaswani.training.speed.fastest_attention import fastest_attention
-from vaswani.training.speed.fused_loss import fuse_loss, smoothed_cross_entropy
 from vaswani.training.speed.process_memory import KERNELS, reuse_freed_memory
 
 
@@ -40,7 +40,7 @@ def by_torch(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float, bi
 @settings(max_examples=60, deadline=None)
 @given(
     tokens=st.integers(1, 90),
-    symbols=st.integers(2, 40),
+    vocab_size=st.integers(2, 40),
     smoothing=st.sampled_from([0.0, 0.1, 0.2]),
     ignored=st.floats(0, 1),
     scale=st.sampled_from([0.1, 1.0, 200.0]),
@@ -48,15 +48,15 @@ def by_torch(hidden: Tensor, table: Tensor, labels: Tensor, smoothing: float, bi
     seed=st.integers(0, 2**16),
 )
 def test_the_fused_loss_is_torch_s_with_its_gradients(
-    tokens: int, symbols: int, smoothing: float, ignored: float, scale: float, is_biased: bool, seed: int
+    tokens: int, vocab_size: int, smoothing: float, ignored: float, scale: float, is_biased: bool, seed: int
 ) -> None:
     """Over several parts, with logits so far apart that the target's probability underflows, and with no token left."""
     draw = torch.Generator().manual_seed(seed)
     hidden = (scale * torch.randn(tokens, 6, generator=draw, dtype=torch.float64)).requires_grad_()
-    table = torch.randn(symbols, 6, generator=draw, dtype=torch.float64, requires_grad=True)
-    labels = torch.randint(symbols, (tokens,), generator=draw)
+    table = torch.randn(vocab_size, 6, generator=draw, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(vocab_size, (tokens,), generator=draw)
     labels[torch.rand(tokens, generator=draw) < ignored] = -100
-    bias = torch.randn(symbols, generator=draw, dtype=torch.float64, requires_grad=True) if is_biased else None
+    bias = torch.randn(vocab_size, generator=draw, dtype=torch.float64, requires_grad=True) if is_biased else None
     learned = (hidden, table) if bias is None else (hidden, table, bias)
     with pytest.MonkeyPatch.context() as small:
         small.setattr(fused_loss, "ROWS_ON_PROCESSORS", 32)

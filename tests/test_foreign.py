@@ -230,8 +230,8 @@ def test_models_of_other_kinds_are_named(
     (tmp_path / "bin" / "config.json").write_text('{"model_type": "t5"}')
     torch.save({}, tmp_path / "bin" / "pytorch_model.bin")
     for words, message in (
-        (["translate", "gpt2"], "holds a network of the type gpt2, which is no encoder-decoder over text"),
-        (["translate", "unknown"], "holds a network of a type frobnicator, which is none of transformers"),
+        (["translate", "gpt2"], "holds a network of the type gpt2, which is not an encoder-decoder over text"),
+        (["translate", "unknown"], "holds a network of a type frobnicator, which transformers "),
         (["translate", "bin"], "is a model whose weights are pickled (pytorch_model.bin), and loading these could run"),
         (["import", "gpt2", "out"], "is a model of transformers of the type gpt2, and of these only MarianMTModels"),
         (["import", "ours", "out"], "is a model of ours already"),
@@ -256,7 +256,7 @@ def test_ctranslate2s_folders_are_told_from_marians_by_their_content(
     for words in (["translate", "exported"], ["import", "exported", "out"], ["import", "exported/model.bin", "out"]):
         command, *paths = words
         assert main([command, *(str(tmp_path / path) for path in paths)]) == 2
-        assert "a model of CTranslate2, of which no weights are read back" in capsys.readouterr().err
+        assert "a model of CTranslate2, whose weights cannot be read back" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("cut", [20, 300])

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from contenders import packing
-from contenders.stepping import Batch
 from test_training import network
 from torch import Tensor
+
+from benchmarks.contenders import packing
+from benchmarks.contenders.stepping import Batch
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = shlex.split("--d_model 16 --d_ff 32 --num_heads 2 --layers 1 --vocab_size 300 --length 8 --tokens 64 --rounds 1")
@@ -28,6 +29,7 @@ def measured(part: str, folder: Path, *flags: str | Path) -> tuple[dict[str, Any
     assert done.returncode == 0, done.stderr[-3000:]
     text = name.with_suffix(".md").read_text(encoding="utf-8")
     assert text.strip() in done.stdout
+    assert f"\npython -m benchmarks.gpu {part} " in text
     found: dict[str, Any] = json.loads(name.with_suffix(".json").read_text(encoding="utf-8"))
     return found, text
 
@@ -89,13 +91,13 @@ def test_a_run_by_the_recipe_is_held_against_the_bare_step(steps: Path, tmp_path
 # --- attention by sequences ---
 
 
-def sample(lengths: list[tuple[int, int]], symbols: int) -> Batch:
+def sample(lengths: list[tuple[int, int]], vocab_size: int) -> Batch:
     """Random pairs of these lengths, filled up."""
     draw = torch.Generator().manual_seed(3)
     sides = []
     for side in range(2):
         of_side = torch.tensor([pair[side] for pair in lengths])
-        ids = torch.randint(4, symbols, (len(lengths), int(of_side.max())), generator=draw)
+        ids = torch.randint(4, vocab_size, (len(lengths), int(of_side.max())), generator=draw)
         sides.append((ids, torch.arange(ids.shape[1]) < of_side[:, None]))
     (ids, there), (labels, counted) = sides
     return Batch(ids.where(there, 0), there.long(), labels.where(counted, -100))

@@ -183,12 +183,12 @@ def test_the_command_runs_as_it_stands(text: Path, planned: Callable[..., str], 
         check=False,
     )
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
-    told = json.loads((tmp_path / "a run" / "run.json").read_text(encoding="utf-8"))
-    assert told["data"]["data_dir"] == str(text)
-    assert told["data"]["direction"] == "en-nds"
-    assert told["model"] | TINY == told["model"]
-    assert told["model"]["dropout"] == propose(3000).network["dropout"]
-    assert told["training"]["peak_learning_rate"] == TASKS[0].peak_learning_rate
+    record = json.loads((tmp_path / "a run" / "run.json").read_text(encoding="utf-8"))
+    assert record["data"]["data_dir"] == str(text)
+    assert record["data"]["direction"] == "en-nds"
+    assert record["model"] | TINY == record["model"]
+    assert record["model"]["dropout"] == propose(3000).network["dropout"]
+    assert record["training"]["peak_learning_rate"] == TASKS[0].peak_learning_rate
     assert "sacrebleu" in json.loads((tmp_path / "a run" / "metrics.json").read_text(encoding="utf-8"))["test"]["test"]
 
 
@@ -250,7 +250,7 @@ def test_a_tiny_text_is_told_that_nothing_comes_of_it(planned: Callable[..., str
     for split, pairs in (("train", 40), ("val", 3), ("test", 3)):
         write(tmp_path, split, pairs)
     said = flat(planned(*FLAGS, folder=tmp_path))
-    assert "Nothing good comes of 40 pairs: any network learns them by heart" in said
+    assert "40 pairs are too few: any network learns them by heart" in said
     assert "(this text gives " in said
     assert "To train:" in said
 
@@ -329,7 +329,7 @@ def test_the_built_in_grammar_has_the_quickstarts_settings() -> None:
         (["--gpus", "0", "--data_dir", "."], "gpus is 0"),
         (["--pair_tokens", "5", "--data_dir", "."], "--pair_tokens is counted"),
         (["."], ". is a folder; give a recipe"),
-        (["--seconds", "3", str(ROOT / "recipes/quickstart.py")], "--seconds is of steps that are measured on a text"),
+        (["--seconds", "3", str(ROOT / "recipes/quickstart.py")], "--seconds measures steps on a text"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(

@@ -5,6 +5,7 @@ import ast
 import dataclasses
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from vaswani.experiment.training_sentences import data_of
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import read_run
 from vaswani.training import VaswaniTrainingArguments
-from vaswani.training.arguments import REFUSED
+from vaswani.training.argument_checks import REFUSED
 from vaswani.training.renamed import RENAMED, announce, rename_fields, rename_flags, rename_run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -220,7 +221,7 @@ def test_each_number_has_a_unit() -> None:
         if re.search(r"\b(int|float)\b", str(each.type)) and each.name in {n for g in GROUPS for n in g.names}
     }
     config = VaswaniConfig()
-    numbers |= {name: NETWORK[name] for name in MODEL_FIELDS if not isinstance(getattr(config, name), str)}
+    numbers |= {name: NETWORK[name] for name in MODEL_FIELDS if not isinstance(getattr(config, name), str | bool)}
     assert len(numbers) > 40
     assert [name for name, text in numbers.items() if not re.search(rf"\b({UNITS})\b", text, re.IGNORECASE)] == []
 
@@ -303,7 +304,7 @@ def test_an_old_flag_is_taken_and_says_the_new_one(
     flags: list[str], said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
-        _, data, training = parse(SMALL, flags)
+        _, data, training, _ = parse(SMALL, flags)
         assert (data.source_timeout, training.extra_tokens, data.user_tokens) == (7, 9, ["<a>", "<b>"])
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
@@ -318,12 +319,46 @@ def test_only_the_first_process_says_it(capsys: pytest.CaptureFixture[str], monk
 
 def test_an_old_field_of_a_recipe_is_taken_and_says_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
     recipe = SMALL._replace(data=SMALL.data | {"user_symbols": ["<a>"]}, training=SMALL.training | {"extra_symbols": 3})
-    _, data, training = parse(recipe, [])
+    _, data, training, _ = parse(recipe, [])
     assert (data.user_tokens, training.extra_tokens) == (["<a>"], 3)
     assert "Note: user_symbols of the recipe is now user_tokens; " in capsys.readouterr().err
     assert parse(recipe, ["--extra_tokens", "4"]).training.extra_tokens == 4
     with pytest.raises(TypeError, match="extra_symbols is now extra_tokens, and both are given"):
         rename_fields({"extra_tokens": 1, "extra_symbols": 2})
+
+
+def test_flags_in_a_file_beside_the_recipe_are_refused_and_the_way_out_is_one(tmp_path: Path) -> None:
+    """The parser of transformers would take them without a word."""
+    recipe = tmp_path / "a recipe.py"
+    recipe.write_text(
+        "from vaswani.experiment import Recipe, parse\n"
+        "given = parse(Recipe(None, {}, {'dataset': 'grammar'}, {'report_to': 'none'}))\n"
+        "print(given.training.max_steps, given.training.extra_tokens)\n"
+    )
+    flags = recipe.with_suffix(".args")
+    flags.write_text("--max_steps 7\n--extra_symbols 9\n")
+
+    def started(*words: str) -> subprocess.CompletedProcess[str]:
+        command = shlex.join([sys.executable, recipe.name])
+        return subprocess.run(
+            ["bash", "-c", " ".join([command, *words])], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    refused = started()
+    assert refused.returncode == 2
+    [said] = re.findall(r"error: (.*)", refused.stderr)
+    assert said.startswith("a recipe.args is not read, ")
+    [way_out] = re.findall(r"\$\(cat .*?\)", said)
+    flags.rename(tmp_path / "moved.args")
+    moved = started(way_out.replace("a recipe.args", "moved.args"))
+    assert moved.stdout == "7 9\n", moved.stderr
+    assert "--extra_symbols is now --extra_tokens" in moved.stderr
+
+
+@pytest.mark.parametrize("program", ["", "-c"])
+def test_a_program_without_a_file_has_none_beside_it(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [program])
+    assert parse(SMALL, ["--max_steps", "7"]).training.max_steps == 7
 
 
 def test_values_are_no_flags_and_a_mistyped_flag_finds_its_neighbour(capsys: pytest.CaptureFixture[str]) -> None:
@@ -337,7 +372,7 @@ def test_values_are_no_flags_and_a_mistyped_flag_finds_its_neighbour(capsys: pyt
         with pytest.raises(SystemExit) as ended:
             parse(SMALL, [flag, "3"])
         assert ended.value.code == 2
-        assert f"near it are {near}" in capsys.readouterr().err
+        assert f"similar flags are {near}" in capsys.readouterr().err
 
 
 def test_the_record_of_an_old_run_is_read_by_new_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -364,4 +399,4 @@ def test_an_old_flag_of_a_command_is_taken_and_says_the_new_one() -> None:
     done = subprocess.run([vaswani, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "Note: --symbols is now --tokens; the old name still works\n" in done.stderr
-    assert "--tokens picks lines" in done.stderr
+    assert "--tokens chooses lines" in done.stderr

@@ -17,12 +17,12 @@ from zipfile import ZipFile
 import pytest
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
-from environments import ENVIRONMENTS
 
 import vaswani
+from benchmarks.contenders.environments import ENVIRONMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = sorted(init.parent.name for init in ROOT.glob("*/__init__.py"))
+FOLDERS = sorted({init.parent.name for init in ROOT.glob("*/__init__.py")} - {"benchmarks"})
 DISTRIBUTIONS = packages_distributions()
 CONFIGS = [file for file in sorted((ROOT / "accelerate_configs").glob("*.yaml")) if file.suffixes == [".yaml"]]
 
@@ -84,6 +84,19 @@ def imported(file: Path) -> set[str]:
             modules.add(str(node.module).split(".")[0])
     modules -= sys.stdlib_module_names | {"vaswani"}
     return {plain_name(DISTRIBUTIONS.get(module, [module])[0]) for module in modules}
+
+
+def with_neighbours(benchmark: Path) -> set[Path]:
+    """A file of benchmarks/ and all others of them that are imported with it."""
+    found: set[Path] = set()
+    ahead = [benchmark]
+    while ahead:
+        found.add(file := ahead.pop())
+        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.level or str(node.module).startswith("benchmarks.")):
+                name = f"{str(node.module).replace('.', '/')}.py"
+                ahead += {file.parent / name if node.level else Path(name)} - found
+    return found
 
 
 def launch_command(config: Path) -> list[str]:
@@ -170,20 +183,18 @@ def test_the_environment_of_a_peer_is_pinned_and_shares_our_versions(module: str
 
 def test_everything_imported_is_a_dependency() -> None:
     for_users = {name for name, extra in declared() if extra not in ("dev", "docs")}
-    neighbours = [file.stem for folder in ("tests", "benchmarks") for file in (ROOT / folder).glob("*.py")]
-    for_us = {name for name, _ in declared()} | {plain_name(name) for name in (*neighbours, "contenders")}
-    contenders = Path("benchmarks/contenders")
-    for_peers = {
-        contenders / f"{module}.py": {plain_name(each.imported_as), *map(plain_name, each.needs), "contenders"}
-        for module, each in ENVIRONMENTS.items()
-    }
-    for_all_peers = set.intersection(*for_peers.values()) | {"process-memory"}
-    shared = dict.fromkeys((contenders / "stepping.py", Path("benchmarks/process_memory.py")), for_all_peers)
+    for_us = {name for name, _ in declared()} | {plain_name(file.stem) for file in (ROOT / "tests").glob("*.py")}
+    for_us.add("benchmarks")
+    for_peers: dict[Path, set[str]] = {}
+    for module, each in ENVIRONMENTS.items():
+        there = {plain_name(each.imported_as), *map(plain_name, each.needs), "benchmarks"}
+        for file in with_neighbours(Path("benchmarks/contenders", f"{module}.py")):
+            for_peers[file] = for_peers.get(file, there) & there
     undeclared = {}
     for file in cloned_files():
         if file.suffix == ".py" and file.name != "setup.py":
             elsewhere = for_users if file.parts[0] in {*FOLDERS, "recipes"} else for_us
-            allowed = (for_peers | shared).get(file, elsewhere)
+            allowed = for_peers.get(file, elsewhere)
             if missing := imported(ROOT / file) - allowed:
                 undeclared[str(file)] = missing
     assert undeclared == {}

@@ -23,12 +23,12 @@ import pytest
 from huggingface_hub import ModelCard
 from loopback_registry import Registry, faults_of_card
 from safetensors.torch import load
-from transformers import AutoModelForSeq2SeqLM
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.commands import main
 from vaswani.publishing import Target, hide_tokens, model_card, read_records
-from vaswani.publishing.hub import PublishingError, _told
+from vaswani.publishing.hub import PublishingError, _one_line_error
 from vaswani.publishing.metrics_record import FoundRecord, OverlapRecord
 from vaswani.publishing.secrets import hide_in_command
 
@@ -134,6 +134,7 @@ def trained(world: World) -> tuple[Path, Done]:
     flags = [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
     flags += ["--push_to_hub", "--hub_model_id", NAME, "--hub_strategy", "checkpoint", "--hub_always_push"]
     flags += ["--hub_token", ANN, "--hub_license", "cc-by-4.0", "--output_dir", str(world.folder / "run")]
+    flags += ["--push_native", "beside"]
     done = world.start(ROOT / "recipes" / "wmt14_base.py", *flags, token=None)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     return world.folder / "run", done
@@ -232,6 +233,89 @@ def test_a_run_pushes_at_each_save_and_at_its_end(world: World, trained: Any) ->
     } <= top
 
 
+NATIVE = """
+import json, re, sys
+sys.modules["vaswani"] = None  # importing it fails from here on
+import torch
+from transformers import (AutoModelForSeq2SeqLM, AutoTokenizer, DataCollatorForSeq2Seq, Seq2SeqTrainer,
+                          Seq2SeqTrainingArguments)
+from huggingface_hub import ModelCard
+name, subfolder, folder = sys.argv[1:]
+where = {"subfolder": subfolder} if subfolder else {}
+tokenizer = AutoTokenizer.from_pretrained(name, **where)
+model = AutoModelForSeq2SeqLM.from_pretrained(name, **where)
+ids = tokenizer("the red cat", return_tensors="pt").input_ids
+logits = lambda model: model.eval()(ids, decoder_input_ids=ids).logits.detach()
+before = logits(model)
+snippets = re.findall(r"```python\\n(.*?)```", ModelCard.load(name).text, re.DOTALL)
+exec(snippets[-1], {})
+rows = [{"input_ids": tokenizer(a).input_ids, "labels": tokenizer(b).input_ids}
+        for a, b in [("red cat", "rot Katze"), ("big dog sees", "groß Hund sieht")] * 8]
+arguments = Seq2SeqTrainingArguments(folder, max_steps=4, per_device_train_batch_size=4, learning_rate=1e-2,
+                                     report_to=[], use_cpu=True, save_strategy="no")
+trainer = Seq2SeqTrainer(model, arguments, train_dataset=rows, processing_class=tokenizer,
+                         data_collator=DataCollatorForSeq2Seq(tokenizer, model))
+trainer.train()
+trainer.save_model(folder)
+tuned = logits(trainer.model)
+assert not torch.equal(tuned, before)
+assert torch.equal(logits(AutoModelForSeq2SeqLM.from_pretrained(folder)), tuned)
+print(json.dumps([type(model).__name__, len(snippets), before.flatten().tolist()]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["beside", "instead"])
+def test_a_form_of_transformers_own_is_pushed_and_needs_no_trust(world: World, trained: Any, place: str) -> None:
+    """By the recipe, and by `vaswani push`; the stock trainer tunes it, and it is loaded again."""
+    folder, _ = trained
+    name, lines = NAME, world.folder / "lines"
+    if place == "instead":
+        name = "ann/native"
+        lines.write_text("red cat\nbig dog sees house\n", encoding="utf-8")
+        assert world.push(folder, name, token=ANN).returncode == 0  # with our code first
+        done = world.push(folder, name, "--native", place, "--validation", str(lines), str(lines), "--language", "en")
+        assert done.returncode == 0, done.stderr
+        assert "The search of transformers, length_penalty 0.4" in done.stdout
+    *_, last = world.hub.model(name).commits.values()
+    names = {each for each in last if each.startswith("transformers/") or "/" not in each}
+    native = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    if place == "beside":
+        assert {each.removeprefix("transformers/") for each in names if "/" in each} == native
+        assert "modeling_vaswani.py" in names
+    else:
+        assert names - {".gitattributes"} == native | {"README.md", "curve.png", "history.json"}
+    text = last["README.md"].decode()
+    assert faults_of_card(text) == []
+    data: Any = ModelCard(text).data
+    assert ("custom_code" in data.tags) is (place == "beside")
+    assert "as a `MarianMTModel` of transformers" in text
+    record = json.loads(last[f"{'transformers/' if place == 'beside' else ''}generation_config.json"])
+    assert f"| transformers', {record['length_penalty']:g}, written |" in text
+    subfolder = "transformers" if place == "beside" else ""
+    found = last_json(world.start("-c", NATIVE, name, subfolder, world.folder / f"tuned-{place}", token=None))
+    assert found[:2] == ["MarianMTModel", 2 if place == "beside" else 1]
+    ours: Any = AutoModelForSeq2SeqLM.from_pretrained(folder)
+    ids = AutoTokenizer.from_pretrained(folder)("the red cat", return_tensors="pt").input_ids
+    logits = ours.eval()(ids, decoder_input_ids=ids).logits.flatten().tolist()
+    assert found[2] == pytest.approx(logits, abs=1e-5)
+
+
+def test_a_native_form_that_there_cannot_be_is_refused_before_the_first_step(world: World) -> None:
+    flags = [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
+    flags += ["--output_dir", str(world.folder / "none"), "--push_native"]
+    hub = ["--push_to_hub", "--hub_model_id", "ann/none"]
+    for more, what in (
+        (["beside"], "says how to push, and the run pushes nothing; add --push_to_hub"),
+        (["both", *hub], "--push_native is both; give beside or instead"),
+        (["instead", *hub, "--positions", "learned"], "its positions are learned"),
+    ):
+        done = world.start(ROOT / "recipes" / "wmt14_base.py", *flags, *more)
+        assert done.returncode == 2
+        assert what in done.stderr
+        assert "step " not in done.stdout
+
+
 @pytest.mark.slow
 def test_no_token_is_left_anywhere(world: World, trained: Any) -> None:
     """Not in the command of run.json, nor in training_args.bin, which pickles all arguments, nor on the Hub."""
@@ -311,7 +395,7 @@ def test_with_this_package_no_trust_is_asked_for(world: World, elsewhere: Any) -
 READ = """
 import json, sys
 import vaswani.modeling
-from transformers import AutoModelForSeq2SeqLM
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 found = []
 for token in sys.argv[2:]:
     try:
@@ -348,7 +432,7 @@ def test_a_private_repository_needs_the_token_of_its_owner(world: World, trained
     [
         ("ann/new", None, {}, r"there is no token for the Hub; make one .* give it by `hf auth login` or as"),
         ("ann/new", WRONG, {}, r"the Hub refuses the token as wrong, expired or revoked; make one that may write"),
-        ("ann/new", BEN, {}, r"the token may not write to ann/new: its account has no right to it, or it may only"),
+        ("ann/new", BEN, {}, r"the token may not write to ann/new: its account has no permission, or it may only"),
         ("ann/new", READER, {}, r"the token may not write to ann/new: .*, or it may only read"),
         ("tiny", ANN, {}, r"'tiny' does not name a repository; give OWNER/NAME"),
         ("ann/bad name", ANN, {}, r"'ann/bad name' does not name a repository: "),
@@ -374,7 +458,7 @@ def test_a_public_repository_is_not_taken_for_a_private_one(world: World, traine
     before = len(world.hub.model(NAME).messages)
     done = world.push(folder, NAME, "--private")
     assert done.returncode == 2
-    assert f"{NAME} is there already and public, and the model was to be private" in done.stderr
+    assert f"{NAME} exists already and is public, and the model should be private" in done.stderr
     assert len(world.hub.model(NAME).messages) == before
 
 
@@ -480,7 +564,10 @@ def test_a_hub_that_will_not_take_it_is_known_before_the_first_step(world: World
         (lambda run: (run / "generation_vaswani.py").unlink(), "lacks generation_vaswani.py, without which"),
         (lambda run: (run / "tokenizer_config.json").unlink(), "lacks tokenizer_config.json, without which"),
         (lambda run: (run / "metrics.json").unlink(), "lacks metrics.json, from which the model card"),
-        (lambda run: [(run / name).unlink() for name in ("run.json", "metrics.json")], "as it is: write its README.md"),
+        (
+            lambda run: [(run / name).unlink() for name in ("run.json", "metrics.json")],
+            "of other origin, write its README.md",
+        ),
         (shutil.rmtree, "is not a folder; give the one that training wrote"),
     ],
 )
@@ -507,7 +594,7 @@ def test_a_folder_that_is_no_whole_model_is_refused(
     ],
 )
 def test_errors_of_the_native_uploader_are_told(error: Exception, message: str) -> None:
-    with pytest.raises(PublishingError, match=re.escape(message)), _told(Target("ann/new")):
+    with pytest.raises(PublishingError, match=re.escape(message)), _one_line_error(Target("ann/new")):
         raise error
 
 
@@ -521,8 +608,8 @@ def test_the_card_tells_precision_and_text_as_they_were(trained: Any) -> None:
         ({"bf16": True}, "bfloat16 beside float32"),
         ({}, "float32"),
     ):
-        told = replace(run, training=replace(run.training, **(off | flags)))
-        assert f"- Precision: {said}" in model_card(NAME, told, metrics, {})
+        changed = replace(run, training=replace(run.training, **(off | flags)))
+        assert f"- Precision: {said}" in model_card(NAME, changed, metrics, {})
     own = replace(run, data=replace(run.data, dataset="/data/corpora/mine"), command="")
     card = model_card(NAME, own, metrics, {})
     assert "on mine." in card

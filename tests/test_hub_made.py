@@ -119,7 +119,7 @@ def test_an_average_of_the_best_tells_by_what_and_whose_the_figures_are(runs: Pa
     assert (
         "| 33.3% | step 10 of the run `one` | BLEU 31.25 |\n| 66.7% | step 30 of the run `one` | BLEU 25.50 |" in text
     )
-    assert "Figures of validation above are of the single checkpoints, not of their mean." in text
+    assert "The validation figures above belong to the single checkpoints, not to their mean." in text
 
 
 def test_an_average_of_averages_tells_all_that_is_in_it(runs: Path, tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_an_import_tells_what_it_was_made_of(
     assert main(["push", str(out), "ann/imported"]) == 2
     assert "lacks tokenizer.json, tokenizer_config.json, without which nobody" in capsys.readouterr().err
     toy_tokenizer.save_pretrained(out)
-    told = json.loads((out / "tokenizer_config.json").read_text())
-    (out / "tokenizer_config.json").write_text(json.dumps(told | {"source_lang": "de", "target_lang": "en"}))
+    config = json.loads((out / "tokenizer_config.json").read_text())
+    (out / "tokenizer_config.json").write_text(json.dumps(config | {"source_lang": "de", "target_lang": "en"}))
     card = card_of(out)
     assert "The weights are those of `opus-model`, imported from Marian. They give the same logits" in card.text
     data: Any = card.data

@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from vaswani.commands import main
+from vaswani.translation.models import EXPORTED_FILES
 from vaswani.translation.repository import Repository, named
 
 pytestmark = pytest.mark.slow  # each starts processes that import all
@@ -189,6 +190,21 @@ def test_what_is_drawn_exported_and_averaged_is_the_model_of_the_repository(
     assert json.loads((world.folder / "mean" / "average.json").read_text())[0]["checkpoint"] == f"ann/one@{commit}"
 
 
+@pytest.mark.parametrize("engine", EXPORTED_FILES)
+def test_an_exported_model_translates_from_its_repository(world: World, engine: str) -> None:
+    """Of which nothing else is fetched."""
+    folder, text = world.folder / f"exported to {engine}", ["--input", world.folder / "text"]
+    [done] = world.call(["export", world.folder / "one", folder, "--to", engine], home=engine)
+    assert done.code == 0, done.err
+    (folder / "more.bin").write_bytes(b"not to be fetched")
+    world.hub.add_model(f"ann/{engine}", folder)
+    here, there = world.call(*(["translate", name, "--engine", engine, *text] for name in (folder, f"ann/{engine}")),
+                             home=engine)  # fmt: skip
+    assert there.code == here.code == 0, there.err
+    assert there.out == here.out != ""
+    assert "more.bin" not in fetched(world, engine)
+
+
 def test_an_average_is_pushed_and_used_by_its_name(world: World, said: dict[str, Said]) -> None:
     """The mean of a repository and of a folder that no record tells of."""
     assert said["average"].code == 0
@@ -217,7 +233,7 @@ def test_what_a_repository_has_not_is_refused_in_a_line(said: dict[str, Said]) -
     assert said["no curves"].code == 2
     assert "ann/two has no history.json: it was pushed by an earlier version or while" in said["no curves"].err
     assert said["average of one"].code == 2
-    assert "ann/one is one model, of which there is no average" in said["average of one"].err
+    assert "ann/one is one model, and an average needs two or more" in said["average of one"].err
 
 
 def test_neither_code_nor_pickles_nor_states_of_training_are_fetched(world: World, said: dict[str, Said]) -> None:
@@ -266,7 +282,7 @@ REFUSED = {
     "ann/a--b..c": "ann/a--b..c is no folder here, and no repository can have that name: ",
     "ann/words": "ann/words lacks the configuration (config.json), the weights (model.safetensors or",
     "ann/pickled": "ann/pickled is a model whose weights are pickled (pytorch_model.bin)",
-    "ann/bert": "holds a network of the type bert, which is no encoder-decoder over text",
+    "ann/bert": "holds a network of the type bert, which is not an encoder-decoder over text",
 }
 
 
@@ -318,7 +334,7 @@ def test_a_private_repository_is_read_by_the_token_of_its_owner(world: World, to
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"HF_HUB_OFFLINE": "1"}, "$HF_HUB_OFFLINE keeps from asking the Hub"),
+        ({"HF_HUB_OFFLINE": "1"}, "$HF_HUB_OFFLINE forbids asking the Hub"),
         ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "the Hub at http://127.0.0.1:9 does not answer (Connect"),
     ],
     ids=["switched off", "no network"],
@@ -337,7 +353,7 @@ def test_without_the_hub_what_was_fetched_serves_and_is_said_to(
     commit = world.hub.model("ann/one").branches["main"]
     assert (kept.code, kept.out, curves.code) == (0, said["repository"].out, 0), kept.err
     assert kept.err.startswith(f"Note: {why}")
-    assert kept.err.strip().endswith(f"; this is the copy of ann/one that was fetched before, {commit}")
+    assert kept.err.strip().endswith(f"; using the copy of ann/one that was fetched before, {commit}")
     assert other.code == 2
     assert f"ann/never is no folder here, and no repository of that name was fetched before, while {why}" in other.err
 

@@ -163,15 +163,15 @@ def test_one_process_that_sees_several_gpus_does_not_split_its_batches(
 @pytest.mark.parametrize(
     ("left", "words"),
     [
-        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, "asks for FSDP2, and one process would run"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, "asks for FSDP2, but one process would run"),
         (
             {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3", "ACCELERATE_USE_CPU": "true"},
-            "asks for DeepSpeed's ZeRO-3, and one process would run",
+            "asks for DeepSpeed's ZeRO-3, but one process would run",
         ),
-        ({"ACCELERATE_MIXED_PRECISION": "fp16"}, "fp16 is asked for, and Accelerate would compute in float32 on cpu"),
+        ({"ACCELERATE_MIXED_PRECISION": "fp16"}, "fp16 is asked for, but Accelerate would compute in float32 on cpu"),
         (
             {"ACCELERATE_DYNAMO_BACKEND": "EAGER", "ACCELERATE_DYNAMO_USE_DYNAMIC": "False"},
-            "compiled anew for each shape of batch, and after eight no more",
+            "compiled anew for each shape of batch, and not at all after eight",
         ),
     ],
     ids=["FSDP", "DeepSpeed", "fp16", "fixed shapes"],
@@ -187,7 +187,7 @@ def test_what_accelerate_would_leave_out_or_undo_ends_before_the_first_step(
 
 def test_the_compiler_of_the_flags_and_that_of_the_launcher_are_both_named(tmp_path: Path) -> None:
     os.environ["ACCELERATE_DYNAMO_BACKEND"] = "INDUCTOR"
-    with pytest.raises(StartupError, match="asks for compilation by INDUCTOR, and EAGER would run"):
+    with pytest.raises(StartupError, match="asks for compilation by INDUCTOR, but EAGER would run"):
         train(tmp_path, number_tokenizer(), torch_compile_backend="eager")
 
 
@@ -208,7 +208,7 @@ def test_fsdp_on_processors_does_not_become_ddp(tmp_path: Path) -> None:
     )
     config = CONFIGS / "fsdp2.yaml"
     said = refusal("--config_file", config, "--num_processes", "2", script, tmp_path / "run")
-    assert "error: the launcher asks for FSDP2, and DDP would run, which holds all weights in every process" in said
+    assert "error: the launcher asks for FSDP2, but DDP would run, which holds all weights in every process" in said
     assert list(tmp_path.glob("run/checkpoint-*")) == []
 
 
@@ -221,7 +221,7 @@ def test_a_configuration_of_deepspeed_that_says_other_than_the_flags_is_refused(
     )
     with Together(script, tmp_path / "run") as run:
         assert run.codes() == [78, 78], run.said(0) + run.said(1)
-    assert "do not say the same: ds gradient_clipping=1.0 vs hf max_grad_norm=0.0; set these values" in run.said(0)
+    assert "contradict each other: ds gradient_clipping=1.0 vs hf max_grad_norm=0.0; set these values" in run.said(0)
 
 
 # --- the line that says what runs ---
@@ -238,5 +238,5 @@ def test_what_runs_is_told_in_a_line(tmp_path: Path) -> None:
     assert (
         "1 process(es) on cpu, each accumulates 3; bf16 beside float32 weights, compiled by inductor; 0.00 GB" in line
     )
-    told = describe_run(model, arguments, Accelerator(mixed_precision="bf16"), 2048, (16, 100))
-    assert "3 micro-batches of 2,048, each of 128 x 16, 20 x 100; 1 process(es)" in told
+    line = describe_run(model, arguments, Accelerator(mixed_precision="bf16"), 2048, (16, 100))
+    assert "3 micro-batches of 2,048, each of 128 x 16, 20 x 100; 1 process(es)" in line

@@ -74,7 +74,7 @@ def test_pairs_with_line_breaks_are_kept_or_dropped_by_choice(tmp_path: Path, do
     kept = list(clean_pairs(corpus, CleaningLimits(), drops))
     assert kept == [PAIRS[0], *[Pair("one two", "eins zwei")] * 2 * len(KINDS), Pair("end", "Ende")]
     assert (drops.joined, drops.dropped) == (2 * len(KINDS) + 1, {"empty": 1, "control characters": 1})
-    assert f"  {drops.joined} had line breaks inside, read as spaces; to leave" in drops.report()
+    assert f"  {drops.joined} had line breaks inside, read as spaces; to drop" in drops.report()
     drops = Drops()
     assert list(clean_pairs(corpus, DROP, drops)) == PAIRS[:1]
     assert (drops.joined, drops.dropped) == (0, {"empty": 1, "line break": 2 * len(KINDS) + 2})

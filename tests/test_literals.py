@@ -3,7 +3,8 @@
 from collections import Counter
 
 import pytest
-from literals import COPY, KINDS, Tally, as_table, literals, tally
+
+from benchmarks.scoring.literals import COPY, KINDS, Tally, as_table, literals, tally
 
 FOUND = [
     (

@@ -204,6 +204,11 @@ def longer(folder: Path) -> None:
         file.write("more: 999\n")
 
 
+def second_model(folder: Path) -> None:
+    held: dict[str, Any] = {"special:model.yml": np.zeros(2, np.int8)}
+    np.savez(folder / "b.npz", **held)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -213,7 +218,7 @@ def longer(folder: Path) -> None:
         (longer, "numbers tokens up to 999, and the network has "),
         (lambda folder: (folder / "opus.spm32k-spm32k.vocab.yml").write_text("- a\n"), "is no vocabulary of Marian's"),
         (lambda folder: (folder / "opus.spm32k-spm32k.vocab.yml").write_text("a: 0\n"), "has no </s>, which ends a"),
-        (lambda folder: np.savez(folder / "b.npz", **{"special:model.yml": np.zeros(2, np.int8)}), "has several mod"),
+        (second_model, "has several mod"),
         (own_tables, "encoder_Wemb and decoder_Wemb differ; embeddings and projection are one matrix here"),
     ],
     ids=["no vocabulary", "one model", "several vocabularies", "another's", "a list", "no end", "several models",

@@ -149,7 +149,7 @@ def test_a_new_metric_is_scored_with_sources_and_left_out_without(words: Metric)
     assert math.isnan(figure("words", ["x" * 501], ["x"], sources=["x"]))
     with pytest.raises(ValueError, match="1 sources and 3 references"):
         score(GOOD, REFERENCES, sources=["a"])
-    with pytest.raises(ValueError, match=r"rouge is no score of translations; there are bleu, chrf, .*, words"):
+    with pytest.raises(ValueError, match=r"rouge is not a score of translations; choose from bleu, chrf, .*, words"):
         score(GOOD, REFERENCES, metrics=["chrf", "rouge"])
     assert words.name not in remarks(["", "a"])[0]  # nothing is claimed of what nobody said
 
@@ -185,7 +185,7 @@ def test_weights_are_chosen_by_a_new_metric(words: Metric, tokenizer: PreTrained
     flags = ["--output_dir", str(tmp_path / "run"), "--bf16", "false", "--report_to", "none"]
     arguments = parse(recipe, flags)
     assert arguments.training.greater_is_better is False
-    with pytest.raises(ValueError, match="would take the worst words for the best"):
+    with pytest.raises(ValueError, match="would choose the worst words as the best"):
         VaswaniTrainingArguments(output_dir=str(tmp_path), metric_for_best_model="words", greater_is_better=True)
     task = scoring_of(arguments.data, words.key)
     assert task.measured == ("bleu", "words")
@@ -289,6 +289,6 @@ def test_the_command_takes_sources_and_metrics(
     assert table[0].startswith("Words  nrefs:1|bs:1000|ar:10000|seed:12345|words:toy")
     assert re.fullmatch(r"  69\.444  \(\d+\.\d{3} ± \d+\.\d{3}\)  first output  .*bad", table[1])
     assert main(of) == 0
-    assert "Words is left out: it reads the sources too" in capsys.readouterr().err
+    assert "Words is left out: it also reads the sources" in capsys.readouterr().err
     assert main([*of, *sources, "--metrics", "chrf"]) == 0
     assert "none of these scores reads the sources" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.training.speed.fused_loss import fuse_loss
+from vaswani.training.loss import fuse_loss
 
 MakeModel = Callable[..., Any]
 MakeBatch = Callable[..., dict[str, Tensor]]

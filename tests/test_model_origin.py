@@ -43,7 +43,7 @@ RECIPE = Recipe(
 
 
 class Trained:
-    """A run, its text, and what it was told."""
+    """A run, its text, and its settings."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
         draw = random.Random(1)
@@ -116,9 +116,9 @@ def test_where_the_text_is_gone_or_another_there_are_none(trained: Trained) -> N
 
 def test_runs_of_earlier_versions_are_known_by_their_checkpoints(trained: Trained, tmp_path: Path) -> None:
     old = shutil.copytree(trained.run, tmp_path / "old")
-    told = json.loads((old / "run.json").read_text(encoding="utf-8"))
-    del told["training_text"]
-    (old / "run.json").write_text(json.dumps(told), encoding="utf-8")
+    record = json.loads((old / "run.json").read_text(encoding="utf-8"))
+    del record["training_text"]
+    (old / "run.json").write_text(json.dumps(record), encoding="utf-8")
     assert len(examples(old)) == 5
     for checkpoint in old.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
@@ -161,8 +161,8 @@ def test_an_average_tells_what_it_is_made_of(trained: Trained, tmp_path: Path) -
 
 
 def test_an_import_tells_where_it_is_from(tmp_path: Path) -> None:
-    told = {"source": "opus-mt", "format": "Marian", "notes": []}
-    (tmp_path / "import.json").write_text(json.dumps(told), encoding="utf-8")
+    record = {"source": "opus-mt", "format": "Marian", "notes": []}
+    (tmp_path / "import.json").write_text(json.dumps(record), encoding="utf-8")
     assert model_origin(tmp_path) == (["Imported from `opus-mt` (Marian)."], None)
 
 
@@ -196,9 +196,9 @@ def test_a_model_without_records_has_nothing_told(
 
 
 def test_names_are_shown_as_they_are(trained: Trained, tmp_path: Path) -> None:
-    told: dict[str, Any] = json.loads((trained.run / "run.json").read_text(encoding="utf-8"))
-    told["data"]["data_dir"] = "/private/a_b <i>`c`\udce9"
-    (tmp_path / "run.json").write_text(json.dumps(told), encoding="utf-8")
+    record: dict[str, Any] = json.loads((trained.run / "run.json").read_text(encoding="utf-8"))
+    record["data"]["data_dir"] = "/private/a_b <i>`c`\udce9"
+    (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
     assert model_origin(tmp_path).as_text == ["Trained from `en` to `nds` on `a_b <i>'c'\\xe9`."]
 
 

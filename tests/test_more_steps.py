@@ -73,7 +73,7 @@ def trained(folder: Path, tokenizer: PreTrainedTokenizerFast, **changes: Any) ->
     return trainer
 
 
-def told(checkpoint: Path) -> dict[str, Any]:
+def logged(checkpoint: Path) -> dict[str, Any]:
     """What the Trainer wrote down, without what hangs on the clock and on where the run is."""
     state: dict[str, Any] = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     best = state.pop("best_model_checkpoint")
@@ -108,7 +108,7 @@ def assert_same(one: VaswaniTrainer, other: VaswaniTrainer) -> None:
             assert torch.equal(*(torch.cat(tensors_of(state)) for state in states)), (a.name, name)
         for name in ("stream.json", "since_log.json"):
             assert (a / name).read_text() == (b / name).read_text(), (a.name, name)
-    assert told(counted(runs[0])[-1]) == told(counted(runs[1])[-1])
+    assert logged(counted(runs[0])[-1]) == logged(counted(runs[1])[-1])
     names = [
         {name: [path.name for path in paths] for name, paths in candidates_of(each).items()} for each in (one, other)
     ]
@@ -273,14 +273,14 @@ class Runs:
 
     def __call__(self, name: str, steps: int, *flags: str, code: int = 0) -> str:
         """Run it, and return what its first process said."""
-        told = SCHEDULE | {
+        settings = SCHEDULE | {
             "data_dir": self.text,
             "direction": "en-nds",
             "output_dir": self.folder / name,
             "max_steps": steps,
             "cache_dir": self.folder / "cache",
         }
-        words = [word for flag, value in told.items() for word in (f"--{flag}", str(value))]
+        words = [word for flag, value in settings.items() for word in (f"--{flag}", str(value))]
         return self.forks.run(run_recipe, *words, *flags, kind="ddp", folder=self.folder, code=code)[0]
 
     def read(self, name: str, file: str) -> Any:
@@ -297,8 +297,8 @@ def test_a_whole_run_trains_longer_and_keeps_what_it_scored_before(runs: Runs) -
     runs("longer", 5)
     before = runs.read("longer", "metrics.json")
     said = runs("longer", 5, "--resume")
-    assert "holds a run that has ended; there is nothing to do: it stands at step 5, and --max_steps above" in said
-    assert "go on with it by --resume" in runs("longer", 11, code=2)
+    assert "holds a run that has ended; there is nothing to do: it has reached step 5; a higher --max_steps" in said
+    assert "continue it with --resume" in runs("longer", 11, code=2)
     assert runs.read("longer", "metrics.json") == before
 
     said = runs("longer", 11, "--resume")
@@ -336,7 +336,10 @@ def test_more_steps_are_refused_by_name_where_they_could_not_follow(runs: Runs) 
     for checkpoint in checkpoints(runs.folder / "short"):
         shutil.rmtree(checkpoint)
     said = runs("short", 8, "--resume", code=2)
-    assert "holds a run that has ended at step 4, and nothing that step 5 could follow (no checkpoint is left)" in said
+    assert (
+        "holds a run that has ended at step 4, and no checkpoint from which step 5 could follow (no checkpoint is left)"
+        in said
+    )
     assert "Restore checkpoint-4, or train anew in another --output_dir" in said
     assert {path.name: path.stat().st_mtime_ns for path in (runs.folder / "short").glob("*.json")} == before
 

@@ -72,7 +72,7 @@ def test_a_passing_fault_costs_time_and_nothing_else(folder: Path, tmp_path: Pat
     assert answers > GROUPS + 1
     assert json.loads(done.stdout)[1] == expected(folder)
     if fault == "short":  # the clients take it for whole, so it is for us to say
-        assert "came. Trying again in 1 s" in done.stderr
+        assert "received. Trying again in 1 s" in done.stderr
 
 
 def test_a_server_that_stays_away_ends_the_run_with_the_way_on(folder: Path, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_server_that_stays_away_ends_the_run_with_the_way_on(folder: Path, tmp
         done = read_all(hub, tmp_path / "home", 4)
     assert done.returncode != 0
     assert "SourceLostError" in done.stderr
-    assert "row group 0 did not come within 4 s" in done.stderr
+    assert "row group 0 did not arrive within 4 s" in done.stderr
     assert "--source_timeout waits longer" in done.stderr
     assert done.stderr.count("Trying again in") == 2  # after 1 s and 2 s more; 4 s more would be too long
 

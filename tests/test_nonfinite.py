@@ -169,7 +169,7 @@ def test_a_step_that_is_not_a_number_changes_nothing_and_is_named(
 
     bad = next(b for n, b in enumerate(MicroBatches(numbered_stream(CORPUS, tokenizer, streams=2), 0, 1)) if n == 5)
     [line] = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
-    assert line.startswith("Step 3 is left out, 1 in a row: its loss is not a finite number. Micro-batch 5: group ")
+    assert line.startswith("Step 3 is skipped, 1 in a row: its loss is not a finite number. Micro-batch 5: group ")
     for group in {group for group, _ in bad["place"].rows.tolist()}:
         rows = sorted(row for of, row in bad["place"].rows.tolist() if of == group)
         assert f"group {group}, row{'s' * (len(rows) > 1)} {' '.join(map(str, rows))}" in line
@@ -234,8 +234,8 @@ with exiting_with_code():
 """
     with Together(script(tmp_path, body), tmp_path / "run") as run:
         assert run.codes() == [0, 0], run.said(0) + run.said(1)
-    assert "Step 2 is left out, 1 in a row: its loss is not a finite number. Micro-batch 7: group " in run.said(0)
-    assert "left out" not in run.said(1)
+    assert "Step 2 is skipped, 1 in a row: its loss is not a finite number. Micro-batch 7: group " in run.said(0)
+    assert "skipped" not in run.said(1)
     assert all(f"schedule {STEPS - 1}" in run.said(rank) for rank in range(2))
 
 
@@ -400,7 +400,7 @@ with exiting_with_code():
     with Together(script(tmp_path, body), *flags) as run:
         assert run.codes() == [69, 1], run.said(0) + run.said(1)
     for rank in range(2):
-        assert "holds files that are not of a run" in run.said(rank)
+        assert "holds files that do not belong to a run" in run.said(rank)
         assert "first 2" in run.said(rank)
         assert "Traceback" not in run.said(rank)
     assert "error: another process of the run has ended" in run.said(0)

@@ -16,23 +16,23 @@ MakeModel = Callable[..., Any]
 END = 3
 
 
-def random_rows(seed: int, lengths: list[int], symbols: int) -> list[list[int]]:
+def random_rows(seed: int, lengths: list[int], vocab_size: int) -> list[list[int]]:
     generator = torch.Generator().manual_seed(seed)
-    return [[*torch.randint(4, symbols, (length,), generator=generator).tolist(), END] for length in lengths]
+    return [[*torch.randint(4, vocab_size, (length,), generator=generator).tolist(), END] for length in lengths]
 
 
 def begun(sentences: int, beams: int = 1) -> SearchState:
     return start(torch.full((sentences, 1, 1), 2), torch.full((sentences,), 9), beams, 1, torch.float32)
 
 
-def written(search: SearchState, symbols: torch.Tensor, rows: torch.Tensor) -> SearchState:
+def written(search: SearchState, tokens: torch.Tensor, rows: torch.Tensor) -> SearchState:
     """The search after `[B, n]` tokens were written, by hypotheses that go on from `rows`."""
     length = search.length + 1
     running = search.running._replace(
-        symbols=search.running.symbols[:, :1].expand(-1, symbols.shape[1], -1).clone(),
-        parents=search.running.parents[:, :1].expand(-1, symbols.shape[1], -1),
+        tokens=search.running.tokens[:, :1].expand(-1, tokens.shape[1], -1).clone(),
+        parents=search.running.parents[:, :1].expand(-1, tokens.shape[1], -1),
     )
-    running.symbols[:, :, length] = symbols
+    running.tokens[:, :, length] = tokens
     return search._replace(running=running, rows=rows, length=length)
 
 
@@ -71,25 +71,25 @@ def test_every_network_gives_the_probabilities_of_torch(
             torch.testing.assert_close(decoder.log_p(search).double(), expected, rtol=0, atol=2e-5)
             generator = torch.Generator().manual_seed(step)
             parents = torch.randint(prefixes.shape[1], (sentences, 3), generator=generator)
-            symbols = torch.randint(4, 290, (sentences, 3), generator=generator)
+            tokens = torch.randint(4, 290, (sentences, 3), generator=generator)
             before_them = prefixes.gather(1, parents[:, :, None].expand(-1, -1, prefixes.shape[2]))
             rows = torch.arange(sentences)[:, None] * prefixes.shape[1] + parents
-            prefixes = torch.cat([before_them, symbols[:, :, None]], dim=2)
-            search = written(search, symbols, rows)
+            prefixes = torch.cat([before_them, tokens[:, :, None]], dim=2)
+            search = written(search, tokens, rows)
             if step == 2 and sentences > 1:  # the second and the last are done
                 staying = torch.tensor([True, False, True, True, False])
                 search, sentences = search.of(staying), 3
                 prefixes, input_ids, mask = prefixes[staying], input_ids[staying], mask[staying]
     if engine.max_positions == 12:
         engine.search(random_rows(1, [11], 290), BeamSettings(2))
-        with pytest.raises(ValueError, match="13 tokens, and the exported model knows 12 positions"):
+        with pytest.raises(ValueError, match="13 tokens, and the exported model has 12 positions"):
             engine.search(random_rows(1, [12], 290), BeamSettings(2))
 
 
 def test_a_dimension_that_the_code_fixes_is_not_fixed_in_the_file(tmp_path: Path) -> None:
     class Fixing(torch.nn.Module):
-        def forward(self, symbols: torch.Tensor) -> list[torch.Tensor]:
-            return [symbols.reshape(len(symbols), -1)]  # len is a number, that of the example
+        def forward(self, tokens: torch.Tensor) -> list[torch.Tensor]:
+            return [tokens.reshape(len(tokens), -1)]  # len is a number, that of the example
 
     dimensions = ({0: torch.export.Dim("B"), 1: torch.export.Dim("S")},)
     with pytest.raises(Exception, match="specialized"):
@@ -102,7 +102,7 @@ def test_what_is_not_a_graph_and_another_device_are_refused(tmp_path: Path, tiny
     (tmp_path / "encoder.onnx").write_bytes(b"abc")
     with pytest.raises(ValueError, match=r"onnxruntime cannot load .*INVALID_PROTOBUF"):
         Engine(tmp_path)
-    with pytest.raises(ValueError, match="--device cuda:1: a model exported to onnx runs on the processor"):
+    with pytest.raises(ValueError, match="--device cuda:1: a model exported to onnx runs on the CPU"):
         Engine(tmp_path, "cuda:1")
 
 

@@ -31,14 +31,14 @@ def test_the_search_equals_the_slow_one(tiny_model: MakeModel, seed: int) -> Non
     """Ten cases each: random networks, widths, penalties, limits, sources of unlike length side by side."""
     draw = random.Random(seed)
     model = tiny_model(seed, vocab_size=draw.choice([6, 9, 29]))
-    symbols = model.config.vocab_size
+    vocab_size = model.config.vocab_size
     # An untrained network hardly ever ends a sentence; a larger end embedding makes ends common.
     model.model.tokens.weight.data[END] *= draw.choice([0.5, 1.0, 2.0, 3.0])
     for _ in range(2):
         beams, alpha, longest = draw.randint(2, 5), draw.choice([0.0, 0.6, 1.0, 2.0, -0.5]), draw.randint(1, 7)
         wanted = draw.randint(1, beams)
         sources = [
-            torch.tensor([draw.randrange(4, symbols) for _ in range(draw.randint(1, 6))] + [END]) for _ in range(5)
+            torch.tensor([draw.randrange(4, vocab_size) for _ in range(draw.randint(1, 6))] + [END]) for _ in range(5)
         ]
         early = draw.choice([None, False, "never", True, True])
         input_ids = torch.nn.utils.rnn.pad_sequence(sources, batch_first=True, padding_value=1)
@@ -57,7 +57,7 @@ def test_the_search_equals_the_slow_one(tiny_model: MakeModel, seed: int) -> Non
         scores = output.sequences_scores.view(len(sources), wanted)
         for number, (source, found) in enumerate(zip(sources, translations(output, wanted), strict=True)):
             expected = slow_search(probabilities(model, source), beams, alpha, longest, early is True)[:wanted]
-            assert found[: len(expected)] == [each.symbols for each in expected]
+            assert found[: len(expected)] == [each.tokens for each in expected]
             assert scores[number, : len(expected)].tolist() == pytest.approx([e.score for e in expected], abs=1e-9)
 
 
@@ -245,11 +245,11 @@ def test_what_is_cut_off_for_its_time_counts_only_where_nothing_ended_by_itself(
 class EndsWith(StoppingCriteria):
     """Ends a hypothesis at a token."""
 
-    def __init__(self, symbol: int) -> None:
-        self.symbol = symbol
+    def __init__(self, token: int) -> None:
+        self.token = token
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:  # noqa: ARG002  (called by name)
-        return input_ids[:, -1] == self.symbol
+        return input_ids[:, -1] == self.token
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -340,7 +340,9 @@ def test_what_cannot_be_followed_is_refused(talker: MakeModel, toy_tokenizer: An
     with pytest.raises(ValueError, match="you must pass the model's tokenizer to the `tokenizer` argument"):
         model.generate(**source, num_beams=2, stop_strings=["a"])
     model.generation_config.stop_strings = ["a"]
-    with pytest.raises(ValueError, match="is saved with stop_strings, which the paper's search takes from the call"):
+    with pytest.raises(
+        ValueError, match="is saved with stop_strings, which the paper's search takes only from the call"
+    ):
         model.generate(**source, num_beams=2, tokenizer=toy_tokenizer)
 
 
@@ -391,11 +393,11 @@ def test_a_beam_wider_than_the_vocabulary_finds_every_hypothesis_there_is(tiny_m
     every = []
     for length in range(1, 4):
         for body in itertools.product([0, 1, 2, 4], repeat=length - 1):
-            symbols = (*body, END)
-            log_p = sum(log_p_of(symbols[:i])[symbol] for i, symbol in enumerate(symbols))
-            every.append((gnmt(log_p, length, 0.6), symbols))
+            tokens = (*body, END)
+            log_p = sum(log_p_of(tokens[:i])[token] for i, token in enumerate(tokens))
+            every.append((gnmt(log_p, length, 0.6), tokens))
     every.sort(reverse=True)
-    assert translations(output, 20)[0] == [symbols for _, symbols in every[:20]]
+    assert translations(output, 20)[0] == [tokens for _, tokens in every[:20]]
 
 
 def test_attentions_are_refused_with_the_way_to_get_them(tiny_model: MakeModel) -> None:

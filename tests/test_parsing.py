@@ -197,12 +197,12 @@ def test_without_a_treebank_the_recipe_says_what_it_needs(flags: list[str], word
 def test_trees_are_not_chosen_by_bleu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         parse(RECIPE, ["--metric_for_best_model", "bleu", "--output_dir", str(tmp_path)])
-    assert "--metric_for_best_model is bleu, and what is in 'trees' is scored by F1: give f1" in capsys.readouterr().err
+    assert "--metric_for_best_model is bleu, but text in 'trees' is scored by F1: give f1" in capsys.readouterr().err
 
 
 def test_the_recipe_is_that_of_section_6_3(tmp_path: Path) -> None:
     """4 layers, d_model 1024, 16,000 tokens, beam 21, alpha 0.3, input + 300; all else as in the base model."""
-    model, data, training = parse(RECIPE, ["--data_dir", "wsj", "--output_dir", str(tmp_path)])
+    model, data, training, _ = parse(RECIPE, ["--data_dir", "wsj", "--output_dir", str(tmp_path)])
     base = VaswaniConfig().to_dict()
     assert {name: value for name, value in model.items() if value != base[name] and value is not None} == {
         "vocab_size": 16_000,

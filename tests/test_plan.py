@@ -1,4 +1,4 @@
-"""`vaswani plan`: what a recipe comes to is said before it runs, and what cannot be is refused."""
+"""`vaswani plan` says what a recipe needs before it runs, and refuses impossible machines."""
 
 import re
 from dataclasses import fields

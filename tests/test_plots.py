@@ -136,7 +136,8 @@ def test_names_of_users_are_shown_as_they_are(tmp_path: Path) -> None:
 def test_letters_that_no_font_has_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     save(draw_learning_curve(HISTORY, "\U00013000 and a"), tmp_path / "old")
     assert [record.message for record in caplog.records] == [
-        f"No font here has \U00013000: boxes stand for them in {tmp_path / 'old'}. Install one, such as Noto Sans CJK"
+        f"No font here has \U00013000: they are shown as boxes in {tmp_path / 'old'}. "
+        "Install one, such as Noto Sans CJK"
     ]
 
 
@@ -284,7 +285,7 @@ def test_attention_of_a_saved_model_is_drawn(
     assert "no layer 3; there are 1 to 2" in refused(capsys, *given, "--layer", "3")
     assert "no head 0; there are 1 to 2" in refused(capsys, *given, "--heads", "0")
     assert "no token 99" in refused(capsys, *given, "--tokens", "99")
-    assert "--tokens picks lines" in refused(capsys, *given, "--tokens", "1", "--as", "maps")
+    assert "--tokens chooses lines" in refused(capsys, *given, "--tokens", "1", "--as", "maps")
     for blank in (" ", "\u200b", "\ufeff\u00ad"):
         assert "--text is empty" in refused(capsys, "attention", folder, "--text", blank)
     assert "tokens, and a picture holds 256" in refused(capsys, "attention", folder, "--text", "x y " * 99)
@@ -337,7 +338,7 @@ def test_bleu_of_a_bucket_is_that_of_its_sentences(tmp_path: Path, capsys: pytes
     drawn(tmp_path / "lengths", "lengths", *files)
     capsys.readouterr()
     assert "0; at least 1 word" in refused(capsys, "lengths", *files, "--width", "0")
-    assert "need as many --names" in refused(capsys, "lengths", *files, "--names", "a", "b")
+    assert "need as many different --names" in refused(capsys, "lengths", *files, "--names", "a", "b")
     files[1] = tmp_path / "few"
     assert "3 sources and 55 references" in refused(capsys, "lengths", *files)
 
@@ -358,4 +359,4 @@ def test_the_same_picture_is_the_same_file_whatever_the_users_style(tmp_path: Pa
 
 def test_table_3_needs_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is not a folder" in refused(capsys, "table3", tmp_path / "none")
-    assert "no run of table 3" in refused(capsys, "table3", tmp_path)
+    assert "no finished run of table 3" in refused(capsys, "table3", tmp_path)

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from corpus_of_numbers import NumberedCorpus, number_tokenizer, numbered_stream
-from house import assigned_forwards, is_private, modules, private_uses
 from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.ter import TER
 from transformers import GenerationMixin, PreTrainedConfig, Trainer, TrainerCallback, set_seed
 
+from benchmarks.house import assigned_forwards, is_private, modules, private_uses
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 

@@ -85,7 +85,7 @@ def test_the_time_left_is_exact_where_all_takes_as_long_as_before() -> None:
     """2 s a step, 10 a validation, 3 a checkpoint; the first step and the time before it count for nothing."""
     clock, state = [0.0], SimpleNamespace(max_steps=23, eval_steps=5, save_steps=10)
     args = SimpleNamespace(eval_strategy="steps", save_strategy="steps", eval_delay=0)
-    pace, told = Timer(lambda: clock[0]), {}
+    pace, reported = Timer(lambda: clock[0]), {}
     for step in range(1, 24):
         clock[0] += 100 if step == 1 else 2
         pace.step()
@@ -95,12 +95,12 @@ def test_the_time_left_is_exact_where_all_takes_as_long_as_before() -> None:
         if times_due(step - 1, 23, 10) > times_due(step, 23, 10):
             clock[0] += 3
             pace.saved(3)
-        told[step] = (clock[0], pace.left(remaining(step, state, args)))
+        reported[step] = (clock[0], pace.left(remaining(step, state, args)))
     end = clock[0]
-    assert told[1][1] is None
-    assert told[3][1] == TimeLeft(2 * 20, unmeasured=5)
+    assert reported[1][1] is None
+    assert reported[3][1] == TimeLeft(2 * 20, unmeasured=5)
     for step in range(10, 24):
-        assert told[step][1] == TimeLeft(end - told[step][0], unmeasured=0), step
+        assert reported[step][1] == TimeLeft(end - reported[step][0], unmeasured=0), step
 
 
 # --- in a file ---
@@ -128,7 +128,7 @@ def test_a_file_gets_a_line_an_interval_and_a_line_a_validation(
     assert all(re.search(r"  \d\d:\d\d left$", line) for line in lines[1:])
     assert "validation: loss 6.000  perplexity 403.429  BLEU 0.00  best so far  " in lines[1]
     assert "BLEU 0.00  best so far, by its loss  " in lines[3]
-    assert "BLEU 0.00  step 8 was better, 1 of --patience 3 without gain  " in lines[5]
+    assert "BLEU 0.00  step 8 was better, 1 of --patience 3 without improvement  " in lines[5]
 
 
 def test_a_line_and_its_end_are_one_write(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,8 +79,8 @@ def test_a_cache_goes_by_either_name(tiny_model: MakeModel, padded_batch: Callab
         for name in ("past_key_values", "cache"):
             cache = EncoderDecoderCache(DynamicCache(config=model.config), DynamicCache(config=model.config))
             asked = {**batch, name: cache, "use_cache": True}
-            for symbol in (4, 5):
-                output = module(**asked, decoder_input_ids=torch.full((3, 1), symbol))
+            for token in (4, 5):
+                output = module(**asked, decoder_input_ids=torch.full((3, 1), token))
             assert cache.get_seq_length() == 2
             found[result, name] = output[result]
         assert torch.equal(found[result, "cache"], found[result, "past_key_values"])

@@ -51,9 +51,9 @@ def recipe(name: str) -> Recipe:
 
 
 def fields(name: str) -> dict[str, Any]:
-    told = recipe(name)
-    assert not (told.model.keys() & told.data.keys() | told.data.keys() & told.training.keys())
-    return {**told.model, **told.data, **told.training}
+    found = recipe(name)
+    assert not (found.model.keys() & found.data.keys() | found.data.keys() & found.training.keys())
+    return {**found.model, **found.data, **found.training}
 
 
 @pytest.mark.parametrize("name", FROM_BASE)
@@ -72,7 +72,7 @@ def test_every_recipe_on_the_papers_corpora_is_compared() -> None:
 
 def test_base_is_the_run_of_section_5() -> None:
     """What the flags come to, defaults of both libraries included."""
-    model, data, training = parse(recipe("wmt14_base"), [])
+    model, data, training, _ = parse(recipe("wmt14_base"), [])
     assert (model["d_model"], model["d_ff"], model["num_heads"]) == (512, 2048, 8)
     assert (model["encoder_layers"], model["decoder_layers"], model["norm"]) == (6, 6, "post")
     assert (model["dropout"], model["label_smoothing"], model["positions"]) == (0.1, 0.1, "sinusoidal")
@@ -86,7 +86,7 @@ def test_base_is_the_run_of_section_5() -> None:
 
 @pytest.mark.parametrize("name", ["wmt14_base_large_batch", "wmt14_big_large_batch"])
 def test_large_batches_come_at_twice_the_rate_of_equation_3(name: str) -> None:
-    model, data, training = parse(recipe(name), [])
+    model, data, training, _ = parse(recipe(name), [])
     assert training.peak_learning_rate == pytest.approx(
         2 * (model["d_model"] * training.warmup_steps) ** -0.5, rel=0.02
     )
@@ -95,7 +95,7 @@ def test_large_batches_come_at_twice_the_rate_of_equation_3(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_checkpoints_to_average_are_kept(name: str) -> None:
-    _, _, training = parse(recipe(name), [])
+    _, _, training, _ = parse(recipe(name), [])
     assert training.save_total_limit is not None
     assert training.save_total_limit >= training.average_checkpoints
 
@@ -145,8 +145,8 @@ def test_a_written_command_has_flags_that_exist(command: str) -> None:
     asked = options(flags, None)
     check_files(shlex.split(asked.launcher))
     for row in asked.rows:
-        told = arguments_of(recipe(name), asked._replace(rows=[row]))
-        assert told.model["num_heads"] == BY_NAME[row.name].change.get("num_heads", 8)
+        arguments = arguments_of(recipe(name), asked._replace(rows=[row]))
+        assert arguments.model["num_heads"] == BY_NAME[row.name].change.get("num_heads", 8)
 
 
 def check_files(words: list[str]) -> None:

@@ -84,7 +84,7 @@ def test_several_processes_have_their_launcher_repeat_the_message_last(tmp_path:
     flags = [*TINY, "--batches_per_step", "2", "--output_dir", tmp_path]
     for asked, words in (
         (recipe("--batches_per_step", "2", "--drop_out", "0.1"), WRONG),
-        (recipe(*flags), f"error: {tmp_path} holds files that are not of a run; name another --output_dir"),
+        (recipe(*flags), f"error: {tmp_path} holds files that do not belong to a run; name another --output_dir"),
     ):
         launch = [*LAUNCH, "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
         lines = said(*launch, *asked, code=1, ACCELERATE_USE_CPU="true")
@@ -96,7 +96,7 @@ def test_a_tracker_that_is_not_there_is_refused_in_a_line(tmp_path: Path) -> Non
     flags = [*TINY, "--output_dir", tmp_path / "run", "--report_to"]
     [line] = said(sys.executable, *recipe(*flags, "dvclive"), code=2)
     assert line.startswith("error: --report_to is dvclive, which is not ready: DVCLiveCallback requires dvclive")
-    assert line.endswith("Or leave it out: of others, tensorboard can be reported to here")
+    assert line.endswith("Or leave it out: this machine can report to tensorboard")
     [line] = said(sys.executable, *recipe(*flags, "blackboard"), code=2)
     assert line.startswith("error: --report_to is blackboard; give none, all, or some of azure_ml, comet_ml, ")
     assert not (tmp_path / "run").exists()
@@ -108,4 +108,4 @@ def test_a_tracker_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
     flags = [*small(tmp_path), "--output_dir", tmp_path / "run", "--report_to", "tensorboard"]
     *_, line = said(sys.executable, *recipe(*flags), code=2, TENSORBOARD_LOGGING_DIR=str(tmp_path / "taken" / "logs"))
     assert line.startswith("error: tensorboard (--report_to) failed: ")
-    assert line.endswith("Mend it, or name others by --report_to (none for none), and continue with --resume")
+    assert line.endswith("Fix it, or name other trackers by --report_to (none for none), and continue with --resume")

@@ -91,5 +91,5 @@ def test_what_a_start_that_was_cut_off_left_is_no_other_s(tmp_path: Path) -> Non
     with pytest.raises(RunFolderError, match="holds a run already"):
         claim(tmp_path, resume=False)
     (tmp_path / "run.json").unlink()
-    with pytest.raises(RunFolderError, match="holds files that are not of a run"):
+    with pytest.raises(RunFolderError, match="holds files that do not belong to a run"):
         claim(tmp_path, resume=True)

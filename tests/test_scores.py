@@ -75,11 +75,11 @@ def test_a_language_has_its_tokeniser(tokenizer: str, languages: str) -> None:
     assert bleu_tokenizer(None) == ("13a", None)
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("is_given", [True, False])
 @pytest.mark.parametrize("language", TEXT)
-def test_a_perfect_translation_without_spaces_scores_100(language: str, told: bool) -> None:
+def test_a_perfect_translation_without_spaces_scores_100(language: str, is_given: bool) -> None:
     text, other = [TEXT[language]], [TEXT[language][:-2] + TEXT[language][:2]]
-    code = language if told else None
+    code = language if is_given else None
     assert BLEU().corpus_score(text, [text]).score < 1 or language == "ko"
     found = score(text, text, code)
     assert found.sacrebleu.value == pytest.approx(100)
@@ -88,16 +88,16 @@ def test_a_perfect_translation_without_spaces_scores_100(language: str, told: bo
     assert score(other, text, code).sacrebleu.value == BLEU(tokenize=name).corpus_score(other, [text]).score > 10
     assert isinstance(found.wmt14_bleu, LeftOut)
     said = " ".join(remarks(text, code))
-    assert ("no language was given" in said and f"by {name}" in said) != told
+    assert ("no language was given" in said and f"by {name}" in said) != is_given
     assert str(bleu_tokenizer(language).note or "") in said
 
 
 def test_text_without_spaces_is_not_cut_at_spaces_whatever_language_is_told() -> None:
-    for told in ("de", "trg", "zh"):
-        found = choose([TEXT["th"]], told)
+    for code in ("de", "trg", "zh"):
+        found = choose([TEXT["th"]], code)
         assert found.language == "und-Thai"
-        assert f'"{told}"' in str(found.note)
-        assert score([TEXT["th"]], [TEXT["th"]], told).sacrebleu.value == pytest.approx(100)
+        assert f'"{code}"' in str(found.note)
+        assert score([TEXT["th"]], [TEXT["th"]], code).sacrebleu.value == pytest.approx(100)
     assert choose(["Ein Haus 家"], "de") == choose(["12"], "de") == ("de", None)
     assert language_seen(["Tokio heißt 東京."]) is None
     assert language_seen(["东京の家很大,房子很多很多很多"]) == "zh"
@@ -267,7 +267,9 @@ def test_every_figure_of_a_validation_is_the_score(lines: list[str]) -> None:
 
 
 def test_a_figure_that_is_none_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="rouge is no score of translations; there are bleu, chrf, ter, wmt14_bleu"):
+    with pytest.raises(
+        ValueError, match="rouge is not a score of translations; choose from bleu, chrf, ter, wmt14_bleu"
+    ):
         figure("rouge", ["a"], ["a"])
 
 

@@ -421,7 +421,9 @@ def test_one_request_too_many_is_refused_unread() -> None:
         until(lambda: asked(connect(), "POST", "/echo").status == 503)
         refused = asked(connect(), "POST", "/echo")
         assert refused.headers["Retry-After"] == "1"
-        assert json.loads(refused.read()) == {"detail": "2 requests are under way, which is the most; try again"}
+        assert json.loads(refused.read()) == {
+            "detail": "2 requests are in progress, and no more are accepted; try again"
+        }
         assert asked(connect(), "GET", "/health").status == 200
         for connection in slow:
             connection.send(b" two.")
@@ -436,7 +438,7 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
             begin(connection)
             late = connection.getresponse()
             assert late.status == 408
-            assert json.loads(late.read()) == {"detail": "the body did not come within 0.1 seconds; send it at once"}
+            assert json.loads(late.read()) == {"detail": "the body did not arrive within 0.1 seconds; send it at once"}
 
 
 def asked(connection: HTTPConnection, method: str, path: str, body: bytes = b"") -> HTTPResponse:

@@ -162,11 +162,11 @@ def test_draws_in_blocks_are_those_of_one_call(lines: int, draws: int) -> None:
     assert lines < 37 or draws > resampling.DRAWS
     statistics = np.random.default_rng(0).integers(0, 50, size=(lines, 3)).astype(float)
     places = np.random.default_rng(7).choice(lines, size=(draws, lines))
-    told: list[int] = []
-    assert (bootstrap(statistics, draws, 7, told.append) == [statistics[row].sum(axis=0) for row in places]).all()
+    reported: list[int] = []
+    assert (bootstrap(statistics, draws, 7, reported.append) == [statistics[row].sum(axis=0) for row in places]).all()
     taken = np.random.default_rng(7).integers(2, size=(draws, lines), dtype=bool)
     assert (halves(statistics, draws, 7) == [statistics[row].sum(axis=0) for row in taken]).all()
-    assert sum(told) == draws
+    assert sum(reported) == draws
 
 
 # What p is
@@ -317,7 +317,7 @@ def test_tokenised_text_is_told_once_an_output(caplog: pytest.LogCaptureFixture)
     plain = ["Das Haus ist alt."] * 100
     compare([[line.replace(".", " .") for line in plain], plain], plain, samples=5, trials=5)
     assert [record.getMessage() for record in caplog.records] == [
-        "100 of 100 lines end in a full stop after a space, as tokenised text does; BLEU of plain text is another"
+        "100 of 100 lines end in a full stop after a space, as in tokenised text; BLEU of plain text differs"
     ]
 
 

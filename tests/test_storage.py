@@ -356,8 +356,8 @@ ELSEWHERE = {
     ("training/trainer.py", "save_pretrained"): "a checkpoint in the making, which its list seals",
     ("engines/engine.py", "save_pretrained"): "into the draft that an export is given",
     ("plots/style.py", "savefig"): "into the file that atomic_write gave",
-    ("benchmarks/mixing.py", "savefig"): "likewise",
-    ("benchmarks/evalb_parity.py", "write_text"): "into a temporary folder",
+    ("benchmarks/data/mixing.py", "savefig"): "likewise",
+    ("benchmarks/scoring/evalb_parity.py", "write_text"): "into a temporary folder",
 }
 """Writing by other means, and why."""
 

@@ -533,7 +533,7 @@ def test_as_many_unreadable_rows_as_allowed_are_counted_and_training_goes_on(
 
 
 TOO_MANY = (
-    r"8 rows of numbers could not be read in this epoch, more than 3\.90% of 200; mend the source, or allow more by "
+    r"8 rows of numbers could not be read in this epoch, more than 3\.90% of 200; fix the source, or allow more by "
     r"--max_unreadable\. Lately: .*malformed.* first at numbers, group \d, row 4"
 )
 

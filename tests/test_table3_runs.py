@@ -89,7 +89,7 @@ def test_rows_in_turn_go_on_where_they_were_stopped(stopped_twice: tuple[Path, l
     assert "=== base" not in to_sigkill + to_the_end  # it had ended
     assert "Resuming from checkpoint-" in to_sigkill
     assert "Ended early: C-N2, seed 1" in to_sigkill
-    assert "The same command goes on" in to_sigkill
+    assert "The same command continues" in to_sigkill
     assert "Resuming from checkpoint-" in to_the_end
     for name, layers in (("base", 6), ("C-N2", 2)):
         folder = table / name / "seed-1"
@@ -123,9 +123,9 @@ def test_the_table_holds_what_the_runs_came_to(stopped_twice: tuple[Path, list[s
 @pytest.mark.slow
 def test_the_rates_of_the_rows_are_those_of_their_width_in_the_paper(stopped_twice: tuple[Path, list[str]]) -> None:
     table, _ = stopped_twice
-    told = json.loads((table / "C-N2" / "seed-1" / "run.json").read_text(encoding="utf-8"))
-    assert told["model"]["d_model"] == 512 // 16
-    assert told["training"]["peak_learning_rate"] == pytest.approx((512 * 50) ** -0.5)
+    record = json.loads((table / "C-N2" / "seed-1" / "run.json").read_text(encoding="utf-8"))
+    assert record["model"]["d_model"] == 512 // 16
+    assert record["training"]["peak_learning_rate"] == pytest.approx((512 * 50) ** -0.5)
 
 
 @pytest.mark.parametrize(("name", "width"), [("base", 512), ("C-d256", 256), ("big", 1024)])
@@ -273,8 +273,8 @@ def test_a_direction_needs_two_standard_errors(here: float, error: float | None,
     [
         ([], "say which: --row NAME, --rows NAME ... or --all"),
         (["--row", "C-N3"], "there is no row C-N3; there are base, A-h1,"),
-        (["--row", "C"], "--row C is 7 rows; train them in turn by --rows C"),
-        (["--row", "base", "--seeds", "3"], "one row alone is told its --seed"),
+        (["--row", "C"], "--row C is 7 rows; train them in turn with --rows C"),
+        (["--row", "base", "--seeds", "3"], "for a single row give --seed"),
         (["--row", "B-dk16", "--scale", "32"], "--scale is 32, and d_k of B-dk16 is 16; give 1, 2, 4, 8 or 16"),
         (["--row", "C-N2", "--layer_scale", "4"], "--layer_scale is 4, and encoder_layers of C-N2 is 2; give 1 or 2"),
         (["--row", "C-N2", "--encoder_layers", "4"], "--encoder_layers 4 is not row C-N2, where it is 2"),
@@ -284,7 +284,7 @@ def test_a_direction_needs_two_standard_errors(here: float, error: float | None,
         (["--all", "--seed", "7"], "--seed goes with --row; --rows and --all train seeds 1 to --seeds"),
         (
             ["--row", "base", "--test_splits", "test"],
-            "is of the validation set (section 6.2), and --test_splits is test",
+            "shows the validation set (section 6.2), and --test_splits is test",
         ),
     ],
 )

@@ -33,7 +33,7 @@ def rows_of(corpus: Corpus) -> list[Row]:
     return [row for group in range(corpus.groups) for row in corpus.read(group)]
 
 
-def told(rows: Sequence[Row]) -> list[Pair | str]:
+def contents(rows: Sequence[Row]) -> list[Pair | str]:
     """Pairs as they are, and of the others the reason."""
     return [row if isinstance(row, Pair) else row.reason for row in rows]
 
@@ -85,7 +85,7 @@ def test_rows_of_json_lines_are_judged_one_by_one_whatever_the_ending(
     (tmp_path / f"train.{ending}{packing}").write_bytes(PACKED[packing](LINES))
     for door in DOORS if ending == "jsonl" else DOORS[1:]:
         corpus = opened(tmp_path, door)
-        assert told(rows_of(corpus)) == EXPECTED, door
+        assert contents(rows_of(corpus)) == EXPECTED, door
         assert rows_of(pickle.loads(pickle.dumps(corpus))) == rows_of(corpus)
 
 
@@ -93,7 +93,7 @@ def test_json_lines_in_a_zip_archive_are_a_file_each(tmp_path: Path) -> None:
     (tmp_path / "train.zip").write_bytes(zipped(LINES))
     corpus = opened(tmp_path, "dataset")
     assert corpus.groups == 1
-    assert told(corpus.read(0)) == EXPECTED
+    assert contents(corpus.read(0)) == EXPECTED
     assert str(corpus.read(0)[1][1]).startswith(f"{tmp_path}/train.zip, inner/train.jsonl, line 2: int")
 
 
@@ -118,7 +118,7 @@ def test_line_ends_and_a_byte_order_mark_of_json_are_no_text(
     content = mark + LINES.replace(b"\n", end)
     (tmp_path / "train.jsonl").write_bytes(content if final else content.removesuffix(end))
     for door in DOORS:
-        assert told(rows_of(opened(tmp_path, door))) == EXPECTED
+        assert contents(rows_of(opened(tmp_path, door))) == EXPECTED
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -129,12 +129,12 @@ def test_a_json_file_may_be_one_array_or_an_object_that_has_it_as_data(
     rows = [row for row, _ in ODD_ROWS]
     for value in (rows, {"version": 1, "data": rows}, {"data": rows, "translation": None}):
         (tmp_path / "train.json").write_text(mark + json.dumps(value, indent=indent) + "\n\n")
-        assert told(rows_of(opened(tmp_path, "dataset"))) == EXPECTED
+        assert contents(rows_of(opened(tmp_path, "dataset"))) == EXPECTED
     (tmp_path / "README.md").write_text(
         "---\nconfigs:\n- config_name: default\n  data_files: train.json\n  field: pairs\n---\n"
     )
     (tmp_path / "train.json").write_text(json.dumps({"data": [], "pairs": rows}, indent=indent))
-    assert told(rows_of(opened(tmp_path, "dataset"))) == EXPECTED
+    assert contents(rows_of(opened(tmp_path, "dataset"))) == EXPECTED
     (tmp_path / "train.json").write_text(json.dumps({"data": rows}, indent=indent))
     with pytest.raises(CorpusError, match=r"train\.json \(its one object\) has no columns .*it has: data"):
         opened(tmp_path, "dataset")
@@ -142,7 +142,7 @@ def test_a_json_file_may_be_one_array_or_an_object_that_has_it_as_data(
 
 def test_a_byte_that_is_not_utf8_costs_its_row_in_an_array_too(tmp_path: Path) -> None:
     (tmp_path / "train.json").write_bytes(b'[{"en": "caf\xe9", "de": "a"},\n {"en": "b", "de": "c"}]')
-    assert told(rows_of(opened(tmp_path, "dataset"))) == ["undecodable", Pair("b", "c")]
+    assert contents(rows_of(opened(tmp_path, "dataset"))) == ["undecodable", Pair("b", "c")]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_byte_that_is_not_utf8_costs_its_row_in_an_array_too(tmp_path: Path) -
     [
         (
             b'[{"en": "a", "de": "b"},\n{"en": "a", "de":',
-            r"train\.json is no JSON \(Expecting value.*one object a line",
+            r"train\.json is not JSON \(Expecting value.*one object per line",
         ),
         (b'{"rows": [{"en": "a", "de": "b"}]}', r"no columns .*it has: rows"),
         (b'{\n "en": ["a"],\n "de": ["b"]\n}', r"list, not text"),
@@ -172,7 +172,7 @@ def test_json_in_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
         "---\nconfigs:\n- config_name: default\n  data_files: train.json\n  encoding: latin-1\n---\n"
     )
     (tmp_path / "train.json").write_bytes(LINES)
-    with pytest.raises(CorpusError, match="says of its JSON files that they are in latin-1"):
+    with pytest.raises(CorpusError, match="declares that its JSON files are in latin-1"):
         opened(tmp_path, "dataset")
 
 
@@ -191,7 +191,7 @@ def test_an_object_with_a_wanted_key_twice_is_no_row(
     tmp_path: Path, line: bytes, expected: Pair | str, door: str
 ) -> None:
     (tmp_path / "train.jsonl").write_bytes(b'{"en": "1", "de": "2"}\n' + line + b"\n")
-    assert told(rows_of(opened(tmp_path, door))) == [Pair("1", "2"), expected]
+    assert contents(rows_of(opened(tmp_path, door))) == [Pair("1", "2"), expected]
 
 
 # Parquet
@@ -248,7 +248,7 @@ SPOKEN = [("plain", "schlicht"), ('He said "yes".', 'Er sagte "ja".'), ("a\tb", 
 def test_what_pandas_wrote_is_told_and_read_by_choice(tmp_path: Path, door: str, quoting: Any, end: str) -> None:
     as_pandas(tmp_path, SPOKEN, end, quoting)
     with pytest.raises(
-        CorpusError, match=r"train\.tsv looks as spreadsheets .*--tsv_quoting spreadsheet.*_quoting none"
+        CorpusError, match=r"train\.tsv looks like TSV from a spreadsheet .*--tsv_quoting spreadsheet.*_quoting none"
     ):
         opened(tmp_path, door)
     corpus = opened(tmp_path, door, tsv_quoting="spreadsheet")
@@ -259,7 +259,7 @@ def test_what_pandas_wrote_is_told_and_read_by_choice(tmp_path: Path, door: str,
 def test_signs_of_quoting_are_found_at_the_end_of_a_long_file(tmp_path: Path) -> None:
     as_pandas(tmp_path, [*[(f"the cat {n}", f"die katze {n}") for n in range(5_000)], ('a "b"', "c")])
     for door in DOORS:
-        with pytest.raises(CorpusError, match=r"looks as spreadsheets .*\(see line 5002\)"):
+        with pytest.raises(CorpusError, match=r"looks like TSV from a spreadsheet .*\(see line 5002\)"):
             opened(tmp_path, door)
         assert rows_of(opened(tmp_path, door, tsv_quoting="spreadsheet"))[-1] == Pair('a "b"', "c")
         assert rows_of(opened(tmp_path, door, tsv_quoting="none"))[-1] == Pair('"a ""b"""', "c")
@@ -286,7 +286,7 @@ EXCEL = "en\tde\n" + '"Yes, sir."\tJa.\n' * 3 + "No.\tNein.\n"
 def test_quoting_is_told_by_its_signs(tmp_path: Path, content: str, quoted: bool, door: str) -> None:
     (tmp_path / "train.tsv").write_text(content)
     if quoted:
-        with pytest.raises(CorpusError, match="looks as spreadsheets"):
+        with pytest.raises(CorpusError, match="looks like TSV from a spreadsheet"):
             opened(tmp_path, door)
     else:
         opened(tmp_path, door)
@@ -325,7 +325,7 @@ def test_a_stray_mark_in_quoted_tsv_costs_its_line(tmp_path: Path, door: str) ->
     lines = ['"a\tb', 'c\td "e', '"f"x\tg', '"h ""i"""\tj', '"k\nl"\tm', "n", "o\tp\tq", "", "r\t\udcff", '"s\tt']
     (tmp_path / "train.tsv").write_bytes("\n".join(["en\tde", *lines]).encode("utf-8", "surrogateescape"))
     rows = rows_of(opened(tmp_path, door, tsv_quoting="spreadsheet"))
-    assert told(rows) == [
+    assert contents(rows) == [
         "malformed",
         Pair("c", 'd "e'),
         "malformed",
@@ -398,7 +398,7 @@ def test_packed_text_is_read_by_both_doors(tmp_path: Path, packing: str, name: s
 )
 def test_rows_of_csv_are_judged_one_by_one(tmp_path: Path, content: bytes, expected: list[Pair | str]) -> None:
     (tmp_path / "train.csv").write_bytes(content)
-    assert told(rows_of(opened(tmp_path, "dataset"))) == expected
+    assert contents(rows_of(opened(tmp_path, "dataset"))) == expected
 
 
 @pytest.mark.parametrize(
@@ -425,5 +425,5 @@ def test_rows_that_pandas_would_shift_are_refused_by_name(tmp_path: Path) -> Non
         "---\nconfigs:\n- config_name: default\n  data_files: train.csv\n  skiprows: 1\n---\n"
     )
     (tmp_path / "train.csv").write_bytes(b"about\nen,de\na,b,\nc,d,\n")
-    with pytest.raises(CorpusError, match=r"train\.csv has rows of more cells than columns"):
+    with pytest.raises(CorpusError, match=r"train\.csv has rows with more cells than columns"):
         opened(tmp_path, "dataset")

@@ -157,7 +157,7 @@ def test_test_text_is_left_out_only_where_that_is_asked(folder: Path) -> None:
     kept = list(clean_pairs(without, CleaningLimits(), drops))
     assert kept == [pair for n, pair in enumerate(TRAIN) if n not in (3, 7, 8, 11, 2400)]
     assert drops.dropped == {"test text": 5}
-    assert "5 test text (a side of it stands in the validation or a test set" in drops.report()
+    assert "5 test text (one of its sides occurs in the validation or a test set" in drops.report()
     found = looked(data_of(folder, "--drop_test_text"))
     assert found.left_out
     assert found.splits["test"] == FoundRecord(2, 3, 3, 5)  # of the text as it came

@@ -325,9 +325,9 @@ def test_what_ends_training_before_its_first_step_is_what_is_told(
     def unready(*_: Any, **__: Any) -> None:
         raise RuntimeError("the schedule is not ready")
 
-    with pytest.raises(RuntimeError, match="the schedule is not ready") as told:
+    with pytest.raises(RuntimeError, match="the schedule is not ready") as raised:
         train(tmp_path, tokenizer, disable_tqdm=False, prepare=spoil)
-    assert "the tracker is away" in "".join(told.value.__notes__)
+    assert "the tracker is away" in "".join(raised.value.__notes__)
 
 
 def test_another_optimizer_has_settings_of_its_own(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -393,10 +393,10 @@ def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedToken
         ({"validation_beams": 0}, "--validation_beams is 0; at least 1"),
         ({"patience": 3, "eval_strategy": "no"}, "--patience counts evaluations"),
         ({"fp16": True, "bf16": True}, "add --bf16 false"),
-        ({"resume_from_checkpoint": "checkpoint-3"}, "--resume_from_checkpoint has no place here; use --resume"),
+        ({"resume_from_checkpoint": "checkpoint-3"}, "--resume_from_checkpoint cannot be used here; use --resume"),
         ({"data_seed": 7}, "use --seed"),
         ({"auto_find_batch_size": True}, "use --tokens_per_batch"),
-        ({"ignore_data_skip": False}, "a resume goes to its place in the text by itself"),
+        ({"ignore_data_skip": False}, "a resumed run goes to its place in the text by itself"),
         ({"average_tokens_across_devices": False}, "a mean over the tokens of all processes"),
         ({"eval_strategy": "epoch"}, "--eval_strategy is epoch"),
         ({"logging_strategy": "epoch"}, "--logging_strategy is epoch"),
@@ -405,8 +405,8 @@ def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedToken
         ({"extra_tokens": -1}, "--extra_tokens is -1; give 0 or more"),
         ({"seed": 2**32}, "--seed is 4294967296; give 0 to 4,294,967,295"),
         ({"seed": -1}, "--seed is -1"),
-        ({"greater_is_better": True, "metric_for_best_model": "loss"}, "would take the worst loss for the best"),
-        ({"greater_is_better": False}, "would take the worst bleu for the best"),
+        ({"greater_is_better": True, "metric_for_best_model": "loss"}, "would choose the worst loss as the best"),
+        ({"greater_is_better": False}, "would choose the worst bleu as the best"),
         (
             {"metric_for_best_model": "comet"},
             "--metric_for_best_model is comet; while training, one of bleu, f1, chrf, ter",

@@ -127,7 +127,7 @@ def test_long_pairs_may_have_more_characters(folder: Path) -> None:
 
 def test_flags_that_do_not_fit_each_other_are_refused(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     message = refusal(capsys, "--extra_dirs", "x", "y", "--weights", "1", "2")
-    assert "weights are [1, 2]; 3 are needed: one of the training split, then one of each of the 2" in message
+    assert "weights are [1, 2]; 3 are needed: one for the training split, then one for each of the 2" in message
     assert "weights are [1, 2]; 1 are needed" in refusal(capsys, "--weights", "1", "2")
     assert '"tlh" is not known. Add it to the code' in refusal(capsys, "--direction", "en-tlh", "--check_script")
     assert data_of("--direction", "en-tlh").target == "tlh"

@@ -21,7 +21,7 @@ from corpus_of_numbers import number_tokenizer
 from safetensors.torch import load_file
 from test_training import train
 
-from vaswani.experiment.run import checkpoint_to_resume
+from vaswani.experiment.preparation import checkpoint_to_resume
 from vaswani.training.checkpointing.checkpoints import MANIFEST, checkpoint_fault, checkpoints, newest_whole, sealed
 
 KILLS, WHILE_SAVING = 50, 20

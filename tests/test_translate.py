@@ -123,7 +123,9 @@ def test_no_translation_is_longer_than_the_model_is_saved_with(
 
 def test_a_limit_that_leaves_no_symbol_is_refused(endless: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     endless.generation_config.update(max_length=1)
-    with pytest.raises(ValueError, match="max_length is 1, which leaves a translation no token; set 2 or more in gen"):
+    with pytest.raises(
+        ValueError, match="max_length is 1, which leaves no token for a translation; set 2 or more in gen"
+    ):
         translate(endless, tokenizer, ["a dog"])
 
 

@@ -97,8 +97,8 @@ def test_the_n_best_are_scored_by_their_probability_and_the_first_is_the_transla
     output = model.generate(
         torch.tensor([toy_tokenizer(lines[2]).input_ids]), num_beams=4, num_return_sequences=3, length_penalty=0.6
     )
-    for symbols, hypothesis in zip(output, found[2].hypotheses, strict=True):
-        target = symbols[symbols != 1]
+    for tokens, hypothesis in zip(output, found[2].hypotheses, strict=True):
+        target = tokens[tokens != 1]
         with torch.no_grad():
             source = torch.tensor([toy_tokenizer(lines[2]).input_ids])
             log_p = model(source, decoder_input_ids=target[None, :-1]).logits[0].log_softmax(-1)
@@ -182,9 +182,11 @@ def test_text_that_translators_meet_gives_a_line_for_a_line_with_either_line_end
     assert all(found.endswith("\n") and found.count("\n") == 1 and "\r" not in found for found in alone.values())
     assert len(set(alone.values())) == len(ODD)
     for end in ("\n", "\r\n"):
-        found, told = output(capsysbinary, folder, "--input", write(tmp_path, "".join(f"{x}{end}{end}" for x in ODD)))
+        found, message = output(
+            capsysbinary, folder, "--input", write(tmp_path, "".join(f"{x}{end}{end}" for x in ODD))
+        )
         assert found == "".join(f"{alone[line]}\n" for line in ODD)
-        assert told == ""
+        assert message == ""
     rows = output(capsysbinary, folder, "--input", write(tmp_path, "\n".join(ODD)), "--format", "jsonl")[0]
     assert [json.loads(row)["source"] for row in rows.removesuffix("\n").split("\n")] == ODD
 
@@ -197,11 +199,11 @@ def write(folder: Path, text: str) -> Path:
 
 def test_the_formats_say_the_same(folder: Path, text: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     asked = (folder, "--input", text, "--max_tokens", "60", "--tokens_per_batch", "100")
-    plain, told = output(capsysbinary, *asked, "--align")
+    plain, message = output(capsysbinary, *asked, "--align")
     best = [line.partition(" ||| ") for line in plain.removesuffix("\n").split("\n")]
     assert len(best) == len(TEXT)
-    assert "1 line(s) of more than 60 tokens were left empty, not cut: line (tokens) 6 (" in told
-    assert "raise --max_tokens" in told
+    assert "1 line(s) of more than 60 tokens were left empty, not cut: line (tokens) 6 (" in message
+    assert "raise --max_tokens" in message
     more = (*asked, "--n_best", "3", "--align", "--format")
     rows = [json.loads(line) for line in output(capsysbinary, *more, "jsonl")[0].split("\n")[:-1]]
     assert [row["source"] for row in rows] == TEXT
@@ -266,13 +268,13 @@ def test_two_processes_write_what_one_writes_to_the_byte(
     sizes = ("--tokens_per_batch", "120", "--max_tokens", "80")
     together = start(*LAUNCH, "-m", "vaswani.commands", *asked, *sizes, given=source)
     assert main([*map(str, asked), *sizes, "--input", str(source)]) == 0
-    alone, told = capsysbinary.readouterr()
+    alone, message = capsysbinary.readouterr()
     found, error = together.communicate()
     assert together.returncode == 0, error.decode()
     assert len(alone.split(b"\n")) == 20 + 8192 + 20 + 1 + 1
     assert found == alone
-    assert told.startswith(b"1 line(s) of more than 80 tokens were left empty")
-    assert error.count(told) == 1
+    assert message.startswith(b"1 line(s) of more than 80 tokens were left empty")
+    assert error.count(message) == 1
 
 
 NOTING = """

@@ -22,7 +22,7 @@ from vaswani.data.trees import (
     normalize_tree,
     open_treebank,
     read_trees,
-    symbols_of,
+    tokens_of,
 )
 from vaswani.data.trees.builtin import DIGEST, RULES, SPLITS, BuiltinTreebank
 from vaswani.data.trees.tree import Open, walk
@@ -79,13 +79,13 @@ def test_bracketed_text_reads_back(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("(S (NP (DT The)) dog)", "dog stands outside of a bracket of its own"),
-        ("(NP the dog)", r"after \(NP the a bracket has to close, and dog comes"),
+        ("(S (NP (DT The)) dog)", "dog is outside a bracket of its own"),
+        ("(NP the dog)", r"after \(NP the a closing bracket is needed, and dog follows"),
         ("(S (NP ))", r"\(NP\) has nothing in it"),
         ("(S ())", r"\(\) has nothing in it"),
         ("(S (NN dog)", r"\(S is not closed"),
         ("(NN dog))", "a bracket closes that was not opened"),
-        ("(NN dog", r"after \(NN dog a bracket has to close, and nothing comes"),
+        ("(NN dog", r"after \(NN dog a closing bracket is needed, and nothing follows"),
     ],
 )
 def test_text_of_another_form_is_refused(text: str, words: str) -> None:
@@ -217,7 +217,7 @@ def test_sections_are_files_or_folders_and_a_range_of_them(tmp_path: Path) -> No
     with pytest.raises(ValueError, match='no split "test"'):
         open_treebank(tmp_path, "test")
     write(tmp_path / "22.trees", tree_of("g"))
-    with pytest.raises(ValueError, match='holds "22" in two forms'):
+    with pytest.raises(ValueError, match='holds "22" in two formats'):
         open_treebank(tmp_path, "22")
 
 
@@ -249,7 +249,7 @@ def test_trees_that_are_none_keep_their_place_and_are_counted(tmp_path: Path) ->
     assert [pair.source for pair in clean_pairs(bank, CleaningLimits(), drops)] == ["a .", "b ."]
     assert drops.places["malformed"] == [
         f"{tmp_path}/train.mrg, line 5: (NP) has nothing in it",
-        f"{tmp_path}/train.mrg, line 10: % stands outside of a bracket of its own",
+        f"{tmp_path}/train.mrg, line 10: % is outside a bracket of its own",
     ]
 
 
@@ -261,9 +261,9 @@ def test_a_byte_order_mark_is_no_part_of_a_tree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("(NN a)\n(NN b))\n", "train.mrg, line 2: a bracket closes that none opened"),
-        ("(NN a)\n\n(S (NN b)\n", r"after the last whole tree, in line 1, is not closed: '\(S \(NN b\)"),
-        ("(NN a)\nthe end", "in line 1, is no tree: 'the end'"),
+        ("(NN a)\n(NN b))\n", "train.mrg, line 2: a closing bracket has no opening one"),
+        ("(NN a)\n\n(S (NN b)\n", r"after the last complete tree, in line 1, is not closed: '\(S \(NN b\)"),
+        ("(NN a)\nthe end", "in line 1, is not a tree: 'the end'"),
         ("\n", "no tree in it"),
     ],
 )
@@ -302,4 +302,4 @@ def test_the_built_in_splits_share_no_sentence_and_use_every_rule() -> None:
     assert found == {kind.partition("/")[0] for kind in RULES}
     for tree in trees["test"]:
         assert normalize_tree(tree) == tree
-    assert len(symbols_of(linearise(tree) for tree in trees["train"])) == 49
+    assert len(tokens_of(linearise(tree) for tree in trees["train"])) == 49

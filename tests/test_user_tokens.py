@@ -43,11 +43,11 @@ PIECES = [
 FOUND = st.lists(st.sampled_from(PIECES)).map("".join)
 
 
-def scanned(text: str, symbols: list[str]) -> list[str]:
+def scanned(text: str, tokens: list[str]) -> list[str]:
     """From left to right, at each place the longest."""
     found, place = [], 0
     while place < len(text):
-        here = max((each for each in symbols if text.startswith(each, place)), key=len, default="")
+        here = max((each for each in tokens if text.startswith(each, place)), key=len, default="")
         found += [here] if here else []
         place += len(here) or 1
     return found
@@ -67,8 +67,8 @@ def loaded(learned: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFa
     return tokenizer
 
 
-def id_of(tokenizer: PreTrainedTokenizerFast, symbol: str) -> int:
-    [number, end] = tokenizer(symbol).input_ids
+def id_of(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    [number, end] = tokenizer(token).input_ids
     assert end == tokenizer.eos_token_id
     return int(number)
 
@@ -87,8 +87,8 @@ def test_each_is_one_symbol_wherever_it_stands_and_text_comes_back(
 ) -> None:
     ids = learned(text).input_ids
     assert loaded(text, text_target=text) == {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": ids}
-    of_symbols = {id_of(learned, symbol): symbol for symbol in SYMBOLS}
-    assert [of_symbols[each] for each in ids if each in of_symbols] == scanned(text, SYMBOLS)
+    of_tokens = {id_of(learned, token): token for token in SYMBOLS}
+    assert [of_tokens[each] for each in ids if each in of_tokens] == scanned(text, SYMBOLS)
     assert not {0, 1, 2, 3} & set(ids[:-1])
     for tokenizer in (learned, loaded):
         assert tokenizer.decode(ids, skip_special_tokens=True) == text
@@ -115,7 +115,7 @@ def test_text_without_any_is_parted_as_ever(text: str) -> None:
 
 def test_the_vocabulary_has_the_size_asked_for_with_them_in_it(learned: PreTrainedTokenizerFast) -> None:
     assert len(learned) == 290
-    numbers = [id_of(learned, symbol) for symbol in SYMBOLS]
+    numbers = [id_of(learned, token) for token in SYMBOLS]
     assert sorted(numbers) == list(range(290 - len(SYMBOLS), 290))
     others = learn_tokenizer(TEXTS, 290, show_progress=False)
     assert learned.convert_ids_to_tokens(list(range(260))) == others.convert_ids_to_tokens(list(range(260)))
@@ -136,7 +136,7 @@ def test_nothing_is_learned_of_how_they_are_spelled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("symbols", "words"),
+    ("tokens", "words"),
     [
         (["<BT>", "<2de>", "<BT>"], "'<BT>', which is given twice"),
         (["<2 de>"], "'<2 de>', which has white space inside"),
@@ -150,9 +150,9 @@ def test_nothing_is_learned_of_how_they_are_spelled() -> None:
         (["\ud800x"], r"'\\ud800x', which is not UTF-8"),
     ],
 )
-def test_what_cannot_be_a_symbol_is_named(symbols: list[str], words: str) -> None:
+def test_what_cannot_be_a_symbol_is_named(tokens: list[str], words: str) -> None:
     with pytest.raises(ValueError, match=f"user_tokens has {words}"):
-        learn_tokenizer(TEXTS, 400, user_symbols=symbols)
+        learn_tokenizer(TEXTS, 400, user_symbols=tokens)
 
 
 # flags
@@ -185,10 +185,10 @@ def test_the_flag_takes_them_in_one_word_or_in_several(capsys: pytest.CaptureFix
 
 
 def test_they_are_of_no_script_and_no_markup() -> None:
-    symbols = ["to_german", "<br>", "zurückübersetzt"]
+    tokens = ["to_german", "<br>", "zurückübersetzt"]
     without = CleaningLimits(drop_html=True, source_scripts=scripts_of("ru"), target_scripts=scripts_of("el"))
     with_them = CleaningLimits(
-        drop_html=True, source_scripts="Cyrillic", target_scripts="Greek", user_symbols=" ".join(symbols)
+        drop_html=True, source_scripts="Cyrillic", target_scripts="Greek", user_symbols=" ".join(tokens)
     )
     pair = Pair("zurückübersetzt кот спит", "γάτα<br>")
     assert text_fault(pair, without) == "HTML"
@@ -255,16 +255,16 @@ def test_a_look_tells_how_often_they_are_there(tagged: Path, tmp_path: Path) -> 
 
 def write_as_before(folder: Path) -> None:
     """Give a run's records the form that they had until 2026-11-29: without versions, with other names of fields."""
-    told = json.loads((folder / "run.json").read_text())
+    record = json.loads((folder / "run.json").read_text())
     for part, new, old in (
         ("data", "user_tokens", "user_symbols"),
         ("data", "source_timeout", "source_patience"),
         ("training", "extra_tokens", "extra_symbols"),
     ):
-        told[part][old] = told[part].pop(new)
-    told["training"]["learning_rate"] = 5e-05  # which nothing used
-    del told["version"]
-    (folder / "run.json").write_text(json.dumps(told))
+        record[part][old] = record[part].pop(new)
+    record["training"]["learning_rate"] = 5e-05  # which nothing used
+    del record["version"]
+    (folder / "run.json").write_text(json.dumps(record))
     for record in (folder / "metrics.json", *folder.glob("checkpoint-*/s*.json")):
         held = json.loads(record.read_text())
         if record.name in ("metrics.json", "stream.json", "since_log.json"):
@@ -340,11 +340,11 @@ def test_engines_read_them_as_torch_does(
     assert isinstance(tokenizer, PreTrainedTokenizerFast)
     assert fingerprint(tokenizer) == fingerprint(learned)
     found = engine_module(name).Engine(tmp_path / "out").search(tokenizer(LINES).input_ids, BeamSettings(1, 0.6))
-    texts = [tokenizer.decode(best.symbols, skip_special_tokens=True) for [best] in found]
+    texts = [tokenizer.decode(best.tokens, skip_special_tokens=True) for [best] in found]
     assert texts == [translate(model, learned, [line], num_beams=1)[0] for line in LINES]
     assert len(set(texts)) > 2
-    used = {symbol for [best] in found for symbol in best.symbols}
-    assert {id_of(learned, symbol) for symbol in SYMBOLS} & used, "none came out, so that nothing is shown"
+    used = {token for [best] in found for token in best.tokens}
+    assert {id_of(learned, token) for token in SYMBOLS} & used, "none came out, so that nothing is shown"
 
 
 def test_translate_takes_lines_that_begin_with_one(
@@ -362,10 +362,10 @@ def test_translate_takes_lines_that_begin_with_one(
 
 
 def test_a_position_of_before_there_were_any_is_gone_on_from_without_them(learned: PreTrainedTokenizerFast) -> None:
-    def stream(symbols: str) -> TrainingStream:
+    def stream(tokens: str) -> TrainingStream:
         corpus = PairsCorpus("rows", [Pair("the cat", "x")] * 9)
         return TrainingStream(
-            corpus, learned, "t", CleaningLimits(user_symbols=symbols), Order(seed=1, tokens_per_batch=512)
+            corpus, learned, "t", CleaningLimits(user_symbols=tokens), Order(seed=1, tokens_per_batch=512)
         )
 
     saved = stream("")

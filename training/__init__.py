@@ -1,4 +1,4 @@
-"""What surrounds one training step: arguments, schedule, checkpoints, averages."""
+"""Everything around one training step: arguments, schedule, checkpoints, averages."""
 
 from .arguments import VaswaniTrainingArguments
 from .best_validation import Best

@@ -1,38 +1,63 @@
 """The Trainer's arguments with the paper's defaults, and the few fields that this project adds."""
 
-import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
-from transformers import TrainingArguments
-from transformers.trainer_utils import IntervalStrategy
+from transformers import PreTrainedModel, TrainingArguments
 
 from vaswani.evaluation.metric_table import DEFAULT, choices
 
-from .distribution.launcher_checks import device_fault, process_fault
+from .argument_checks import (
+    batch_faults,
+    choice_faults,
+    metric_of,
+    precision_faults,
+    process_faults,
+    refuse,
+    value_faults,
+)
+from .distribution.launcher_checks import device_fault
 from .exceptions import StartupError
 from .validation_figures import lower_is_better
 
-INSTEAD = {
-    "label_smoothing_factor": "use --label_smoothing, which is the network's",
-    "num_train_epochs": "use --max_steps",
-    "lr_scheduler_type": "the schedule is eq. 3: use --warmup_steps and --peak_learning_rate",
-    "resume_from_checkpoint": "use --resume, which goes on from the newest whole checkpoint in --output_dir",
-    "data_seed": "use --seed",
-    "auto_find_batch_size": "use --tokens_per_batch and --batches_per_step",
-    "ignore_data_skip": "a resume goes to its place in the text by itself",
-    "average_tokens_across_devices": "a step's loss is a mean over the tokens of all processes",
-}
-"""Flags of the Trainer that would be passed over, or would undo what this trainer does."""
 
-REFUSED = INSTEAD | {
-    "learning_rate": "use --peak_learning_rate, the rate at the end of the warm-up",
-    "per_device_train_batch_size": "use --tokens_per_batch",
-    "gradient_accumulation_steps": "use --batches_per_step",
-    "save_only_model": "nothing could go on from such checkpoints",
-}
-"""All flags of the Trainer that only their default is taken of, with what to do instead, for --help-all."""
+class Group(NamedTuple):
+    """Flags that are shown together."""
+
+    title: str
+    about: str | None
+    names: tuple[str, ...]
+
+
+TRAINING_GROUPS = (
+    Group("training", "Adam and the learning rate of eq. 3 (section 5.3); docs/training.md.", (
+        "output_dir", "resume", "init_from", "new_vocabulary", "max_steps", "warmup_steps", "peak_learning_rate",
+        "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay", "seed", "max_bad_steps",
+        "save_steps", "save_total_limit",
+    )),
+    Group("training, precision and hardware", None, (
+        "bf16", "bf16_throughout", "fp16", "tf32", "gradient_checkpointing", "torch_compile", "torch_compile_mode",
+        "use_cpu", "ddp_timeout",
+    )),
+    Group("training, log", None, ("logging_steps", "report_to", "run_name", "disable_tqdm")),
+    Group("evaluation", "Validation while training, the choice of the weights, and the test sets.", (
+        "eval_strategy", "eval_steps", "metric_for_best_model", "patience", "average_checkpoints", "validation_beams",
+        "test_beams", "length_penalty", "extra_tokens",
+    )),
+    Group("Hub", "docs/hub.md", (
+        "push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo", "hub_revision", "hub_license", "hub_token",
+        "hub_always_push", "push_native",
+    )),
+)  # fmt: skip
+"""Where --help of a recipe shows the fields below and those of the Trainer; experiment/help.py has the groups before
+them, of network and data."""
+
+LOSSES: dict[str, Callable[[PreTrainedModel, float], None]] = {}
+"""What changes a network's loss for training, by the field whose value, unless it is 0, is its weight. None yet: the
+smoothed loss of section 5.4 (training/loss.py) is always there."""
 
 
 @dataclass
@@ -77,6 +102,16 @@ class VaswaniTrainingArguments(TrainingArguments):
     resume: bool = field(
         default=False, metadata={"help": "Resume from the newest complete checkpoint in --output_dir."}
     )
+    init_from: str | None = field(
+        default=None,
+        metadata={"help": "Start from this model, a folder or OWNER/NAME (or OWNER/NAME@REVISION) on the Hub: its "
+                          "network, weights and vocabulary. Optimizer, schedule and data begin anew."},
+    )  # fmt: skip
+    new_vocabulary: bool = field(
+        default=False,
+        metadata={"help": "With --init_from, learn a vocabulary from this run's text: tokens that both have keep their "
+                          "rows of the table, the others are drawn."},
+    )  # fmt: skip
     average_checkpoints: int = field(
         default=5,
         metadata={"help": "Average the weights of so many last checkpoints (section 6.1); taken only where that is "
@@ -113,6 +148,12 @@ class VaswaniTrainingArguments(TrainingArguments):
         default=None,
         metadata={"help": "Licence of the weights by its name on the Hub, such as cc-by-4.0, for the model card."},
     )
+
+    push_native: str | None = field(
+        default=None,
+        metadata={"help": "Push the model at the end as a class of transformers' own as well, which needs no "
+                          "trust_remote_code: beside, in the folder transformers/, or instead of its own form."},
+    )  # fmt: skip
 
     # What the present stack would otherwise do by itself; docs/training.md gives the reasons.
     eval_strategy: str = field(
@@ -182,83 +223,18 @@ class VaswaniTrainingArguments(TrainingArguments):
             self.use_cpu = True  # what would run anyway; unsaid, bf16 is refused on a processor
             # Where DeepSpeed is installed Accelerate imports it in every run, and it would complain of finding no GPU.
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
-        precision = os.environ.get("ACCELERATE_MIXED_PRECISION")
-        if precision in ("bf16", "fp16") and not (self.bf16 or self.fp16):
-            setattr(self, precision, True)  # DeepSpeed asks that flags and launcher say the same
+        of_launcher = os.environ.get("ACCELERATE_MIXED_PRECISION")
+        if of_launcher in ("bf16", "fp16") and not (self.bf16 or self.fp16):
+            setattr(self, of_launcher, True)  # DeepSpeed asks that flags and launcher say the same
+        refuse(precision_faults(self, of_launcher), StartupError)
         if self.bf16_throughout:
-            if precision in ("bf16", "fp16"):
-                raise StartupError(
-                    f"--bf16_throughout takes the place of mixed precision, and the launcher asks for {precision}; "
-                    "launch with --mixed_precision no"
-                )
             self.bf16 = False
-        metric = (self.metric_for_best_model or DEFAULT).removeprefix("eval_")
-        if metric not in choices():
-            raise ValueError(
-                f"--metric_for_best_model is {metric}; while training, one of {', '.join(choices())} is measured"
-            )
-        if self.greater_is_better == lower_is_better(metric):
-            raise ValueError(
-                f"--greater_is_better {str(self.greater_is_better).lower()} would take the worst {metric} for the "
-                "best; leave it out, it follows from --metric_for_best_model"
-            )
-        self.greater_is_better = not lower_is_better(metric)
-        if self.fp16 and self.bf16:
-            raise ValueError(
-                "--fp16 takes the place of --bf16, which recipes switch on where the hardware has it; add --bf16 false"
-            )
+        refuse(choice_faults(self))
+        self.greater_is_better = not lower_is_better(metric_of(self))
         super().__post_init__()
-        if fault := process_fault(self.world_size):
-            raise StartupError(fault)
-        if self.n_gpu > 1:
-            raise StartupError(
-                f"one process sees {self.n_gpu} GPUs, and the Trainer would split each batch over them; name one "
-                "(CUDA_VISIBLE_DEVICES=0, or accelerate_configs/single_gpu.yaml), or start a process a GPU "
-                "(accelerate_configs/ddp_8_gpu.yaml with --num_processes)"
-            )
-        if self.batches_per_step % self.world_size:
-            raise ValueError(
-                f"{self.world_size} processes cannot share {self.batches_per_step} micro-batches a step evenly; "
-                f"set --batches_per_step to a multiple of {self.world_size}, and --tokens_per_batch so that their "
-                "product is the batch you want"
-            )
-        if self.per_device_train_batch_size != TrainingArguments.per_device_train_batch_size:
-            raise ValueError(
-                "batches are counted in tokens here; use --tokens_per_batch, not --per_device_train_batch_size"
-            )
-        if self.gradient_accumulation_steps != 1:
-            raise ValueError("accumulation follows from the number of processes; use --batches_per_step instead")
-        if self.learning_rate != TrainingArguments.learning_rate:
-            raise ValueError("use --peak_learning_rate, the rate at the end of the warm-up, not --learning_rate")
-        if self.warmup_steps < 1:
-            raise ValueError(f"warmup_steps is {self.warmup_steps}; eq. 3 needs at least 1 (a number of steps)")
-        if self.max_steps < 1:
-            raise ValueError(f"--max_steps is {self.max_steps}; the text has no end, so give at least 1")
-        for name, way in INSTEAD.items():
-            if getattr(self, name) != getattr(type(self), name):
-                raise ValueError(f"--{name} has no place here; {way}")
-        if self.peak_learning_rate is not None and self.peak_learning_rate <= 0:
-            raise ValueError(
-                f"--peak_learning_rate is {self.peak_learning_rate}; give more than 0, or leave it to eq. 3"
-            )
-        for name in ("validation_beams", "test_beams", "average_checkpoints", "patience"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"--{name} is {getattr(self, name)}; at least 1 is needed")
-        for name in ("eval_strategy", "logging_strategy"):
-            if getattr(self, name) == IntervalStrategy.EPOCH:
-                raise ValueError(f"--{name} is epoch, of which the text has no end; leave it at steps")
-        if not math.isfinite(self.length_penalty):
-            raise ValueError(f"--length_penalty is {self.length_penalty}; give a number (0.6 in section 6.1)")
-        if self.extra_tokens < 0:
-            raise ValueError(f"--extra_tokens is {self.extra_tokens}; give 0 or more (50 in section 6.1)")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"--seed is {self.seed}; give 0 to {2**32 - 1:,}, which all generators take")
-        if self.patience is not None and self.eval_strategy == IntervalStrategy.NO:
-            raise ValueError("--patience counts evaluations, and --eval_strategy no makes none; leave one of them out")
-        if self.max_bad_steps < 1:
-            raise ValueError(
-                f"max_bad_steps is {self.max_bad_steps}; at least 1 is needed, which ends at the first one"
-            )
+        refuse(process_faults(self), StartupError)
+        refuse(batch_faults(self))
+        refuse(value_faults(self))
         self.gradient_accumulation_steps = self.batches_per_step // self.world_size
 
     @property

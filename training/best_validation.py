@@ -1,4 +1,4 @@
-"""Which validation of a run was its best, and for how many since then nothing better was found."""
+"""The best validation of a run, and the number of validations since then."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,20 +10,20 @@ class Best(NamedTuple):
     """The best validation of a log."""
 
     step: int | None
-    """None where there was no validation."""
+    """None if there was no validation."""
     value: float | None
-    """By the metric that was asked for."""
+    """By the requested metric."""
     without_gain: int
     """Validations after it; none of them was better."""
     by_loss: bool
-    """Whether the metric was the same in another one, so that the loss decided."""
+    """Whether another validation had the same metric, so that the loss decided."""
 
     def by(self, metric: str) -> str:
         """Return the figure that decided."""
         return "loss" if self.by_loss else metric
 
     def as_text(self, metric: str) -> str:
-        """Say how good it was and what decided."""
+        """Return a phrase that says how good it was and what decided."""
         assert self.value is not None
         by_loss = (
             "; others had the same, and of these it has the lowest loss" if self.by_loss and metric != "loss" else ""
@@ -35,9 +35,9 @@ def find_best(log: Sequence[Mapping[str, Any]], metric: str, steps: Collection[i
     """Return the best validation, the first of those that are equal in all.
 
     Args:
-        log: the Trainer's, a dictionary a line.
+        log: the Trainer's, one dictionary per line.
         metric: its name without eval_.
-        steps: look at these alone; None: at all.
+        steps: consider only these; None: all.
 
     """
     best, best_rank, without_gain = None, Rank(0.0, 0.0), 0

@@ -1,4 +1,4 @@
-"""Ending training that finds nothing better any more."""
+"""Ending training when validation no longer improves."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from .validation_figures import shown
 class EarlyStopping(TrainerCallback):
     """Ends training, its last step saved, after so many validations in a row without a better one.
 
-    It counts in the log alone, which every checkpoint holds, so a run that goes on counts as one that never stopped.
+    It counts only in the log, which every checkpoint holds, so a resumed run counts like one that never stopped.
 
     Args:
         limit: how many.
-        metric: what is better, by its name without eval_; where it is the same, a lower loss is.
+        metric: decides what is better, by its name without eval_; where it is equal, a lower loss is better.
 
     """
 
@@ -24,11 +24,11 @@ class EarlyStopping(TrainerCallback):
         self.metric = metric
 
     def is_spent(self, best: Best) -> bool:
-        """Tell whether training is at its end, by the best validation so far."""
+        """Return whether training should end, given the best validation so far."""
         return best.without_gain >= self.limit
 
     def as_text(self, best: Best) -> str:
-        """Say why training is at its end."""
+        """Return why training should end."""
         assert best.step is not None
         assert best.value is not None
         by_loss = "" if self.metric == "loss" else ", nor, where it is the same, a lower loss"
@@ -39,6 +39,6 @@ class EarlyStopping(TrainerCallback):
         )
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  (called by name)
-        """Stop where patience is spent, and save what was reached: who raises --patience goes on from there."""
+        """Stop when patience is spent, and save the state: a run with a higher --patience resumes from there."""
         if self.is_spent(find_best(state.log_history, self.metric)):
             control.should_training_stop = control.should_save = True

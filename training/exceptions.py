@@ -1,6 +1,6 @@
-"""How training ends: well, or before its last step by an exception of its own with an exit code that tells it.
+"""How training ends: normally, or before its last step with an exception and its exit code.
 
-The codes are those of sysexits.h that come nearest. Code 2 is what the user can mend in flags, data or folders
+The codes are the nearest ones in sysexits.h. Code 2 is for what the user can fix in flags, data or folders
 (`vaswani.experiment`), 75 asks a scheduler to queue the run again as it is; the others need a person first.
 """
 
@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 
 
 class TrainingEnd(NamedTuple):
-    """Training that came to its end: what is left is to choose among its weights."""
+    """Training that ended normally: only the choice among its weights remains."""
 
     by: str
     """What ended it: "max_steps" or "patience"."""
@@ -30,7 +30,7 @@ class PeerLostError(TrainingEndedError):
 
 
 class NotANumberError(TrainingEndedError, FloatingPointError):
-    """Losses, gradients or weights are not numbers any more, or not finite ones."""
+    """Losses, gradients or weights are no longer finite numbers."""
 
     exit_code = os.EX_SOFTWARE  # 70
 
@@ -42,6 +42,6 @@ class SignalledError(TrainingEndedError):
 
 
 class StartupError(TrainingEndedError):
-    """What the processes hold or run as is not what was asked for."""
+    """The processes differ, in configuration or contents, from what was asked for."""
 
     exit_code = os.EX_CONFIG  # 78

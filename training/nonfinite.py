@@ -1,4 +1,4 @@
-"""Steps whose loss or gradient is not a finite number: left out, counted, and too many in a row end the run."""
+"""Steps whose loss or gradient is not finite: they are skipped and counted, and too many in a row end the run."""
 
 import logging
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from .exceptions import NotANumberError
 _log = logging.getLogger(__name__)
 
 _LEAST_SCALE = 1.0
-"""A loss scale of fp16 below which gradients that overflow are no matter of the scale."""
+"""A loss scale of fp16 below which the scale is not the reason for overflowing gradients."""
 
 _REMEDY = (
     "lower --peak_learning_rate or lengthen --warmup_steps and continue with --resume: the last checkpoint is from "
-    "before. If the same rows are named each time, look at them (vaswani inspect)"
+    "before. If the same rows are named each time, inspect them (vaswani inspect)"
 )
 
 
@@ -34,38 +34,38 @@ class Place(Protocol):
 
 
 class NonFiniteGuard:
-    """Looks at every step between its gradients and the optimizer, and leaves out those that are not numbers.
+    """Checks every step between its gradients and the optimizer, and skips those that are not finite.
 
-    All processes decide alike, from flags that they add up: one small reduction and one number read from the device a
-    step. Left out means that the optimizer gets no gradients and the schedule does not go on, so weights, moments and
-    rate are those before; the step counts, and its batches are not seen again in this epoch. The overflows by which
-    fp16 looks for its loss scale are the scaler's affair and are not counted.
+    All processes decide alike, from flags that they add up: one small reduction and one number read from the device per
+    step. For a skipped step the optimizer gets no gradients and the schedule does not advance, so weights, moments and
+    rate stay; the step counts, and its batches are not seen again in this epoch. The overflows with which fp16 finds
+    its loss scale are left to the scaler and are not counted.
 
     Args:
-        limit: so many steps in a row end the run.
+        limit: the number of such steps in a row that ends the run.
 
     """
 
     def __init__(self, accelerator: Accelerator, limit: int) -> None:
         self.streak = 0
-        """Steps left out in a row, up to now."""
+        """Skipped steps in a row, up to now."""
         self._accelerator = accelerator
         self._limit = limit
 
     def judge(
         self, step: int, losses: Sequence[Tensor], norm: Tensor | float, places: Sequence[Place], asked: bool
     ) -> tuple[bool, bool]:
-        """Decide, alike on all processes, about the step whose gradients are ready.
+        """Decide, alike on all processes, whether to skip the step whose gradients are ready.
 
         Args:
             step: its number, from 1.
             losses: of this process's micro-batches, scalars.
             norm: of the gradients that the optimizer would use.
             places: those of the micro-batches, in the order of `losses`.
-            asked: whether this process was asked to end; it travels with the rest.
+            asked: whether this process was asked to end; it is sent along with the rest.
 
         Returns:
-            Whether the step is left out, and whether any process was asked to end.
+            Whether the step is skipped, and whether any process was asked to end.
 
         Raises:
             NotANumberError: it is the last one of `limit` in a row; on all processes.
@@ -90,7 +90,7 @@ class NonFiniteGuard:
         names = _names(of_losses.isfinite().tolist(), places)
         if self._accelerator.is_main_process:
             _log.warning(
-                "Step %s is left out, %s in a row: its %s is not a finite number. %s", step, self.streak, what, names
+                "Step %s is skipped, %s in a row: its %s is not a finite number. %s", step, self.streak, what, names
             )
         if self.streak >= self._limit:
             raise NotANumberError(
@@ -105,9 +105,9 @@ class NonFiniteGuard:
         return True, bool(ending)
 
     def _was_made(self) -> bool:
-        """Tell whether DeepSpeed, which steps within the last backward pass, made the step that is judged now.
+        """Return whether DeepSpeed, which steps within the last backward pass, made the present step.
 
-        By itself it leaves out those whose gradients are no finite numbers, on all processes.
+        By itself it skips steps with non-finite gradients, on all processes.
         """
         by_deepspeed = self._accelerator.distributed_type == DistributedType.DEEPSPEED
         return by_deepspeed and not self._accelerator.optimizer_step_was_skipped
@@ -117,7 +117,7 @@ class NonFiniteGuard:
         return scaler is not None and scaler.get_scale() >= _LEAST_SCALE
 
     def check_end(self, step: int) -> None:
-        """Raise NotANumberError where training came to its end within a streak: its weights cannot be trusted."""
+        """Raise NotANumberError if training ended within a streak: its weights cannot be trusted."""
         if self.streak:
             raise NotANumberError(
                 f"training reached its last step, {step}, but the last {self.streak} had no finite loss or gradient, "
@@ -125,9 +125,9 @@ class NonFiniteGuard:
             )
 
     def check_weights(self, model: torch.nn.Module, step: int) -> None:
-        """Raise NotANumberError, on all processes, where weights about to be saved are not finite numbers."""
+        """Raise NotANumberError, on all processes, if weights about to be saved are not finite."""
         norm = torch.nn.utils.get_total_norm([local_part(weight).detach() for weight in model.parameters()])
-        found = (~norm.isfinite()).float().to(self._accelerator.device)  # parts may lie in main memory
+        found = (~norm.isfinite()).float().to(self._accelerator.device)  # parts may be in main memory
         if self._accelerator.reduce(found, "sum").item():
             raise NotANumberError(
                 f"weights are not finite numbers after step {step}, though its loss and gradients were; nothing is "
@@ -136,7 +136,7 @@ class NonFiniteGuard:
 
 
 def _names(finite: Sequence[bool], places: Sequence[Place]) -> str:
-    """Name the micro-batches of all processes whose loss is at fault, or all where no single loss is."""
+    """Name the micro-batches of all processes whose loss is at fault, or all of them if no single loss is."""
     mine = [(place.number, place.rows.tolist(), good) for good, place in zip(finite, places, strict=True)]
     all_of_step = sorted(gather_object(mine))
     at_fault = [each for each in all_of_step if not each[2]]

@@ -1,4 +1,4 @@
-"""Fields of a run that have another name now: flags, recipes and run.json may still have the old one."""
+"""Renamed fields of a run: flags, recipes and run.json may still have the old names."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ RENAMED = {
     "extra_symbols": "extra_tokens",
     "user_symbols": "user_tokens",
 }
-"""Old name: new name. A new one takes the old one's values, in the same unit."""
+"""Old name: new name. The new one takes the same values, in the same unit."""
 
 
 def rename_flags(flags: Sequence[str], renamed: Mapping[str, str] = RENAMED) -> list[str]:
@@ -31,10 +31,10 @@ def rename_flags(flags: Sequence[str], renamed: Mapping[str, str] = RENAMED) -> 
 
 
 def rename_fields(values: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
-    """Return fields by their new names, in the same order; where they stand is told, with each old name, if given.
+    """Return fields by their new names, in the same order; `where` they are found, if given, is printed for each.
 
     Raises:
-        TypeError: a field stands there under both names.
+        TypeError: a field is there under both names.
 
     """
     found = {}
@@ -57,6 +57,6 @@ def rename_run(run: Mapping[str, Any], where: str | None = None) -> dict[str, An
 
 @cache
 def announce(change: str) -> None:
-    """Print a line, from the first process of a launcher alone."""
+    """Print a line, only from the first process of a launcher."""
     if os.environ.get("RANK", "0") == "0" and sys.stderr is not None:
         print(f"Note: {change}; the old name still works", file=sys.stderr, flush=True)

@@ -25,16 +25,16 @@ class InverseSquareRoot(LambdaLR):
     """Equation 3 for an optimizer whose rate is its peak; PyTorch counts steps from 0 and the paper from 1."""
 
     is_held = False
-    """Whether the rate stays as it is after this step, which was left out."""
+    """Whether the rate stays as it is after this step, which was skipped."""
 
     def __init__(self, optimizer: Optimizer, warmup_steps: int) -> None:
         super().__init__(optimizer, lambda done: inverse_square_root(done + 1, warmup_steps))
 
     def step(self, epoch: int | None = None) -> None:
-        """Go on to the rate of the next step, unless this one was left out."""
+        """Go on to the rate of the next step, unless this one was skipped."""
         if not self.is_held:
             super().step(epoch)
 
     def get_last_lr(self) -> list[float | Tensor]:
-        """Return the rates that the optimizer has, also where they were set after a checkpoint was loaded."""
+        """Return the optimizer's rates, even if they were set after a checkpoint was loaded."""
         return [group["lr"] for group in self.optimizer.param_groups]

@@ -6,10 +6,10 @@ One training step, in the order in which it happens, and the file of each line:
     N = target tokens of the step, on all processes                     transformers, by get_batch_samples
     for each micro-batch:                                               transformers, by training_step
         hidden = network(source, target shifted right)                  modeling/modeling_vaswani.py
-        loss = smoothed cross entropy, summed over tokens, / N          training/speed/fused_loss.py
+        loss = smoothed cross entropy, summed over tokens, / N          training/loss.py
         gradients += d loss / d weights                                 Accelerate, DeepSpeed or FSDP2
-    norm = norm of the gradients, clipped where --max_grad_norm asks    transformers
-    if a loss or the norm, on any process, is not a finite number:      training/nonfinite.py, by _get_grad_norm
+    norm = norm of the gradients, clipped if --max_grad_norm asks    transformers if a loss or the norm, on any process,
+    is not a finite number:      training/nonfinite.py, by _get_grad_norm
         no gradients: weights, moments and rate stay                    here, _get_grad_norm
     weights = Adam(weights, gradients, rate)                            torch, in create_optimizer of transformers
     rate = eq. 3 at the next step                                       training/schedule.py, by create_scheduler
@@ -61,13 +61,13 @@ from .distribution.startup_checks import check_data, check_processes, check_weig
 from .early_stopping import EarlyStopping
 from .exceptions import TrainingEnd
 from .nonfinite import NonFiniteGuard, Place
+from .preparation import prepare_for_training
 from .reporting.loss_log import LossLog
 from .reporting.progress import Progress, on_terminal
 from .reporting.time_left import Timer
 from .schedule import InverseSquareRoot, peak_rate
 from .speed.autocast import remove_autocast, without_autocast
 from .speed.compilation import compile_each_shape
-from .speed.speedups import speed_up_training
 from .validation_figures import called
 
 POSITION = "stream.json"
@@ -75,23 +75,23 @@ _log = logging.getLogger(__name__)
 
 
 class BatchSource(Protocol):
-    """Where training batches come from: an endless stream that can say where it is and go back there."""
+    """The source of training batches: an endless stream that knows its position and can return to it."""
 
     consumed: int
-    """Micro-batches that lay behind when this process began."""
+    """Micro-batches consumed before this process began."""
 
     @property
     def shapes(self) -> int | None:
-        """How many shapes micro-batches come in at most; None: any."""
+        """The most shapes that micro-batches have; None: any number."""
 
     def loader(self, process: int, processes: int, workers: int, pin_memory: bool) -> DataLoader[dict[str, Any]]:
         """Return one process's share of the micro-batches, each with its "place"."""
 
     def note(self, place: Any) -> None:
-        """Take down that this process consumed a micro-batch."""
+        """Record that this process consumed a micro-batch."""
 
     def notes(self) -> dict[str, Any]:
-        """Return what this process took down."""
+        """Return what this process recorded."""
 
     def state(self, consumed: int, notes: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the position after so many micro-batches, given the notes of all processes."""
@@ -106,16 +106,16 @@ class BatchSource(Protocol):
 class VaswaniTrainer(Trainer):
     """Trains a model whose loss is a sum over tokens divided once by their number in the whole step.
 
-    What differs from the Trainer: batches come from a stream that keeps its own position, so a resume repeats and
-    loses nothing; eq. 3 holds from step 1; evaluation is a function that the caller gives; a checkpoint is sealed
-    with checksums, and only then may older ones go; a step that is not a number is left out, and none is saved.
+    Differences from the Trainer: batches come from a stream that keeps its own position, so a resumed run repeats and
+        loses nothing; eq. 3 holds from step 1; the caller gives the evaluation function; a checkpoint is sealed with
+        checksums, and only then are older ones deleted; a step that is not finite is skipped, and never saved.
 
     Args:
-        evaluate_model: returns the validation figures, "loss", "perplexity" and what weights are chosen by among them;
-            called on every process, in evaluation mode.
+        evaluate_model: returns the validation figures, including "loss", "perplexity" and the metric that chooses the
+            weights; called on every process, in evaluation mode.
 
     Raises:
-        StartupError: the weights would be spread over the processes in a way that is not provided for.
+        StartupError: the weights would be spread over the processes in an unsupported way.
 
     """
 
@@ -132,12 +132,12 @@ class VaswaniTrainer(Trainer):
         self.stream = stream
         self.evaluate_model = evaluate_model
         args.learning_rate = args.peak_learning_rate or peak_rate(model.config.d_model, round(args.warmup_steps))
-        # The Trainer would delete older checkpoints before the new one is known to be whole.
+        # The Trainer would delete older checkpoints before the new one is known to be complete.
         self.keep, args.save_total_limit = args.save_total_limit, None
         self.metric = str(args.metric_for_best_model).removeprefix("eval_")
         self._patience = EarlyStopping(args.patience, self.metric) if args.patience else None
-        speed_up_training(model, args.device, args.bf16_throughout)
-        # The Trainer wants to see data sets where it would read them itself; here they are read elsewhere.
+        prepare_for_training(model, args)
+        # The Trainer requires data sets, which it would read itself; here they are read elsewhere.
         super().__init__(
             model,
             args,
@@ -162,12 +162,12 @@ class VaswaniTrainer(Trainer):
         self._places: list[Place] = []  # of this step's micro-batches, and their losses
         self._losses: list[torch.Tensor] = []
         self._left_out = False  # this step
-        self._save_is_due = False  # since steps that were left out
-        self._is_scheduled = False  # what is saved after this step
+        self._save_is_due = False  # since skipped steps
+        self._is_scheduled = False  # the save after this step
         self._saved: int | None = None  # the last step that was saved since this start
-        self._begun_at = 0  # steps that lie behind, which may have been of another size
+        self._begun_at = 0  # steps before this start, which may have had another size
         self._resume_from: Path | None = None  # until its first step is made
-        self._log_before: list[dict[str, Any]] | None = None  # of the checkpoint, as this run continues it
+        self._log_before: list[dict[str, Any]] | None = None  # the checkpoint's, as this run continues it
         self._is_first_step = True
         self._settings_of_adam: list[dict[str, Any]] = []  # of each group of parameters, as the flags say
         self._tokens: torch.Tensor | int = 0
@@ -199,7 +199,7 @@ class VaswaniTrainer(Trainer):
         return schedule
 
     def start(self, model: torch.nn.Module) -> None:
-        """Begin to train `model`, wrapped and loaded: what the flags say now holds, not what they said before.
+        """Begin to train `model`, wrapped and loaded, with the present flags, not those of the checkpoint.
 
         Called by the Trainer at the start of training.
         """
@@ -215,10 +215,10 @@ class VaswaniTrainer(Trainer):
         self._loss_log.begin(self.state.global_step)
 
     def take_up(self) -> None:
-        """After a resume take up what lay between the checkpoint and its next line of the log.
+        """After a resume restore the state between the checkpoint and its next line of the log.
 
-        That are the sums of that line, and the validation that a signal left no time for. Called by the Trainer before
-        the first step.
+        This is the sums for that line, and the validation that a signal prevented. Called by the Trainer before the
+        first step.
         """
         if self._resume_from is None:
             return
@@ -258,7 +258,7 @@ class VaswaniTrainer(Trainer):
     ) -> tuple[list[dict[str, Any]], Any]:
         """Take a step's micro-batches, note their places, and count the target tokens of all processes."""
         self._left_out = self._schedule.is_held = False
-        if self.control.should_training_stop:  # by the validation of `take_up`: no step follows
+        if self.control.should_training_stop:  # after the validation of `take_up`: no step follows
             return [], None
         batches, tokens = super().get_batch_samples(epoch_iterator, num_batches, device)
         self._places = [batch.pop("place") for batch in batches]
@@ -275,13 +275,13 @@ class VaswaniTrainer(Trainer):
     # --- steps ---
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Take the gradients of a micro-batch, and keep its loss for the judgement on the step."""
+        """Compute the gradients of a micro-batch, and keep its loss to judge the step."""
         loss = super().training_step(*args, **kwargs)
         self._losses.append(loss)
         return loss
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
-        """Return the norm of the gradients, which the Trainer takes before the optimizer at every step; judge by it."""
+        """Return the norm of the gradients, which the Trainer takes in every step; judge the step by it."""
         norm = super()._get_grad_norm(model, grad_norm)
         step = self.state.global_step + 1
         asked = self._signals.received is not None
@@ -298,7 +298,7 @@ class VaswaniTrainer(Trainer):
     # --- evaluation and logging ---
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
-        """Evaluate by the caller's function, log the figures and return them."""
+        """Evaluate with the caller's function, log the figures and return them."""
         started = time.monotonic()
         with self._pace.validation():
             model = self.whole_model()
@@ -308,14 +308,14 @@ class VaswaniTrainer(Trainer):
             model.train()
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        self._counted_since += time.monotonic() - started  # speed is that of training alone
+        self._counted_since += time.monotonic() - started  # speed counts training only
         return metrics
 
     def whole_model(self) -> PreTrainedModel:
         """Return the model with all of its weights in this process; called on every process.
 
-        Where they are spread over the processes it is a copy: translating takes unlike numbers of steps in each, so
-        none may wait for another's share of the weights in the middle.
+        If they are spread over the processes, it is a copy: translating takes a different number of steps in each
+        process, so none may wait for another's part of the weights on the way.
         """
         model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         return whole_copy(model, self._architecture, self.args.device) if is_sharded(self.accelerator) else model
@@ -327,13 +327,13 @@ class VaswaniTrainer(Trainer):
             logs["tokens_per_second"] = round(float(self._tokens) / (now - self._counted_since), 1)
             logs["data_epoch"] = self.stream.epoch([self.stream.notes()])
             self._tokens, self._counted_since = 0, now
-            del logs["loss"]  # which knows nothing of steps that were left out
+            del logs["loss"]  # which does not know about skipped steps
             logs |= self._loss_log.line(self.state.global_step)
             if self._left_out:
                 logs.pop("grad_norm", None)
         if "train_loss" in logs:
             logs["train_loss"] = self._loss_log.mean_since_start(self.state.global_step - self._begun_at)
-        # The Trainer's epoch is the share of --max_steps, which may be raised later: no line tells it.
+        # The Trainer's epoch is the share of --max_steps, which may be raised later, so it is not logged.
         share, self.state.epoch = self.state.epoch, None  # type: ignore[assignment]
         super().log(logs, start_time)
         self.state.epoch = share
@@ -341,10 +341,10 @@ class VaswaniTrainer(Trainer):
     # --- checkpoints ---
 
     def decide_on_saving(self) -> None:
-        """Decide, after a step and when all others have decided, whether it is saved.
+        """Decide, after a step and after all other callbacks, whether it is saved.
 
-        Nothing is saved between steps that are left out: their weights may be the cause, and push good ones out. What
-        was due in them is saved after the first step that was made.
+        Nothing is saved between skipped steps: their weights may be the cause, and would replace good ones. A save that
+            was due then follows the first step that is made.
         """
         self.state.epoch = self.state.global_step / self.state.max_steps  # of all, not since this start
         self._is_scheduled = self._is_save_scheduled()
@@ -354,20 +354,21 @@ class VaswaniTrainer(Trainer):
         self.postpone_saving()
 
     def postpone_saving(self) -> None:
-        """Put off what is to be saved between steps that are left out."""
+        """Postpone a save that is due between skipped steps."""
         if self._finite.streak and self.control.should_save:
             self._save_is_due, self.control.should_save = True, False
 
     def _is_save_scheduled(self) -> bool:
-        """Tell whether what is saved after this step is saved by a run of any length, and not for its end."""
+        """Return whether the save after this step is due in a run of any length, not only because it ends."""
         if self.args.save_strategy == SaveStrategy.BEST:
             return self.control.should_evaluate and self.state.global_step % self.state.eval_steps == 0
         return self.state.global_step % self.state.save_steps == 0
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save the model, with which the Trainer begins a checkpoint (`_internal_call`).
+        """Save the model; the Trainer begins a checkpoint with this (`_internal_call`).
 
-        Of one that is spread over the processes all but its weights, which go with the moments of Adam.
+        For a model that is spread over the processes, this saves all but its weights, which are saved with Adam's
+        moments.
 
         Raises:
             NotANumberError: the weights for a checkpoint are not finite numbers.
@@ -391,11 +392,11 @@ class VaswaniTrainer(Trainer):
     def seal_checkpoint(self) -> None:
         """Add the position in the data to the checkpoint of this step, seal it, and only then prune older ones.
 
-        Called by the Trainer when it has saved all of its own.
+        Called by the Trainer when it has saved all of its own files.
         """
         run = Path(str(self.args.output_dir))
         folder = run / f"checkpoint-{self.state.global_step}"
-        # On every process, so that a source with too many unreadable rows ends them all alike.
+        # On every process, so that a source with too many unreadable rows ends all of them.
         notes = gather_object([self.stream.notes()])
         losses = gather_object([self._loss_log.own_sum])
         steps = self.state.global_step - self._begun_at
@@ -419,7 +420,7 @@ class VaswaniTrainer(Trainer):
         self._counted_since += seconds
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:  # noqa: ARG002  (its signature)
-        """Note the best validation so far; return whether it is the last one, and to be saved for that."""
+        """Note the best validation so far; return whether it is the latest one, which must then be saved."""
         is_best = self._note_best(self.state).step == self.state.global_step
         if is_best and self._finite.streak and self.args.save_strategy == SaveStrategy.BEST:
             self._save_is_due = True
@@ -427,9 +428,9 @@ class VaswaniTrainer(Trainer):
         return is_best
 
     def _note_best(self, state: TrainerState) -> Best:
-        """Note the best validation of a log by the metric of now, and the best one whose checkpoint is there.
+        """Note the best validation of a log by the present metric, and the best one whose checkpoint exists.
 
-        The log alone decides, whatever the metric was when it was written and wherever the run was then.
+        Only the log decides, whatever the metric was when it was written and wherever the run's folder was then.
         """
         best, run = find_best(state.log_history, self.metric), Path(str(self.args.output_dir))
         saved = find_best(state.log_history, self.metric, sealed_steps(run)).step
@@ -442,17 +443,17 @@ class VaswaniTrainer(Trainer):
         return find_best(self.state.log_history, self.metric)
 
     def ended(self) -> TrainingEnd:
-        """Return why training came to its end."""
+        """Return why training ended."""
         step, of, best = self.state.global_step, self.args.max_steps, self.best()
         if step < of and self._patience is not None and self._patience.is_spent(best):
             return TrainingEnd("patience", f"Training ended at step {step:,} of {of:,}: {self._patience.as_text(best)}")
         return TrainingEnd("max_steps", f"Training ended at step {step:,} (--max_steps {of})")
 
     def train_from(self, checkpoint: Path | None) -> None:
-        """Train to `max_steps`, from a checkpoint if one is given; from the last one of an ended run, no more.
+        """Train to `max_steps`, from a checkpoint if one is given; from the last one of a finished run, no further.
 
         Raises:
-            TrainingEndedError: one of its kinds, on all processes that are left, where training ends before that.
+            TrainingEndedError: a subclass of it, on all remaining processes, if training ends before that.
 
         """
         compile_each_shape(self.accelerator, self.stream.shapes)
@@ -483,7 +484,7 @@ class VaswaniTrainer(Trainer):
             try:
                 self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
             except Exception as error:
-                # Trackers write what they hold back only when they are told of the end; the Trainer would not tell.
+                # Trackers write their buffers only when they are notified of the end; the Trainer would not do so.
                 try:
                     self.callback_handler.on_train_end(self.args, self.state, self.control)
                 except Exception as another:  # which must not hide the first
@@ -495,7 +496,7 @@ class VaswaniTrainer(Trainer):
 
 
 class _StartHooks(TrainerCallback):
-    """Calls what the trainer does at its start; the first of its callbacks, so that the others see its outcome."""
+    """Calls the trainer's actions at the start; the first of its callbacks, so that the others see the outcome."""
 
     def __init__(self, trainer: VaswaniTrainer) -> None:
         self.trainer = trainer
@@ -511,7 +512,7 @@ class _StartHooks(TrainerCallback):
 
 
 class _SavingHooks(TrainerCallback):
-    """Calls what the trainer does about checkpoints; the last of its callbacks, when the others have decided."""
+    """Calls the trainer's actions for checkpoints; the last of its callbacks, when the others have decided."""
 
     def __init__(self, trainer: VaswaniTrainer) -> None:
         self.trainer = trainer
@@ -527,7 +528,7 @@ class _SavingHooks(TrainerCallback):
 
 
 class _Unread(torch.utils.data.IterableDataset[Any]):
-    """Stands where the Trainer insists on a data set."""
+    """A placeholder where the Trainer requires a data set."""
 
     def __iter__(self) -> Iterator[Any]:
-        raise AssertionError("the Trainer was to read from the stream")
+        raise AssertionError("the Trainer should read from the stream")

@@ -1,6 +1,6 @@
-"""The validation figures that tell how good a model is, and which of two models is the better one.
+"""The validation figures that measure a model, and which of two models is better.
 
-Metrics of outputs stand in `vaswani.evaluation.metric_table`, the only part of the evaluation that training knows.
+Metrics of outputs are in `vaswani.evaluation.metric_table`, the only part of the evaluation that training knows.
 """
 
 import math
@@ -9,17 +9,19 @@ from typing import Any, NamedTuple
 
 from vaswani.evaluation.metric_table import METRICS, OF_THE_NETWORK, Cost
 
+OF_SET = "/"
+"""Between the name of a further validation set and that of its figure, as in news/bleu."""
 DIGITS = 3
-"""To which loss and perplexity are shown; in the choice they count to the last digit."""
+"""Digits with which loss and perplexity are shown; the choice uses all digits."""
 
 
 def lower_is_better(metric: str) -> bool:
-    """Tell which way a figure goes, one of `metric_table.choices`."""
+    """Return whether lower is better for a figure, one of `metric_table.choices`."""
     return metric in OF_THE_NETWORK or METRICS[metric].lower_is_better
 
 
 def called(metric: str) -> str:
-    """Return what a metric is called in a sentence."""
+    """Return the name of a metric for a sentence."""
     return METRICS[metric].name if metric in METRICS else metric
 
 
@@ -29,22 +31,44 @@ def shown(metric: str, value: float) -> str:
 
 
 def judged_by(figures: Mapping[str, Any]) -> list[str]:
-    """Return those of a validation's figures of outputs that every validation measures; the first tells the quality."""
+    """Return the metrics of outputs that every validation measures; the first one is the measure of quality."""
     return [each.key for each in METRICS.values() if each.cost is Cost.EVERY_VALIDATION and each.key in figures]
 
 
 def figures_as_text(figures: Mapping[str, Any], metric: str, separator: str = ", ") -> str:
-    """Return what a person wants to see of validation figures: what was measured, and what it is judged by."""
-    names = dict.fromkeys([*OF_THE_NETWORK, *judged_by(figures), metric])
-    return separator.join(shown(name, figures[name]) for name in names)
+    """Return the validation figures for people: what was measured, and the metric that decides.
+
+    Those of further validation sets follow, each after the name of its set.
+    """
+    texts = []
+    for name, each in {"": figures, **of_further_sets(figures)}.items():
+        wanted = dict.fromkeys([*OF_THE_NETWORK, *judged_by(each), metric])
+        text = separator.join(shown(figure, each[figure]) for figure in wanted if figure in each)
+        texts.append(f"{name}: {text}" if name else text)
+    return "; ".join(texts)
+
+
+def in_set(name: str, figures: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures of a further validation set, under the keys that they have beside those of the first one."""
+    return {f"{name}{OF_SET}{figure}": value for figure, value in figures.items()}
+
+
+def of_further_sets(figures: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the figures of further validation sets, by the name of the set."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in figures.items():
+        name, is_further, figure = key.partition(OF_SET)
+        if is_further:
+            found.setdefault(name, {})[figure] = value
+    return found
 
 
 class Rank(NamedTuple):
-    """Where a model stands among others by its validation figures: the greatest is the best."""
+    """The rank of a model among others by its validation figures: the greatest is the best."""
 
     by_metric: float
     by_loss: float
-    """Decides where the metric is the same, as BLEU that is 0.00 for all: the loss still tells who learned more."""
+    """Decides if the metric is equal, such as BLEU of 0.00 for all: the loss still shows which learned more."""
 
 
 def rank(figures: Mapping[str, Any], metric: str, prefix: str = "") -> Rank:
@@ -60,5 +84,5 @@ def rank(figures: Mapping[str, Any], metric: str, prefix: str = "") -> Rank:
     if metric in METRICS:
         value = round(value, METRICS[metric].digits)
     by_metric, by_loss = -value if lower_is_better(metric) else value, -loss
-    # No number is worse than any: it would be neither less nor more than others.
+    # NaN counts as worse than any number: compared directly, it would be neither less nor more.
     return Rank(*(-math.inf if math.isnan(each) else each for each in (by_metric, by_loss)))

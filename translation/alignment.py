@@ -1,7 +1,7 @@
-"""Which word of the source each word of a translation comes from, as the attention of the decoder to its source tells.
+"""Which word of the source each word of a translation comes from, by the decoder's attention to its source.
 
-The translation is read once more, all at once: what the decoder attended to while it was about to write a token is
-what it wrote it from. Heads are averaged, the tokens of a word added up, and the source word with the most attention
+The decoder reads the translation once more, all at once: what it attends to just before it writes a token counts as the
+origin of that token. Heads are averaged, the tokens of a word are added up, and the source word with the most attention
 is taken. The layer is the last where there are few, as measured (docs/decoding.md), and the last but one where there
 are many, as Garg et al. 2019 found for six.
 
@@ -22,26 +22,25 @@ from .attention import attending, source_attention
 from .search import positions
 
 Align = Callable[[list[str], list[str]], list[str]]
-"""From sources and their translations to alignments, a pair of word numbers i-j for each target word j, from 0.
-
-Learned positions have an end: words that lie wholly beyond it have no pair.
+"""From sources and their translations to alignments, a pair of word numbers i-j for each target word j, from 0. Words
+that lie wholly beyond the last learned position have no pair.
 """
 
 _OWN = "".join(rf"\p{{Script={script}}}" for script in WITHOUT_SPACES) + "\u3000-\u303f\u30fb\u30fc\uff00-\uffef"
 _UNITS = regex.compile(rf"[{_OWN}]\p{{M}}*|[^{_OWN}]+")
-"""A letter of a script without spaces, or a sign of East Asian punctuation, with its marks; or what is between such."""
+"""A letter of a script without spaces or an East Asian punctuation mark, with its combining marks; or other text."""
 
 
 def by_attention(
     models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerBase, *, letters_apart: bool = False
 ) -> Align:
-    """Return what aligns by the attention of a network, or by the mean of several.
+    """Return a function that aligns by the attention of a network, or by the mean of several.
 
     Args:
         models: one or several that share the tokenizer.
-        tokenizer: it tells which characters a token stands for.
-        letters_apart: take each letter of a script without spaces, as Han and Thai, for a word. Otherwise words stand
-            between white space alone, and a Chinese sentence is one.
+        tokenizer: shows which characters a token stands for.
+        letters_apart: treat each letter of a script without spaces, such as Han and Thai, as a word. Otherwise only
+            white space separates words, and a Chinese sentence is one word.
 
     Raises:
         ValueError: a network's attention is not found, or the tokenizer does not tell where its tokens stand.
@@ -57,17 +56,17 @@ def by_attention(
     def align(sources: list[str], targets: list[str]) -> list[str]:
         read = tokenizer(sources, return_offsets_mapping=True)
         written = tokenizer(targets, return_offsets_mapping=True)
-        # What was cut off at the last position is, with its </s>, a token longer.
+        # A translation that was cut off at the last position is, with its </s>, one token longer.
         longest = min(positions(model) for model in models)
-        symbols = [each[:longest] for each in written.input_ids]
+        tokens = [each[:longest] for each in written.input_ids]
         seen = [
-            source_attention(model, tokenizer, read.input_ids, symbols, number)
+            source_attention(model, tokenizer, read.input_ids, tokens, number)
             for model, number in zip(models, layers, strict=True)
         ]
         mean = torch.stack(seen).mean(0)  # (B, T, S)
         return [
             pharaoh(
-                each[: len(symbols[i]), : len(read.input_ids[i])],
+                each[: len(tokens[i]), : len(read.input_ids[i])],
                 words(targets[i], written.offset_mapping[i], letters_apart)[:longest],
                 words(sources[i], read.offset_mapping[i], letters_apart),
             )
@@ -92,7 +91,7 @@ def spans(text: str, letters_apart: bool) -> Iterator[tuple[int, int]]:
 
 
 def words(text: str, offsets: Sequence[tuple[int, int]], letters_apart: bool) -> list[list[int]]:
-    """Return the numbers of the words, from 0, that each token is of; none for </s> and mere white space."""
+    """Return the numbers, from 0, of the words that each token belongs to; none for </s> and mere white space."""
     word_of = [-1] * len(text)
     for number, (start, end) in enumerate(spans(text, letters_apart)):
         word_of[start:end] = [number] * (end - start)
@@ -102,9 +101,9 @@ def words(text: str, offsets: Sequence[tuple[int, int]], letters_apart: bool) ->
 def pharaoh(weights: Tensor, target_words: list[list[int]], source_words: list[list[int]]) -> str:
     """Return "i-j" for each target word j and its source word i, given (T, S) weights and the words of T and S.
 
-    A token of several words shares what it is attended with among them.
+    The attention of a token that belongs to several words is split evenly among them.
     """
-    (wrote, j, _), (read, i, share) = (of_symbols(each) for each in (target_words, source_words))
+    (wrote, j, _), (read, i, share) = (of_tokens(each) for each in (target_words, source_words))
     if not len(i) or not len(j):
         return ""
     of_words = weights.new_zeros(int(j.max()) + 1, int(i.max()) + 1)
@@ -112,8 +111,8 @@ def pharaoh(weights: Tensor, target_words: list[list[int]], source_words: list[l
     return " ".join(f"{best}-{word}" for word, best in enumerate(of_words.argmax(1).tolist()))
 
 
-def of_symbols(words: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return, of each link of a token and a word, the token, the word, and the share of the token that it is."""
-    links = [(symbol, word, 1 / len(each)) for symbol, each in enumerate(words) for word in each]
-    symbols, numbers, shares = ([link[part] for link in links] for part in range(3))
-    return torch.tensor(symbols, dtype=torch.long), torch.tensor(numbers, dtype=torch.long), torch.tensor(shares)
+def of_tokens(words: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return, for each link of a token and a word, the token, the word, and the word's share of the token."""
+    links = [(token, word, 1 / len(each)) for token, each in enumerate(words) for word in each]
+    tokens, numbers, shares = ([link[part] for link in links] for part in range(3))
+    return torch.tensor(tokens, dtype=torch.long), torch.tensor(numbers, dtype=torch.long), torch.tensor(shares)

@@ -17,27 +17,27 @@ from vaswani.modeling.modeling_vaswani import shift_right
 from .search import padded
 
 CELLS = 1 << 20
-"""Weights of a head that are computed at once where more than one translation asks: those of 8 heads take 32 MiB."""
+"""Weights of a head that are computed at once if there are several translations: those of 8 heads take 32 MiB."""
 
 SOURCE_ATTENTION = ("cross_attention", "encoder_attn")
-"""What decoder layers call their attention to the source: ours, and those of Marian and its kin."""
+"""The names of the attention to the source in decoder layers: ours, and that of Marian and similar models."""
 
 
 class Attentions(NamedTuple):
-    """Of each layer the weights of section 3.2.3's three kinds; rows sum to 1."""
+    """For each layer, the weights of the three kinds of attention in section 3.2.3; rows sum to 1."""
 
     encoder: tuple[Tensor, ...]
     """(B, H, S, S): each source token to all of them."""
     decoder: tuple[Tensor, ...]
-    """(B, H, T, T): each target token, while it was about to be written, to <s> and the tokens before it."""
+    """(B, H, T, T): each target token, just before it is written, to <s> and the tokens before it."""
     cross: tuple[Tensor, ...]
-    """(B, H, T, S): each target token, while it was about to be written, to the source."""
+    """(B, H, T, S): each target token, just before it is written, to the source."""
 
 
 def attentions(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], targets: list[list[int]]
 ) -> Attentions:
-    """Read translations once more, all at once, and return what was attended to."""
+    """Read translations once more, all at once, and return the attention weights."""
     padding, config = int(tokenizer.pad_token_id), model.config
     (input_ids, mask), (labels, _) = padded(sources, padding), padded(targets, padding)
     network: Any = model.base_model  # without the projection to the vocabulary
@@ -59,9 +59,9 @@ def source_attention(
     targets: list[list[int]],
     layer: int,
 ) -> Tensor:
-    """Read translations once more and return what one decoder layer attended to in their sources, mean over heads.
+    """Read translations once more and return one decoder layer's attention to their sources, averaged over heads.
 
-    A source that several translations have is read once, and of no other layer are weights kept.
+    A source with several translations is read once, and weights of other layers are not kept.
 
     Args:
         model: on any device.
@@ -71,7 +71,7 @@ def source_attention(
         layer: of the decoder, from 0.
 
     Returns:
-        (B, T, S), float32, on the processor.
+        (B, T, S), float32, on the CPU.
 
     """
     padding, config = int(tokenizer.pad_token_id), model.config
@@ -79,10 +79,10 @@ def source_attention(
     rows = torch.tensor([place[tuple(source)] for source in sources], device=model.device)
     input_ids, mask = (each.to(model.device) for each in padded([list(source) for source in place], padding))
     labels, _ = padded(targets, padding)
-    symbols = shift_right(labels, int(config.decoder_start_token_id), padding).to(model.device)
+    tokens = shift_right(labels, int(config.decoder_start_token_id), padding).to(model.device)
     encoder: Any = model.get_encoder()
     network: Any = model.base_model
-    encoded = encoder(input_ids, attention_mask=mask)[0]  # (sources that differ, S, D)
+    encoded = encoder(input_ids, attention_mask=mask)[0]  # (different sources, S, D)
     together = max(1, CELLS // (labels.shape[1] * mask.shape[1]))
     found: list[Tensor] = []
 
@@ -95,28 +95,28 @@ def source_attention(
             network(
                 encoder_outputs=BaseModelOutput(encoded[rows[some]]),
                 attention_mask=mask[rows[some]],
-                decoder_input_ids=symbols[some],
+                decoder_input_ids=tokens[some],
                 use_cache=False,
             )
     return torch.cat(found)
 
 
 def attending(model: PreTrainedModel) -> Sequence[Any]:
-    """Return the attention to the source of each decoder layer; ValueError for a network that has it elsewhere."""
+    """Return the attention to the source of each decoder layer; ValueError if it is not found."""
     decoder: Any = model.get_decoder()
     layers = getattr(decoder, "layers", [])
     found = [getattr(each, name) for each in layers for name in SOURCE_ATTENTION if hasattr(each, name)]
     if not found:
         raise ValueError(
-            f"{model.name_or_path} is a {model.config.model_type} model, whose attention to the source is not where it "
-            "is looked for; translate without --align"
+            f"{model.name_or_path} is a {model.config.model_type} model, and its attention to the source was not "
+            "found; translate without --align"
         )
     return found
 
 
 @contextmanager
 def weights_shown(model: PreTrainedModel) -> Iterator[None]:
-    """Attend as written out inside, the one way that keeps the weights."""
+    """Use the written-out attention inside, the only implementation that keeps the weights."""
     before = model.config._attn_implementation
     model.set_attn_implementation("eager")
     try:

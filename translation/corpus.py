@@ -1,7 +1,7 @@
-"""A corpus of any size: lines are read window by window, translated by one or several processes, and come in order.
+"""A corpus of any size: lines are read window by window, translated by one or several processes, and put in order.
 
-A window is sorted by length and cut into batches, and each process takes every n-th of these. So a sentence stands in
-the same batch whatever the number of processes, and what comes out does not depend on it. Memory is that of a window.
+A window is sorted by length and cut into batches, and each process takes every n-th of these. So a sentence is in the
+same batch whatever the number of processes, and the result does not depend on it. Only one window is in memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ from .translate import BLANK, batches, encode, translate_batches
 
 @dataclass(frozen=True)
 class Translator:
-    """All that turns lines into translations."""
+    """Everything that turns lines into translations."""
 
     tokenizer: PreTrainedTokenizerBase
     search: BatchSearch
@@ -33,11 +33,11 @@ class Translator:
     """A line with more is left empty, not cut."""
     align: Align | None = None
     positions: int = UNBOUNDED
-    """Most that the network can read, whatever `max_tokens` is."""
+    """The most tokens that the network can read, whatever `max_tokens` is."""
 
 
 class Line(NamedTuple):
-    """A line of the input and what became of it."""
+    """A line of the input and its result."""
 
     number: int
     """From 1."""
@@ -46,7 +46,7 @@ class Line(NamedTuple):
     """With </s>; 0 for a blank line."""
     is_too_long: bool
     hypotheses: list[Hypothesis]
-    """Best first; one empty one for a line that is blank or too long."""
+    """Best first; a single empty one for a line that is blank or too long."""
     alignments: list[str] | None
     """Of each hypothesis, if they were asked for."""
 
@@ -54,13 +54,13 @@ class Line(NamedTuple):
 def translate_corpus(
     translator: Translator, windows: Iterable[list[str]], total: int | None = None, progress: bool = False
 ) -> Iterator[list[Line]]:
-    """Translate window after window; all processes have to call this, and all get the whole.
+    """Translate window after window; all processes must call this, and all get all lines.
 
     Args:
-        translator: of which every process has its own.
+        translator: every process has its own.
         windows: lines; only the main process reads them.
-        total: how many lines there are, if that is known, for the bar.
-        progress: draw a bar on stderr, by the main process.
+        total: the number of lines, if it is known, for the progress bar.
+        progress: show a progress bar on stderr, on the main process.
 
     """
     state, number = PartialState(), 0
@@ -89,7 +89,7 @@ def translate_corpus(
                 for place, line in enumerate(lines)
             ]
             number += len(lines)
-            bar.update(number - bar.n)  # blank lines, and the other processes'
+            bar.update(number - bar.n)  # blank lines, and those of other processes
 
 
 def aligned(
@@ -106,7 +106,7 @@ def aligned(
 
 
 def shared(windows: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Give every process what the main one reads, or the error that it met."""
+    """Give every process what the main one reads, or its error."""
     state = PartialState()
     while True:
         held: list[Any] = [None]
@@ -124,7 +124,7 @@ def shared(windows: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 class TooLong:
-    """Counts the lines that were left empty for their length."""
+    """Counts the lines that were too long and left empty."""
 
     SHOWN = 10
 
@@ -139,7 +139,7 @@ class TooLong:
         self.first: list[str] = []
 
     def add(self, lines: Iterable[Line]) -> None:
-        """Take down those of a window."""
+        """Record those of a window."""
         for line in lines:
             if line.is_too_long:
                 self.count += 1
@@ -147,7 +147,7 @@ class TooLong:
                     self.first.append(f"{line.number} ({line.tokens:,})")
 
     def report(self) -> str | None:
-        """Return what a user has to be told, if anything."""
+        """Return the message for the user, if there is one."""
         if not self.count:
             return None
         more = ", ..." if self.count > self.SHOWN else ""

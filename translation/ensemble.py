@@ -1,7 +1,7 @@
 """Several models as one: the paper's search over the mean of their probabilities.
 
-The mean is the arithmetic one, of probabilities and not of their logarithms, as in fairseq (Marian adds logarithms up).
-A token that one member is sure of then stays likely, whatever the others think.
+It is the arithmetic mean, of probabilities and not of their logarithms, as in fairseq (Marian adds logarithms). So a
+token that one member is sure of stays likely, whatever the others predict.
 
 Shapes: B sentences, S source tokens, K beams, n hypotheses that run, V = vocab_size.
 """
@@ -25,15 +25,15 @@ from .settings import generation_settings
 
 
 def check_members(models: Sequence[PreTrainedModel], tokenizers: Sequence[PreTrainedTokenizerFast]) -> None:
-    """Raise ValueError unless all models are networks of this package that write and read the same tokens.
+    """Raise ValueError unless all models are networks of this package with the same vocabulary.
 
-    One model alone may be any.
+    A single model may be any.
     """
     kinds = [(model.name_or_path, model.config.model_type) for model in models if len(models) > 1]
     if foreign := [f"{name} is a {kind} model" for name, kind in kinds if kind != VaswaniConfig.model_type]:
         raise ValueError(
-            f"{', '.join(foreign)}: an ensemble takes networks of this package alone; leave it out, or translate by it "
-            "alone"
+            f"{', '.join(foreign)}: an ensemble takes only networks of this package; leave it out, or translate with "
+            "it alone"
         )
     for model, tokenizer in zip(models[1:], tokenizers[1:], strict=True):
         same_text = fingerprint(tokenizer) == fingerprint(tokenizers[0])
@@ -48,11 +48,11 @@ def check_members(models: Sequence[PreTrainedModel], tokenizers: Sequence[PreTra
 def by_ensemble(
     models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerFast, beams: BeamSettings
 ) -> BatchSearch:
-    """Return the paper's search over the mean of what networks of this package say.
+    """Return the paper's search over the mean probability of several networks of this package.
 
     Raises:
-        ValueError: greedy search is asked for, or the models are saved with unlike settings, or with some that only
-            `generate` obeys.
+        ValueError: greedy search is asked for, or the models are saved with different settings, or with some that only
+            `generate` supports.
 
     """
     if beams.number == 1:
@@ -62,7 +62,7 @@ def by_ensemble(
         if its != first:
             raise ValueError(
                 f"{model.name_or_path} translates with {its} and {models[0].name_or_path} with {first}: an ensemble "
-                "writes one translation; make the generation_config.json of its members alike"
+                "needs the same settings; make the generation_config.json of its members alike"
             )
     longest = min(first.most_tokens, *(positions(model) for model in models))
     ends = torch.tensor(first.ends, device=models[0].device)
@@ -82,13 +82,13 @@ def by_ensemble(
             beams.length_penalty,
             beams.n_best,
         )
-        return hypotheses(tokenizer, found.symbols, found.scores)
+        return hypotheses(tokenizer, found.tokens, found.scores)
 
     return search
 
 
 def inputs(model: PreTrainedModel, input_ids: Tensor, mask: Tensor) -> dict[str, Any]:
-    """Return what one member keeps of a batch: its own reading of the (B, S) sources, and caches."""
+    """Return what one member keeps for a batch: its encoding of the (B, S) sources, and caches."""
     caches = EncoderDecoderCache(DynamicCache(config=model.config), DynamicCache(config=model.config))
     encoder: Any = model.get_encoder()
     return {"encoder_outputs": encoder(input_ids, mask), "attention_mask": mask, CACHE: caches}
@@ -96,7 +96,7 @@ def inputs(model: PreTrainedModel, input_ids: Tensor, mask: Tensor) -> dict[str,
 
 def mean_log_p(models: Sequence[PreTrainedModel], kept: Sequence[dict[str, Any]], search: SearchState) -> Tensor:
     """Return the logarithm of the members' mean probability of each next token, (B, n, V)."""
-    last = search.running.symbols[:, :, search.length].flatten()[:, None]
+    last = search.running.tokens[:, :, search.length].flatten()[:, None]
     log_p = []
     for model, each in zip(models, kept, strict=True):
         if search.length:

@@ -1,4 +1,4 @@
-"""How translations are written down: a line each as plain text, or every hypothesis with its score as TSV or JSONL."""
+"""How translations are written: one line each as plain text, or every hypothesis with its score as TSV or JSONL."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator

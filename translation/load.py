@@ -1,4 +1,4 @@
-"""A trained model from its folder, or from its repository on the Hub, to something that translates lines."""
+"""Load a trained model from its folder, or its repository on the Hub, into an object that translates lines."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -65,14 +65,14 @@ class LoadedModel:
         tokens_per_batch: int = 4096,
         progress: bool = False,
     ) -> list[list[Hypothesis]]:
-        """Return the `n` best hypotheses of each line with their scores, the best first; as `translate` otherwise."""
+        """Return the `n` best hypotheses of each line with their scores, best first; otherwise like `translate`."""
         return self._find(lines, BeamSettings(num_beams, length_penalty, n), True, tokens_per_batch, progress)
 
     def _find(
         self, lines: Sequence[str], beams: BeamSettings, scores: bool, tokens_per_batch: int, progress: bool
     ) -> list[list[Hypothesis]]:
         if isinstance(lines, str):
-            raise ValueError("lines is one string; give a list of strings, as [text]")
+            raise ValueError("lines is one string; give a list of strings, such as [text]")
         search = self.search(beams, scores)
         return search_lines(search, self.tokenizer, lines, beams.number, tokens_per_batch, self.max_tokens, progress)
 
@@ -107,7 +107,7 @@ def load_translator(
     """Load one model, or several as one, for corpora of any size.
 
     Args:
-        found: where they are.
+        found: the models.
         beams: how to search.
         device: as of `load`.
         dtype: as of `load`.

@@ -1,4 +1,4 @@
-"""A saved model, loaded whole or refused: transformers would draw at random what its file lacks, and go on."""
+"""A saved model, loaded completely or refused: transformers would initialise missing weights at random."""
 
 import json
 from importlib.util import find_spec
@@ -45,8 +45,8 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
         **how: what `from_pretrained` takes.
 
     Raises:
-        ValueError: its weights are cut off or are not those of its configuration, its settings cannot be read, a file
-            is compressed, or it is no encoder-decoder that transformers knows.
+        ValueError: its weights are truncated or do not fit its configuration, its settings cannot be read, a file is
+            compressed, or it is no encoder-decoder that transformers knows.
 
     """
     check_files(folder)
@@ -64,13 +64,13 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
     if lacking:
         raise ValueError(_unlike(folder, f"the file lacks {_some(lacking)}"))
     if further and isinstance(model, VaswaniForConditionalGeneration):
-        raise ValueError(_unlike(folder, f"the file has {_some(further)} besides"))
+        raise ValueError(_unlike(folder, f"the file also has {_some(further)}"))
     whole: PreTrainedModel = model
     return whole
 
 
 def check_files(folder: Path) -> None:
-    """Raise ValueError, with the way out, if a model's name is not UTF-8, or a file of it compressed or in UTF-16."""
+    """Raise ValueError, with the way out, if a model's name is not UTF-8, or a file is compressed or in UTF-16."""
     check_name(folder, "the folder")
     for name in TEXTS:
         refuse_no_text(folder / name)
@@ -79,28 +79,28 @@ def check_files(folder: Path) -> None:
 
 
 def check_network(folder: Path) -> None:
-    """Raise ValueError unless a folder is of an encoder-decoder that transformers knows; it would list all that are."""
+    """Raise ValueError unless a folder holds an encoder-decoder that transformers knows."""
     content, _ = PreTrainedConfig.get_config_dict(folder)
     kind = content.get("model_type") or f"that is not named ({', '.join(content.get('architectures') or ['unknown'])})"
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except ValueError as error:
-        runs = "" if "auto_map" not in content else ", and the code beside it, which would have to run, is not trusted"
+        runs = "" if "auto_map" not in content else ", and the code beside it is not trusted to run"
         if content.get("model_type") in CONFIG_MAPPING:
             raise
         raise ValueError(
-            f"{folder} holds a network of a type {kind}, which is none of transformers {__version__}{runs}"
+            f"{folder} holds a network of a type {kind}, which transformers {__version__} does not know{runs}"
         ) from error
     if type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
         raise ValueError(
-            f"{folder} holds a network of the type {kind}, which is no encoder-decoder over text; give one that is"
+            f"{folder} holds a network of the type {kind}, which is not an encoder-decoder over text; give one that is"
         )
 
 
 def check_settings(file: Path) -> None:
     """Raise ValueError if a generation_config.json is there and damaged: transformers would put defaults in its place.
 
-    A model may have none: those saved long ago have its settings in config.json.
+    A model may have none: old ones have its settings in config.json.
     """
     try:
         settings = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
@@ -121,14 +121,14 @@ def load_tokenizer(folder: Path) -> Any:
     if (lacking := lacking_reader(Path(folder))) is not None:
         raise ValueError(f"the tokenizer in {folder} cannot be loaded: it is {lacking}")
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)  # or a terminal would be asked
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)  # or it would ask on the terminal
     except ImportError as error:
         raise ValueError(f"the tokenizer in {folder} cannot be loaded: {' '.join(str(error).split())}") from error
-    except ValueError as error:  # JSON that is cut off says nothing of its file
+    except ValueError as error:  # the error of truncated JSON does not name its file
         raise ValueError(f"the tokenizer in {folder} cannot be loaded: {error}") from error
     except OSError:  # names its file
         raise
-    except Exception as error:  # of many kinds, a bare one among them
+    except Exception as error:  # of many types, even a bare Exception
         raise ValueError(
             f"the tokenizer in {folder} cannot be loaded ({type(error).__name__}: {error}): tokenizer.json or "
             "tokenizer_config.json is damaged; copy both again"
@@ -143,7 +143,7 @@ def lacking_reader(folder: Path) -> str | None:
 
 
 def _unlike(folder: Path, what: str) -> str:
-    return f"the weights in {folder} are not those of its config.json: {what}; put both from one model there"
+    return f"the weights in {folder} do not fit its config.json: {what}; copy both from one model"
 
 
 def _some(names: list[str]) -> str:

@@ -1,6 +1,7 @@
-"""Models as commands take them, folders or repositories on the Hub: told what they lack, then loaded for a search."""
+"""Models as commands take them, folders or repositories on the Hub: checked for missing parts, then loaded."""
 
 import os
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,21 +29,21 @@ EXPORTED_FILES = {
 }
 
 MODEL = "folder of a trained model, such as runs/quickstart, or OWNER/NAME (or OWNER/NAME@REVISION) on the Hub"
-"""What `--help` says of such an argument."""
+"""The help text of such an argument."""
 
 
 class Model(NamedTuple):
     """A folder of this machine, and where it came from."""
 
     given: str
-    """What the user calls it."""
+    """As the user named it."""
     folder: Path
     commit: str | None = None
     """Of the repository that it was fetched from."""
 
     @property
     def name(self) -> str:
-        """How it is called before others: the last part of a folder's path, or OWNER/NAME."""
+        """Its name in public: the last part of a folder's path, or OWNER/NAME."""
         from vaswani.data.file_names import printable
 
         return printable(self.folder.resolve().name) if self.commit is None else self.given
@@ -66,7 +67,7 @@ def load_model(folder: Path, device: "torch.device", dtype: str | None = None) -
     if in_16_bits and device.type == "cpu":
         limit_kernel_cache()  # batches of sentences, and each step of a search, have shapes of their own
     if fastest_attention(device, in_16_bits) == "eager":
-        model.set_attn_implementation("eager")  # the other is the default of models that have it
+        model.set_attn_implementation("eager")  # the other implementation is the default of models that have it
     return model, load_tokenizer(folder)
 
 
@@ -84,7 +85,7 @@ def find_device(name: str | None) -> "torch.device":
 
 
 def check_name(path: Path, what: str = "the folder") -> None:
-    """Raise ValueError if a name is not UTF-8, which some libraries do not take; `what` names it in the message."""
+    """Raise ValueError if a name is not UTF-8, which some libraries need; `what` names it in the message."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -96,7 +97,7 @@ def check_name(path: Path, what: str = "the folder") -> None:
 def find_model(given: str, engine: str = "torch") -> Model:
     """Return the model that a folder, or OWNER/NAME on the Hub, holds for torch or as exported to another engine.
 
-    What a repository holds is looked at first, so that none is fetched that does not serve. No code of it is fetched.
+    The files of a repository are listed first, so that nothing unusable is fetched. Its code is never fetched.
 
     Raises:
         ValueError: there is neither, or it lacks what a model needs.
@@ -109,7 +110,7 @@ def find_model(given: str, engine: str = "torch") -> Model:
         check_parts(given, folder, engine)
         return Model(given, folder)
 
-    from .repository import EXPORTED, SETTINGS, WEIGHTS, fetch, look
+    from .repository import SETTINGS, WEIGHTS, fetch, look
 
     listing = look(repository)
     if "config.json" in listing.names:
@@ -118,13 +119,13 @@ def find_model(given: str, engine: str = "torch") -> Model:
     if engine == "torch":
         from .loading import check_network
 
-        check_network(folder)  # before what is large is fetched
-    folder = fetch(repository, listing, WEIGHTS if engine == "torch" else EXPORTED)
+        check_network(folder)  # before large files are fetched
+    folder = fetch(repository, listing, WEIGHTS if engine == "torch" else list(chain(*EXPORTED_FILES[engine].values())))
     return Model(given, folder, listing.commit)
 
 
 def find_history(given: str) -> Path:
-    """Return the log of a run, that its folder or its repository on the Hub holds.
+    """Return the log of a run, from its folder or its repository on the Hub.
 
     Raises:
         ValueError: there is none.
@@ -133,7 +134,7 @@ def find_history(given: str) -> Path:
     repository = repository_of(given)
     if repository is None:
         if not (path := Path(given, HISTORY)).is_file():
-            raise ValueError(f"{given} has no {HISTORY}; give the folder of a run that has ended")
+            raise ValueError(f"{given} has no {HISTORY}; give the folder of a finished run")
         return path
 
     from .repository import fetch, look
@@ -141,15 +142,15 @@ def find_history(given: str) -> Path:
     listing = look(repository)
     if HISTORY not in listing.names:
         raise ValueError(
-            f"{given} has no {HISTORY}: it was pushed by an earlier version or while its run went on, or is of no run; "
-            "give the folder of the run, or push that again"
+            f"{given} has no {HISTORY}: it was pushed by an earlier version or while its run went on, or does not come "
+            "from a run; give the folder of the run, or push the run again"
         )
     return fetch(repository, listing, [HISTORY]) / HISTORY
 
 
 def repository_of(given: str) -> "Repository | None":
-    """Return the repository on the Hub that is meant, if a name can be that of one and nothing here has it."""
-    if os.path.lexists(given) or recognise(Path(given)):  # the latter may be the beginning of names
+    """Return the repository that a name stands for, if it can be one and no path here has that name."""
+    if os.path.lexists(given) or recognise(Path(given)):  # the latter may be a prefix of file names
         return None
 
     from .repository import named
@@ -158,7 +159,7 @@ def repository_of(given: str) -> "Repository | None":
 
 
 def names_in(folder: Path) -> frozenset[str]:
-    """Return the names of the files of a folder; none if it is none."""
+    """Return the names of the files in a folder; none if there is no such folder."""
     return frozenset(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else frozenset()
 
 
@@ -167,7 +168,7 @@ def check_parts(given: str, folder: Path, engine: str, names: frozenset[str] | N
 
     Args:
         given: what the user calls it.
-        folder: holds the model, or of a repository the small files.
+        folder: holds the model, or the small files of a repository.
         engine: torch, or one of EXPORTED_FILES.
         names: of all files of the repository.
 
@@ -192,5 +193,5 @@ def check_parts(given: str, folder: Path, engine: str, names: frozenset[str] | N
 
 
 def missing_files(names: frozenset[str], parts: dict[str, tuple[str, ...]]) -> list[str]:
-    """Return each part of which there is no file, with the files that it may be."""
+    """Return each part that has no file, with the possible files."""
     return [f"{part} ({' or '.join(each)})" for part, each in parts.items() if not names & set(each)]

@@ -1,4 +1,4 @@
-"""A repository of the Hub as a folder of this machine: what a model is made of is fetched once, and never its code."""
+"""A repository of the Hub as a local folder: the files of a model are fetched once, but never its code."""
 
 import os
 import re
@@ -19,9 +19,9 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-_HttpError: type[Exception] = HfHubHTTPError.__bases__[0]  # of whichever HTTP client the library of the Hub builds on
+_HttpError: type[Exception] = HfHubHTTPError.__bases__[0]  # of the HTTP client that the Hub's library uses
 _SECONDS = 10.0
-"""To wait for the first answer."""
+"""Seconds to wait for the first answer."""
 
 SETTINGS = (
     "config.json",
@@ -41,8 +41,6 @@ SETTINGS = (
 )
 """Small files: what a network is, and its tokenizer."""
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
-EXPORTED = ("model.bin", "encoder.onnx", "decoder.onnx")
-"""Of what `vaswani export` wrote."""
 
 
 class Repository(NamedTuple):
@@ -61,9 +59,9 @@ class Listing(NamedTuple):
 
     commit: str
     names: frozenset[str]
-    """Of the files at its top."""
+    """Of the files at its top level."""
     is_kept: bool
-    """Whether this is the copy that was fetched before, since the Hub is not asked or does not answer."""
+    """Whether this is a copy fetched earlier, because the Hub is not asked or does not answer."""
 
 
 def named(text: str) -> Repository | None:
@@ -73,10 +71,10 @@ def named(text: str) -> Repository | None:
 
 
 def look(repository: Repository) -> Listing:
-    """Return what a repository holds, without fetching it, or what was fetched of it where the Hub does not answer.
+    """Return what a repository holds, without fetching it, or what was fetched earlier if the Hub does not answer.
 
     Raises:
-        ValueError: there is none, this token may not see it, or the Hub is not reached and nothing was fetched.
+        ValueError: there is none, this token may not see it, or the Hub cannot be reached and nothing was fetched.
 
     """
     try:
@@ -87,7 +85,7 @@ def look(repository: Repository) -> Listing:
         reason, why = _refusal(error, repository), _unanswered(error)
         if reason is None and why is None:
             raise
-    if reason is not None:  # outside of the handler: the chain could show a request with its token
+    if reason is not None:  # outside the handler: the chained exception could show a request with its token
         raise ValueError(f"{repository} is no folder here, and {reason}")
     try:
         name, revision = repository
@@ -95,11 +93,11 @@ def look(repository: Repository) -> Listing:
     except LocalEntryNotFoundError:
         raise ValueError(
             f"{repository} is no folder here, and no repository of that name was fetched before, while {why}; give a "
-            "folder, or try again where the Hub is reached"
+            "folder, or try again with a connection to the Hub"
         ) from None
     folder = Path(kept)
     if os.environ.get("RANK", "0") == "0":  # the processes of a launcher all meet it
-        print(f"Note: {why}; this is the copy of {repository} that was fetched before, {folder.name}", file=sys.stderr)
+        print(f"Note: {why}; using the copy of {repository} that was fetched before, {folder.name}", file=sys.stderr)
     return Listing(folder.name, frozenset(path.name for path in folder.iterdir() if path.is_file()), is_kept=True)
 
 
@@ -107,12 +105,12 @@ def fetch(repository: Repository, listing: Listing, patterns: Sequence[str]) -> 
     """Return the folder of the Hub's cache with those files of a repository whose names fit a pattern.
 
     Args:
-        repository: whose.
-        listing: of it.
-        patterns: as of the shell.
+        repository: the repository.
+        listing: its listing.
+        patterns: as in the shell.
 
     Raises:
-        ValueError: the network fails on the way, the repository changes meanwhile, or the kept copy lacks a file.
+        ValueError: the network fails, the repository changes meanwhile, or the kept copy lacks a file.
 
     """
     if not sys.stderr.isatty():
@@ -124,22 +122,22 @@ def fetch(repository: Repository, listing: Listing, patterns: Sequence[str]) -> 
     except Exception as error:
         met = error.__cause__ if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
         why = _unanswered(met)
-        reason = _refusal(met, repository) if why is None else f"{why}; try again, what has come stays"
+        reason = _refusal(met, repository) if why is None else f"{why}; try again, what has been fetched is kept"
         if reason is None and isinstance(error, LocalEntryNotFoundError):
-            reason = f"not all of it was fetched before ({_one_line(error)}); try again where the Hub is reached"
+            reason = f"not all of it was fetched before ({_one_line(error)}); try again with a connection to the Hub"
         if reason is None:
             raise
     else:
         if folder.name == listing.commit:
-            return folder  # the client falls back on an older copy without a word
-        reason = "it was changed, or the Hub ceased to answer, on the way; try again"
+            return folder  # the client silently falls back on an older copy
+        reason = "it was changed, or the Hub stopped answering, meanwhile; try again"
     raise ValueError(f"{repository} could not be fetched: {reason}")
 
 
 def _unanswered(error: BaseException) -> str | None:
-    """Return why there is no answer; None if there is one, or the error is not of the network."""
+    """Return why there is no answer; None if there is one, or the error does not come from the network."""
     if isinstance(error, OfflineModeIsEnabled):
-        return "$HF_HUB_OFFLINE keeps from asking the Hub"
+        return "$HF_HUB_OFFLINE forbids asking the Hub"
     if isinstance(error, HfHubHTTPError) and error.response is not None:
         status = error.response.status_code
         return f"the Hub at {constants.ENDPOINT} answers {status}" if status == 429 or status >= 500 else None
@@ -149,7 +147,7 @@ def _unanswered(error: BaseException) -> str | None:
 
 
 def _refusal(error: BaseException, repository: Repository) -> str | None:
-    """Return what the Hub says against it, and the way out; None if the error is no answer of the Hub's."""
+    """Return why the Hub refuses, and the way out; None if the error is not an answer of the Hub."""
     where, as_whom = constants.ENDPOINT, "this token may not see it" if get_token() else "no token was given"
     login = "`hf auth login`, or $HF_TOKEN"
     if isinstance(error, RevisionNotFoundError):

@@ -26,25 +26,25 @@ class Hypothesis(NamedTuple):
     text: str
     """Without line ends."""
     score: float | None
-    """log P over the length penalty; greedy search has none, nor has one that was asked for none."""
+    """log P over the length penalty; None in greedy search, and if no scores were asked for."""
 
 
 @dataclass(frozen=True)
 class BeamSettings:
-    """How a sentence is searched for (section 6.1)."""
+    """How translations are searched for (section 6.1)."""
 
     number: int = 4
     """K; 1 is greedy search."""
     length_penalty: float = 0.6
     """alpha; larger favours longer translations."""
     n_best: int = 1
-    """Hypotheses wanted of each sentence."""
+    """Hypotheses wanted for each sentence."""
 
     def __post_init__(self) -> None:
         if self.number < 1 or not 1 <= self.n_best <= self.number:
             raise ValueError(
-                f"{self.number} beams and the {self.n_best} best are asked for: at least 1 of each is needed, and no "
-                "more hypotheses than beams"
+                f"{self.number} beams and the {self.n_best} best are asked for: give at least 1 of each, and no more "
+                "hypotheses than beams"
             )
         if not math.isfinite(self.length_penalty):
             raise ValueError(f"the length penalty is {self.length_penalty}; give a number, such as the paper's 0.6")
@@ -57,13 +57,13 @@ BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
 def by_generate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beams: BeamSettings, scores: bool = True
 ) -> BatchSearch:
-    """Return a search by the model's own `generate`: for our network the paper's.
+    """Return a search with the model's own `generate`: for our network the paper's search.
 
     Args:
         model: any encoder-decoder.
         tokenizer: its own.
         beams: how to search.
-        scores: of the one best hypothesis, which cost transformers' own search V numbers a beam for every token.
+        scores: whether to score the best hypothesis, which costs transformers' own search V numbers per beam and token.
 
     """
     generate: Any = model.generate
@@ -71,7 +71,7 @@ def by_generate(
     is_paper = beams.number > 1 and asked is not None and bool(asked.default)
     settings: dict[str, Any] = {"num_beams": beams.number, "do_sample": False, "return_dict_in_generate": True}
     if beams.number > 1:
-        # transformers' own search tells scores of whole hypotheses only along with those of every token.
+        # transformers' own search gives scores of whole hypotheses only together with those of every token.
         settings |= {"length_penalty": beams.length_penalty, "num_return_sequences": beams.n_best}
         settings["output_scores"] = not is_paper and (scores or beams.n_best > 1)
 
@@ -82,9 +82,9 @@ def by_generate(
             input_ids=input_ids.to(model.device),
             attention_mask=mask.to(model.device),
             max_new_tokens=int(limits.max()),
-            # The paper's search knows each sentence's limit, and with criteria it could not drop what is done.
+            # The paper's search knows each sentence's limit, and with criteria it could not drop finished sentences.
             stopping_criteria=StoppingCriteriaList([] if is_paper else [LengthLimit(limits.to(model.device))]),
-            synced_gpus=False,  # each process has a whole model and its own lines; ZeRO-3 would have them wait
+            synced_gpus=False,  # or processes with ZeRO-3 would wait for each other
             **settings,
         )
         found = None if beams.number == 1 else output.sequences_scores
@@ -101,10 +101,10 @@ def padded(sources: list[list[int]], padding: int) -> tuple[Tensor, Tensor]:
     return input_ids, (torch.arange(input_ids.shape[1]) < lengths[:, None]).long()
 
 
-def hypotheses(tokenizer: PreTrainedTokenizerBase, symbols: Tensor, scores: Tensor | None) -> list[list[Hypothesis]]:
-    """Turn the N best of B sentences, (B, N, L) tokens and (B, N) scores, into text; a score of -inf is none."""
-    texts = tokenizer.batch_decode(symbols.flatten(0, 1), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    n_best = symbols.shape[1]
+def hypotheses(tokenizer: PreTrainedTokenizerBase, tokens: Tensor, scores: Tensor | None) -> list[list[Hypothesis]]:
+    """Turn the N best of B sentences, (B, N, L) tokens and (B, N) scores, into text; -inf means no hypothesis."""
+    texts = tokenizer.batch_decode(tokens.flatten(0, 1), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    n_best = tokens.shape[1]
     values: list[float | None] = [None] * len(texts) if scores is None else scores.flatten().tolist()
     found = [Hypothesis(one_line(text), value) for text, value in zip(texts, values, strict=True)]
     rows = [found[first : first + n_best] for first in range(0, len(found), n_best)]
@@ -112,12 +112,12 @@ def hypotheses(tokenizer: PreTrainedTokenizerBase, symbols: Tensor, scores: Tens
 
 
 def one_line(text: str) -> str:
-    """Put spaces for line ends."""
+    """Replace line ends by spaces."""
     return text.replace("\r", " ").replace("\n", " ")
 
 
 def positions(model: PreTrainedModel) -> int:
-    """Return how many tokens a source or a translation may have: a table of positions has an end, sinusoids none."""
+    """Return how many tokens a source or a translation may have: a position table is finite, sinusoids are not."""
     config: Any = model.config
     if getattr(config, "positions", None) == "sinusoidal":
         return UNBOUNDED
@@ -137,14 +137,14 @@ class LengthLimit(StoppingCriteria):
         self.limits = limits  # (B,), without the start token
 
     def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:  # noqa: ARG002 - called by name
-        """Say which of the B * beams rows have reached the limit of their sentence."""
+        """Return which of the B * beams rows have reached the limit of their sentence."""
         reached = input_ids.shape[1] - 1 >= self.limits  # (B,)
         return reached.repeat_interleave(len(input_ids) // len(reached))  # (B * beams,)
 
 
 @contextmanager
 def evaluating(*models: nn.Module) -> Iterator[None]:
-    """Dropout off inside; afterwards each part is as it was, parts that the caller had frozen included."""
+    """Switch dropout off inside; afterwards each part has its earlier mode, also parts that the caller had frozen."""
     training = [module for model in models for module in model.modules() if module.training]
     for model in models:
         model.eval()

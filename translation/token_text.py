@@ -1,4 +1,4 @@
-"""Symbols of a vocabulary as one can read them."""
+"""Tokens of a vocabulary as readable text."""
 
 from collections.abc import Sequence
 
@@ -10,28 +10,28 @@ BYTES = {letter: byte for byte, letter in bytes_to_unicode().items()}
 
 
 def tokens_as_text(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[str]:
-    r"""Return each token as one can read it: a space as ▁, a line end as ↵, bytes of a letter that it cuts as \xe7."""
+    r"""Return each token as readable text: a space as ▁, a line end as ↵, single bytes of a letter as \xe7."""
 
-    def text(count: int, symbol: int) -> str:
-        return str(tokenizer.decode([symbol] * count, clean_up_tokenization_spaces=False))
+    def text(count: int, token: int) -> str:
+        return str(tokenizer.decode([token] * count, clean_up_tokenization_spaces=False))
 
-    # A decoder takes the space off the first token of a text, so the second one is looked at.
+    # A decoder removes the space of the first token of a text, so the second one is used.
     texts = [spelled(tokenizer, each, text(2, each).removeprefix(text(1, each))) for each in ids]
     return [each.replace(" ", "▁").replace("\n", "↵") for each in texts]
 
 
-def spelled(tokenizer: PreTrainedTokenizerBase, symbol: int, text: str) -> str:
-    """Return the text of a token, with the bytes that make no letter by themselves as numbers."""
-    letters = str(tokenizer.convert_ids_to_tokens(symbol))
+def spelled(tokenizer: PreTrainedTokenizerBase, token: int, text: str) -> str:
+    """Return the text of a token, with bytes that are not a whole letter as numbers."""
+    letters = str(tokenizer.convert_ids_to_tokens(token))
     if "\ufffd" not in text or not BYTES.keys() >= set(letters):
         return text
     return bytes(BYTES[letter] for letter in letters).decode("utf-8", "backslashreplace")
 
 
 def tokens_as_words(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[str]:
-    """Return each token as it stands in a picture: words plainly, and what goes on with a word behind a dot."""
-    symbols = tokens_as_text(tokenizer, ids)
+    """Return each token for a picture: the beginning of a word as it is, a continuation of a word after a dot."""
+    texts = tokens_as_text(tokenizer, ids)
     return [
         each.removeprefix("▁") or "▁" if each.startswith("▁") or not each[:1].isalnum() else f"·{each}"
-        for each in symbols
+        for each in texts
     ]

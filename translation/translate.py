@@ -28,12 +28,12 @@ def translate(
     """Translate each line; the result has as many lines, in the same order, and none holds a line end.
 
     A blank line (`is_blank`) gives an empty one and never reaches the model. Every sentence has its own limit of input
-    + 50 tokens (section 6.1, both counted with </s>), or as many more as the model's generation configuration has
-    `extra_tokens`, and no more than its `max_new_tokens` or `max_length`; so a translation does not depend on the
-    lines beside it. The search is that of the model's `generate`: for our own network the paper's.
+    + 50 tokens (section 6.1, both counted with </s>), or + `extra_tokens` of the model's generation configuration, and
+    no more than its `max_new_tokens` or `max_length`; so a translation does not depend on the other lines. The search
+    is the model's `generate`: for our own network the paper's search.
 
     Args:
-        model: on any device, in either mode; it is left in the mode it came in.
+        model: on any device, in either mode, which is restored.
         tokenizer: closes a sentence with </s> by itself.
         lines: one sentence or paragraph each, of any length that the model's positions allow.
         num_beams: 1 is greedy search.
@@ -77,7 +77,7 @@ def search_lines(
 
     """
     if tokens_per_batch < 1:
-        raise ValueError(f"tokens_per_batch is {tokens_per_batch}: it is at least 1")
+        raise ValueError(f"tokens_per_batch is {tokens_per_batch}: give at least 1")
     sources = encode(tokenizer, lines)
     lengths = [len(source) for source in sources]
     if lengths and max(lengths) > max_tokens:
@@ -96,7 +96,7 @@ def search_lines(
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str]) -> list[list[int]]:
-    """Return the ids of each line; those of a blank line are none."""
+    """Return the ids of each line; a blank line has none."""
     full = [line for line in lines if not is_blank(line)]
     ids = iter(tokenizer(full).input_ids if full else [])
     return [[] if is_blank(line) else next(ids) for line in lines]
@@ -108,7 +108,7 @@ def translate_batches(
     cut: Sequence[list[int]],
     tell: Callable[[int], object] = lambda _: None,
 ) -> dict[int, list[Hypothesis]]:
-    """Search batch after batch, and return the hypotheses by the place of their source; `tell` hears of each batch."""
+    """Search batch after batch, and return the hypotheses by the place of their source; calls `tell` each time."""
     found: dict[int, list[Hypothesis]] = {}
     for batch in cut:
         found |= zip(batch, search([sources[place] for place in batch]), strict=True)
@@ -119,7 +119,7 @@ def translate_batches(
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Cut places into batches of like length, longest first, each within `budget` tokens once padded, or of one place.
 
-    Longest first: if memory does not suffice, the first batch says so. A length of 0 has no place in any.
+    Longest first: if memory does not suffice, the first batch shows it. Places of length 0 are left out.
     """
     batch: list[int] = []
     full = (place for place in range(len(lengths)) if lengths[place])

@@ -6,9 +6,10 @@ Beside the paper's network it has learned positions, biases in attention, and a 
 from collections.abc import Callable
 from typing import Any
 
-from contenders.of_transformers import sizes, smoothed_loss
-from contenders.stepping import Setting, Step, serve, step
 from transformers import BartConfig, BartForConditionalGeneration
+
+from .of_transformers import sizes, smoothed_loss
+from .stepping import Setting, Step, serve, step
 
 
 def way(*, autocast: bool) -> Callable[[Setting], Step]:

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from contenders.stepping import DEVICE, Setting, Step, batch, serve, step
 from joeynmt.batch import Batch
 from joeynmt.model import build_model
 from joeynmt.vocabulary import Vocabulary
 from torch import Tensor
+
+from .stepping import DEVICE, Setting, Step, batch, serve, step
 
 SPECIALS = {"unk": 0, "pad": 1, "bos": 2, "eos": 3}
 

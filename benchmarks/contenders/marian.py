@@ -6,12 +6,13 @@ As it comes, and as it would be if its freed memory stayed with the process as t
 from collections.abc import Callable
 from typing import Any
 
-from contenders.of_transformers import sizes, smoothed_loss
-from contenders.stepping import Setting, Step, batch, serve, step
 from torch import Tensor
 from transformers import MarianConfig, MarianMTModel
 
 from vaswani.training.speed.process_memory import reuse_freed_memory
+
+from .of_transformers import sizes, smoothed_loss
+from .stepping import Setting, Step, batch, serve, step
 
 
 def way(

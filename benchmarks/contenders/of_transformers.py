@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from contenders.stepping import Setting, batch
 from torch import Tensor
 from transformers.trainer_pt_utils import LabelSmoother
+
+from .stepping import Setting, batch
 
 
 def sizes(setting: Setting) -> dict[str, Any]:

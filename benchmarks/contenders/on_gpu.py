@@ -7,14 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from contenders.ours import config_of
-from contenders.packing import attend_by_sequences, count_positions_by_sentence, pack, padded_sequences
-from contenders.stepping import DEVICE, Setting, Step, batch, serve, step
 from torch import Tensor
 
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.training.speed import fused_loss
+from vaswani.training import loss as fused_loss
 from vaswani.training.speed.speedups import speed_up_training
+
+from .ours import config_of
+from .packing import attend_by_sequences, count_positions_by_sentence, pack, padded_sequences
+from .stepping import DEVICE, Setting, Step, batch, serve, step
 
 
 def way(
@@ -40,7 +41,8 @@ def way(
     """
 
     def make(setting: Setting) -> Step:
-        model: Any = VaswaniForConditionalGeneration(config_of(setting)).to(DEVICE)
+        model: Any = VaswaniForConditionalGeneration(config_of(setting))
+        model.to(DEVICE)
         sample = batch(setting.vocab_size, setting.sentences, setting.length)
         inputs: dict[str, Any] = sample._asdict()
         if layout == "packed":
@@ -58,6 +60,7 @@ def way(
         else:
             model.set_attn_implementation(attention)
         if loss != "plain":
+            fused_loss.fuse_loss(model)
             speed_up_training(model, DEVICE, throughout)
         if loss == "fused, compiled":
             fused_loss._turn_into_gradient = torch.compile(fused_loss._turn_into_gradient, dynamic=False)

@@ -4,7 +4,6 @@ It offers the norm before each sub-layer only, and its one number for dropout al
 feed-forward layers; dropout of attention has a number of its own. Its loss counts the right guesses as it goes.
 """
 
-from contenders.stepping import Setting, Step, batch, serve, step
 from onmt.constants import DefaultTokens, ModelTask
 from onmt.inputters.inputter import dict_to_vocabs
 from onmt.model_builder import build_model
@@ -12,6 +11,8 @@ from onmt.opts import train_opts
 from onmt.utils.loss import LossCompute
 from onmt.utils.parse import ArgumentParser
 from torch import Tensor, cat
+
+from .stepping import Setting, Step, batch, serve, step
 
 SPECIALS = [DefaultTokens.UNK, DefaultTokens.PAD, DefaultTokens.BOS, DefaultTokens.EOS]
 

@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from contenders.stepping import DEVICE, Setting, Step, batch, serve, step
 from torch import Tensor
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.training.loss import fuse_loss
 from vaswani.training.speed.bfloat16 import compute_in_bfloat16
 from vaswani.training.speed.dropout import drop_by_bits
 from vaswani.training.speed.fastest_attention import fastest_attention
-from vaswani.training.speed.fused_loss import fuse_loss
 from vaswani.training.speed.process_memory import reuse_freed_memory
 from vaswani.training.speed.speedups import speed_up_training
+
+from .stepping import DEVICE, Setting, Step, batch, serve, step
 
 
 def config_of(setting: Setting) -> VaswaniConfig:
@@ -31,11 +32,13 @@ def config_of(setting: Setting) -> VaswaniConfig:
 
 def as_trained(model: Any) -> None:
     """Do what the Trainer does by autocast and in float32."""
+    fuse_loss(model)
     speed_up_training(model, DEVICE, bf16_throughout=False)
 
 
 def throughout(model: Any) -> None:
     """Do what the Trainer does with --bf16_throughout."""
+    fuse_loss(model)
     speed_up_training(model, DEVICE, bf16_throughout=True)
 
 

@@ -17,12 +17,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import torch
-from contenders.stepping import DEVICE, Batch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AttentionInterface
 
 from vaswani.modeling import VaswaniForConditionalGeneration
+
+from .stepping import DEVICE, Batch
 
 
 class Sequences(NamedTuple):

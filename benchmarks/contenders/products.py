@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import torch
-from contenders.stepping import DEVICE, Setting, Step, serve
 
 from vaswani.training.speed.bf16_support import has_bf16
+
+from .stepping import DEVICE, Setting, Step, serve
 
 SIZE = 8192 if DEVICE.type != "cpu" else 2048 if has_bf16() else 512
 """Rows and columns. Where bfloat16 is emulated, small ones are as fast, and large ones would take minutes."""

@@ -6,7 +6,6 @@ Post-norm, and dropout only where the paper has it. It divides by the target tok
 import argparse
 
 import torch
-from contenders.stepping import DEVICE, Setting, Step, batch, serve, step
 from sockeye import constants
 from sockeye.arguments import add_model_parameters, add_training_args
 from sockeye.data_io import create_batch_from_parallel_sample, create_target_and_shifted_label_sequences
@@ -14,6 +13,8 @@ from sockeye.model import SockeyeModel, initialize_parameters
 from sockeye.train import create_losses, create_model_config
 from sockeye.training import ModelWithLoss
 from torch import Tensor
+
+from .stepping import DEVICE, Setting, Step, batch, serve, step
 
 
 def make(setting: Setting) -> Step:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
-from process_memory import peak_memory, resident_memory
 from torch import Tensor, nn
+
+from benchmarks.measuring.process_memory import peak_memory, resident_memory
 
 DEVICE = torch.accelerator.current_accelerator() or torch.device("cpu")
 STEPS = 1 if DEVICE.type == "cpu" else 10

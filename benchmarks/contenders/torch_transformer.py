@@ -7,11 +7,12 @@ import math
 from collections.abc import Callable
 
 import torch
-from contenders.stepping import DEVICE, Setting, Step, batch, serve, step
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vaswani.modeling.modeling_vaswani import shift_right, sinusoidal_positions
+
+from .stepping import DEVICE, Setting, Step, batch, serve, step
 
 
 class SharedTableTransformer(nn.Module):

@@ -1,8 +1,8 @@
-"""The built-in English-German corpus, written by a grammar: what stands where is a pure function of split and number.
+"""The built-in English-German corpus, written by a grammar: each pair is a pure function of split and number.
 
-A score on it can only come from having learned the rules. The splits share no pair: `validation` and `test` are the
-sentences whose checksum says so, and `unseen` holds those with a combination that all others leave out: one adjective
-and noun in 16, one verb and object in 16, and for each separable verb one construction (see phrases.py).
+A score on it can only come from having learned the rules. The splits share no pair: checksums assign sentences to
+`validation` and `test`, and `unseen` holds those with a combination that all other splits leave out: one adjective and
+noun in 16, one verb and object in 16, and for each separable verb one construction (see phrases.py).
 """
 
 from hashlib import sha256

@@ -5,7 +5,7 @@ A sentence is its words, with a space between them. Its tree is written from lef
     The cat sleeps .    ->    (S (NP (DT) (NN) )NP (VP (VBZ) )VP (.) )S
 """
 
-from .linearization import TREES, delinearise, linearise, symbols_of
+from .linearization import TREES, delinearise, linearise, tokens_of
 from .normalization import normalize_tree
 from .tree import Leaf, Node, Tree, bracketed, leaves, read_trees
 from .treebank import Treebank, open_treebank
@@ -23,5 +23,5 @@ __all__ = [
     "normalize_tree",
     "open_treebank",
     "read_trees",
-    "symbols_of",
+    "tokens_of",
 ]

@@ -1,8 +1,9 @@
 """A built-in treebank: English-like sentences and their trees, drawn from a probabilistic context-free grammar of ours.
 
-It lets anyone train and score a parser in minutes without a licence. What stands where is a pure function of split and
-number. What a word does is seldom told by itself: "that" begins a subordinate clause, a relative clause or a noun
-phrase, "over" belongs to the verb or to a noun, "light" is a noun, an adjective or a verb; but the sentence tells.
+It lets anyone train and score a parser in minutes without a licence. Each sentence is a pure function of split and
+number. The role of a word is seldom clear from the word alone: "that" begins a subordinate clause, a relative clause or
+a noun phrase, "over" belongs to the verb or to a noun, "light" is a noun, an adjective or a verb; but the sentence
+makes it clear.
 The splits share no sentence: `validation` and `test` are those whose checksum says so.
 """
 
@@ -92,7 +93,8 @@ RULES: dict[str, dict[str, int]] = {
     "VP/to": {"TO VP/base": 1},
     "VP/said": {"VBD/said": 1},
 }
-"""Of each constituent, what it may consist of and how often. What follows "/" tells kinds of a label apart."""
+"""For each constituent, its possible expansions and their frequencies. A "/" and its suffix distinguish kinds of a
+label."""
 
 WORDS = {
     "DT": "the the the a a that this every",
@@ -139,7 +141,7 @@ WORDS = {
     "``": "``",
     "''": "''",
 }
-"""Of each part of speech its words; one that stands twice is twice as frequent."""
+"""The words of each part of speech; a word that is listed twice is twice as frequent."""
 
 _EXPANSIONS = {label: [body for body, weight in of.items() for _ in range(weight)] for label, of in RULES.items()}
 _WORDS = {tag: words.split() for tag, words in WORDS.items()}

@@ -1,21 +1,21 @@
-"""What of a treebank's annotation is parsed: bare labels over words, as EVALB counts them."""
+"""The part of a treebank's annotation that is parsed: bare labels over words, as EVALB counts them."""
 
 from collections.abc import Iterator
 
 from .tree import Close, Leaf, Node, Open, Step, Tree, build, walk
 
 TOP = "TOP"
-"""Stands over every tree, and for nothing."""
+"""The label over every tree; it carries no information."""
 WRAPPERS = frozenset({"", TOP, "ROOT", "S1"})
-"""What stands over a whole tree in one or the other treebank's files."""
+"""Labels over whole trees in the files of various treebanks."""
 TRACE = "-NONE-"
-"""The tag of what is not a word: traces and other empty elements."""
+"""The tag of elements that are not words: traces and other empty elements."""
 
 
 def normalize_tree(node: Node) -> Tree | None:
-    """Return a tree without traces, constituents of nothing else, function tags and indices, under `TOP`.
+    """Return a tree without traces, empty constituents, function tags and indices, under `TOP`.
 
-    (NP-SBJ-1 (NNS cats)) becomes (NP (NNS cats)). None, if there is no word in it.
+    (NP-SBJ-1 (NNS cats)) becomes (NP (NNS cats)). Return None if there is no word in it.
     """
     children = build(_plain(node))
     return Tree(TOP, children) if children else None
@@ -31,7 +31,7 @@ def _plain(node: Node) -> Iterator[Step]:
 
 
 def without_labels(label: str) -> str:
-    """Return a constituent's label without what follows "-" or "=": NP-SBJ is NP, WHNP=2 is WHNP."""
+    """Return a constituent's label without the part from "-" or "=" on: NP-SBJ is NP, WHNP=2 is WHNP."""
     for mark in "-=":
         label = label[:1] + label[1:].partition(mark)[0]
     return label

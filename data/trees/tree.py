@@ -1,6 +1,6 @@
 """Trees, and the bracketed text of the Penn Treebank: (S (NP (DT The) (NN cat)) (VP (VBZ sleeps)) (. .)).
 
-Nothing here calls itself: a network that has learned nothing yet may open hundreds of brackets one inside the other.
+No function here is recursive: an untrained network may open hundreds of nested brackets.
 """
 
 import re
@@ -41,7 +41,7 @@ Step: TypeAlias = Open | Leaf | Close
 
 
 def walk(node: Node) -> Iterator[Step]:
-    """Go through a tree from left to right."""
+    """Walk through a tree from left to right."""
     ahead: list[Node | Close] = [node]
     while ahead:
         each = ahead.pop()
@@ -53,7 +53,7 @@ def walk(node: Node) -> Iterator[Step]:
 
 
 def build(steps: Iterable[Step]) -> tuple[Node, ...]:
-    """Return what `walk` went through, one tree after the other; constituents with nothing in them are left out."""
+    """Return the trees that `walk` went through, in order, without empty constituents."""
     levels: list[tuple[str, list[Node]]] = [("", [])]
     for step in steps:
         if isinstance(step, Open):
@@ -85,12 +85,12 @@ def bracketed(node: Node) -> str:
 
 
 def read_trees(text: str) -> list[Node]:
-    """Read bracketed trees, one after the other, over as many lines as they like.
+    """Read bracketed trees, one after the other, over any number of lines.
 
-    A bracket without a label has the label "", as Penn's files have around every sentence.
+    A bracket without a label, as around every sentence in Penn's files, gets the label "".
 
     Raises:
-        ValueError: the text is not of that form; says where.
+        ValueError: the text is malformed; the message says where.
 
     """
     return list(build(_steps(re.findall(r"[()]|[^\s()]+", text))))
@@ -98,7 +98,7 @@ def read_trees(text: str) -> list[Node]:
 
 def _steps(pieces: list[str]) -> Iterator[Step]:
     """Read brackets, labels and words."""
-    pieces = [*pieces, "", "", ""]  # so that one may look ahead
+    pieces = [*pieces, "", "", ""]  # to allow looking ahead
     labels: list[str] = []
     at, is_empty = 0, False
     while piece := pieces[at]:
@@ -106,7 +106,9 @@ def _steps(pieces: list[str]) -> Iterator[Step]:
             label, word, end = pieces[at + 1 : at + 4]
             if label not in ("(", ")", "") and word not in ("(", ")", ""):
                 if end != ")":
-                    raise ValueError(f"after ({label} {word} a bracket has to close, and {end or 'nothing'} comes")
+                    raise ValueError(
+                        f"after ({label} {word} a closing bracket is needed, and {end or 'nothing'} follows"
+                    )
                 yield Leaf(label, word)
                 at, is_empty = at + 4, False
                 continue
@@ -121,6 +123,6 @@ def _steps(pieces: list[str]) -> Iterator[Step]:
             yield Close(labels.pop())
             at += 1
         else:
-            raise ValueError(f"{piece} stands outside of a bracket of its own")
+            raise ValueError(f"{piece} is outside a bracket of its own")
     if labels:
         raise ValueError(f"({labels[-1]} is not closed")

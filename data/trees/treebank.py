@@ -1,6 +1,6 @@
 """A treebank in files, as the corpus of its sentences and their linearised trees.
 
-The files are bracketed text, one or several trees each, over as many lines as they like. A split is a file NAME.mrg (or
+The files are bracketed text, one or several trees each, over any number of lines. A split is a file NAME.mrg (or
 NAME.trees), or a folder NAME with such files at any depth; 02-21 are the sections 02, 03 ... 21, as the Wall Street
 Journal's part of the Penn Treebank is commonly divided.
 """
@@ -36,7 +36,7 @@ def open_treebank(folder: Path, split: str) -> "Treebank":
     """Open one split of a folder.
 
     Raises:
-        ValueError: it has no such split, or holds it in more than one form, or a file's brackets do not close.
+        ValueError: it has no such split, or holds it in more than one format, or a file's brackets do not close.
 
     """
     if not folder.is_dir():
@@ -56,7 +56,7 @@ def open_treebank(folder: Path, split: str) -> "Treebank":
                 "Complete it, or name other ones with --train_split, --validation_split or --test_splits."
             )
         if not names:
-            raise ValueError(f"the sections {split} are none: the first number is above the second")
+            raise ValueError(f"the sections {split} are empty: the first number is above the second")
     return Treebank(f"{folder}:{split}", [path for name in names for path in found[name]])
 
 
@@ -64,7 +64,7 @@ def sections(folder: Path) -> dict[str, list[Path]]:
     """Return the files of each split of a folder, by its name.
 
     Raises:
-        ValueError: one is there as a file and as a folder, or with two endings.
+        ValueError: one exists as a file and as a folder, or with two endings.
 
     """
     found: dict[str, list[Path]] = {}
@@ -75,7 +75,7 @@ def sections(folder: Path) -> dict[str, list[Path]]:
             files = [path] if path.suffix.lower() in ENDINGS else []
         name = path.name if path.is_dir() else path.stem
         if files and name in found:
-            raise ValueError(f'{folder} holds "{name}" in two forms: {found[name][0]}, {files[0]}. Keep one of them.')
+            raise ValueError(f'{folder} holds "{name}" in two formats: {found[name][0]}, {files[0]}. Keep one of them.')
         if files:
             found[name] = files
     return found
@@ -84,11 +84,11 @@ def sections(folder: Path) -> dict[str, list[Path]]:
 class Treebank:
     """The trees of some files, in their order, as pairs of words and linearised tree.
 
-    A tree that is not of the form, or not UTF-8, is `NoPair`, and so is one without a word. Files are read group by
-    group, and take no memory.
+    A tree that is malformed, not UTF-8 or without a word is `NoPair`. Files are read group by group, and take no
+    memory.
 
     Raises:
-        ValueError: a file's brackets do not close or close what was not opened, or there is no tree in any file.
+        ValueError: a file's brackets do not match, or there is no tree in any file.
 
     """
 
@@ -125,8 +125,8 @@ class _TreeFile:
                 depths = _depths(chunk, depth)
                 if (depths < 0).any():
                     raise ValueError(
-                        f"{path}, line {_line(chunk, line, int((depths < 0).argmax()))}: a bracket closes that none "
-                        "opened. Mend the file, or leave it out."
+                        f"{path}, line {_line(chunk, line, int((depths < 0).argmax()))}: a closing bracket has no "
+                        "opening one. Fix the file, or leave it out."
                     )
                 ends = _ends(chunk, depths)
                 last_of_groups = ends[-(self.trees + 1) % ROWS_PER_GROUP :: ROWS_PER_GROUP]
@@ -137,10 +137,10 @@ class _TreeFile:
             stream.seek(0)
             line = _line(stream.read(end), 1, end)
             if tail := stream.read(1 << 16).lstrip():
-                fault = "is not closed" if depth else "is no tree"
+                fault = "is not closed" if depth else "is not a tree"
                 raise ValueError(
-                    f"{path}: what comes after the last whole tree, in line {line}, {fault}: "
-                    f"{tail[:40].decode('utf-8', 'replace')!r}. Mend the file, or leave it out."
+                    f"{path}: the text after the last complete tree, in line {line}, {fault}: "
+                    f"{tail[:40].decode('utf-8', 'replace')!r}. Fix the file, or leave it out."
                 )
         if self._starts[-1][0] != end:
             self._starts.append((end, line))
@@ -148,7 +148,7 @@ class _TreeFile:
         self.digest = digest.hexdigest()
 
     def read(self, group: int) -> Rows:
-        """Return the rows of one group; a tree stands in the line in which its first bracket opens."""
+        """Return the rows of one group; the line of a tree is that of its first bracket."""
         (start, line), (end, _) = self._starts[group : group + 2]
         path = self._file.unchanged()
         with path.open("rb") as stream:
@@ -171,19 +171,19 @@ class _TreeFile:
 
 
 def _depths(content: bytes, before: int) -> NDArray[np.int64]:
-    """Return in how many brackets each byte stands, an opening one included."""
+    """Return the bracket depth of each byte, including an opening bracket itself."""
     letters = np.frombuffer(content, np.uint8)
     return before + np.cumsum((letters == ord("(")).astype(np.int8) - (letters == ord(")")), dtype=np.int64)
 
 
 def _ends(content: bytes, depths: NDArray[np.int64]) -> list[int]:
-    """Return where each tree is over."""
+    """Return where each tree ends."""
     closing = np.frombuffer(content, np.uint8) == ord(")")
     return (np.flatnonzero(closing & (depths == 0)) + 1).tolist()
 
 
 def _line(content: bytes, first: int, place: int) -> int:
-    """Return the number of the line in which a place is, where the content begins in line `first`."""
+    """Return the line number of a place, if the content begins in line `first`."""
     return first + content.count(b"\n", 0, place)
 
 

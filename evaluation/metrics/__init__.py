@@ -1,1 +1,1 @@
-"""`evaluate` modules, one a folder; load one by the path of its folder."""
+"""`evaluate` modules, one per folder; load one by the path of its folder."""

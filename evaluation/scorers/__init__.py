@@ -1,1 +1,1 @@
-"""What computes each metric of the `metric_table`; the table names them, and they are loaded when they are needed."""
+"""The scorers of the metrics in the `metric_table`, which names them; each is loaded when it is needed."""

@@ -16,12 +16,12 @@ def score(key: str, hypotheses: Lines, inputs: Inputs) -> Value:
 
 
 def value(key: str, hypotheses: Lines, inputs: Inputs) -> float:
-    """Return the same figure without a module to load."""
+    """Return the same figure without loading a module."""
     return metric_of(key, inputs.language).corpus_score(hypotheses, [inputs.references]).score
 
 
 def statistics(key: str, outputs: Sequence[Lines], inputs: Inputs, bar: str | None) -> Statistics:
-    """Return the counts of lines; the signature has the draws as those of sacrebleu's tests do."""
+    """Return the counts of lines; the signature names the draws like those of sacrebleu's tests."""
     metric = metric_of(key, inputs.language)
     of_lines = line_statistics(metric, outputs, inputs.references, bar)
 

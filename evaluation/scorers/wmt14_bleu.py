@@ -17,7 +17,7 @@ def score(hypotheses: Lines, inputs: Inputs) -> Value:
 
 
 def value(hypotheses: Lines, inputs: Inputs) -> float:
-    """Return the same figure without a module to load."""
+    """Return the same figure without loading a module."""
     tokenised = [wmt14_bleu.tokenise(side) for side in (hypotheses, inputs.references)]
     return wmt14_bleu.bleu().corpus_score(tokenised[0], [tokenised[1]]).score
 

@@ -1,4 +1,4 @@
-"""Table 3: its rows, training them, and what came out beside what the paper found."""
+"""Table 3: its rows, their training, and the results beside the paper's."""
 
 import sys
 from pathlib import Path
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def main(recipe: Recipe) -> None:
-    """Train a row, or several in turn and gather them, by the flags of the command line; and end the process."""
+    """Train one row, or several in turn and gather their results, as the command line asks; then end the process."""
     asked = options(sys.argv[1:], recipe)
     if not asked.here:
         with exit_on_bad_input():
@@ -48,17 +48,17 @@ def main(recipe: Recipe) -> None:
 
 
 def recipe_of(recipe: Recipe, row: Row, scale: Scale = AS_THE_PAPER) -> Recipe:
-    """Return the recipe of base as the recipe of a row."""
+    """Return the recipe of a row, made from that of base."""
     return recipe._replace(
         model=recipe.model | fields_of(row, scale), training=recipe.training | {"max_steps": row.steps}
     )
 
 
 def arguments_of(recipe: Recipe, asked: Options) -> Arguments:
-    """Return what the run of one row is told.
+    """Return the arguments of the run of one row.
 
     Raises:
-        ValueError: a flag would take away what the row says.
+        ValueError: a flag contradicts the row.
 
     """
     [row] = asked.rows
@@ -66,13 +66,13 @@ def arguments_of(recipe: Recipe, asked: Options) -> Arguments:
     for name, value in fields_of(row, asked.scale).items():
         if arguments.model[name] != value:
             raise ValueError(
-                f"--{name} {arguments.model[name]} is not row {row.name}, where it is {value}; leave it out, or train "
-                "another network by another recipe"
+                f"--{name} {arguments.model[name]} contradicts row {row.name}, which has {value}; leave it out, or "
+                "train another network with another recipe"
             )
     data = arguments.data
     if data.validation_split not in data.test_splits:
         raise ValueError(
-            f"the table is of the validation set (section 6.2), and --test_splits is {' '.join(data.test_splits)}; add "
+            f"the table shows the validation set (section 6.2), and --test_splits is {' '.join(data.test_splits)}; add "
             f"{data.validation_split}"
         )
     training = arguments.training
@@ -83,7 +83,7 @@ def arguments_of(recipe: Recipe, asked: Options) -> Arguments:
 
 
 def planned(arguments: Arguments, asked: Options) -> Planned:
-    """Return the run of one row as its records will tell of it."""
+    """Return the run of one row as its records will describe it."""
     [row] = asked.rows
     setting = setting_of(describe(arguments), row, asked.scale)
     return Planned(row, Path(str(arguments.training.output_dir)), arguments.training.max_steps, setting)

@@ -20,7 +20,7 @@ class Options(NamedTuple):
     launcher: str
     """The command that starts a row."""
     flags: list[str]
-    """All others, which go to every row."""
+    """All other flags, which are passed to every row."""
 
 
 def options(argv: Sequence[str], recipe: Recipe | None) -> Options:
@@ -41,11 +41,11 @@ def options(argv: Sequence[str], recipe: Recipe | None) -> Options:
     try:
         rows = list(ROWS) if given.all else chosen(given.rows or [given.row])
         if given.row and [row.name for row in rows] != [given.row]:
-            raise ValueError(f"--row {given.row} is {len(rows)} rows; train them in turn by --rows {given.row}")
+            raise ValueError(f"--row {given.row} is {len(rows)} rows; train them in turn with --rows {given.row}")
     except ValueError as error:
         parser.error(str(error))
     if given.seeds < 1 or (given.row and given.seeds > 1):
-        parser.error(f"seeds is {given.seeds}; at least 1 is needed, and one row alone is told its --seed")
+        parser.error(f"seeds is {given.seeds}; at least 1 is needed, and for a single row give --seed")
     if not given.row and any(spelled(flag) == spelled("--seed") for flag in flags):
         parser.error("--seed goes with --row; --rows and --all train seeds 1 to --seeds")
     return Options(
@@ -75,7 +75,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="S",
-        help="Divide N, the layers, of every row likewise: 1 or 2; deep narrow networks learn late. (default: 1)",
+        help="Divide N, the layers, of every row by 1 or 2; deep narrow networks start to learn late. (default: 1)",
     )
     section.add_argument(
         "--seeds",

@@ -1,4 +1,4 @@
-"""Table 3 of the paper: each row as its change against base, beside the figures that the paper gives for it.
+"""Table 3 of the paper: each row as its difference from base, with the paper's figures.
 
 English to German, newstest2013, one checkpoint without averaging (section 6.2).
 """
@@ -18,14 +18,14 @@ NETWORK: dict[str, Any] = {
     "label_smoothing": 0.1,
     "positions": "sinusoidal",
 }
-"""The first line of the table, in fields of `VaswaniConfig`; what a line leaves empty is as here."""
+"""The first line of the table, in fields of `VaswaniConfig`; a line that leaves a field empty has this value."""
 
 WIDTHS, LAYERS = ("d_model", "d_ff", "d_k", "d_v"), ("encoder_layers", "decoder_layers")
 """What a smaller experiment divides."""
 
 
 class Scale(NamedTuple):
-    """What a smaller experiment divides the paper's sizes by; heads stay."""
+    """The divisors of the paper's sizes in a smaller experiment; the number of heads stays."""
 
     widths: int = 1
     layers: int = 1
@@ -42,7 +42,7 @@ class Row(NamedTuple):
     change: dict[str, Any]
     """What differs from NETWORK."""
     perplexity: float
-    """The paper's, on the development set, for each word piece."""
+    """The paper's, on the development set, per word piece."""
     bleu: float
     """The paper's, on the development set."""
     parameters: int | None = None

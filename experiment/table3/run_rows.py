@@ -1,4 +1,4 @@
-"""Training rows in turn, each in processes of its own, and gathering what is there after each."""
+"""Training rows in turn, each in processes of its own, and gathering the results after each."""
 
 import os
 import shlex
@@ -16,10 +16,10 @@ from .table import gather
 
 
 def train_rows(asked: Options, recipe: Recipe) -> int:
-    """Train what has not ended yet, and leave the table after each run.
+    """Train the rows that are not finished, and write the table after each run.
 
-    A run that fails is left behind for the others, unless it is the first one: then flags, data or machine are at
-    fault, and the others would fail too.
+    If a run fails, the next one starts, unless it was the first: then flags, data or machine are at fault, and the
+    others would fail too.
 
     Returns:
         The exit code: 0 if all ended well.
@@ -32,7 +32,10 @@ def train_rows(asked: Options, recipe: Recipe) -> int:
         for row in asked.rows:
             if (metrics := run_folder(table, row, seed) / METRICS).exists():
                 steps = read_metrics(metrics).steps
-                print(f"{row.name}, seed {seed}: has ended at step {steps:,}, with what it was told then", flush=True)
+                print(
+                    f"{row.name}, seed {seed}: has ended at step {steps:,}, with the settings that it was given then",
+                    flush=True,
+                )
                 continue
             name = f"{row.name}, seed {seed}"
             print(f"\n=== {name}", flush=True)
@@ -50,12 +53,12 @@ def train_rows(asked: Options, recipe: Recipe) -> int:
             break
     print(gather(table) if trained or not failed else "", flush=True)
     if failed:
-        print(f"Ended early: {'; '.join(failed)}. The same command goes on with what is missing.", file=sys.stderr)
+        print(f"Ended early: {'; '.join(failed)}. The same command continues with the missing runs.", file=sys.stderr)
     return 1 if failed else 0
 
 
 def flag(flags: list[str], name: str) -> str | None:
-    """Return the last value that a flag has among others, if it is there, spelled with dashes or with underscores."""
+    """Return the last value of a flag on a command line, if it is there, written with dashes or underscores."""
     found = None
     for each, after in zip(flags, [*flags[1:], None], strict=False):
         if spelled(each) == spelled(name):
@@ -64,13 +67,13 @@ def flag(flags: list[str], name: str) -> str | None:
 
 
 def start(command: list[str]) -> int:
-    """Run a command to its end, and return its exit code; a signal that ends us ends all that it started.
+    """Run a command to its end, and return its exit code; a signal that ends us also ends all its processes.
 
     Raises:
-        SystemExit: a signal came and was passed on; what trains saves its step and ends.
+        SystemExit: a signal came and was passed on; the training process saves its step and ends.
 
     """
-    # A group of its own: accelerate launch, told to end, would leave a single training process behind.
+    # A process group of its own: accelerate launch, when it is ended, would leave a single training process running.
     process = subprocess.Popen(command, process_group=0)
     before = {each: signal.signal(each, _raise) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
@@ -85,7 +88,7 @@ def start(command: list[str]) -> int:
 
 
 class _SignalledError(Exception):
-    """A signal asked us to end."""
+    """A signal asked this process to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

@@ -54,17 +54,17 @@ class Run(NamedTuple):
     parameters: int
     steps: int
     perplexity: float
-    """On the validation set, a token of this run's vocabulary."""
+    """On the validation set, per token of this run's vocabulary."""
     bleu: float
     """sacreBLEU on the validation set, cased."""
     paper_bleu: float | None
     """BLEU as the paper counted it, where the target is German."""
     setting: dict[str, Any]
-    """What must be the same in all runs, since no row names it."""
+    """Settings that must be the same in all runs, since no row names them."""
 
 
 class Planned(NamedTuple):
-    """One row that is about to be trained; names as in `Run`."""
+    """One row that is about to be trained; fields as in `Run`."""
 
     row: Row
     folder: Path
@@ -78,10 +78,10 @@ def run_folder(table: str | Path, row: Row, seed: int) -> Path:
 
 
 def ended(table: Path) -> list[Run]:
-    """Return the runs that came to their end, in the order of the table, then by seed.
+    """Return the finished runs, in the order of the table, then by seed.
 
     Raises:
-        ValueError: they differ in more than their rows, so they are not of one table.
+        ValueError: they differ in more than their rows, so they do not form one table.
 
     """
     runs = []
@@ -94,25 +94,25 @@ def ended(table: Path) -> list[Run]:
 
 
 def check_alike(runs: Sequence[Run | Planned]) -> None:
-    """Refuse runs that differ in more than their rows, in what is known of both.
+    """Refuse runs that differ in more than their rows, as far as both are known.
 
     Raises:
         ValueError: naming the first difference.
 
     """
     as_the_paper = all(run.steps == run.row.steps for run in runs)
-    told = [run.setting | ({} if as_the_paper else {"steps": run.steps}) for run in runs]
-    for run, setting in zip(runs, told, strict=True):
+    settings = [run.setting | ({} if as_the_paper else {"steps": run.steps}) for run in runs]
+    for run, setting in zip(runs, settings, strict=True):
         for name, value in setting.items():
-            if value != told[0].get(name, value):
+            if value != settings[0].get(name, value):
                 raise ValueError(
-                    f"{run.folder} has {name} {value!r} and {runs[0].folder} has {told[0][name]!r}; runs of one table "
-                    "may differ in nothing but what their rows name, so give one of them another --output_dir"
+                    f"{run.folder} has {name} {value!r} and {runs[0].folder} has {settings[0][name]!r}; runs of one "
+                    "table may differ only in what their rows name, so give one of them another --output_dir"
                 )
 
 
 def check_joins(planned: Planned) -> None:
-    """Refuse to train a run, or to train it longer, that could not stand in one table with those that have ended.
+    """Refuse to train a run, or to train it further, that does not fit into one table with the finished ones.
 
     Raises:
         ValueError: naming the first difference.
@@ -124,14 +124,14 @@ def check_joins(planned: Planned) -> None:
 
 
 def read(folder: Path, row: Row) -> Run:
-    """Return what came out of a run.
+    """Return the results of a run.
 
     Raises:
         ValueError: its network is not that of the row.
 
     """
-    told, came_out = read_records(folder)
-    model, data = told.model, told.data
+    run, metrics = read_records(folder)
+    model, data = run.model, run.data
     of_paper = fields_of(row)
     scale = Scale(*(max(1, of_paper[name] // getattr(model, name)) for name in ("d_model", "encoder_layers")))
     for name, value in fields_of(row, scale).items():
@@ -140,37 +140,37 @@ def read(folder: Path, row: Row) -> Run:
                 f"{folder} has {name} {trained!r}; row {row.name} has {value!r}, widths divided by {scale.widths} "
                 f"and layers by {scale.layers}"
             )
-    if data.validation_split not in came_out.test:
+    if data.validation_split not in metrics.test:
         raise ValueError(
-            f"{folder} scored {', '.join(came_out.test) or 'nothing'}; the table is of the validation set (section "
+            f"{folder} scored {', '.join(metrics.test) or 'nothing'}; the table shows the validation set (section "
             f"6.2): train with --test_splits {data.validation_split}"
         )
-    scores = came_out.test[data.validation_split]
+    scores = metrics.test[data.validation_split]
     return Run(
         row,
-        told.training.seed,
+        run.training.seed,
         folder,
-        came_out.parameters,
-        came_out.steps,
-        came_out.validation["perplexity"],
+        metrics.parameters,
+        metrics.steps,
+        metrics.validation["perplexity"],
         scores["sacrebleu"].value,
         scores["wmt14_bleu"].value if "wmt14_bleu" in scores else None,
-        setting_of(told, row, scale) | {"checkpoint": came_out.chosen, "bleu": scores["sacrebleu"].signature},
+        setting_of(run, row, scale) | {"checkpoint": metrics.chosen, "bleu": scores["sacrebleu"].signature},
     )
 
 
-def setting_of(told: RunRecord, row: Row, scale: Scale) -> dict[str, Any]:
-    """Return what a run was told that must be the same in all runs, since no row names it."""
-    model, data, training = as_json(told.model), as_json(told.data), as_json(told.training)
+def setting_of(run: RunRecord, row: Row, scale: Scale) -> dict[str, Any]:
+    """Return the settings of a run that must be the same in all runs, since no row names them."""
+    model, data, training = as_json(run.model), as_json(run.data), as_json(run.training)
     return {
         **{f"{name}_divided_by": divisor for name, divisor in scale._asdict().items()},
         **{name: value for name, value in model.items() if name not in NETWORK},
         **{name: data[name] for name in _DATA},
         **{name: training[name] for name in _TRAINING},
-        "peak_learning_rate": float(f"{told.training.peak_learning_rate / rate_against_base(row):.6g}"),  # base's
+        "peak_learning_rate": float(f"{run.training.peak_learning_rate / rate_against_base(row):.6g}"),  # base's
     }
 
 
 def rate_against_base(row: Row) -> float:
-    """Return by how much eq. 3 has a row learn faster than base: d_model^-0.5, of the paper's widths."""
+    """Return the ratio of a row's rate by eq. 3 to base's: d_model^-0.5, with the paper's widths."""
     return math.sqrt(NETWORK["d_model"] / fields_of(row)["d_model"])

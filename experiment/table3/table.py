@@ -1,4 +1,4 @@
-"""What came out of the rows beside what the paper found: table3.md, table3.json and the chart."""
+"""The results of the rows beside the paper's: table3.md, table3.json and the chart."""
 
 import math
 import statistics
@@ -37,19 +37,19 @@ class Line(NamedTuple):
     bleus: list[float]
     """sacreBLEU."""
     paper_bleus: list[float]
-    """As the paper counted; empty where the target is not German."""
+    """As the paper counted; empty if the target is not German."""
 
 
 def gather(table: Path) -> str:
-    """Write the table of all runs in a folder that have ended to table3.md, .json, .png and .svg; return the first.
+    """Write the table of all finished runs in a folder to table3.md, .json, .png and .svg; return table3.md.
 
     Raises:
-        ValueError: none has ended, or they do not belong together.
+        ValueError: none is finished, or they do not belong together.
 
     """
     runs = ended(table)
     if not runs:
-        raise ValueError(f"{table} holds no run of table 3 that has ended")
+        raise ValueError(f"{table} holds no finished run of table 3")
     lines = lines_of(runs)
     found = differences(lines)
     text = (
@@ -91,7 +91,7 @@ def lines_of(runs: Sequence[Run]) -> list[Line]:
 
 
 def differences(lines: Sequence[Line]) -> list[Difference]:
-    """Return what each row differs from base by, in nats a token and in BLEU; nothing without base."""
+    """Return each row's difference from base, in nats per token and in BLEU; nothing without base."""
     base = next((line for line in lines if line.row is BASE), None)
     if base is None:
         return []
@@ -116,7 +116,7 @@ def differences(lines: Sequence[Line]) -> list[Difference]:
 
 
 def pooled_deviation(groups: Sequence[Sequence[float]]) -> float | None:
-    """Return the standard deviation within groups, taken to be the same in all; None if each holds one value."""
+    """Return the standard deviation within groups, assumed to be the same in all; None if each holds one value."""
     freedom = sum(len(group) - 1 for group in groups)
     if freedom == 0:
         return None
@@ -128,7 +128,7 @@ def _mean_loss(line: Line) -> float:
 
 
 def verdict(here: float, error: float | None, paper: float) -> str:
-    """Say whether a difference has the direction of the paper's; below two standard errors it has none."""
+    """Return whether a difference has the direction of the paper's; below two standard errors it has none."""
     if abs(paper) < 1e-9:
         return "the paper saw none"
     if error is None:
@@ -142,7 +142,7 @@ def verdict(here: float, error: float | None, paper: float) -> str:
 
 
 def heading(runs: Sequence[Run]) -> str:
-    """Say in one paragraph what was trained and how it was scored."""
+    """Return one paragraph on what was trained and how it was scored."""
     setting = runs[0].setting
     text = Path(setting["data_dir"]).name if setting["data_dir"] else setting["dataset"]
     steps = sorted({run.steps for run in runs})
@@ -155,10 +155,9 @@ def heading(runs: Sequence[Run]) -> str:
         f"{setting['direction']} on {text}, {setting['vocab_size']:,} tokens, {divided}{long}, of "
         f"{setting['batches_per_step'] * setting['tokens_per_batch']:,} tokens a side; warm-up "
         f"{setting['warmup_steps']:,.0f} steps, peak rate {setting['peak_learning_rate']:.3g} (base; other widths as "
-        "d_model^-0.5). Scored: "
-        f"{setting['checkpoint']}, split {setting['validation_split']}, beam {setting['test_beams']}, length penalty "
-        f"{setting['length_penalty']:g}; perplexity a token; BLEU {setting['bleu']}. ± is the standard deviation over "
-        "seeds."
+        f"d_model^-0.5). Scored: {setting['checkpoint']}, split {setting['validation_split']}, beam "
+        f"{setting['test_beams']}, length penalty {setting['length_penalty']:g}; perplexity per token; BLEU "
+        f"{setting['bleu']}. ± is the standard deviation over seeds."
     )
 
 
@@ -199,10 +198,10 @@ def rows_as_text(lines: Sequence[Line]) -> str:
 
 
 def directions(found: Sequence[Difference]) -> list[str]:
-    """Return whether each row moved as in the paper, in Markdown with a word of explanation."""
+    """Return whether each row moved as in the paper, in Markdown with an explanation."""
     if not found:
         return []
-    head = ["row", "nats a symbol", "paper", "direction", "BLEU", "paper", "direction"]
+    head = ["row", "nats per token", "paper", "direction", "BLEU", "paper", "direction"]
     body = [
         [
             each.name,
@@ -217,8 +216,9 @@ def directions(found: Sequence[Difference]) -> list[str]:
     ]
     return [
         "## Against base",
-        "The logarithm of the perplexity and BLEU, less those of base. A direction is read from a difference above two "
-        "of its standard errors, by the spread over seeds of all rows together; the paper trained each row once.",
+        "The logarithm of the perplexity and BLEU, minus those of base. A difference has a direction if it exceeds "
+        "two of its standard errors, from the spread over seeds of all rows together; the paper trained each row "
+        "once.",
         markdown(head, body),
         "![Each row against base, here and in the paper](table3.png)",
     ]
@@ -233,8 +233,8 @@ def figure(values: Sequence[float], digits: int) -> str:
 def change_as_text(row: Row) -> str:
     """Return what a row changes, by the paper's symbols."""
     change = row.change if row is not BASE else {k: v for k, v in NETWORK.items() if k in SYMBOLS}
-    told = {SYMBOLS[name]: value for name, value in change.items() if name in SYMBOLS}
-    words = [f"{symbol}={value}" for symbol, value in told.items()]
+    changed = {SYMBOLS[name]: value for name, value in change.items() if name in SYMBOLS}
+    words = [f"{symbol}={value}" for symbol, value in changed.items()]
     return ", ".join(words) or f"{row.change['positions']} positions"
 
 

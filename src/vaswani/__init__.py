@@ -16,7 +16,7 @@ def load(
 
     Args:
         model: its folder, or OWNER/NAME (or OWNER/NAME@REVISION) on the Hub.
-        engine: torch; or ctranslate2 or onnx for what `vaswani export` wrote.
+        engine: torch; or what `vaswani export` wrote the model for, such as onnx.
         device: cpu, cuda, cuda:1, ...; None: the accelerator if there is one.
         dtype: float32, bfloat16 or float16, for torch; None: as it was saved.
 

@@ -21,7 +21,7 @@ def average_weights(checkpoints: Sequence[Path], shares: Sequence[float] | None 
 
     Args:
         checkpoints: folders with weights, whole or in parts.
-        shares: how much each counts against the others; the same if left out.
+        shares: the relative weight of each; equal if left out.
 
     Raises:
         ValueError: there are no checkpoints, or two of them hold different tensors.
@@ -53,17 +53,17 @@ def _shapes(weights: dict[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
 
 
 def moving(number: int, decay: float) -> list[float]:
-    """Return the shares of an exponential moving average over checkpoints, oldest first, rid of its bias as in Adam.
+    """Return the shares of an exponential moving average over checkpoints, oldest first, bias-corrected as in Adam.
 
-    Each counts `decay` times as much as the next one. It goes over what was saved, not over every step: that average
-    training itself would have to keep.
+    Each counts `decay` times as much as the next one. It averages over saved checkpoints, not over every step: training
+    itself would have to keep such an average.
 
     Raises:
         ValueError: `decay` is not between 0 and 1.
 
     """
     if not 0 < decay < 1:
-        raise ValueError(f"the decay of the moving average is {decay}; it lies between 0 and 1, such as 0.7")
+        raise ValueError(f"the decay of the moving average is {decay}; give a number between 0 and 1, such as 0.7")
     return [decay ** (number - 1 - place) for place in range(number)]
 
 
@@ -78,11 +78,11 @@ def best_checkpoints(run: Path, number: int, metric: str = DEFAULT) -> dict[Path
     Args:
         run: the folder of a run.
         number: how many.
-        metric: one of `metric_table.choices`, which the Trainer wrote down in trainer_state.json; among
-            checkpoints in which it is the same the loss decides.
+        metric: one of `metric_table.choices`, from the Trainer's trainer_state.json; among checkpoints with the same
+            value the loss decides.
 
     Raises:
-        ValueError: fewer were validated at the step at which they were saved, or one is damaged.
+        ValueError: fewer were validated at their own step, or one is damaged.
 
     """
     folders = sealed(run)
@@ -102,12 +102,12 @@ def best_checkpoints(run: Path, number: int, metric: str = DEFAULT) -> dict[Path
 def enough(folders: list[Path], number: int, what: str) -> list[Path]:
     """Return `folders`, or raise ValueError if they are fewer than `number`."""
     if not 1 <= number <= len(folders):
-        raise ValueError(f"{what} {len(folders)}, and {number} cannot be averaged; choose from 1 to what there is")
+        raise ValueError(f"{what} {len(folders)}, and {number} cannot be averaged; choose from 1 to that number")
     return folders
 
 
 def check_whole(folders: list[Path]) -> list[Path]:
-    """Return `folders`, or raise ValueError if a checkpoint among them is damaged or was not saved to the end."""
+    """Return `folders`, or raise ValueError if a checkpoint among them is damaged or incomplete."""
     for folder in folders:
         is_checkpoint = any((folder / name).exists() for name in (MANIFEST, "trainer_state.json"))
         if is_checkpoint and (reason := checkpoint_fault(folder)):

@@ -1,25 +1,27 @@
-"""Which checkpoints can be trusted, and which may go.
+"""Which checkpoints can be trusted, and which may be deleted.
 
-A checkpoint counts only once its list of files and checksums is written, as the last act of saving: files and folders
-are brought to the disk, the list is written aside, brought there too, and renamed. Whatever was cut off before that
-rename, by a kill or by the power, or damaged after, is known by the list.
+A checkpoint counts only once its list of files and checksums is written, as the last step of saving: files and folders
+are flushed to the disk, the list is written under another name, flushed too, and renamed. The list shows whatever was
+interrupted before that rename, by a kill or a power cut, or damaged after it.
 """
 
 import hashlib
-import json
 import re
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import ClassVar
 
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 
-from vaswani.storage import sync, sync_tree, write_text
+from vaswani.storage import sync, sync_tree
+from vaswani.storage.records import LEFT_OUT, REST, read_record, write_record
 
 MANIFEST = "manifest.json"
 UNSCHEDULED = "unscheduled"
-"""A file in a checkpoint that was saved only because training ended there, at its last step or by a signal."""
+"""Marks a checkpoint that was saved only because training ended there, at its last step or by a signal."""
 FSDP_WEIGHTS, FSDP_OPTIMIZER = "pytorch_model_fsdp_0", "optimizer_0"
 DEEPSPEED_TAG = "latest"
 _FILES = {
@@ -32,7 +34,7 @@ _NAME = re.compile(r"checkpoint-(\d+)")
 
 
 class Layout(Enum):
-    """How weights and moments lie in a checkpoint: in one file each, or in parts that the processes saved."""
+    """How weights and moments are stored in a checkpoint: in one file each, or in parts that the processes saved."""
 
     WHOLE = "without sharding"
     FSDP = "with FSDP"
@@ -43,27 +45,50 @@ class IncompleteCheckpointError(ValueError):
     """A checkpoint lacks a part without which training would go on as if from the start."""
 
 
-def begin(folder: Path) -> None:
-    """Make room for a checkpoint, by deleting what an earlier attempt at it left.
+@dataclass(frozen=True)
+class Manifest:
+    """What manifest.json holds: an object of nothing but names, so that it says a version only from the second on."""
 
-    A list among that would otherwise vouch for files that are being replaced, and a file of a run on more processes
-    would be taken for one of this run's.
+    VERSION: ClassVar[int] = 0
+
+    files: Mapping[str, str] = field(default_factory=dict, metadata=REST)
+    """SHA-256 of each file of the checkpoint, by its path in it."""
+    version: int = field(default=0, metadata=LEFT_OUT)
+
+
+def read_manifest(checkpoint: Path) -> Manifest:
+    """Read manifest.json of a checkpoint; raises as `read_record` does."""
+    return read_record(Manifest, checkpoint / MANIFEST)
+
+
+def write_manifest(checkpoint: Path, manifest: Manifest) -> None:
+    """Write manifest.json into a checkpoint."""
+    write_record(checkpoint / MANIFEST, manifest)
+
+
+def begin(folder: Path) -> None:
+    """Make room for a checkpoint, by deleting the files of an earlier attempt.
+
+    Otherwise an old list could confirm files that are being replaced, and a file of a run on more processes would count
+    as one of this run's.
     """
     if folder.exists():
-        (folder / MANIFEST).unlink(missing_ok=True)  # first, so that a deletion cut off leaves nothing that looks whole
+        (folder / MANIFEST).unlink(
+            missing_ok=True
+        )  # first, so that an interrupted deletion leaves nothing that looks complete
         shutil.rmtree(folder)
 
 
 def seal(folder: Path) -> None:
     """Write the list of a checkpoint's files with their SHA-256, and make sure that all of it is on the disk."""
-    digests = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     sync_tree(folder)
     sync(folder.parent)
-    write_text(folder / MANIFEST, json.dumps(digests, indent=1))
+    write_manifest(folder, Manifest(files))
 
 
 def layout(folder: Path) -> Layout:
-    """Tell how a checkpoint was saved, by whatever of its weights and moments is there."""
+    """Return how a checkpoint was saved, by the files of its weights and moments."""
     if (folder / FSDP_WEIGHTS).exists() or (folder / FSDP_OPTIMIZER).exists():
         return Layout.FSDP
     if (folder / DEEPSPEED_TAG).exists() or any(folder.glob("global_step*")):
@@ -77,14 +102,14 @@ def saved_on(folder: Path) -> int:
 
 
 def check_parts(folder: Path, processes: int | None = None) -> None:
-    """Make sure that a checkpoint holds all that training goes on from, the parts of every process included.
+    """Make sure that a checkpoint holds everything that resuming needs, including the parts of every process.
 
     Args:
         folder: the checkpoint.
-        processes: so many random states there must be; None takes what a run on any number of processes saved.
+        processes: the required number of random states; None accepts a checkpoint of any number of processes.
 
     Raises:
-        IncompleteCheckpointError: a part is missing; the Trainer would start anew with it, and not say so.
+        IncompleteCheckpointError: a part is missing; the Trainer would silently start anew with that part.
 
     """
     missing = [part for part, name in _FILES.items() if not (folder / name).is_file()]
@@ -102,8 +127,8 @@ def check_parts(folder: Path, processes: int | None = None) -> None:
             missing += _missing_of_deepspeed(folder, states)
     if missing:
         raise IncompleteCheckpointError(
-            f"{folder} has no {', no '.join(missing)}; restore what is missing, or remove the folder and go on from "
-            "the one before it by --resume"
+            f"{folder} has no {', no '.join(missing)}; restore what is missing, or remove the folder and continue from "
+            "the one before it with --resume"
         )
 
 
@@ -127,7 +152,7 @@ def _missing_of_fsdp(folder: Path) -> list[str]:
 
 
 def _missing_of_deepspeed(folder: Path, processes: int) -> list[str]:
-    """Look for what DeepSpeed's engine saved: under ZeRO-3 every process its weights, otherwise the first one all."""
+    """Look for the files of DeepSpeed's engine: with ZeRO-3 weights of every process, otherwise all of process 0."""
     if not (folder / DEEPSPEED_TAG).is_file():
         return [DEEPSPEED_TAG]
     parts = _deepspeed_parts(folder)
@@ -145,22 +170,21 @@ def _deepspeed_parts(folder: Path) -> Path:
 
 
 def saved_by_zero3(folder: Path) -> bool:
-    """Tell whether DeepSpeed saved a checkpoint in which the weights too are spread over the processes."""
+    """Return whether DeepSpeed saved a checkpoint in which also the weights are spread over the processes."""
     return any(_deepspeed_parts(folder).glob("zero_pp_rank_*_model_states.pt"))
 
 
 def checkpoint_fault(folder: Path) -> str | None:
-    """Return what is wrong with a checkpoint, or None if it is whole."""
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
+    """Return what is wrong with a checkpoint, or None if it is complete."""
+    if not (folder / MANIFEST).is_file():
         return "it was not saved to the end"
     try:
-        digests = json.loads(manifest.read_text(encoding="utf-8"))
+        files = read_manifest(folder).files
     except ValueError:
-        digests = None
-    if not isinstance(digests, dict) or not digests:
+        files = {}
+    if not files:
         return f"{MANIFEST} is damaged"
-    for name, expected in digests.items():
+    for name, expected in files.items():
         if not (folder / name).is_file():
             return f"{name} is missing"
         if digest(folder / name) != expected:
@@ -175,18 +199,18 @@ def digest(path: Path) -> str:
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """Return the checkpoint folders of a run, oldest first, whole or not."""
+    """Return the checkpoint folders of a run, oldest first, complete or not."""
     found = [(int(match[1]), path) for path in run.glob("checkpoint-*") if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(found)]
 
 
 def sealed(run: Path) -> list[Path]:
-    """Return the checkpoints that were saved to the end, oldest first."""
+    """Return the checkpoints that were saved completely, oldest first."""
     return [folder for folder in checkpoints(run) if (folder / MANIFEST).is_file()]
 
 
 def counted(run: Path) -> list[Path]:
-    """Return the checkpoints that were saved to the end, oldest first, as a run that never stopped would have them.
+    """Return the complete checkpoints, oldest first, as a run that never stopped would have them.
 
     The newest always counts; an older one does not if it was saved only because training ended there.
     """
@@ -195,18 +219,18 @@ def counted(run: Path) -> list[Path]:
 
 
 def sealed_steps(run: Path) -> set[int]:
-    """Return the steps after which checkpoints were saved to the end."""
+    """Return the steps after which checkpoints were saved completely."""
     return {int(folder.name.split("-")[1]) for folder in sealed(run)}
 
 
 def newest_whole(run: Path) -> tuple[Path | None, dict[str, str]]:
-    """Return the newest checkpoint that is whole, and the newer ones that are not with what is wrong with them."""
+    """Return the newest complete checkpoint, and the newer ones with what is wrong with them."""
     found, skipped = first_whole(reversed(checkpoints(run)), 1)
     return (found[0] if found else None), skipped
 
 
 def first_whole(folders: Iterable[Path], number: int) -> tuple[list[Path], dict[str, str]]:
-    """Return the first so many checkpoints that are whole, and what is wrong with those before them that are not."""
+    """Return the first `number` complete checkpoints, and what is wrong with the others before them."""
     found: list[Path] = []
     skipped: dict[str, str] = {}
     for folder in folders:
@@ -221,9 +245,9 @@ def first_whole(folders: Iterable[Path], number: int) -> tuple[list[Path], dict[
 
 
 def set_aside(run: Path, names: Iterable[str]) -> None:
-    """Rename checkpoints that were passed over, to damaged-N, so that no newer one is deleted in their favour.
+    """Rename skipped checkpoints to damaged-N, so that no newer one is deleted in their favour.
 
-    They stay for whoever wants to look; one that was never sealed is no loss, and its folder will be used again.
+    They stay for inspection; one that was never sealed is no loss, and its folder will be used again.
     """
     for name in names:
         if (run / name / MANIFEST).exists():
@@ -234,16 +258,16 @@ def set_aside(run: Path, names: Iterable[str]) -> None:
 
 
 def prune(run: Path, keep: int, best: str | None, also: Collection[str] = ()) -> None:
-    """Delete checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed.
+    """Delete all checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed.
 
-    What lies before it and was never sealed goes too: nobody returns to a step at which a signal once had it saved. So
-    does what was saved only because training ended there: a run that never stopped would not have it.
+    Earlier ones that were never sealed are deleted too, since no run returns to the step of an old signal. So are those
+    that were saved only because training ended there: a run that never stopped would not have them.
 
     Args:
         run: its folder.
-        keep: how many stay, at least 1.
-        best: stays beside them.
-        also: stay too.
+        keep: how many to keep, at least 1.
+        best: is kept too.
+        also: are kept too.
 
     """
     for folder in checkpoints(run):
@@ -256,5 +280,5 @@ def prune(run: Path, keep: int, best: str | None, also: Collection[str] = ()) ->
     }
     for folder in sealed(run):
         if folder.name not in kept:
-            (folder / MANIFEST).unlink()  # so that a deletion that is cut off leaves nothing that looks whole
+            (folder / MANIFEST).unlink()  # so that an interrupted deletion leaves nothing that looks complete
             shutil.rmtree(folder)

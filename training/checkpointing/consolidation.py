@@ -1,4 +1,4 @@
-"""The whole weights of a checkpoint, in whatever parts the processes saved them, and a model folder made of them."""
+"""The complete weights of a checkpoint, however the processes saved them, and a model folder made from them."""
 
 import contextlib
 import json
@@ -26,12 +26,12 @@ NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 
 def read_weights(checkpoint: Path) -> dict[str, Tensor]:
-    """Return all weights of a checkpoint by name, on the processor, in the dtype that the optimizer worked on.
+    """Return all weights of a checkpoint by name, on the CPU, in the optimizer's dtype.
 
-    Tied weights come under one name or under each of theirs.
+    Tied weights appear under one name or under each of theirs.
 
     Raises:
-        ValueError: a file of weights or their index is damaged, or DeepSpeed is needed to read them and not here.
+        ValueError: a file of weights or their index is damaged, or DeepSpeed is needed to read them and not installed.
 
     """
     match layout(checkpoint):
@@ -47,7 +47,7 @@ def read_weights(checkpoint: Path) -> dict[str, Tensor]:
 
 
 def _whole_files(folder: Path) -> list[Path]:
-    """Return the one file of the weights, or those that its index names: transformers cuts up what is large."""
+    """Return the one file of the weights, or those that its index names: transformers splits large files."""
     one, index = folder / SAFE_WEIGHTS_NAME, folder / SAFE_WEIGHTS_INDEX_NAME
     if one.exists() or not index.exists():
         return [one]
@@ -59,7 +59,7 @@ def _whole_files(folder: Path) -> list[Path]:
 
 
 def _read_fsdp(folder: Path) -> dict[str, Tensor]:
-    """Read what torch.distributed.checkpoint wrote, in this process alone."""
+    """Read what torch.distributed.checkpoint wrote, in this single process."""
     reader = FileSystemReader(folder)
     weights = {
         name: torch.empty(entry.size, dtype=entry.properties.dtype)
@@ -84,7 +84,7 @@ def _read_deepspeed(checkpoint: Path) -> dict[str, Tensor]:
         contextlib.redirect_stderr(nowhere),
     ):
         weights: dict[str, Tensor] = get_fp32_state_dict_from_zero_checkpoint(str(checkpoint))
-    names: dict[int, str] = {}  # a tied weight is one tensor under several names: the first is that of its source
+    names: dict[int, str] = {}  # a tied weight is one tensor under several names: the first is its original
     return {name: tensor for name, tensor in weights.items() if names.setdefault(id(tensor), name) == name}
 
 
@@ -102,7 +102,7 @@ def load_weights(model: PreTrainedModel, weights: dict[str, Tensor]) -> None:
 
 
 def consolidate(checkpoint: Path, output: Path, notes: Mapping[str, str] = NO_NOTES) -> bool:
-    """Make of a checkpoint that was saved in parts a model folder that the Auto classes load; they must know its class.
+    """Make a model folder from a checkpoint that was saved in parts; the Auto classes must know its class.
 
     Args:
         checkpoint: its folder.
@@ -110,10 +110,10 @@ def consolidate(checkpoint: Path, output: Path, notes: Mapping[str, str] = NO_NO
         notes: text files to lay beside the model, by name.
 
     Returns:
-        Whether there was anything to do; a folder of whole weights is left as it is.
+        Whether there was anything to do; a folder with complete weights is left as it is.
 
     Raises:
-        ValueError: the folder is no checkpoint, or is damaged; or `output` is there.
+        ValueError: the folder is not a checkpoint, or is damaged; or `output` exists.
 
     """
     if not checkpoint.is_dir():
@@ -131,7 +131,7 @@ def consolidate(checkpoint: Path, output: Path, notes: Mapping[str, str] = NO_NO
 
 
 def write_model(like: Path, weights: dict[str, Tensor], output: Path, notes: Mapping[str, str] = NO_NOTES) -> None:
-    """Make a model folder of weights, with all else from the folder `like`; the Auto classes must know its class.
+    """Make a model folder from weights and the other files of `like`; the Auto classes must know its class.
 
     Args:
         like: has the configurations and the tokenizer.
@@ -140,7 +140,7 @@ def write_model(like: Path, weights: dict[str, Tensor], output: Path, notes: Map
         notes: text files to lay beside the model, by name.
 
     Raises:
-        ValueError: the weights do not fit, or `output` is there.
+        ValueError: the weights do not fit, or `output` exists.
 
     """
     if output.exists():

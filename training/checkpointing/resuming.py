@@ -1,4 +1,4 @@
-"""Resuming from a checkpoint, perhaps with other processes or elsewhere: what is refused, drawn anew, and kept."""
+"""Resuming from a checkpoint, perhaps on other processes or machines: what is refused, drawn anew, and kept."""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,31 +18,32 @@ from .checkpoints import Layout, layout, saved_by_zero3, saved_on
 SINCE_LOG = "since_log.json"
 
 _SETTINGS = ("initial_lr", "betas", "eps", "weight_decay")
-"""What flags say of Adam, or of what --optim names; the rest of what it holds it has learned."""
+"""The optimizer's settings that flags decide; everything else in its state is learned."""
 
 _LAYOUTS = {DistributedType.FSDP: Layout.FSDP, DistributedType.DEEPSPEED: Layout.DEEPSPEED}
 
 
 def check_fits(checkpoint: Path, accelerator: Accelerator) -> None:
-    """Refuse a checkpoint that these processes could not go on from.
+    """Refuse a checkpoint that these processes cannot resume from.
 
-    What FSDP2 or one process alone saved, any number of processes takes; DeepSpeed needs as many as there were.
+    Any number of processes can resume what FSDP2 or a single process saved; DeepSpeed needs the same number.
 
     Raises:
-        StartupError: FSDP, DeepSpeed or neither saved it, and another of them runs; or another number of processes, or
-            another kind of stage, of DeepSpeed. All processes see the same files, and so decide alike.
+        StartupError: it was saved by another one of FSDP, DeepSpeed or neither than the one that runs; or by another
+            number of processes, or another kind of stage, of DeepSpeed. All processes see the same files, and so decide
+            alike.
 
     """
     held, running = layout(checkpoint), _LAYOUTS.get(accelerator.distributed_type, Layout.WHOLE)
     complaint = None
     if held is not running:
-        complaint = f"was saved {held.value}, and this run goes on {running.value}"
+        complaint = f"was saved {held.value}, and this run resumes {running.value}"
     elif held is Layout.DEEPSPEED:
         saved, processes = saved_on(checkpoint), accelerator.num_processes
         stage = accelerator.state.deepspeed_plugin.zero_stage
         if saved != processes:
             complaint = (
-                f"was saved by DeepSpeed on {saved} process(es), which as many must go on from, and {processes} run"
+                f"was saved by DeepSpeed on {saved} process(es), which as many must resume, but {processes} are running"
             )
         elif saved_by_zero3(checkpoint) != (stage == 3):
             complaint = (
@@ -50,23 +51,23 @@ def check_fits(checkpoint: Path, accelerator: Accelerator) -> None:
             )
     if complaint:
         raise StartupError(
-            f"{checkpoint} {complaint}; launch the run as it was, or keep its weights alone by `vaswani consolidate`"
+            f"{checkpoint} {complaint}; launch the run as before, or save only its weights with `vaswani consolidate`"
         )
 
 
 def resume_seed(seed: int, step: int, process: int) -> int:
-    """Return what a process draws its random states from that goes on at `step` and finds none of its own."""
+    """Return the seed for a process that resumes at `step` and finds no random state of its own."""
     digest = hashlib.sha256(f"{seed} {step} {process}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
 
 
 def optimizer_settings(optimizer: Optimizer) -> list[dict[str, Any]]:
-    """Return the settings of Adam for each group of parameters, once its schedule is made and before it is loaded."""
+    """Return Adam's settings for each group of parameters; call after its schedule is made and before it is loaded."""
     return [{name: group[name] for name in _SETTINGS if name in group} for group in optimizer.param_groups]
 
 
 def set_optimizer_settings(optimizer: Optimizer, schedule: LambdaLR, settings: list[dict[str, Any]]) -> None:
-    """Set Adam and its schedule to such settings, in place of those that came with a checkpoint."""
+    """Give Adam and its schedule these settings, in place of those from a checkpoint."""
     schedule.base_lrs = [group["initial_lr"] for group in settings]
     rates = [base * of(schedule.last_epoch) for base, of in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)]
     for group, own, rate in zip(optimizer.param_groups, settings, rates, strict=True):
@@ -75,36 +76,36 @@ def set_optimizer_settings(optimizer: Optimizer, schedule: LambdaLR, settings: l
 
 @dataclass(frozen=True)
 class SinceLog:
-    """What the next line of the log will tell of, as far as it lies before a checkpoint."""
+    """The part of the next log line that lies before a checkpoint."""
 
     VERSION: ClassVar[int] = 1
 
     last: int
     """The step of the last line."""
     losses: tuple[float, ...]
-    """Sums of losses since then, of each process."""
+    """Sums of losses since then, for each process."""
     judged: int
     """Steps since then."""
     lost: int
-    """Those of them that were left out."""
+    """Those of them that were skipped."""
     version: int = VERSION
 
 
 def write_since_log(checkpoint: Path, since: SinceLog) -> None:
-    """Leave it in a checkpoint."""
+    """Write it into a checkpoint."""
     write_record(checkpoint / SINCE_LOG, since)
 
 
 def read_since_log(checkpoint: Path) -> SinceLog | None:
-    """Return what was left in a checkpoint; None in that of an older version."""
+    """Read it from a checkpoint; None for a checkpoint of an older version."""
     file = checkpoint / SINCE_LOG
     return read_record(SinceLog, file) if file.exists() else None
 
 
 def log_without_final_validation(state: TrainerState) -> list[dict[str, Any]]:
-    """Return a log without the validation that was made only because the run was to end there.
+    """Return a log without the validation that was made only because the run ended there.
 
-    A run that goes on from there has none, so that it counts and chooses as one that never stopped.
+    A run that resumes from there must not have it, so that it counts and chooses like one that never stopped.
     """
     if state.max_steps % state.eval_steps == 0:
         return state.log_history
@@ -112,7 +113,7 @@ def log_without_final_validation(state: TrainerState) -> list[dict[str, Any]]:
 
 
 def lacks_validation(state: TrainerState, delay: float) -> bool:
-    """Tell whether a validation that was due at the step of a checkpoint is not in its log: a signal left no time.
+    """Return whether a validation that was due at a checkpoint's step is missing in its log, because of a signal.
 
     `delay` is --eval_delay, the step before which none is due.
     """

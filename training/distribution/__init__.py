@@ -1,1 +1,1 @@
-"""Several processes: checked at the start, sharing weights, lost, asked to end."""
+"""Several processes: checks at the start, shared weights, lost processes, signals."""

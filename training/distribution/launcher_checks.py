@@ -1,7 +1,7 @@
-"""What the launcher asked for, as it stands in the environment that it left, and whether that can come about.
+"""What the launcher asked for, according to its environment variables, and whether that is what will run.
 
-`accelerate launch`, torchrun, srun, mpirun and Kubeflow say through variables what they started. Where what they say
-does not come about, each process would train alone on all the data, or on another device, and nobody would be told.
+`accelerate launch`, torchrun, srun, mpirun and Kubeflow record in variables what they started. Where something else
+would run, each process would silently train alone on all the data, or on another device.
 """
 
 import os
@@ -13,19 +13,19 @@ _STARTERS = {
     "MV2_COMM_WORLD_SIZE": "mpirun",
     "SLURM_STEP_NUM_TASKS": "srun",
 }
-"""Variables by which a starter that knows nothing of torch says how many processes it started, and its name."""
+"""Variables in which starters that do not know torch record how many processes they started, and their names."""
 
 
 def is_on(variable: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a variable of Accelerate says yes."""
+    """Return whether a variable of Accelerate is true."""
     return environment.get(variable, "").lower() in ("1", "true", "yes", "on", "y", "t")
 
 
 def process_fault(together: int, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return what is wrong, and the way out, where fewer processes train together than the launcher meant.
+    """Return what is wrong, and the way out, if fewer processes train together than the launcher intended.
 
     Args:
-        together: so many train together.
+        together: the number of processes that train together.
         environment: of this process.
 
     """
@@ -36,18 +36,18 @@ def process_fault(together: int, environment: Mapping[str, str] = os.environ) ->
     if "MASTER_ADDR" in environment and together == 1:
         return (
             f"processes were to meet at MASTER_ADDR={environment['MASTER_ADDR']}, but a single one was started: "
-            "accelerate launch does so with --cpu or distributed_type MULTI_CPU, whatever --num_processes says. "
-            "For several on processors set ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml; "
-            "if one is meant, unset MASTER_ADDR"
+            "accelerate launch does so with --cpu or distributed_type MULTI_CPU, whatever --num_processes says. For "
+            "several on CPUs set ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml; for a "
+            "single one, unset MASTER_ADDR"
         )
     return None
 
 
 def lone_process_fault(together: int, each_would: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return what is wrong, and the way out, where a starter started more processes than know of each other.
+    """Return what is wrong, and the way out, if a starter started more processes than know of each other.
 
     Args:
-        together: so many do.
+        together: the number that do.
         each_would: what each of the others would do by itself.
         environment: of this process.
 
@@ -59,25 +59,25 @@ def lone_process_fault(together: int, each_would: str, environment: Mapping[str,
         if is_on("ACCELERATE_USE_DEEPSPEED", environment):
             return (
                 f"the launcher started {started} processes for DeepSpeed, but Accelerate finds no device on which it "
-                f"would count more than {together}, and each would {each_would}; look whether torch sees the "
-                "GPUs (nvidia-smi, torch.cuda.is_available())"
+                f"would count more than {together}, and each would {each_would}; check whether torch sees the GPUs "
+                "(nvidia-smi, torch.cuda.is_available())"
             )
         return (
-            f"the launcher started {started} processes, but each would {each_would}; start them by accelerate launch, "
-            "as the heads of accelerate_configs/ say, and on processors set ACCELERATE_USE_CPU=true and use "
-            "accelerate_configs/cpu_2_processes.yaml"
+            f"the launcher started {started} processes, but each would {each_would}; start them with accelerate "
+            "launch, as the first lines of the files in accelerate_configs/ show, and on CPUs set "
+            "ACCELERATE_USE_CPU=true and use accelerate_configs/cpu_2_processes.yaml"
         )
     for variable, starter in _STARTERS.items():
         if (started := int(environment.get(variable, 1))) > together:
             return (
                 f"{starter} started {started} processes, but each would {each_would}; let it start one accelerate "
-                "launch a machine, as accelerate_configs/multi_node.slurm does"
+                "launch per machine, as accelerate_configs/multi_node.slurm does"
             )
     return None
 
 
 def device_fault(device: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return what is wrong, and the way out, where GPUs were named and training would run on the processor.
+    """Return what is wrong, and the way out, if GPUs were named but training would run on the CPU.
 
     Args:
         device: what training would run on by itself, "cpu" or another type.
@@ -89,6 +89,6 @@ def device_fault(device: str, environment: Mapping[str, str] = os.environ) -> st
         return None
     return (
         f"GPU {named} is named (gpu_ids of the launch configuration, or CUDA_VISIBLE_DEVICES), but torch finds none; "
-        "look whether nvidia-smi lists it and whether torch.version.cuda fits the driver. To train on the processor "
-        "all the same, launch with --cpu"
+        "check whether nvidia-smi lists it and whether torch.version.cuda fits the driver. To train on the CPU all "
+        "the same, launch with --cpu"
     )

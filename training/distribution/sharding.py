@@ -1,4 +1,4 @@
-"""Weights that FSDP2 or DeepSpeed spread over the processes: seen in part, or gathered where all are needed."""
+"""Weights that FSDP2 or DeepSpeed spread over the processes: a process sees its part, or gathers all where needed."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,21 +14,21 @@ from vaswani.training.exceptions import StartupError
 
 
 def is_sharded(accelerator: Accelerator) -> bool:
-    """Tell whether weights, gradients or moments are spread over the processes: FSDP, and ZeRO of any stage."""
+    """Return whether weights, gradients or moments are spread over the processes: FSDP, and ZeRO of any stage."""
     return accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
 
 
 def check_sharding(accelerator: Accelerator, bf16_throughout: bool) -> None:
-    """Refuse what would train another thing than was asked for, or could not be gone on from.
+    """Refuse configurations that would train something else than requested, or could not be resumed.
 
     Args:
         accelerator: as the launcher configured it.
         bf16_throughout: whether the network was prepared to cast its own weights.
 
     Raises:
-        StartupError: FSDP of version 1 or with weights saved by one process alone; DeepSpeed without ZeRO or with an
-            optimizer or a schedule of its own; either with a network that casts by itself. On all processes, which were
-            all given the same configuration.
+        StartupError: FSDP of version 1 or with weights saved by a single process; DeepSpeed without ZeRO or with an
+            optimizer or a schedule of its own; either with a network that casts by itself. Raised on all processes,
+            which all have the same configuration.
 
     """
     if bf16_throughout and accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
@@ -42,27 +42,28 @@ def check_sharding(accelerator: Accelerator, bf16_throughout: bool) -> None:
         if plugin.state_dict_type != StateDictType.SHARDED_STATE_DICT:
             raise StartupError(
                 f"fsdp_state_dict_type is {plugin.state_dict_type.name}, for which one process would gather all "
-                "weights and moments; set SHARDED_STATE_DICT, and make a model of a checkpoint by `vaswani consolidate`"
+                "weights and moments; set SHARDED_STATE_DICT, and make a model of a checkpoint with `vaswani "
+                "consolidate`"
             )
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         plugin = accelerator.state.deepspeed_plugin
         if plugin.zero_stage == 0:
             raise StartupError(
-                "DeepSpeed is asked for with ZeRO of stage 0, which spreads nothing and makes steps whose gradients "
-                "are no numbers; set stage 1, 2 or 3, or launch by accelerate_configs/ddp_8_gpu.yaml"
+                "DeepSpeed is asked for with ZeRO of stage 0, which spreads nothing and makes steps with non-finite "
+                "gradients; set stage 1, 2 or 3, or launch with accelerate_configs/ddp_8_gpu.yaml"
             )
         for part in ("optimizer", "scheduler"):
             if part in plugin.deepspeed_config:
                 raise StartupError(
-                    f"the configuration of DeepSpeed has a section {part!r}, which would take the place of Adam and "
-                    "eq. 3 as the flags set them; remove it"
+                    f"the configuration of DeepSpeed has a section {part!r}, which would replace Adam and eq. 3 as the "
+                    "flags set them; remove it"
                 )
 
 
 def reduce_in_float32(accelerator: Accelerator) -> None:
-    """Let FSDP2 compute in the precision that was asked for, but add up gradients and return the loss in float32.
+    """Let FSDP2 compute in the requested precision, but add up gradients and return the loss in float32.
 
-    Accelerate would have the loss and the sums over processes rounded to 8 or 11 bits too.
+    Accelerate would also round the loss and the sums over processes to 8 or 11 bits.
     """
     if accelerator.distributed_type == DistributedType.FSDP:
         plugin = accelerator.state.fsdp_plugin
@@ -73,9 +74,9 @@ def reduce_in_float32(accelerator: Accelerator) -> None:
 
 
 def keep_embeddings_gathered(model: nn.Module) -> None:
-    """Let FSDP2 keep the gathered embedding table until the loss is there.
+    """Let FSDP2 keep the gathered embedding table until the loss is computed.
 
-    The table is the projection too (section 3.4), and is used as such outside of the module that gathers it.
+    The table is also the projection (section 3.4), and is used as such outside the module that gathers it.
     """
     embeddings: Any = model.get_input_embeddings()  # type: ignore[operator]
     if isinstance(embeddings, FSDPModule):
@@ -83,14 +84,14 @@ def keep_embeddings_gathered(model: nn.Module) -> None:
 
 
 def local_part(weight: Tensor) -> Tensor:
-    """Return what this process holds of a weight."""
+    """Return this process's part of a weight."""
     if isinstance(weight, DTensor):
         return weight.to_local()
     return getattr(weight, "ds_tensor", weight)  # where ZeRO-3 keeps it
 
 
 def gathered(weight: Tensor) -> Tensor:
-    """Return all of a weight, on every process; all must ask for it."""
+    """Return a complete weight, on every process; all processes must call this."""
     if isinstance(weight, DTensor):
         return weight.full_tensor()
     if hasattr(weight, "ds_tensor"):
@@ -103,7 +104,7 @@ def gathered(weight: Tensor) -> Tensor:
 
 @torch.no_grad()
 def whole_copy(model: PreTrainedModel, architecture: type[PreTrainedModel], device: torch.device) -> PreTrainedModel:
-    """Return a copy, on every process, that holds all the weights in float32; all processes must ask for it.
+    """Return, on every process, a copy with all weights in float32; all processes must call this.
 
     Args:
         model: spread over the processes, or not yet.
@@ -114,7 +115,7 @@ def whole_copy(model: PreTrainedModel, architecture: type[PreTrainedModel], devi
     with torch.device("meta"):
         copy = architecture(model.config)
     copy = copy.float().to_empty(device=device)
-    copy.tie_weights()  # what several modules share came apart
+    copy.tie_weights()  # shared weights had become separate
     sources, targets = ([*each.named_parameters(), *each.named_buffers()] for each in (model, copy))
     for (name, source), (same, target) in zip(sources, targets, strict=True):
         assert name == same

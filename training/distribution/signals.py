@@ -1,4 +1,4 @@
-"""Signals that ask a run to end: noticed at once, acted on at the next step, by all processes together."""
+"""Signals that ask a run to end: noticed at once, and obeyed at the next step by all processes together."""
 
 import logging
 import os
@@ -17,34 +17,34 @@ from vaswani.training.exceptions import SignalledError
 _log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-"""What schedulers send before they kill, most of them the first, Slurm with --signal=USR1@120 the second; and what a
-terminal sends to all processes for Ctrl-C."""
+"""The signals that schedulers send before they kill (most the first, Slurm with --signal=USR1@120 the second), and the
+one that a terminal sends to all processes for Ctrl-C."""
 
 ECHO = 2.0
-"""Seconds in which a further signal is the same one: a scheduler tells every process, and a launcher passes it on."""
+"""Seconds in which another signal counts as the same: a scheduler signals every process, and launchers forward it."""
 
 ECHO_OF_CTRL_C = 0.3
-"""The same for Ctrl-C where no torchrun passes it on: whoever presses twice means it."""
+"""The same for Ctrl-C where no torchrun forwards it: pressing it twice is meant."""
 
 
 class Signals(TrainerCallback):
-    """Listens for SIGNALS while its block runs, and ends training at a step when any process has heard one.
+    """Listens for SIGNALS while its block runs, and ends training at a step when any process has received one.
 
-    The first signal is taken down and the step goes on; a second one, ECHO later, ends the process at once with
-    128 + its number. A thread hears them, since Python's own handlers wait for as long as a collective operation does.
-    After a signal the block leaves all ignored, so that a launcher's does not cut off the end. Where SIGINT is ignored
-    from the start, as by a shell for what it runs in the background, it stays so.
+    The first signal is recorded and the step continues; a second one, ECHO later, ends the process at once with 128 +
+    its number. A thread receives them, since Python's own handlers wait as long as a collective operation does. After a
+    signal the block leaves all signals ignored, so that a launcher's signal does not interrupt the end. If SIGINT is
+    ignored from the start, as a shell does for background processes, it stays ignored.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
-        """The first signal that this process got."""
+        """The first signal that this process received."""
         self.agreed = False
-        """Whether all processes know that one of them got one."""
+        """Whether all processes know that one of them received one."""
 
     def __enter__(self) -> "Signals":
         self._main = threading.current_thread() is threading.main_thread()
-        if self._main:  # Python lets only that thread listen; elsewhere, as in a notebook's, signals stay as they are
+        if self._main:  # Python lets only the main thread listen; elsewhere, as in a notebook, signals stay as they are
             read, self._write = os.pipe()
             os.set_blocking(self._write, False)
             self._fd_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
@@ -76,13 +76,13 @@ class Signals(TrainerCallback):
         os.close(self._write)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  (called by name)
-        """Save and stop; an evaluation due at this very step is left out, since whoever sent the signal waits."""
+        """Save and stop; an evaluation due at this step is skipped, since the sender of the signal waits."""
         if self.agreed:
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
 
     def check_end(self, step: int, saved: int | None) -> None:
-        """Raise SignalledError, on all processes, if a signal was why training ended, or came after its last step.
+        """Raise SignalledError, on all processes, if a signal ended training, or came after its last step.
 
         Args:
             step: the last one.
@@ -93,21 +93,21 @@ class Signals(TrainerCallback):
         if self.agreed:
             reached = f"step {step} is saved"
             if saved != step:
-                why = "its loss or gradient may be no finite number"
+                why = "its loss or gradient may not be finite"
                 reached = f"step {step} is not saved ({why}), but the last checkpoint is"
             raise SignalledError(f"a signal ended training; {reached}. Continue with --resume")
 
 
 def echo(number: int) -> float:
-    """Return the seconds in which a signal that comes again is the same one."""
+    """Return the seconds in which a repeated signal counts as the same."""
     is_passed_on = "TORCHELASTIC_RUN_ID" in os.environ
     return ECHO_OF_CTRL_C if number == signal.SIGINT and not is_passed_on else ECHO
 
 
 def shield_workers(loader: DataLoader[Any]) -> None:
-    """Let a loader's workers end when their process says so, and by no signal that is sent to all of a run's.
+    """Let a loader's workers end only when their process says so, not by a signal to all processes of a run.
 
-    Otherwise they would be gone at once, and the loss of a worker ends training without a checkpoint.
+    Otherwise they would end at once, and a lost worker ends training without a checkpoint.
     """
     assert loader.worker_init_fn is None
     loader.worker_init_fn = _heed_parent_alone

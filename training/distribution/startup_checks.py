@@ -1,4 +1,4 @@
-"""What is made sure of before the first step: the processes are those asked for, hold equal weights and unlike data."""
+"""Checks before the first step: the processes are those asked for, with equal weights and different data."""
 
 import hashlib
 import os
@@ -19,10 +19,10 @@ from .launcher_checks import is_on, process_fault
 
 
 def check_processes(args: VaswaniTrainingArguments, accelerator: Accelerator, shapes: int | None = None) -> None:
-    """Compare what runs with what launcher and flags asked for; set the time-out everywhere.
+    """Compare what runs with what launcher and flags asked for; set the timeout everywhere.
 
-    That is the number of processes, the way in which they share the work, their back end, precision and compilation.
-    `shapes` is how many a batch may have; None: any number.
+    This covers the number of processes, how they share the work, their backend, precision and compilation. `shapes` is
+    the number of possible batch shapes; None: any number.
 
     Raises:
         StartupError: they differ in any process; on all processes.
@@ -37,15 +37,16 @@ def check_processes(args: VaswaniTrainingArguments, accelerator: Accelerator, sh
         backend = _backend(args.device)
         if wanted is not None and backend != wanted:
             complaints.append(
-                f"processes on {args.device.type} talk by {backend}, not by {wanted}; set or leave out --ddp_backend"
+                f"processes on {args.device.type} communicate over {backend}, not {wanted}; set or leave out "
+                "--ddp_backend"
             )
-        # The Trainer forgets it on processors, where half an hour is the default.
+        # The Trainer forgets it on CPUs, where half an hour is the default.
         assert torch.distributed.group.WORLD is not None
         torch.distributed.group.WORLD.set_timeout(timedelta(seconds=args.ddp_timeout))
     kinds = gather_object([f"{args.device.type} in {accelerator.mixed_precision}"])
     if len(set(kinds)) > 1:
         complaints.append(
-            f"the processes, in turn, run on {', '.join(kinds)}; give all the same flags and launch configuration"
+            f"the processes run, in order, on {', '.join(kinds)}; give all the same flags and launch configuration"
         )
     said = sorted({each for each in gather_object(complaints) if each})
     if said:
@@ -62,27 +63,27 @@ def sharing(accelerator: Accelerator) -> str:
 
 
 def _faults_of_sharing(accelerator: Accelerator) -> Iterator[str]:
-    """Tell where FSDP or DeepSpeed was asked for and something else would run; Accelerate says nothing."""
+    """Yield a fault where FSDP or DeepSpeed was asked for and something else would run; Accelerate is silent."""
     runs = sharing(accelerator)
     if is_on("ACCELERATE_USE_FSDP"):
         asked = f"FSDP{os.environ.get('FSDP_VERSION', '')}"
         if not runs.startswith(asked):
             yield (
-                f"the launcher asks for {asked}, and {runs} would run, which holds all weights in every process: "
-                "Accelerate leaves FSDP out on processors. Use accelerate_configs/cpu_2_processes.yaml there, and "
+                f"the launcher asks for {asked}, but {runs} would run, which holds all weights in every process: "
+                "Accelerate leaves FSDP out on CPUs. Use accelerate_configs/cpu_2_processes.yaml there, and "
                 "accelerate_configs/fsdp2.yaml where torch sees a GPU for each process"
             )
     if is_on("ACCELERATE_USE_DEEPSPEED"):
         asked = f"ZeRO-{os.environ.get('ACCELERATE_DEEPSPEED_ZERO_STAGE', '')}"
         if not runs.startswith(asked):
             yield (
-                f"the launcher asks for DeepSpeed's {asked.strip('-')}, and {runs} would run: Accelerate leaves "
-                "DeepSpeed out where ACCELERATE_USE_CPU or --cpu says that a processor is wanted. Take that away, or "
-                "use accelerate_configs/cpu_2_processes.yaml"
+                f"the launcher asks for DeepSpeed's {asked.strip('-')}, but {runs} would run: Accelerate leaves "
+                "DeepSpeed out if ACCELERATE_USE_CPU or --cpu asks for a CPU. Remove that, or use "
+                "accelerate_configs/cpu_2_processes.yaml"
             )
         elif mismatches := getattr(accelerator.deepspeed_plugin.hf_ds_config, "mismatches", []):
             yield (
-                "the configuration of DeepSpeed and the flags do not say the same: "
+                "the configuration of DeepSpeed and the flags contradict each other: "
                 f"{', '.join(each.removeprefix('- ') for each in mismatches)}; set these values of DeepSpeed to "
                 '"auto", as accelerate_configs/deepspeed_zero2.json does'
             )
@@ -95,46 +96,46 @@ def _faults_of_sharing(accelerator: Accelerator) -> Iterator[str]:
 
 
 def _faults_of_precision(args: VaswaniTrainingArguments, accelerator: Accelerator) -> Iterator[str]:
-    """Tell where another precision would run than the launcher or the flags ask for."""
+    """Yield a fault where the precision would differ from what the launcher or the flags ask for."""
     flag = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
-    launcher = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # which is what it says too when nobody asked
+    launcher = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # also the value when nothing was asked for
     runs = accelerator.mixed_precision
     asked = {flag, launcher} - {"no"} or {"no"}
     if asked != {runs}:
         yield (
-            f"the launcher asks for mixed precision {launcher} and the flags for {flag}, and {runs} would run; set "
+            f"the launcher asks for mixed precision {launcher} and the flags for {flag}, but {runs} would run; set "
             "mixed_precision of the launch configuration to 'no', or leave out --bf16 and --fp16"
         )
     elif runs != "no" and not accelerator.native_amp and accelerator.distributed_type != DistributedType.DEEPSPEED:
-        yield f"{runs} is asked for, and Accelerate would compute in float32 on {args.device.type}; use --bf16 there"
+        yield f"{runs} is asked for, but Accelerate would compute in float32 on {args.device.type}; use --bf16 there"
 
 
 def _faults_of_compilation(accelerator: Accelerator, shapes: int | None) -> Iterator[str]:
-    """Tell where the network would be compiled otherwise than asked for, or not for long."""
+    """Yield a fault where the network would be compiled differently than asked for, or only at first."""
     plugin = accelerator.state.dynamo_plugin
     asked = os.environ.get("ACCELERATE_DYNAMO_BACKEND", "no").upper()
     if asked not in ("NO", plugin.backend.value):
         yield (
-            f"the launcher asks for compilation by {asked}, and {plugin.backend.value} would run; leave out "
+            f"the launcher asks for compilation by {asked}, but {plugin.backend.value} would run; leave out "
             "--torch_compile_backend, or dynamo_backend of the launch configuration"
         )
     if plugin.backend != DynamoBackend.NO and plugin.dynamic is False and shapes is None:
         yield (
-            "the network would be compiled anew for each shape of batch, and after eight no more: accelerate launch "
-            "switches dynamic shapes off unless told otherwise. Set dynamo_use_dynamic: true under dynamo_config, as "
-            "accelerate_configs/single_gpu.yaml does, or launch with --dynamo_use_dynamic; or give batches a few "
-            "shapes, by --widths"
+            "the network would be compiled anew for each shape of batch, and not at all after eight: accelerate "
+            "launch switches dynamic shapes off by default. Set dynamo_use_dynamic: true under dynamo_config, as "
+            "accelerate_configs/single_gpu.yaml does, or launch with --dynamo_use_dynamic; or limit the shapes of "
+            "batches with --widths"
         )
 
 
 def _backend(device: torch.device) -> str:
-    """Return by what processes on a kind of device talk; there may be one for each kind."""
+    """Return the communication backend for a kind of device; there may be one for each kind."""
     pairs = str(torch.distributed.get_backend_config()).split(",")
     return dict(pair.split(":") for pair in pairs)[device.type]
 
 
 def check_weights(model: nn.Module, step: int) -> None:
-    """Raise StartupError, on all processes, unless all hold the same weights and go on from the same step.
+    """Raise StartupError, on all processes, unless all hold the same weights and start from the same step.
 
     Called before the model is wrapped: that would copy the first process's weights over the others', and hide it.
     """
@@ -146,9 +147,9 @@ def check_weights(model: nn.Module, step: int) -> None:
     held = gather_object([(step, digest.hexdigest())])
     if unlike := [f"{rank} (step {held[rank][0]})" for rank in range(len(held)) if held[rank] != held[0]]:
         raise StartupError(
-            f"process 0 starts from step {held[0][0]}, and other weights or another step are held by process "
-            f"{', '.join(unlike)}. --seed and --output_dir must be the same everywhere, and the folder on "
-            "a disk that all machines share"
+            f"process 0 starts from step {held[0][0]}, but other weights or another step are held by process "
+            f"{', '.join(unlike)}. --seed and --output_dir must be the same everywhere, and the folder on a disk that "
+            "all machines share"
         )
 
 
@@ -175,7 +176,7 @@ def describe_run(
     tokens_per_batch: int,
     widths: Sequence[int] = (),
 ) -> str:
-    """Return a line: parameters, tokens a step, processes and how they share the work, precision, and memory."""
+    """Return one line: parameters, tokens per step, processes and how they share the work, precision, and memory."""
     weights = list(model.parameters())
     number = sum(weight.numel() for weight in weights)
     precision = "bf16 throughout" if args.bf16_throughout else accelerator.mixed_precision

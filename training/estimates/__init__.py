@@ -1,1 +1,1 @@
-"""What a step costs, by formula: operations, memory, traffic."""
+"""The cost of a step, by formula: operations, memory, traffic."""

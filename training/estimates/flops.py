@@ -1,20 +1,21 @@
-"""What a network and its training come to, by formula: parameters, and floating-point operations of a pass.
+"""The size and cost of a network, by formula: parameters, and floating-point operations of a pass.
 
 Operations are those of matrix products, each multiplication and each addition one, as `torch.utils.flop_counter`
-counts them. What is done number by number (softmax, norms, dropout, Adam) is left out: it costs time, for memory's
-sake, but hardly any arithmetic. Looking up an embedding costs none.
+counts them. Element-wise operations (softmax, norms, dropout, Adam) are left out: they cost time for memory access, but
+hardly any arithmetic. An embedding lookup costs none.
 
-Symbols: V symbols, D = d_model, H heads, N layers, B pairs of S source and T target positions, padding included.
+Symbols: V tokens of the vocabulary, D = d_model, H heads, N layers, B pairs of S source and T target positions, padding
+    included.
 """
 
 from typing import NamedTuple
 
 BACKWARD = 2
-"""Passes forward that the backward pass is worth: each product has one for each of its two factors."""
+"""The cost of the backward pass in forward passes: each product has a gradient for each of its two factors."""
 
 
 class Dimensions(NamedTuple):
-    """A network, by the fields of its configuration that decide how much there is to compute."""
+    """A network, by the fields of its configuration that decide the amount of computation."""
 
     vocab_size: int
     d_model: int
@@ -42,12 +43,12 @@ class Dimensions(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """Numbers that are learned, by part."""
+    """The number of learned parameters, by part."""
 
     embeddings: int
     """One table for source, target and the projection before the softmax (section 3.4)."""
     positions: int
-    """A table for each stack in row E; sinusoids are none."""
+    """A table for each stack in row E; sinusoids have none."""
     attention: int
     """W^Q, W^K, W^V, W^O (section 3.2.2), and their biases where there are any."""
     feed_forward: int
@@ -71,7 +72,7 @@ class Operations(NamedTuple):
 
 
 def parameters(network: Dimensions) -> Parameters:
-    """Return how many numbers are learned."""
+    """Return the number of learned parameters."""
     n = network
     layers = n.encoder_layers + n.decoder_layers
     sublayers = n.attentions + layers
@@ -87,10 +88,10 @@ def parameters(network: Dimensions) -> Parameters:
 
 
 def forward(network: Dimensions, pairs: float, source: int, target: int) -> Operations:
-    """Return what one pass forward takes, logits included; the backward pass takes BACKWARD times that.
+    """Return the operations of one forward pass, logits included; the backward pass takes BACKWARD times that.
 
-    The decoder's future is computed too, and then masked, as the paper's matrices had it; kernels that skip it save
-    half of the decoder's products with itself.
+    The decoder's attention to the future is computed too, and then masked, as in the paper's matrices; kernels that
+    skip it save half of the products of the decoder's self-attention.
 
     Args:
         network: its dimensions.
@@ -101,7 +102,7 @@ def forward(network: Dimensions, pairs: float, source: int, target: int) -> Oper
     """
     n = network
     of_encoder, of_decoder = n.encoder_layers * source, n.decoder_layers * target
-    # W^Q and W^O work on what asks, W^K and W^V on what is attended to: itself, or the source.
+    # W^Q and W^O apply to the queries' side, W^K and W^V to what is attended to: itself, or the source.
     asking_and_asked = 2 * of_encoder + 2 * of_decoder + n.decoder_layers * (source + target)
     met = of_encoder * source + of_decoder * (target + source)
     return Operations(

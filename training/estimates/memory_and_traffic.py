@@ -1,4 +1,4 @@
-"""What each way of sharing the work costs a process: memory and traffic by formula (docs/distributed.md).
+"""The cost of each way of sharing the work, per process: memory and traffic by formula (docs/distributed.md).
 
 Symbols: N weights (numbers, all trained), E of them in the embedding table, P processes, A micro-batches of a process
 in a step. Weights are float32; "in 16 bits" is bf16 or fp16 beside them.
@@ -11,12 +11,12 @@ SHARINGS = ("one process", "DDP", "FSDP2", "ZeRO-1", "ZeRO-2", "ZeRO-3")
 
 
 class Memory(NamedTuple):
-    """Bytes in one process where they are most within a step: between the last gradient and the optimizer's work."""
+    """Bytes in one process at the peak of a step: between the last gradient and the optimizer's work."""
 
     weights: float
     gradients: float
     adam: float
-    """The two moments, and with DeepSpeed the float32 weights that it keeps beside those it computes with."""
+    """The two moments, and with DeepSpeed the float32 weights that it keeps in addition to its working copy."""
 
 
 def memory(weights: int, processes: int, sharing: str, in_16_bits: bool, accumulates: int) -> Memory:
@@ -35,7 +35,7 @@ def memory(weights: int, processes: int, sharing: str, in_16_bits: bool, accumul
     match sharing:
         case "one process":
             return Memory(4 * n, 4 * n, 8 * n)
-        case "DDP":  # the buckets in which gradients travel are a copy of them
+        case "DDP":  # the buckets in which gradients are sent are a copy of them
             return Memory(4 * n, 8 * n, 8 * n)
         case "FSDP2":  # gradients are spread with a step's last micro-batch; until then each process sums up its own
             return Memory(4 * share, 4 * (share if accumulates == 1 else n), 8 * share)
@@ -49,10 +49,10 @@ def memory(weights: int, processes: int, sharing: str, in_16_bits: bool, accumul
 
 
 def traffic(weights: int, embedding: int, processes: int, sharing: str, in_16_bits: bool, accumulates: int) -> float:
-    """Return the bytes that each process sends in a step, by rings; it receives as many.
+    """Return the bytes that each process sends in a step, with ring algorithms; it receives as many.
 
-    Gradients travel in float32. To gather or to reduce and scatter b bytes in a ring sends b (P - 1) / P, to reduce
-    them for everyone twice that.
+    Gradients are sent in float32. A gather or a reduce-scatter of b bytes in a ring sends b (P - 1) / P, an all-reduce
+    twice that.
 
     Args:
         weights: N.
@@ -71,9 +71,9 @@ def traffic(weights: int, embedding: int, processes: int, sharing: str, in_16_bi
             bytes_in_rings = 2 * 4 * n
         case "FSDP2":  # weights for the forward and the backward pass of each micro-batch, gradients once
             bytes_in_rings = accumulates * travels * (2 * n - embedding) + 4 * n
-        case "ZeRO-1":  # gradients for everyone, then the weights that each process has brought up to date
+        case "ZeRO-1":  # gradients for everyone, then the weights that each process has updated
             bytes_in_rings = 2 * 4 * n + travels * n
-        case "ZeRO-2":  # the same, but gradients travel with each micro-batch
+        case "ZeRO-2":  # the same, but gradients are sent with each micro-batch
             bytes_in_rings = accumulates * 2 * 4 * n + travels * n
         case "ZeRO-3":
             bytes_in_rings = accumulates * (2 * travels * n + 4 * n)

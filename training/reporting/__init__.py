@@ -1,1 +1,1 @@
-"""What a person sees of a run: progress, its loss, the time that is left."""
+"""What a person sees of a running run: progress, loss, the time left."""

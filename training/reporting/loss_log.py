@@ -1,4 +1,4 @@
-"""The mean training loss that a line of the log tells: of the steps since the last line, less those left out."""
+"""The mean training loss in a line of the log: over the steps since the last line, without the skipped ones."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ class LossLog:
         self._of_lines = 0.0  # what the lines of this start added up to
 
     def add(self, losses: Sequence[Tensor]) -> None:
-        """Take a step that was made.
+        """Add a step that was made.
 
         Args:
             losses: of this process's micro-batches, scalars.
@@ -34,12 +34,12 @@ class LossLog:
         self._steps += 1
 
     def leave_out(self) -> None:
-        """Take a step that was left out: it counts, and its losses do not."""
+        """Add a skipped step: it counts, but its losses do not."""
         self._steps += 1
         self._left_out += 1
 
     def line(self, step: int) -> dict[str, float]:
-        """Return "loss" and "steps_left_out", each where there is one, of a line after `step`; begin the next line."""
+        """Return "loss" and "steps_left_out", if any, for a line after `step`; begin the next line."""
         total = self._accelerator.gather(self._sum.unsqueeze(0)).mean().item()
         made = self._steps - self._left_out
         figures: dict[str, float] = {"steps_left_out": self._left_out} if self._left_out else {}
@@ -55,11 +55,11 @@ class LossLog:
         return (self._of_lines + self._sum.item()) / max(steps, 0.001)
 
     def begin(self, step: int) -> None:
-        """Begin after `step` without anything of before."""
+        """Begin after `step` with empty sums."""
         self._logged = step
 
     def since_log(self, losses: list[float]) -> SinceLog:
-        """Return what a checkpoint keeps of the next line, given `losses`, `own_sum` of each process."""
+        """Return what a checkpoint keeps for the next line, given `losses`, the `own_sum` of each process."""
         return SinceLog(self._logged, tuple(losses), self._steps, self._left_out)
 
     @property
@@ -68,7 +68,7 @@ class LossLog:
         return float(self._sum)
 
     def resume(self, since: SinceLog, process: int, processes: int) -> None:
-        """Continue the line that a checkpoint lies in; on another number of processes each takes the mean."""
+        """Continue the line in which a checkpoint lies; on another number of processes each takes the mean."""
         is_same = len(since.losses) == processes
         self._sum += since.losses[process] if is_same else sum(since.losses) / len(since.losses)
         self._logged, self._steps, self._left_out = since.last, since.judged, since.lost

@@ -1,4 +1,4 @@
-"""What a person watching sees: a bar on a terminal, lines elsewhere; how fast, how good, how long it still takes."""
+"""Progress for people: a bar on a terminal, lines elsewhere; speed, validation figures, and the time left."""
 
 import os
 import sys
@@ -14,19 +14,19 @@ from vaswani.training.validation_figures import figures_as_text
 from .time_left import Timer, remaining
 
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
-"""Without tqdm's own time to go, which knows of no validation."""
+"""Without tqdm's own remaining time, which does not include validations."""
 
 
 def on_terminal() -> bool:
-    """Tell whether a person looks at what is printed, rather than a file or a program."""
+    """Return whether output goes to a terminal, rather than to a file or a program."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
 
 
 def print_line(line: str) -> None:
-    """Print a line at once; where nobody reads any more, as after `| head`, the run goes on without a word.
+    """Print a line at once; if the reader has ended, as after `| head`, the run continues silently.
 
-    In one write, its end included: with PYTHONUNBUFFERED=1 `print` makes two, and another thread's or process's line
-    would come between them.
+    The line and its end are one write: with PYTHONUNBUFFERED=1 `print` makes two, and another thread's or process's
+        line could come between them.
     """
     try:
         print(f"{line}\n", end="", flush=True)
@@ -35,13 +35,13 @@ def print_line(line: str) -> None:
 
 
 class Progress(TrainerCallback):
-    """Tells of every interval of the log and of every validation, by the first process alone.
+    """Reports every interval of the log and every validation, only on the first process.
 
     Args:
-        pace: tells how long it still takes.
-        metric: by which validations are judged, its name without eval_.
+        pace: estimates the time left.
+        metric: by which validations are compared, its name without eval_.
         patience: of the run, if it has one.
-        bar: whether to draw one; or else there are lines.
+        bar: whether to draw a bar rather than print lines.
 
     """
 
@@ -54,7 +54,7 @@ class Progress(TrainerCallback):
         self._interval = ""  # what the last line of the log said
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  (called by name)
-        """Draw the bar, from the step that was reached before."""
+        """Draw the bar, starting at the step that was reached before."""
         if self.has_bar and state.is_world_process_zero:
             self.bar = tqdm(total=state.max_steps, initial=state.global_step, dynamic_ncols=True, bar_format=BAR)
 
@@ -78,14 +78,14 @@ class Progress(TrainerCallback):
         step, at = state.global_step, f"step {state.global_step:>7,}/{state.max_steps:,}"
         if "eval_loss" in logs:
             figures = {name.removeprefix("eval_"): value for name, value in logs.items()}
-            told = f"{at}  validation: {figures_as_text(figures, self.metric, '  ')}  {self._verdict(state)}"
+            line = f"{at}  validation: {figures_as_text(figures, self.metric, '  ')}  {self._verdict(state)}"
             if self.bar is None:
-                print_line(self._with_time_left(told, step, state, args, "  "))
+                print_line(self._with_time_left(line, step, state, args, "  "))
             else:
-                self.bar.write(told)
+                self.bar.write(line)
         elif "learning_rate" in logs:
             self._interval = _interval(logs, ", ")
-            if self.bar is None:  # what is due after this step comes after this line
+            if self.bar is None:  # the work due after this step comes after this line
                 print_line(self._with_time_left(f"{at}  {_interval(logs, '  ')}", step - 1, state, args, "  "))
 
     def _verdict(self, state: Any) -> str:
@@ -93,16 +93,16 @@ class Progress(TrainerCallback):
         if best.step == state.global_step:
             return "best so far, by its loss" if best.by_loss else "best so far"
         of = f" of --patience {self.patience.limit}" if self.patience else ""
-        return f"step {best.step:,} was better, {best.without_gain}{of} without gain"
+        return f"step {best.step:,} was better, {best.without_gain}{of} without improvement"
 
-    def _with_time_left(self, told: str, done: int, state: Any, args: Any, separator: str = ", ") -> str:
-        """Add the time left after the step that is `done` with all that is due after it."""
+    def _with_time_left(self, line: str, done: int, state: Any, args: Any, separator: str = ", ") -> str:
+        """Add the time left after step `done` and all work due after it."""
         rest = remaining(done, state, args)
         left = self.pace.left(rest._replace(steps=state.max_steps - state.global_step))
         if left is None:
-            return told
+            return line
         and_more = f" and {left.unmeasured:,} validation(s)" if left.unmeasured else ""
-        return separator.join(filter(None, [told, f"{tqdm.format_interval(left.seconds)}{and_more} left"]))
+        return separator.join(filter(None, [line, f"{tqdm.format_interval(left.seconds)}{and_more} left"]))
 
 
 def _interval(logs: dict[str, Any], separator: str) -> str:
@@ -113,5 +113,5 @@ def _interval(logs: dict[str, Any], separator: str) -> str:
         f"epoch {logs['data_epoch']}",
     ]
     if "steps_left_out" in logs:
-        parts.append(f"{logs['steps_left_out']} step(s) left out")
+        parts.append(f"{logs['steps_left_out']} step(s) skipped")
     return separator.join(parts)

@@ -1,4 +1,4 @@
-"""How long a run still takes: what its steps, validations and checkpoints took so far, times how many there will be."""
+"""The time left in a run: the mean time of steps, validations and checkpoints so far, times those to come."""
 
 import time
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ class Remaining(NamedTuple):
 
 
 class TimeLeft(NamedTuple):
-    """What that takes."""
+    """The time that this takes."""
 
     seconds: float
     unmeasured: int
-    """Validations that are not in `seconds`, since none was made yet by which to know what one takes."""
+    """Validations that are not in `seconds`, because none has been made yet to measure one."""
 
 
 def remaining(step: int, state: Any, args: Any) -> Remaining:
-    """Return what lies behind a step, by the flags.
+    """Return what follows a step, by the flags.
 
     Args:
         step: done, with the validation and the checkpoint that were due after it.
@@ -42,14 +42,14 @@ def remaining(step: int, state: Any, args: Any) -> Remaining:
 
 
 def times_due(step: int, last: int, every: float) -> int:
-    """Return how often something is done after `step` that is done every so many steps, and after the last one."""
+    """Return how often something is still done that is done every `every` steps and after the last one."""
     if step >= last:
         return 0
     return int(last // every - step // every) + (last % every != 0)
 
 
 class Timer:
-    """Takes the time of a start: of its steps but the first, which waits for workers and compilers, and of what else.
+    """Measures the time of steps (except the first, which waits for workers and compilers) and of other work.
 
     Args:
         clock: returns seconds.
@@ -62,10 +62,10 @@ class Timer:
         self._steps = 0  # since then
         self._validations, self._validating = 0, 0.0
         self._saves, self._saving = 0, 0.0
-        self._aside = 0.0  # seconds since then that were no step's
+        self._aside = 0.0  # seconds since then that were not spent on steps
 
     def step(self) -> None:
-        """Take down that a step is done."""
+        """Record that a step is done."""
         if self._since is None:
             self._since = self._clock()
         else:
@@ -73,7 +73,7 @@ class Timer:
 
     @contextmanager
     def validation(self) -> Iterator[None]:
-        """Take the time of a validation."""
+        """Measure the time of a validation."""
         began = self._clock()
         yield
         seconds = self._clock() - began
@@ -82,7 +82,7 @@ class Timer:
         self._set_aside(seconds)
 
     def saved(self, seconds: float) -> None:
-        """Take down that a checkpoint is saved, and what it took."""
+        """Record that a checkpoint is saved, and its time."""
         self._saves += 1
         self._saving += seconds
         self._set_aside(seconds)
@@ -92,7 +92,7 @@ class Timer:
             self._aside += seconds
 
     def left(self, ahead: Remaining) -> TimeLeft | None:
-        """Return how long that takes if all goes on as before; None while there is nothing to tell by."""
+        """Return the time left if everything continues as before; None while nothing has been measured."""
         if self._since is None or (not self._steps and ahead.steps):
             return None
         of_steps = ahead.steps * (self._clock() - self._since - self._aside) / max(1, self._steps)

@@ -1,1 +1,1 @@
-"""What makes a training step faster, from outside of the network."""
+"""What makes a training step faster, from outside the network."""

@@ -1,9 +1,9 @@
-"""Mixed precision, which Accelerate wraps around a model's forward, taken off where a model is judged.
+"""Removes mixed precision, which Accelerate wraps around a model's forward, for evaluation.
 
-A model is to compute then in the numbers of its weights, as it will when it is loaded. Within the wrapper `generate`
-would run the encoder, which it calls by itself, in them, and the decoder in 16 bits.
+A model is evaluated in the precision of its weights, as it will be when it is loaded. With the wrapper `generate` would
+run the encoder, which it calls directly, in that precision, and the decoder in 16 bits.
 
-The wrapper lies on the object and hides the method of its class, which shows again where it is taken away.
+The wrapper is an attribute of the object and hides the method of its class, which is visible again without it.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 @contextmanager
 def without_autocast(model: PreTrainedModel) -> Iterator[None]:
-    """Take the wrapper off for a while."""
+    """Remove the wrapper for a while."""
     wrapped = vars(model).pop("forward", None)
     try:
         yield
@@ -24,5 +24,5 @@ def without_autocast(model: PreTrainedModel) -> Iterator[None]:
 
 
 def remove_autocast(model: PreTrainedModel) -> None:
-    """Take the wrapper off for good."""
+    """Remove the wrapper for good."""
     vars(model).pop("forward", None)

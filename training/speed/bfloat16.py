@@ -1,10 +1,9 @@
 """Training in bfloat16 throughout: weights, moments and gradients in float32, everything between them in bfloat16.
 
-Autocast casts around each matrix product and goes back to float32 after many of the others, so that a step reads and
-writes most of its activations in float32, and casts them again and again. Here what goes from layer to layer is
-bfloat16, and only the weights are cast, where they are used. Their gradients come back as float32 and are summed in
-it, so the optimizer, checkpoints and averages know nothing of bfloat16. Softmax, norms and the loss reckon in float32
-inside.
+Autocast casts around each matrix product and returns to float32 after many other operations, so that a step reads and
+writes most of its activations in float32, and casts them again and again. Here activations between layers are bfloat16,
+and only the weights are cast, where they are used. Their gradients are float32 and summed in float32, so the optimizer,
+checkpoints and averages are unaffected. Softmax, norms and the loss are computed in float32.
 """
 
 from typing import Any
@@ -16,10 +15,10 @@ from .replace_layers import replace_layers
 
 
 def compute_in_bfloat16(model: nn.Module) -> None:
-    """Let `model` compute in bfloat16 while it is in training mode; elsewhere it is as it was.
+    """Let `model` compute in bfloat16 while it is in training mode; otherwise it is unchanged.
 
-    The model has to be made of `nn.Linear`, `nn.LayerNorm` and `nn.Embedding` where it has weights. A projection that
-    is more than `nn.Linear`, since it gives the loss too, has to cast its weight itself, as `fused_loss` does.
+    All weights of the model must be in `nn.Linear`, `nn.LayerNorm` and `nn.Embedding`. A projection that also gives the
+    loss, and so is more than `nn.Linear`, must cast its weight itself, as `fused_loss` does.
     """
     replace_layers(model, nn.Linear, CastingLinear)
     replace_layers(model, nn.LayerNorm, CastingLayerNorm)
@@ -42,7 +41,7 @@ class CastingLinear(nn.Linear):
 
 
 class CastingLayerNorm(nn.LayerNorm):
-    """`nn.LayerNorm` with its weights cast likewise; torch takes means and variances in float32."""
+    """`nn.LayerNorm` with its weights cast in the same way; torch computes means and variances in float32."""
 
     def __init__(self, layer: nn.LayerNorm) -> None:
         super().__init__(layer.normalized_shape, layer.eps, device="meta")
@@ -55,5 +54,5 @@ class CastingLayerNorm(nn.LayerNorm):
 
 
 def _round(module: nn.Module, _: Any, rows: Tensor) -> Tensor:
-    """Round the rows that were looked up; the gradients of a row that comes often are summed in float32."""
+    """Round the rows that were looked up; the gradients of a frequent row are summed in float32."""
     return rows.bfloat16() if module.training else rows

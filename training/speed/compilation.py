@@ -1,18 +1,18 @@
-"""Compilation of the network by torch.compile, where it is asked for: for any shape of batch, or each of a few."""
+"""Compilation of the network by torch.compile, if asked for: for any shape of batch, or for each of a few."""
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DynamoBackend
 
 SPARE = 8
-"""Compilations of a function beside those for shapes: torch's own limit to all of them."""
+"""Compilations of a function besides those for shapes: torch's own limit for all of them."""
 
 
 def compile_each_shape(accelerator: Accelerator, shapes: int | None) -> None:
-    """Have each shape that a batch may have compiled by itself, where there are only so many; call it before wrapping.
+    """Compile each possible shape of a batch separately, if there are only a few; call it before wrapping.
 
-    Left to itself torch compiles for the first shape, then once more for any, without what fixed sizes allow, CUDA
-    graphs among it. What the launcher says of dynamic shapes stays.
+    By default torch compiles for the first shape, then once more for any shape, without what fixed sizes allow, such as
+    CUDA graphs. The launcher's setting of dynamic shapes is kept.
 
     Args:
         accelerator: which will wrap the network.

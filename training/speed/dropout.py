@@ -1,10 +1,10 @@
-"""Dropout that draws 16 random bits for an element: on a processor the drawing takes longer than all the rest of it.
+"""Dropout that draws 16 random bits per element: on a CPU, drawing takes longer than all the rest of dropout.
 
-torch draws a number in floating point for each element there, five times as slowly. The share that is dropped is a
-multiple of 2^-16, and what is kept is divided by exactly the share that is kept.
+torch draws a floating-point number for each element there, five times as slowly. The dropped share is a multiple of
+2^-16, and kept elements are divided by exactly the kept share.
 
-Where the network is compiled, dropout is torch's: the compiler cannot see into the drawing of bits, and would end a
-graph at each of them.
+A compiled network uses torch's dropout: the compiler cannot trace the drawing of bits, and would end a graph at each
+dropout.
 """
 
 import torch
@@ -15,12 +15,12 @@ from .replace_layers import replace_layers
 
 
 def drop_by_bits(model: nn.Module) -> None:
-    """Put `BitDropout` in the place of each `nn.Dropout` of `model`."""
+    """Replace each `nn.Dropout` of `model` by `BitDropout`."""
     replace_layers(model, nn.Dropout, lambda layer: BitDropout(layer.p))
 
 
 class BitDropout(nn.Dropout):
-    """Dropout by bits where it stands on a processor; torch's elsewhere and in evaluation mode."""
+    """Dropout by bits on a CPU; torch's elsewhere and in evaluation mode."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (nn.Dropout's name)
         """Return `input`, of any shape, with each element dropped or scaled."""

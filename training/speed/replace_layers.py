@@ -1,4 +1,4 @@
-"""Layers of a built network replaced by others of the same weights, so that a checkpoint cannot tell them apart."""
+"""Replaces layers of a built network by others with the same weights, so that checkpoints stay the same."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,12 +9,12 @@ Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def replace_layers(model: nn.Module, kind: type[Layer], replacement: Callable[[Layer], nn.Module]) -> None:
-    """Replace each layer of `model` whose class is `kind` itself, in the mode that it was in.
+    """Replace each layer of `model` whose class is exactly `kind`, keeping its mode.
 
     Args:
-        model: holds them; it is not one itself.
+        model: holds the layers; it is not one itself.
         kind: their class. A subclass does more than `kind`, and stays.
-        replacement: returns what to put in the place of a layer, with the layer's own weights.
+        replacement: returns the replacement of a layer, with the layer's own weights.
 
     """
     for parent in list(model.modules()):

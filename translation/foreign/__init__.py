@@ -1,4 +1,4 @@
-"""What a file or folder is that a command was given and cannot read, and the way out: looked at, never loaded."""
+"""What an unreadable file or folder is that a command was given, and the way out: inspected, never loaded."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,11 +11,11 @@ __all__ = ["Kind", "config_of", "recognise"]
 
 
 def recognise(path: Path, names: Iterable[str] | None = None) -> Kind | None:
-    """Return what lies at a path, if it is known and no model that the library loads.
+    """Return what is at a path, if the format is known and is not a model that this library loads.
 
     Args:
         path: of a file or a folder.
-        names: of what the folder holds, where not all of it is on this machine.
+        names: of the files in the folder, if not all of them are on this machine.
 
     Raises:
         OSError: it cannot be read.

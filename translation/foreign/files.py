@@ -1,4 +1,4 @@
-"""A file told by how it begins, by what it holds if it is an archive, and by its name where these say nothing."""
+"""Recognise a file by its first bytes, by its contents if it is an archive, and otherwise by its name."""
 
 import json
 import pickletools
@@ -53,7 +53,7 @@ def file_kind(path: Path) -> Kind | None:
 
 
 def _zipped(path: Path) -> Kind | None:
-    """Tell an .npz, a file of torch.save, and any other archive; whoever loads a damaged one tells that."""
+    """Distinguish an .npz, a file of torch.save, and any other archive; the loader reports a damaged one."""
     with suppress(zipfile.BadZipFile, ValueError), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if any(name.startswith(SETTINGS) for name in names):
@@ -72,7 +72,7 @@ def _zipped(path: Path) -> Kind | None:
 
 
 def _pickled(path: Path, words: set[str]) -> Kind | None:
-    """Tell whose file of torch.save it is by the words in it, of which nothing is loaded."""
+    """Recognise which program wrote a file of torch.save, by the strings in it, without loading it."""
     for needed, kind in (
         ({"vocab", "opt", "optim"}, kinds.OPENNMT),
         ({"model_state", "optimizer_state"}, kinds.JOEYNMT),
@@ -105,12 +105,12 @@ def _words_of_old_torch(path: Path) -> set[str]:
 
 
 def _safetensors(path: Path) -> Kind | None:
-    """Tell whose weights they are."""
+    """Recognise which program's weights they are."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         try:
             names = json.loads(file.read(length)) if length < path.stat().st_size else {}
-        except ValueError:  # damaged, which whoever loads it tells
+        except ValueError:  # damaged, which its loader reports
             return None
     ours = " of a model of ours" if "model.tokens.weight" in names else ""
     return kinds.weights_alone(path, f"the weights alone{ours}")

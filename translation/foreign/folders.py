@@ -1,4 +1,4 @@
-"""A folder told by its files; the first that tells is taken."""
+"""Recognise a folder by its files; the first one that is recognised decides."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _NAMES = (
 
 
 def folder_kind(folder: Path, names: Iterable[str] | None = None) -> Kind | None:
-    """Return what a folder is, if it is known; `names` are of what it holds, where not all of it is on this machine."""
+    """Return what a folder is, if it is known; `names` are of its files, if not all of them are on this machine."""
     names = sorted(path.name for path in folder.iterdir()) if names is None else sorted(names)
     if kind := _by_content(folder, names):
         return kind._replace(what=f"the folder of {kind.what}")
@@ -41,7 +41,7 @@ def folder_kind(folder: Path, names: Iterable[str] | None = None) -> Kind | None
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """Return what config.json holds; nothing if there is none, or none of an object."""
+    """Return what config.json holds; nothing if there is none, or it holds no object."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -50,7 +50,7 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 
 def _by_content(folder: Path, names: list[str]) -> Kind | None:
-    """Tell by a file whose name says too little."""
+    """Recognise by the contents of a file whose name says too little."""
     for name in names:
         path = folder / name
         if path.is_file() and (
@@ -63,12 +63,12 @@ def _by_content(folder: Path, names: list[str]) -> Kind | None:
 
 
 def _of_checkpoints(folder: Path, names: list[str]) -> Kind | None:
-    """Tell a folder in which several checkpoints lie."""
+    """Recognise a folder with several checkpoints."""
     steps = sorted(int(name[11:]) for name in names if re.fullmatch(r"checkpoint-\d+", name))
     if steps:
         return Kind(
             "a run that has not ended",
-            f"go on with it by --resume, or give one of its checkpoints, such as {folder / f'checkpoint-{steps[-1]}'}",
+            f"continue it with --resume, or give one of its checkpoints, such as {folder / f'checkpoint-{steps[-1]}'}",
         )
     for name in sorted(names, key=lambda name: (name not in ("checkpoint_best.pt", "best.ckpt"), name)):
         path = folder / name

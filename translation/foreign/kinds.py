@@ -1,11 +1,11 @@
-"""The formats of this field that are not ours: what each is called, and what reads it."""
+"""Model formats of other programs: the name of each, and what reads it."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 
 class Kind(NamedTuple):
-    """One of them."""
+    """A format."""
 
     what: str
     """Such as "a checkpoint of OpenNMT-py"."""
@@ -18,22 +18,22 @@ class Kind(NamedTuple):
 IMPORTED = (
     "vaswani import reads a MarianMTModel's folder, .npz of Marian's own and of tensor2tensor, and .pt of fairseq"
 )
-"""For those of which nothing makes a network of ours."""
+"""For formats that nothing converts to our network."""
 TENSORFLOW = Kind(
     "a checkpoint of TensorFlow, as tensor2tensor and OpenNMT-tf write it",
-    "where TensorFlow is, write its variables to an .npz as the first lines of conversion/tensor2tensor.py show, and "
-    "give that to vaswani import",
+    "on a machine with TensorFlow, write its variables to an .npz as the first lines of conversion/tensor2tensor.py "
+    "show, and give that to vaswani import",
 )
 ARCHIVE = Kind("an archive", "unpack it, and give what is in it")
 GGUF = Kind("a model of llama.cpp (GGUF)", IMPORTED)
 KERAS = Kind("a file of Keras' weights (HDF5)", IMPORTED)
 FLAX = Kind("a file of Flax's weights", IMPORTED)
 ONNX = Kind(
-    "a network in ONNX, of which no weights are read back",
+    "a network in ONNX, whose weights cannot be read back",
     "onnxruntime runs it; vaswani translate does so with a folder that vaswani export wrote (--engine onnx)",
 )
 CTRANSLATE2 = Kind(
-    "a model of CTranslate2, of which no weights are read back",
+    "a model of CTranslate2, whose weights cannot be read back",
     "ctranslate2.Translator runs it; vaswani translate does so with a folder that vaswani export wrote (--engine "
     "ctranslate2)",
 )
@@ -49,14 +49,14 @@ VOCABULARY = Kind("a vocabulary", "give the model that it belongs to, with the v
 ADAPTER = Kind("an adapter (PEFT) of another model", "merge it into that model, save the whole, and give that")
 PICKLED = Kind(
     "a model whose weights are pickled (pytorch_model.bin), and loading these could run code",
-    "where you trust it, load model and tokenizer by transformers, and save_pretrained both to another folder",
+    "if you trust it, load model and tokenizer with transformers, and save_pretrained both to another folder",
 )
 IN_PARTS = Kind("a checkpoint that was saved in parts", "vaswani consolidate makes a model of it")
 DEEPSPEED = Kind("a part of a checkpoint of DeepSpeed", "give the folder of the checkpoint to vaswani consolidate")
 
 
 def fairseq(path: Path) -> Kind:
-    """Return what a checkpoint of fairseq's is."""
+    """Return the format of a fairseq checkpoint."""
     return Kind(
         "a checkpoint of fairseq", f"vaswani import {path} OUT makes a model of it, if it computes what ours does", True
     )

@@ -3,15 +3,15 @@
 The figures of section 6.3 are counted so. By the README of EVALB (Sekine and Collins 1997), sections 6 and 7, and by
 its program where that is silent:
 
-1. TOP is not counted, nor are words tagged -NONE- , : `` '' and . (a comma, a colon, quotes, a full stop), and a
-   constituent that holds nothing else. A constituent with such a label is not counted, but what is in it is.
-2. Of labels what follows "-" or "=" is cut off: NP-SBJ and NP=2 are NP.
+1. TOP is not counted, nor are words tagged -NONE- , : `` '' and . (a comma, a colon, quotes, a full stop), nor
+   constituents that hold nothing else. A constituent with such a label is not counted, but its contents are.
+2. The part of a label from "-" or "=" on is cut off: NP-SBJ and NP=2 are NP.
 3. ADVP and PRT are the same.
-4. A constituent is right if the other tree has one with the same label over the same words; if a label stands there
-   several times, as often as in both.
-5. Words that are left after 1. have to be the same. Where they are not, or not as many, the sentence is an error; where
-   the parse has none left, it is skipped. Neither is in any figure, and both are told. So a parse that takes a word for
-   punctuation which the treebank does not is out of the count.
+4. A constituent is right if the other tree has one with the same label over the same words; if a label occurs there
+   several times, as often as it occurs in both.
+5. The words left after 1. must be the same. If they differ, or their number does, the sentence is an error; if the
+   parse has none left, it is skipped. Neither counts in any figure, and both are reported. So a parse that tags a word
+   as punctuation which the treebank does not is not counted.
 
 Recall, precision and tagging are shares of the constituents and words of all sentences, exact match of the sentences.
 Like any `evaluate` module it loads from its folder without a network.
@@ -33,7 +33,7 @@ DESCRIPTION = (
 CITATION = "Satoshi Sekine and Michael Collins: EVALB. 1997. https://nlp.cs.nyu.edu/evalb/"
 INPUTS = """
 Args:
-    predictions: parses, bracketed as in the Penn Treebank, one string a sentence.
+    predictions: parses, bracketed as in the Penn Treebank, one string per sentence.
     references: the right tree of each.
 Returns:
     recall, precision, f1, exact_match, tagging (higher is better), sentences, errors, skipped, and signature.
@@ -47,7 +47,7 @@ ALIKE = {"PRT": "ADVP"}
 
 
 class Evalb(evaluate.Metric):
-    """Predictions and references, one bracketed tree a segment; returns the figures and their signature."""
+    """Predictions and references, one bracketed tree per segment; returns the figures and their signature."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -67,7 +67,7 @@ class Evalb(evaluate.Metric):
 
 
 class Counts(NamedTuple):
-    """What is counted of a sentence, or of many."""
+    """The counts of one sentence, or of many."""
 
     right: int  # constituents that both trees have
     gold: int  # constituents of the treebank's tree
@@ -82,7 +82,7 @@ class Counts(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What EVALB reports of all sentences, in per cent; 0 where there is nothing to divide by."""
+    """EVALB's report on all sentences, in per cent; 0 where there is nothing to divide by."""
 
     recall: float
     precision: float
@@ -103,7 +103,7 @@ class Bracket(NamedTuple):
 
 
 class Brackets(NamedTuple):
-    """A tree as it is compared."""
+    """A tree in the form that is compared."""
 
     constituents: Counter[Bracket]
     words: list[Leaf]
@@ -113,11 +113,11 @@ def evalb(golds: Sequence[Node], parses: Sequence[Node]) -> Figures:
     """Compare parses with the treebank's trees, one for each.
 
     Raises:
-        ValueError: they are not as many, or none.
+        ValueError: their numbers differ, or there are none.
 
     """
     if len(golds) != len(parses) or not golds:
-        raise ValueError(f"{len(parses)} parses of {len(golds)} trees: give one for each, and at least one")
+        raise ValueError(f"{len(parses)} parses for {len(golds)} trees: give one for each, and at least one")
     compared = [compare(gold, parse) for gold, parse in zip(golds, parses, strict=True)]
     counted = [each for each in compared if isinstance(each, Counts)]
     total = sum(counted, Counts(0, 0, 0, 0, 0, 0))
@@ -135,7 +135,7 @@ def evalb(golds: Sequence[Node], parses: Sequence[Node]) -> Figures:
 
 
 def compare(gold: Node, parse: Node) -> Counts | str:
-    """Return the counts of one sentence, or "error" or "skipped" where it is not counted."""
+    """Return the counts of one sentence, or "error" or "skipped" if it is not counted."""
     theirs, ours = brackets(gold), brackets(parse)
     if not ours.words:
         return "skipped"
@@ -171,7 +171,7 @@ def cut(label: str) -> str:
 
 
 def alike(label: str) -> str:
-    """Return the label that stands for all those that are the same."""
+    """Return the label that stands for all equal ones."""
     return ALIKE.get(label, label)
 
 

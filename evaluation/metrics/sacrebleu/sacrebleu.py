@@ -1,8 +1,8 @@
 """sacreBLEU, chrF and TER, each with the signature that says how it was computed.
 
 An `evaluate` module: `evaluate.load("path/to/metrics/sacrebleu")` needs no network and also gathers lines from several
-processes (`num_process`, `process_id`). The figures are the sacrebleu library's own. TER is that of words between white
-space; in a language without spaces, of words and letters set apart, which its signature says.
+processes (`num_process`, `process_id`). The figures are the sacrebleu library's own. TER counts words between white
+space; in a language without spaces, words and letters set apart, and its signature says so.
 """
 
 from collections.abc import Sequence
@@ -23,20 +23,21 @@ DESCRIPTION = "Corpus BLEU (cased), chrF and TER of sacrebleu, from 0 to 100, wi
 CITATION = "Matt Post: A Call for Clarity in Reporting BLEU Scores. WMT 2018."
 INPUTS = """
 Args:
-    predictions: translations, plain text, one string a segment.
+    predictions: translations, plain text, one string per segment.
     references: one reference for each prediction, plain text.
-    language: of both, as "zh" or "pt-BR": it decides how BLEU tells words apart. By default as one with spaces (13a).
+    language: of both, such as "zh" or "pt-BR": it decides how BLEU separates words. By default as for one with spaces
+        (13a).
     scores: which of "bleu", "chrf" and "ter" are wanted, by default all.
 Returns:
-    Of each score wanted its value and its signature, as bleu and bleu_signature; bleu and chrf are better when higher,
-    ter when lower. bleu_note is what has to be said of how BLEU tells words apart, or None. ter and its signature are
-    None where TER would take too long; ter_left_out says why.
+    For each score wanted its value and its signature, as bleu and bleu_signature; bleu and chrf are better when higher,
+    ter when lower. bleu_note is a remark on how BLEU separates words, or None. ter and its signature are None if TER
+    would take too long; ter_left_out says why.
 """
 NAMES = ("bleu", "chrf", "ter")
 
 
 class SacreBleu(evaluate.Metric):
-    """Predictions and references, one string a segment; returns three scores and their signatures."""
+    """Predictions and references, one string per segment; returns three scores and their signatures."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -92,7 +93,7 @@ def metric_of(name: str, language: str | None) -> Metric:
             return CHRF()
         case "ter":
             return TER() if has_spaces(language) else TERSetApart()
-    raise ValueError(f"{name} is no score; there are {', '.join(NAMES)}")
+    raise ValueError(f"{name} is not a score; choose from {', '.join(NAMES)}")
 
 
 def ter_left_out(outputs: Sequence[Sequence[str]], references: Sequence[str], language: str | None) -> str | None:
@@ -106,7 +107,7 @@ def ter_left_out(outputs: Sequence[Sequence[str]], references: Sequence[str], la
 
 
 def note(references: Sequence[str], language: str | None) -> str | None:
-    """Return what has to be said of how BLEU tells the words of a language apart."""
+    """Return a remark on how BLEU separates the words of a language, or None."""
     tokenizer = bleu_tokenizer(language)
     seen = language_seen(references) if tokenizer.name == "13a" else None
     if seen is None:

@@ -1,7 +1,7 @@
 """The paper's BLEU: German tokenised as by Moses, compounds split at hyphens, cased, without smoothing.
 
-"Attention Is All You Need" (table 2) reports the figure of tensor2tensor's `get_ende_bleu.sh`. Its steps, here done to
-translation and reference alike:
+"Attention Is All You Need" (table 2) reports the figure of tensor2tensor's `get_ende_bleu.sh`. Its steps, applied here
+to translation and reference alike:
 
 1. Unicode punctuation becomes ASCII, and so do all quotes (the script's references have theirs replaced already).
 2. Moses tokenisation with the German rules (sacremoses).
@@ -9,8 +9,8 @@ translation and reference alike:
    a ##AT##-##AT## b-c, as in the script.
 4. multi-bleu: n-grams up to four, clipped, one brevity penalty for the corpus, 0 when an order has no match.
 
-The figure is higher than sacreBLEU's on the same text and is to be compared with the paper's only. It is meant for
-translation into German. Like any `evaluate` module it loads from its folder without a network.
+The figure is higher than sacreBLEU's on the same text; compare it only with the paper's. It is meant for translation
+into German. Like any `evaluate` module it loads from its folder without a network.
 """
 
 import re
@@ -27,7 +27,7 @@ DESCRIPTION = "Tokenised, compound-split, cased corpus BLEU, from 0 to 100, as i
 CITATION = "Vaswani et al.: Attention Is All You Need. NeurIPS 2017."
 INPUTS = """
 Args:
-    predictions: German translations, plain text (not tokenised), one string a segment.
+    predictions: German translations, plain text (not tokenised), one string per segment.
     references: one reference for each prediction, plain text.
 Returns:
     wmt14_bleu and signature.
@@ -40,24 +40,24 @@ LINES = 1000
 
 
 class Tokenizer(MosesTokenizer):
-    """The same tokens in time that grows as the text does, however many abbreviations or dots a line has."""
+    """The same tokens, in time proportional to the text, however many abbreviations or dots a line has."""
 
-    # The library builds these sets of 100,000 letters anew for each word with a full stop.
+    # The library rebuilds these sets of 100,000 letters for each word with a full stop.
     ALPHA, LOWER = frozenset(MosesTokenizer.IsAlpha), frozenset(MosesTokenizer.IsLower)
-    # From the first DOT of a row alone: the library looks for the end of the row from each of them.
+    # Only from the first DOT of a row: the library looks for the end of the row from each of them.
     MULTIDOT_MARKER = re.compile(r"(?<!DOT)(?:DOT)+MULTI")
 
     def isanyalpha(self, text: str) -> bool:
-        """Tell whether a text has a letter."""
+        """Return whether a text has a letter."""
         return not self.ALPHA.isdisjoint(text)
 
     def islower(self, text: str) -> bool:
-        """Tell whether a text is small letters alone."""
+        """Return whether a text has only lower-case letters."""
         return self.LOWER.issuperset(text)
 
 
 class Wmt14Bleu(evaluate.Metric):
-    """Predictions and references, one string a segment; returns the score and its signature."""
+    """Predictions and references, one string per segment; returns the score and its signature."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -75,7 +75,7 @@ class Wmt14Bleu(evaluate.Metric):
 
 
 def tokenise(lines: Sequence[str]) -> list[str]:
-    """Do steps 1 to 3 to each line."""
+    """Apply steps 1 to 3 to each line."""
     normalizer, tokenizer = MosesPunctNormalizer("de"), Tokenizer("de")
 
     def tokenise_line(line: str) -> str:
@@ -88,11 +88,11 @@ def tokenise(lines: Sequence[str]) -> list[str]:
 
 def bleu() -> BLEU:
     """Return step 4, for tokenised text."""
-    return BLEU(tokenize="none", smooth_method="none", force=True)  # "force" says that tokenised text is meant
+    return BLEU(tokenize="none", smooth_method="none", force=True)  # "force" confirms that tokenised text is intended
 
 
 def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """Do step 4 to tokenised lines, by counts of `LINES` at a time: sacrebleu holds the n-grams of what it is given."""
+    """Apply step 4 to tokenised lines, `LINES` at a time: sacrebleu holds the n-grams of all lines that it gets."""
     slices = [slice(start, start + LINES) for start in range(0, len(references), LINES)]
     parts = [bleu().corpus_score(hypotheses[some], [references[some]]) for some in slices]
     return BLEU.compute_bleu(

@@ -1,0 +1,1 @@
+"""Translating with a trained model: speed, engines, the server, alignment, other versions of transformers."""

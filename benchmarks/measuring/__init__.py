@@ -1,0 +1,1 @@
+"""What every benchmark needs: turns, the machine, memory, the report."""

@@ -1,0 +1,287 @@
+"""The model that a run starts from (--init_from): its network and vocabulary are taken, all else of training is new."""
+
+import hashlib
+import math
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.modeling.configuration_vaswani import COMPUTED
+from vaswani.publishing.run_record import RUN, ParentRecord, RunRecord, read_run
+from vaswani.storage.records import as_json
+from vaswani.training.checkpointing.checkpoints import sealed
+from vaswani.training.schedule import inverse_square_root
+from vaswani.translation.loading import load_tokenizer, load_whole
+from vaswani.translation.models import find_model
+
+from .arguments import Arguments
+from .caches import copied_tokenizer
+
+TOKEN_IDS = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
+WARMUP_SHARE = 0.05
+"""Of --max_steps: the moments of Adam are new, and their first estimates are rough."""
+RATE = 1e-4
+"""Peak where nothing tells by which rate the parent was trained last."""
+SLOWEST = 1e-5
+"""Least peak: a parent that was trained very long ended at a rate by which a short run would learn nothing."""
+
+
+class Parent(NamedTuple):
+    """A model that a run starts from."""
+
+    config: VaswaniConfig
+    tokenizer: Any
+    record: ParentRecord
+
+
+class Start(NamedTuple):
+    """What of a run's arguments follows from its parent; the same on all processes."""
+
+    model: dict[str, Any]
+    """Fields of `VaswaniConfig`."""
+    peak_learning_rate: float | None
+    warmup_steps: float
+    parent: ParentRecord | None = None
+    remarks: tuple[str, ...] = ()
+    """What was chosen, to be told."""
+
+    def apply(self, arguments: Arguments) -> Arguments:
+        """Return a run's arguments with what follows; its arguments of training are changed."""
+        arguments.training.peak_learning_rate = self.peak_learning_rate
+        arguments.training.warmup_steps = self.warmup_steps
+        return arguments._replace(model=self.model)
+
+
+def start_of(arguments: Arguments, folder: Path) -> Start:
+    """Return what a run goes by: of a run that resumes what its record says, of another what its parent asks.
+
+    A run that has a checkpoint never looks at its parent again.
+
+    Args:
+        arguments: of the command line.
+        folder: of the run.
+
+    Raises:
+        ValueError: there is no such parent, the flags contradict it, or the run was started from another one.
+
+    """
+    training = arguments.training
+    as_told = Start(arguments.model, training.peak_learning_rate, training.warmup_steps)
+    if training.resume and (folder / RUN).is_file() and sealed(folder):
+        before = read_run(folder)
+        check_same_parent(before.parent, arguments)
+        return as_told if before.parent is None else as_before(as_told, before, arguments.given)
+    if training.init_from is None:
+        if training.new_vocabulary:
+            raise ValueError("--new_vocabulary is of a run that starts from a model; give --init_from MODEL")
+        return as_told
+    return from_parent(arguments, find_parent(training.init_from, not training.new_vocabulary))
+
+
+def check_same_parent(told: ParentRecord | None, arguments: Arguments) -> None:
+    """Raise ValueError unless a run that resumes was started from the model that its flags name, in the same way."""
+    given, is_new = arguments.training.init_from, arguments.training.new_vocabulary
+    if (told.given if told else None) != given:
+        was = f"started from {told.given}" if told else "started anew"
+        now = f"--init_from is {given}" if given else "--init_from is left out"
+        raise ValueError(f"the run was {was}, and {now}; resume with what it was started with, or name another folder")
+    if told is not None and told.is_vocabulary_new != is_new:
+        raise ValueError(
+            f"--new_vocabulary was {str(told.is_vocabulary_new).lower()} and is {str(is_new).lower()}; resume with "
+            "what the run was started with, or name another folder"
+        )
+
+
+def as_before(told: Start, before: RunRecord, given: Collection[str]) -> Start:
+    """Return network and schedule of a run's record, but for what flags say now."""
+    then = {
+        name: value
+        for name, value in as_json(before.model).items()
+        if name in (*COMPUTED, *TOKEN_IDS) and name not in given
+    }
+    schedule = {
+        name: getattr(before.training, name) for name in ("peak_learning_rate", "warmup_steps") if name not in given
+    }
+    return told._replace(model=told.model | then, parent=before.parent, **schedule)
+
+
+def find_parent(given: str, is_vocabulary_kept: bool) -> Parent:
+    """Return the model of a folder or repository.
+
+    Raises:
+        ValueError: there is none, it is none of ours, or its vocabulary is not one that training can go on with.
+
+    """
+    found = find_model(given)
+    if (kind := VaswaniConfig.get_config_dict(found.folder)[0].get("model_type")) != VaswaniConfig.model_type:
+        way = (
+            f"vaswani import {given} OUT, then --init_from OUT" if kind == "marian" else "give a model of this package"
+        )
+        raise ValueError(f"--init_from {given} holds a network of the type {kind}; {way}")
+    network = VaswaniConfig.from_pretrained(found.folder)
+    tokenizer = load_tokenizer(found.folder)
+    if is_vocabulary_kept:
+        check_tokenizer(given, network, tokenizer)
+    checksum, last = weights_checksum(found.folder), last_learning_rate(found.folder)
+    return Parent(network, tokenizer, ParentRecord(given, checksum, not is_vocabulary_kept, found.commit, last))
+
+
+def check_tokenizer(given: str, config: VaswaniConfig, tokenizer: Any) -> None:
+    """Raise ValueError unless training can encode both sides of its text by a parent's tokenizer."""
+    way = "or add --new_vocabulary true, which learns one from this run's text"
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ValueError(
+            f"--init_from {given}: its tokenizer is a {type(tokenizer).__name__}, and a run encodes both sides by one "
+            f"tokenizer of the `tokenizers` library; give a model that has one, {way}"
+        )
+    if len(tokenizer) != config.vocab_size:
+        raise ValueError(
+            f"--init_from {given}: its network has {config.vocab_size:,} tokens and its tokenizer {len(tokenizer):,}; "
+            f"put both from one model there, {way}"
+        )
+    ends = tokenizer("a").input_ids[-1:]
+    if ends != [config.eos_token_id] or tokenizer.pad_token_id != config.pad_token_id:
+        raise ValueError(
+            f"--init_from {given}: its tokenizer ends a sentence with token {ends} and pads with "
+            f"{tokenizer.pad_token_id}, its network with {config.eos_token_id} and {config.pad_token_id}; put both "
+            f"from one model there, {way}"
+        )
+
+
+def weights_checksum(folder: Path) -> str:
+    """Return the SHA-256 of a model's weights, file after file by name."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("model*.safetensors")):
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def last_learning_rate(folder: Path) -> float | None:
+    """Return the last learning rate of a parent, where its folder, or that of its run, tells."""
+    for run in (folder, folder.resolve().parent):
+        if (run / RUN).is_file() and (told := read_run(run).training).peak_learning_rate:
+            return told.peak_learning_rate * inverse_square_root(told.max_steps, round(told.warmup_steps))
+    return None
+
+
+def from_parent(arguments: Arguments, parent: Parent) -> Start:
+    """Return a parent's network, and a schedule that does not undo what it has learned.
+
+    Raises:
+        ValueError: flags contradict the parent, by name.
+
+    """
+    record, training = parent.record, arguments.training
+    check_flags(arguments, parent)
+    names = [name for name in COMPUTED if not (record.is_vocabulary_new and name in ("vocab_size", *TOKEN_IDS))]
+    names += [] if record.is_vocabulary_new else ["bos_token_id"]
+    theirs = {name: getattr(parent.config, name) for name in names}
+    remarks = [f"Starting from {record.given}: {', '.join(f'{name} {value}' for name, value in theirs.items())}"]
+    warmup, peak = training.warmup_steps, training.peak_learning_rate
+    if "warmup_steps" not in arguments.given:
+        warmup = float(math.ceil(WARMUP_SHARE * training.max_steps))
+    if "peak_learning_rate" not in arguments.given:
+        peak, why = suitable_rate(record.last_learning_rate)
+        remarks.append(
+            f"Learning rate: at most {peak:.2e}, {why}, after {warmup:.0f} steps; --peak_learning_rate and "
+            "--warmup_steps set others"
+        )
+    return Start(arguments.model | theirs, peak, warmup, record, tuple(remarks))
+
+
+def check_flags(arguments: Arguments, parent: Parent) -> None:
+    """Raise ValueError where the command line asks for another network or vocabulary than the parent's."""
+    is_new, model = parent.record.is_vocabulary_new, arguments.model
+    contradictions = {
+        f"--{name} {model[name]}": getattr(parent.config, name)
+        for name in COMPUTED
+        if name in arguments.given
+        and not (is_new and name == "vocab_size")
+        and model[name] != getattr(parent.config, name)
+    }
+    if not is_new:
+        known = parent.tokenizer.get_vocab()
+        contradictions |= {
+            f"--user_tokens {token}": "not in its vocabulary"
+            for token in arguments.data.user_tokens
+            if token not in known
+        }
+    if contradictions:
+        way = "leave them out"
+        if not is_new and any(flag.startswith(("--vocab_size", "--user_tokens")) for flag in contradictions):
+            way += ", or for another vocabulary add --new_vocabulary true"
+        told = ", ".join(f"{flag} (there: {there})" for flag, there in contradictions.items())
+        raise ValueError(f"--init_from {parent.record.given} is another network than {told}; {way}")
+
+
+def suitable_rate(last: float | None) -> tuple[float, str]:
+    """Return the peak of the learning rate for a model that was last trained at the rate `last`, and why."""
+    if last is None:
+        return RATE, "since nothing tells by which rate that model was trained last"
+    if last < SLOWEST:
+        return SLOWEST, f"since that model was trained last by {last:.2e}, by which a short run learns little"
+    return last, "by which that model was trained last"
+
+
+def tokenizer_of_parent(parent: ParentRecord, run: Path) -> PreTrainedTokenizerFast:
+    """Return the vocabulary that a run took from its parent: the copy in its folder, once it has one."""
+    return copied_tokenizer(lambda: folder_of(parent), run)
+
+
+class Carried(NamedTuple):
+    """How many rows of the table a network has of its parent."""
+
+    copied: int
+    drawn: int
+
+
+@torch.no_grad()
+def load_weights_of(
+    parent: ParentRecord, model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
+) -> Carried:
+    """Give a freshly drawn network the weights of its parent; of the table, rows of the tokens that both have.
+
+    Args:
+        parent: is loaded from its folder or, at its commit, from the Hub.
+        model: of the same dimensions, the vocabulary aside.
+        tokenizer: the model's.
+
+    Raises:
+        ValueError: the parent is not whole, has changed since the run began, or has no token in common.
+
+    """
+    folder = folder_of(parent)
+    if (found := weights_checksum(folder)) != parent.checksum:
+        raise ValueError(
+            f"--init_from {parent.given} has other weights than when this run began (SHA-256 {found[:12]}..., then "
+            f"{parent.checksum[:12]}...); restore them, or start in another folder"
+        )
+    theirs: Any = load_whole(folder, dtype=torch.float32)
+    ours = tokenizer.get_vocab()
+    there = load_tokenizer(folder).get_vocab() if parent.is_vocabulary_new else ours
+    shared = [token for token in ours if token in there]
+    if not shared:
+        raise ValueError(
+            f"--init_from {parent.given} has no token in common with this run's vocabulary; train anew, without it"
+        )
+    here, from_there = (torch.tensor([vocabulary[token] for token in shared]) for vocabulary in (ours, there))
+    weights = theirs.state_dict()
+    for name, weight in model.state_dict().items():
+        if name.endswith("tokens.weight") or name.startswith("lm_head."):  # a row a token
+            weight[here] = weights[name][from_there]
+        else:
+            weight.copy_(weights[name])
+    return Carried(len(shared), len(ours) - len(shared))
+
+
+def folder_of(parent: ParentRecord) -> Path:
+    """Return the folder of a parent on this machine; of a repository, at the commit that the run started from."""
+    if parent.commit is None:
+        return Path(parent.given)
+    return find_model(f"{parent.given.partition('@')[0]}@{parent.commit}").folder

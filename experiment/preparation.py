@@ -1,0 +1,147 @@
+"""What a run trains and is scored on: opened, checked, and gone to the place that a run which goes on had come to."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from transformers import PreTrainedTokenizerFast
+
+from vaswani.data import Drops, TrainingStream
+from vaswani.data.position import read_position
+from vaswani.publishing import RunRecord, read_run
+from vaswani.publishing.metrics_record import OverlapRecord
+from vaswani.publishing.overlap import overlap_as_text
+from vaswani.storage.records import as_json
+from vaswani.training.argument_checks import metric_of
+from vaswani.training.checkpointing.checkpoints import check_parts, newest_whole, sealed, set_aside
+from vaswani.training.trainer import POSITION
+
+from .argument_checks import check_lengths, check_metric, check_network, check_text
+from .arguments import Arguments
+from .console import say
+from .corpora import (
+    open_training_corpus,
+    read_further,
+    read_pairs,
+    scored_splits,
+    training_cleaning_limits,
+    training_stream,
+    training_tokenizer,
+)
+from .main_process import on_main_process
+from .more_steps import check_shares
+from .output_scoring import OutputScoring, scoring_of
+from .overlap import find_test_overlap
+from .parent import tokenizer_of_parent
+from .training_sentences import text_of
+from .validation import PairSet
+
+
+class Prepared(NamedTuple):
+    """What a run trains and is scored on."""
+
+    description: RunRecord
+    """What run.json holds."""
+    tokenizer: PreTrainedTokenizerFast
+    stream: TrainingStream
+    """At the place where training begins."""
+    sets: Mapping[str, PairSet]
+    """By split: validation, which is the first, and the test sets."""
+    further: Mapping[str, PairSet]
+    """Validation sets that choose nothing, by name."""
+    left_out: Mapping[str, Drops]
+    """Of each of these, what was left out and why."""
+    in_training: OverlapRecord | None
+    """What of them stands in the training text."""
+    remarks: Mapping[str, list[str]]
+    """What is to be known of the scores of each."""
+    checkpoint: Path | None
+    """What training goes on from."""
+
+
+def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
+    """Open and check what a run trains and is scored on; learn its vocabulary, unless it is kept.
+
+    Args:
+        arguments: what the run is told.
+        description: what run.json holds of that.
+
+    Raises:
+        ValueError: the text does not serve, or is not what the run was begun with.
+
+    """
+    data, training = arguments.data, arguments.training
+    folder = Path(str(training.output_dir))
+    train = open_training_corpus(data)
+    description = replace(description, training_text=text_of(train))
+    scored = {split: read_pairs(data, split) for split in scored_splits(data)}
+    pairs_of = {split: pairs for split, (pairs, _) in scored.items()}
+    in_training = find_test_overlap(train, pairs_of, training_cleaning_limits(data), data, training.seed)
+    if in_training is not None:
+        say("\n".join(overlap_as_text(in_training)))
+    parent = description.parent
+    tokenizer = (
+        training_tokenizer(train, arguments, folder)
+        if parent is None or parent.is_vocabulary_new
+        else tokenizer_of_parent(parent, folder)
+    )
+    task = scoring_of(data, metric_of(training))
+    sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, pairs in pairs_of.items()}
+    further = {
+        name: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for name, pairs in read_further(data).items()
+    }
+    remarks = check_sets(sets, task, arguments)
+    for name, each in further.items():
+        check_lengths(name, each.longest, arguments.model)
+    stream = training_stream(train, tokenizer, arguments)
+    checkpoint = on_main_process(lambda: checkpoint_to_resume(folder)) if training.resume else None
+    if checkpoint is not None:
+        before, position = on_main_process(lambda: (read_run(folder), read_position(checkpoint / POSITION)))
+        on_main_process(lambda: check_network(checkpoint, arguments.model, before.model))
+        check_shares(training, before.training)
+        check_text(stream, as_json(position), description, before)
+    left_out = {split: drops for split, (_, drops) in scored.items()}
+    return Prepared(description, tokenizer, stream, sets, further, left_out, in_training, remarks, checkpoint)
+
+
+def check_sets(sets: Mapping[str, PairSet], task: OutputScoring, arguments: Arguments) -> dict[str, list[str]]:
+    """Make sure that the sets can be scored; say, and return by split, what is to be known of their scores.
+
+    Raises:
+        ValueError: a sentence is longer than positions reach, or what the weights are chosen by cannot be measured.
+
+    """
+    for split, pairs in sets.items():
+        check_lengths(split, pairs.longest, arguments.model)
+    validation = sets[arguments.data.validation_split]
+    check_metric(metric_of(arguments.training), task, validation.sources, validation.references)
+    remarks = {split: task.remarks(pairs.references) for split, pairs in sets.items()}
+    for split, said in remarks.items():
+        for remark in said:
+            say(f"{split}: {remark}")
+    return remarks
+
+
+def checkpoint_to_resume(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint, and say which newer ones were passed over; damaged ones are set aside.
+
+    The choice is that of `newest_whole` in training/checkpointing/checkpoints.py.
+
+    Raises:
+        ValueError: there are checkpoints that were saved to the end, and none is whole now; or a part is missing.
+
+    """
+    checkpoint, skipped = newest_whole(folder)
+    for name, reason in skipped.items():
+        say(f"Skipping {name}: {reason}")
+    if checkpoint is None and sealed(folder):
+        raise ValueError(
+            f"no checkpoint of {folder} is whole any more, and --resume would start anew; restore one, or name another "
+            "--output_dir to start anew"
+        )
+    if checkpoint is not None:
+        check_parts(checkpoint)
+    set_aside(folder, skipped)
+    say(f"Resuming from {checkpoint.name}" if checkpoint else f"{folder} has no checkpoint yet; starting anew")
+    return checkpoint

@@ -1,0 +1,127 @@
+"""What is wrong with the Trainer's arguments, in words: functions that yield one fault after another."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from transformers import TrainingArguments
+from transformers.trainer_utils import IntervalStrategy
+
+from vaswani.evaluation.metric_table import DEFAULT, choices
+
+from .distribution.launcher_checks import process_fault
+from .validation_figures import lower_is_better
+
+if TYPE_CHECKING:
+    from .arguments import VaswaniTrainingArguments
+
+INSTEAD = {
+    "label_smoothing_factor": "use --label_smoothing, which is the network's",
+    "num_train_epochs": "use --max_steps",
+    "lr_scheduler_type": "the schedule is eq. 3: use --warmup_steps and --peak_learning_rate",
+    "resume_from_checkpoint": "use --resume, which goes on from the newest whole checkpoint in --output_dir",
+    "data_seed": "use --seed",
+    "auto_find_batch_size": "use --tokens_per_batch and --batches_per_step",
+    "ignore_data_skip": "a resume goes to its place in the text by itself",
+    "average_tokens_across_devices": "a step's loss is a mean over the tokens of all processes",
+}
+"""Flags of the Trainer that would be passed over, or would undo what this trainer does."""
+
+REFUSED = INSTEAD | {
+    "learning_rate": "use --peak_learning_rate, the rate at the end of the warm-up",
+    "per_device_train_batch_size": "use --tokens_per_batch",
+    "gradient_accumulation_steps": "use --batches_per_step",
+    "save_only_model": "nothing could go on from such checkpoints",
+}
+"""All flags of the Trainer that only their default is taken of, with what to do instead, for --help-all."""
+
+
+def refuse(faults: Iterator[str], error: type[Exception] = ValueError) -> None:
+    """Raise an error of the first fault, if there is one."""
+    for fault in faults:
+        raise error(fault)
+
+
+def metric_of(given: "VaswaniTrainingArguments") -> str:
+    """Return the figure that the weights are chosen by, as the log of a validation calls it."""
+    return (given.metric_for_best_model or DEFAULT).removeprefix("eval_")
+
+
+def precision_faults(given: "VaswaniTrainingArguments", of_launcher: str | None) -> Iterator[str]:
+    """Yield what does not go together with the precision that `accelerate launch` asks for; None, for none."""
+    if given.bf16_throughout and of_launcher in ("bf16", "fp16"):
+        yield (
+            f"--bf16_throughout takes the place of mixed precision, and the launcher asks for {of_launcher}; "
+            "launch with --mixed_precision no"
+        )
+
+
+def choice_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
+    """Yield what is wrong with choices that the Trainer would take as they are."""
+    metric = metric_of(given)
+    if metric not in choices():
+        yield f"--metric_for_best_model is {metric}; while training, one of {', '.join(choices())} is measured"
+    if given.greater_is_better == lower_is_better(metric):
+        yield (
+            f"--greater_is_better {str(given.greater_is_better).lower()} would take the worst {metric} for the "
+            "best; leave it out, it follows from --metric_for_best_model"
+        )
+    if given.fp16 and given.bf16:
+        yield "--fp16 takes the place of --bf16, which recipes switch on where the hardware has it; add --bf16 false"
+
+
+def process_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
+    """Yield what is wrong with the processes that a launcher started, or with the GPUs that one sees."""
+    if fault := process_fault(given.world_size):
+        yield fault
+    if given.n_gpu > 1:
+        yield (
+            f"one process sees {given.n_gpu} GPUs, and the Trainer would split each batch over them; name one "
+            "(CUDA_VISIBLE_DEVICES=0, or accelerate_configs/single_gpu.yaml), or start a process a GPU "
+            "(accelerate_configs/ddp_8_gpu.yaml with --num_processes)"
+        )
+
+
+def batch_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
+    """Yield why a step's batch cannot be shared by the processes, and flags of the Trainer that mean another batch."""
+    if given.batches_per_step % given.world_size:
+        yield (
+            f"{given.world_size} processes cannot share {given.batches_per_step} micro-batches a step evenly; "
+            f"set --batches_per_step to a multiple of {given.world_size}, and --tokens_per_batch so that their "
+            "product is the batch you want"
+        )
+    if given.per_device_train_batch_size != TrainingArguments.per_device_train_batch_size:
+        yield "batches are counted in tokens here; use --tokens_per_batch, not --per_device_train_batch_size"
+    if given.gradient_accumulation_steps != 1:
+        yield "accumulation follows from the number of processes; use --batches_per_step instead"
+
+
+def value_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
+    """Yield the values that training cannot go by, each with the way out."""
+    if given.learning_rate != TrainingArguments.learning_rate:
+        yield "use --peak_learning_rate, the rate at the end of the warm-up, not --learning_rate"
+    if given.warmup_steps < 1:
+        yield f"warmup_steps is {given.warmup_steps}; eq. 3 needs at least 1 (a number of steps)"
+    if given.max_steps < 1:
+        yield f"--max_steps is {given.max_steps}; the text has no end, so give at least 1"
+    for name, way in INSTEAD.items():
+        if getattr(given, name) != getattr(type(given), name):
+            yield f"--{name} has no place here; {way}"
+    if given.peak_learning_rate is not None and given.peak_learning_rate <= 0:
+        yield f"--peak_learning_rate is {given.peak_learning_rate}; give more than 0, or leave it to eq. 3"
+    for name in ("validation_beams", "test_beams", "average_checkpoints", "patience"):
+        if getattr(given, name) is not None and getattr(given, name) < 1:
+            yield f"--{name} is {getattr(given, name)}; at least 1 is needed"
+    for name in ("eval_strategy", "logging_strategy"):
+        if getattr(given, name) == IntervalStrategy.EPOCH:
+            yield f"--{name} is epoch, of which the text has no end; leave it at steps"
+    if not math.isfinite(given.length_penalty):
+        yield f"--length_penalty is {given.length_penalty}; give a number (0.6 in section 6.1)"
+    if given.extra_tokens < 0:
+        yield f"--extra_tokens is {given.extra_tokens}; give 0 or more (50 in section 6.1)"
+    if not 0 <= given.seed < 2**32:
+        yield f"--seed is {given.seed}; give 0 to {2**32 - 1:,}, which all generators take"
+    if given.patience is not None and given.eval_strategy == IntervalStrategy.NO:
+        yield "--patience counts evaluations, and --eval_strategy no makes none; leave one of them out"
+    if given.max_bad_steps < 1:
+        yield f"max_bad_steps is {given.max_bad_steps}; at least 1 is needed, which ends at the first one"

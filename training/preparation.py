@@ -1,0 +1,16 @@
+"""A network made ready for training, from outside: made faster, and with the loss that the flags ask for."""
+
+from transformers import PreTrainedModel
+
+from .arguments import LOSSES, VaswaniTrainingArguments
+from .loss import fuse_loss
+from .speed.speedups import speed_up_training
+
+
+def prepare_for_training(model: PreTrainedModel, args: VaswaniTrainingArguments) -> None:
+    """Prepare a `VaswaniForConditionalGeneration`; in evaluation mode it is as it was."""
+    fuse_loss(model)
+    speed_up_training(model, args.device, args.bf16_throughout)
+    for name, change in LOSSES.items():
+        if weight := getattr(args, name):
+            change(model, weight)
