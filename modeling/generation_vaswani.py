@@ -67,8 +67,8 @@ def paper_search(
     Args:
         model: an encoder-decoder.
         input_ids: prompt of the decoder, `[B * K, P]`.
-        logits_processor: applied to log P of the next tokens, as by the search of transformers; but what forces an
-            end (`forced_eos_token_id`) does so at each sentence's own limit, not at that of the longest.
+        logits_processor: applied to log P of the next tokens, as by the search of transformers; but a forced end
+            (`forced_eos_token_id`) comes at each sentence's own limit, not at that of the longest.
         stopping_criteria: hypotheses that they end count as ended by an end token; those stopped by a time limit are
             cut off.
         generation_config: `num_beams`, `num_return_sequences`, `length_penalty` (alpha), `max_length`, and perhaps

@@ -105,7 +105,7 @@ def test_the_engines_say_what_torch_says(ours: Path, tmp_path: Path, engine: str
             {"bad_words_ids": [[5, 6]]},
             r"sets bad_words_ids=\[\[5, 6\]\] in generation_config.json, which only generate",
         ),
-        ({"forced_eos_token_id": 7}, "sets forced_eos_token_id=7 in generation_config.json, which only generate obeys"),
+        ({"forced_eos_token_id": 7}, "sets forced_eos_token_id=7 in generation_config.json, which only generate"),
     ],
 )
 def test_what_an_engine_cannot_obey_is_refused_by_its_name(

@@ -1,4 +1,4 @@
-"""What a model is saved with for its translations, as those need it who search without `generate`."""
+"""The generation settings that are saved with a model, for searches other than `generate`."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,21 +35,21 @@ ONLY_IN_GENERATE: dict[str, tuple[Any, ...]] = {
         _OFF,
     ),
 }
-"""Settings that change translations and that no other search knows, with the values at which they change nothing."""
+"""Settings that only `generate` supports, with the values at which they change no translation."""
 
 
 class GenerationSettings(NamedTuple):
-    """What frames a translation."""
+    """The start, end and length limits of a translation."""
 
     start: int
-    """The token that stands before its first."""
+    """The token before its first."""
     ends: tuple[int, ...]
     """The tokens that end it."""
     padding: int
     extra_tokens: int
-    """How many more tokens than its source it may have."""
+    """The most tokens that it may have beyond its source's."""
     most_tokens: int
-    """How many it may have whatever its source."""
+    """The most tokens that it may have, whatever its source."""
     forbidden: tuple[int, ...] = ()
     """The tokens that it never has, such as the one that pads in OPUS-MT."""
     renormalizes: bool = False
@@ -67,19 +67,19 @@ class GenerationSettings(NamedTuple):
 
 
 def generation_settings(generation: GenerationConfig | None, where: str | Path | None) -> GenerationSettings:
-    """Return what a model is saved with, read as `generate` reads it.
+    """Return the settings saved with a model, interpreted as `generate` does.
 
     Args:
         generation: its `generation_config`.
         where: its name, for errors.
 
     Raises:
-        ValueError: it is saved with settings that only `generate` obeys, or lacks the start, the end or room for a
+        ValueError: it is saved with settings that only `generate` supports, or lacks the start, the end or room for a
             translation.
 
     """
-    told = {name: getattr(generation, name, None) for name in ONLY_IN_GENERATE}
-    beyond = [f"{name}={value}" for name, value in told.items() if value not in ONLY_IN_GENERATE[name]]
+    saved = {name: getattr(generation, name, None) for name in ONLY_IN_GENERATE}
+    beyond = [f"{name}={value}" for name, value in saved.items() if value not in ONLY_IN_GENERATE[name]]
     words, forced = (getattr(generation, name, None) for name in ("bad_words_ids", "forced_eos_token_id"))
     if any(len(word) > 1 for word in words or ()):
         beyond.append(f"bad_words_ids={words}")
@@ -88,8 +88,8 @@ def generation_settings(generation: GenerationConfig | None, where: str | Path |
         beyond.append(f"forced_eos_token_id={forced}")
     if beyond:
         raise ValueError(
-            f"{where} sets {', '.join(beyond)} in generation_config.json, which only generate obeys; take it out of "
-            "there, or translate by torch with this one model"
+            f"{where} sets {', '.join(beyond)} in generation_config.json, which only generate supports; take it out of "
+            "there, or translate with torch and this one model"
         )
     start, padding = (getattr(generation, f"{name}_token_id", None) for name in ("decoder_start", "pad"))
     if start is None or ends is None:
@@ -119,9 +119,7 @@ def as_tuple(ids: Any) -> tuple[int, ...]:
 
 
 def most_tokens(generation: GenerationConfig | None) -> int:
-    """Return how many tokens a model is saved with for a translation: its max_new_tokens, or else its max_length.
-
-    The start token counts in max_length alone.
+    """Return the most tokens of a translation, by the saved max_new_tokens, or else max_length (with the start token).
 
     Raises:
         ValueError: there is no room for a token.
@@ -131,7 +129,7 @@ def most_tokens(generation: GenerationConfig | None) -> int:
         value = getattr(generation, name, None)
         if value is not None and value <= start:
             raise ValueError(
-                f"{name} is {value}, which leaves a translation no token; set {start + 1} or more in "
+                f"{name} is {value}, which leaves no token for a translation; set {start + 1} or more in "
                 "generation_config.json, or take it out of there"
             )
         if value is not None:
