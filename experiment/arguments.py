@@ -348,7 +348,7 @@ def check_together(arguments: Arguments) -> None:
     metric = metric_of(training)
     if metric in METRICS and METRICS[metric].kind is not data.outputs:
         raise ValueError(
-            f"--metric_for_best_model is {metric}, and what is in {data.target!r} is scored by "
+            f"--metric_for_best_model is {metric}, but text in {data.target!r} is scored by "
             f"{METRICS[data.quality].name}: give {', '.join(each.key for each in of_kind(data.outputs))}, loss "
             "or perplexity"
         )
@@ -399,7 +399,8 @@ class _Parser(HfArgumentParser):
         """Return the end of a message about an unknown flag."""
         known = [f"--{each.name}" for section in self.sections for each in fields(section)]
         near = difflib.get_close_matches(spelled(flag), map(spelled, known), n=3)
-        return f"; near it are {', '.join(f'--{each[2:]}' for each in near)}" if near else "; --help lists every flag"
+        similar = ", ".join(f"--{each[2:]}" for each in near)
+        return f"; similar flags are {similar}" if near else "; --help lists every flag"
 
 
 class _HelpAll(argparse.Action):

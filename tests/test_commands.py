@@ -378,7 +378,7 @@ def test_inspect_counts_what_a_run_would_train_on(tmp_path: Path) -> None:
     assert (tmp_path / "seen" / "lengths.png").read_bytes().startswith(b"\x89PNG")
     assert not (tmp_path / "runs").exists()
     _, error = run("inspect", recipe, *flags, "--vocab_sise", "9", code=2)
-    assert "near it are --vocab_size" in error
+    assert "similar flags are --vocab_size" in error
 
 
 def test_inspect_refuses_what_is_no_recipe(tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ def refusal(*flags: str | Path) -> str:
 
 def test_an_unknown_flag_is_an_error_that_names_the_nearest() -> None:
     message = refusal("--drop_out", "0.1")
-    assert "unknown: --drop_out 0.1; near it are --dropout" in message
+    assert "unknown: --drop_out 0.1; similar flags are --dropout" in message
     assert len(message) < 400
 
 

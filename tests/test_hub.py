@@ -552,7 +552,7 @@ def test_a_hub_that_will_not_take_it_is_known_before_the_first_step(world: World
     assert "error: the Hub refuses the token as wrong" in done.stderr
     done = world.start(ROOT / "recipes" / "quickstart.py", "--push_to_hub", "--hub_tokn", ANN)
     assert done.returncode == 2
-    assert "near it are --hub_token" in done.stderr
+    assert "similar flags are --hub_token" in done.stderr
 
 
 @pytest.mark.parametrize(

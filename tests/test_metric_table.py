@@ -212,7 +212,7 @@ def test_a_new_metric_of_translations_is_refused_for_parses(
     flags = ["--output_dir", str(tmp_path), "--bf16", "false", "--metric_for_best_model", words.key]
     with pytest.raises(SystemExit):
         parse(recipe, flags)
-    assert "what is in 'trees' is scored by F1: give f1, loss or perplexity" in capsys.readouterr().err
+    assert "but text in 'trees' is scored by F1: give f1, loss or perplexity" in capsys.readouterr().err
 
 
 def test_a_new_metric_of_parses_is_measured_beside_f1(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ LAUNCH = [
     *(sys.executable, "-m", "accelerate.commands.launch"),
     *shlex.split("--num_machines 1 --mixed_precision no --dynamo_backend no"),
 ]
-WRONG = "error: unknown: --drop_out 0.1; near it are --dropout"
+WRONG = "error: unknown: --drop_out 0.1; similar flags are --dropout"
 
 
 def said(*command: str | Path, code: int, **variables: str) -> list[str]:

@@ -279,7 +279,7 @@ def test_a_direction_needs_two_standard_errors(here: float, error: float | None,
         (["--row", "C-N2", "--layer_scale", "4"], "--layer_scale is 4, and encoder_layers of C-N2 is 2; give 1 or 2"),
         (["--row", "C-N2", "--encoder_layers", "4"], "--encoder_layers 4 is not row C-N2, where it is 2"),
         (["--row", "base", "--dropout", "0.3"], "--dropout 0.3 is not row base, where it is 0.1"),
-        (["--row", "base", "--drop_out", "0.3"], "unknown: --drop_out 0.3; near it are --dropout"),
+        (["--row", "base", "--drop_out", "0.3"], "unknown: --drop_out 0.3; similar flags are --dropout"),
         (["--all", "--row", "base"], "not allowed with argument"),
         (["--all", "--seed", "7"], "--seed goes with --row; --rows and --all train seeds 1 to --seeds"),
         (
