@@ -1,10 +1,10 @@
 """CTranslate2: the network written for its engine, and the paper's search over what that engine finds.
 
-The engine runs every network of table 3. Heads with d_k other than d_v are padded with zeros to the wider of the two,
-which changes no product, and the scale is stored as d_k^-0.5. Its own search has no GNMT penalty, stops after as many
-hypotheses as it has beams, counts one cut off at the limit as ended, and has one limit for a batch. So it is asked for
-four times as many hypotheses as beams, and penalty, limit and order are computed here. One difference remains: of the
-best 2K continuations of a step it counts only the ends among the first K.
+The engine runs every network of table 3. Heads with d_k unlike d_v are filled up with zeros to the wider of the two,
+which changes no product, and the scale is written down as d_k^-0.5. Its own search knows no GNMT penalty, ends after
+as many hypotheses as it has beams, takes one cut off at the limit for one that ended, and has one limit for a batch.
+So it is asked for four times as many hypotheses as beams, and penalty, limit and order are computed here. What cannot
+be asked for: of the best 2K continuations of a step it counts the ends among the first K alone.
 
 Shapes: H heads, D = d_model, V = vocab_size.
 """
@@ -38,7 +38,7 @@ POSITIONS = 4096
 """Rows of the table that stands in for sinusoids, which the engine would compute by another formula."""
 
 BEAM_PATIENCE = 4
-"""How many times the beams must end as hypotheses. With 2 the best one was sometimes still missing; 8 found no more."""
+"""Hypotheses that have to end, in beams. With 2 the best one was sometimes still to come; with 8 no more came."""
 
 ACTIVATIONS = {"relu": Activation.RELU, "silu": Activation.SWISH, "gelu": Activation.GELU}
 
@@ -56,7 +56,7 @@ def export(
     """Write `model` as the engine reads it, with its vocabulary and tokenizer, to an empty or new folder.
 
     Args:
-        model: is not changed.
+        model: is left as it is.
         tokenizer: its own.
         folder: where to.
         quantization: one of QUANTIZATIONS.
@@ -70,7 +70,7 @@ def export(
     if saved.ends != (tokenizer.eos_token_id,):
         raise ValueError(
             f"translations end at {', '.join(map(str, saved.ends))}, and the tokenizer's end is "
-            f"{tokenizer.eos_token_id}: CTranslate2 has only one end token, the tokenizer's; set eos_token_id in "
+            f"{tokenizer.eos_token_id}: CTranslate2 knows one end, that of the tokenizer; set eos_token_id in "
             "generation_config.json, or export to onnx"
         )
     if saved.forbidden and not saved.renormalizes:
@@ -92,12 +92,12 @@ def export(
         decoder.projection.bias = numbers(model.lm_head.bias)
     write_stack(encoder, model.model.encoder, config)
     write_stack(decoder, model.model.decoder, config)
-    tokens = vocabulary(tokenizer, config.vocab_size)
-    spec.register_source_vocabulary(tokens)
-    spec.register_target_vocabulary(tokens)
+    symbols = vocabulary(tokenizer, config.vocab_size)
+    spec.register_source_vocabulary(symbols)
+    spec.register_target_vocabulary(symbols)
     spec.config.unk_token, spec.config.bos_token = str(tokenizer.unk_token), str(tokenizer.bos_token)
     spec.config.eos_token = str(tokenizer.eos_token)
-    spec.config.decoder_start_token = tokens[saved.start]
+    spec.config.decoder_start_token = symbols[saved.start]
     spec.config.layer_norm_epsilon = model.model.encoder.layers[0].feed_forward_residual.norm.eps
     spec.config.add_attribute("max_positions", len(encoder.position_encodings.encodings))
     spec.validate()
@@ -111,14 +111,14 @@ def vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> list[str]:
     """Return the `size` tokens of the network by id; rows without a token, left by resizing, get a name."""
     if len(tokenizer) > size:
         raise ValueError(
-            f"the tokenizer has {len(tokenizer)} tokens and the network {size}: they do not belong to one model"
+            f"the tokenizer knows {len(tokenizer)} tokens and the network {size}: they are not of one model"
         )
     known = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     return [*known, *(f"<no symbol {place}>" for place in range(len(known), size))]
 
 
 def head_width(config: VaswaniConfig) -> int:
-    """Return the common width of queries, keys and values: the engine has one for all three."""
+    """Return the width that queries, keys and values all get: the engine has one for the three."""
     assert config.d_k is not None
     assert config.d_v is not None
     return max(config.d_k, config.d_v)
@@ -170,7 +170,7 @@ def write_biases(spec: Any, attention: MultiHeadAttention, width: int) -> None:
 
 
 def widened(matrix: Tensor, heads: int, width: int) -> Tensor:
-    """Pad the rows of each head with zeros: `[H * d, D]` to `[H * width, D]`."""
+    """Fill the rows of each head up with zeros: `[H * d, D]` to `[H * width, D]`."""
     by_head = matrix.unflatten(0, (heads, -1))
     return F.pad(by_head, (0, 0, 0, width - by_head.shape[1])).flatten(0, 1)
 
@@ -186,7 +186,7 @@ def write_norm(spec: Any, norm: nn.LayerNorm) -> None:
 
 
 def numbers(tensor: Tensor) -> NDArray[np.float32]:
-    """Return a float32 copy, because the engine quantizes its input in place."""
+    """Return a float32 copy: the engine quantizes what it is given in place."""
     return np.array(tensor.detach().float().cpu().numpy(), dtype=np.float32)
 
 
@@ -194,7 +194,7 @@ def numbers(tensor: Tensor) -> NDArray[np.float32]:
 
 
 def engine_penalty(beams: BeamSettings) -> float:
-    """Return the exponent of the length by which the engine divides log P.
+    """Return the exponent of the length by which the engine is to divide log P.
 
     When it is done, it drops what comes last in that order, if in the last step more ended than it returns. By log P
     alone those would be the longest, by length^alpha the shortest, since ((5 + n) / 6)^alpha grows as n^(alpha / 2) at
@@ -234,7 +234,7 @@ class Engine:
         self.max_positions = int(about["max_positions"])
         self.settings = saved_settings(folder)
         self.tokens: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
-        self.ids = {token: place for place, token in enumerate(self.tokens)}
+        self.ids = {symbol: place for place, symbol in enumerate(self.tokens)}
         self.end = self.ids[about["eos_token"]]
 
     def limit(self, source: list[int]) -> int:

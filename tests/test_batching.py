@@ -75,7 +75,7 @@ def test_batches_of_fixed_shapes_hold_every_pair_once_within_the_budget(
 @pytest.mark.parametrize(
     ("widths", "fault"),
     [
-        ((0, 8), "widths are 0 8; positive"),
+        ((0, 8), "widths are 0 8; give positive"),
         ((8, 8), "each larger than"),
         ((9, 8), "each larger than"),
         ((8, 65), "not even one pair"),

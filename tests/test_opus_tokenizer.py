@@ -88,8 +88,8 @@ def test_the_engines_say_what_torch_says(ours: Path, tmp_path: Path, engine: str
     """Biases, swish, the bias on the logits; and nothing pads, and what is longest ends, as the model is saved with."""
     export(ours, tmp_path / engine, engine)
     lines = sentences(LETTERS["source"], 30, seed=6)
-    expected = [each for row in vaswani.load(str(ours)).n_best(lines, 2) for each in row]
-    found = [each for row in load_exported(str(tmp_path / engine), engine).n_best(lines, 2) for each in row]
+    expected: list[Any] = [each for row in vaswani.load(str(ours)).n_best(lines, 2) for each in row]
+    found: list[Any] = [each for row in load_exported(str(tmp_path / engine), engine).n_best(lines, 2) for each in row]
     pairs = list(zip(expected, found, strict=True))
     same = sum(one.text == other.text and abs(one.score - other.score) < 1e-4 for one, other in pairs)
     assert same >= {"onnx": 60, "ctranslate2": 48}[engine]  # CTranslate2 counts ends among its first K alone
