@@ -207,5 +207,5 @@ def test_a_sentence_longer_than_the_table_of_positions_is_refused(toy_engine: En
 
 def test_a_foreign_tokenizer_is_refused(toy_translator: Translator, tmp_path: Path) -> None:
     other = learn_tokenizer([str(n) for n in range(999)], 400, show_progress=False)
-    with pytest.raises(ValueError, match="the tokenizer knows 400 tokens and the network 340"):
+    with pytest.raises(ValueError, match="the tokenizer has 400 tokens and the network 340"):
         export(toy_translator.model, other, tmp_path)
