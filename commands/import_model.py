@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("an .npz does not record how many heads a layer has; give --num_heads")
     for name in ("num_heads", "target_space"):
         if not is_of_tensor2tensor and getattr(args, name) is not None:
-            raise ValueError(f"--{name} is only for an .npz of tensor2tensor; {source} says it itself, so leave it out")
+            raise ValueError(f"--{name} is only for an .npz of tensor2tensor's; {source} records it, so leave it out")
 
     from vaswani.publishing.import_record import ImportRecord, write_import
     from vaswani.storage import atomic_folder
