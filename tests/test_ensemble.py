@@ -76,7 +76,7 @@ def test_the_ends_are_those_that_generate_would_take(talker: MakeModel, toy_toke
     [
         {"max_new_tokens": 3},
         {"max_length": 4},
-        {"suppress_tokens": [87, 101, 262]},
+        {"suppress_tokens": list(range(4, 140))},
         {"bad_words_ids": [[3], *([token] for token in range(100, 279))], "renormalize_logits": True},
         {"forced_eos_token_id": 3, "max_new_tokens": 4},
     ],
@@ -90,7 +90,7 @@ def test_what_the_members_are_saved_with_is_obeyed(
     before = by_generate(model, toy_tokenizer, beams)(sources)
     model.generation_config.update(**saved)
     alone = by_generate(model, toy_tokenizer, beams)(sources)
-    assert alone != before
+    assert [[each.text for each in row] for row in alone] != [[each.text for each in row] for row in before]
     together = by_ensemble([model] * 2, toy_tokenizer, beams)(sources)
     assert [[each.text for each in row] for row in together] == [[each.text for each in row] for row in alone]
 
