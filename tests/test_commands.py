@@ -106,7 +106,7 @@ def test_translate_names_a_closed_end_before_it_loads_a_model(folder: Path, clos
             lambda folder: change(folder / "config.json", encoder_layers=3),
             "do not fit its config.json: the file lacks",
         ),
-        (lambda folder: grow(folder / "model.safetensors"), "the file has model.decoder.layers.1.more besides"),
+        (lambda folder: grow(folder / "model.safetensors"), "the file also has model.decoder.layers.1.more"),
         (lambda folder: change(folder / "config.json", d_ff=64), "do not fit its config.json: "),
         (lambda folder: cut(folder / "model.safetensors"), "are damaged ("),
         (lambda folder: cut(folder / "tokenizer.json"), "the tokenizer in "),

@@ -682,8 +682,8 @@ def test_a_folder_without_a_split_is_refused(tmp_path: Path, files: list[str], m
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, r"--dataset .* or --data_dir .*; neither came"),
-        ({"dataset": "grammar", "data_dir": "x"}, r"--dataset .* or --data_dir .*; both came"),
+        ({}, r"--dataset .* or --data_dir .*; neither given"),
+        ({"dataset": "grammar", "data_dir": "x"}, r"--dataset .* or --data_dir .*; both given"),
         ({"dataset": "grammar", "target": "en"}, 'both "en"'),
         ({"dataset": "grammar", "target": "fr"}, 'of "en" and "de", not "en" and "fr"'),
         ({"dataset": "grammar", "split": "tset"}, r'no split "tset"\. It has: test, train, unseen, validation'),

@@ -129,7 +129,7 @@ def test_figures_of_many_sentences_are_of_their_sums() -> None:
 def test_nothing_right_is_nought_and_nothing_to_compare_is_an_error() -> None:
     [gold, parse] = read_trees("(NP (NN a)) (VP (NN a))")
     assert evalb([gold], [parse]).f1 == 0
-    with pytest.raises(ValueError, match="1 parses of 2 trees"):
+    with pytest.raises(ValueError, match="1 parses for 2 trees"):
         evalb([gold, gold], [parse])
     with pytest.raises(ValueError, match="0 parses of 0 trees"):
         evalb([], [])
@@ -168,7 +168,7 @@ def test_what_a_network_wrote_is_mended_and_scored_whole() -> None:
         "valid": 50.0,
     }
     assert found["f1"].signature == "evalb|prm:COLLINS|labelled:yes|cutoff:none|punctuation:gold|sentences:2"
-    assert found["valid"].signature == "1 of 2 were mended; in 0 of 2 the punctuation was taken from the treebank"
+    assert found["valid"].signature == "1 of 2 were repaired; in 0 of 2 the punctuation was taken from the treebank"
 
 
 def test_a_word_taken_for_punctuation_costs_its_tag_and_not_the_whole_sentence() -> None:

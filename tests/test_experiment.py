@@ -365,7 +365,7 @@ def test_weights_are_not_chosen_by_what_cannot_be_measured_on_the_validation_set
 
 def test_a_run_that_would_leave_no_checkpoint_does_not_begin(text: Path, tmp_path: Path) -> None:
     flags: list[str | Path] = ["--data_dir", text, "--direction", "en-nds", *TINY, "--output_dir", tmp_path / "run"]
-    assert "--save_strategy is no; " in refusal(*flags, "--save_strategy", "no")
+    assert "--save_strategy is no, " in refusal(*flags, "--save_strategy", "no")
     assert "with --eval_strategy no there are none" in refusal(
         *flags, "--save_strategy", "best", "--eval_strategy", "no"
     )

@@ -207,7 +207,7 @@ def test_every_setting_has_a_reason_and_a_source(planned: Callable[..., str]) ->
     said = flat(planned(*FLAGS))
     for name in ("network", "vocabulary", "dropout", "label smoothing", "rate", "batch", "steps", "validation"):
         assert f" {name} " in said
-    assert "Its size lies below Multi30k (29,000 pairs), where nothing was measured" in said
+    assert "Its size is below Multi30k (29,000 pairs), where nothing was measured" in said
     assert "docs/results/2026-11-22-first-light.md" in said
     assert "validation: 20 pairs" in said
     assert "3,000 pairs kept, 0 dropped" in said

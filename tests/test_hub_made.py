@@ -105,7 +105,7 @@ def test_an_average_of_the_last_tells_run_and_steps(runs: Path, tmp_path: Path) 
     average(runs / "one", "--last", "2", "--output", tmp_path / "mean")
     shutil.copytree(tmp_path / "mean", tmp_path / "elsewhere")  # it tells by itself
     card = card_of(tmp_path / "elsewhere")
-    assert "The weights are the mean of 2 checkpoints of the run `one`, at the steps 20, 30:" in card.text
+    assert "The weights are the mean of 2 checkpoints of the run `one`, at the steps 20, 30;" in card.text
     assert "| 50.0% | step 20 of the run `one` |\n| 50.0% | step 30 of the run `one` |" in card.text
     assert "python recipes/toy.py --seed 0" in card.text
     data: Any = card.data
@@ -115,7 +115,7 @@ def test_an_average_of_the_last_tells_run_and_steps(runs: Path, tmp_path: Path) 
 def test_an_average_of_the_best_tells_by_what_and_whose_the_figures_are(runs: Path, tmp_path: Path) -> None:
     average(runs / "one", "--best", "2", "--ema", "0.5", "--output", tmp_path / "mean")
     text = card_of(tmp_path / "mean").text
-    assert "the mean of the 2 checkpoints of the run `one` that were best in validation by BLEU:" in text
+    assert "the mean of the 2 checkpoints of the run `one` that were best in validation by BLEU;" in text
     assert (
         "| 33.3% | step 10 of the run `one` | BLEU 31.25 |\n| 66.7% | step 30 of the run `one` | BLEU 25.50 |" in text
     )

@@ -107,8 +107,8 @@ def test_a_dropped_row_is_named_as_its_own_corpus_has_it(tmp_path: Path) -> None
     ("corpora", "weights", "words"),
     [
         (0, [], "0 corpora has nothing to read. Give one or more"),
-        (2, [1], r"1 weights came for 2 corpora \(corpus 0, corpus 1\). Give each corpus one"),
-        (1, [1, 1], "2 weights came for 1 corpora"),
+        (2, [1], r"there are 1 weights for 2 corpora \(corpus 0, corpus 1\). Give each corpus one"),
+        (1, [1, 1], "there are 2 weights for 1 corpora"),
         (2, [1, 0], "the weight of corpus 1 is 0; .* from 1 up, or leave the corpus out"),
         (2, [-3, 1], "the weight of corpus 0 is -3"),
         (1, [1.5], "the weight of corpus 0 is 1.5"),

@@ -332,7 +332,7 @@ def test_more_steps_are_refused_by_name_where_they_could_not_follow(runs: Runs) 
     before = {path.name: path.stat().st_mtime_ns for path in (runs.folder / "short").glob("*.json")}
     said = runs("short", 8, "--resume", "--eval_steps", "0.5", code=2)
     assert "error: --eval_steps 0.5 is a share of --max_steps, which was 4 and is 8" in said
-    assert "give steps, as --eval_steps 2, which it was" in said
+    assert "give steps, such as --eval_steps 2, as before" in said
     for checkpoint in checkpoints(runs.folder / "short"):
         shutil.rmtree(checkpoint)
     said = runs("short", 8, "--resume", code=2)

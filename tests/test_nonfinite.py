@@ -168,7 +168,7 @@ def test_a_step_that_is_not_a_number_changes_nothing_and_is_named(
     assert not torch.equal(*(next(iter(snapshots.after[step][0].values())) for step in (3, 4)))
 
     bad = next(b for n, b in enumerate(MicroBatches(numbered_stream(CORPUS, tokenizer, streams=2), 0, 1)) if n == 5)
-    [line] = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    [line] = [record.getMessage() for record in caplog.records if "is skipped" in record.getMessage()]
     assert line.startswith("Step 3 is skipped, 1 in a row: its loss is not a finite number. Micro-batch 5: group ")
     for group in {group for group, _ in bad["place"].rows.tolist()}:
         rows = sorted(row for of, row in bad["place"].rows.tolist() if of == group)
@@ -337,7 +337,10 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
             "number 0 to processes 0 and 1",
         ),
         ("os.environ['ACCELERATE_MIXED_PRECISION'] = 'fp16'; more['bf16'] = True", "fp16 and the flags for bf16"),
-        ("os.environ['ACCELERATE_MIXED_PRECISION'] = 'bf16' if rank else 'no'", "run on cpu in no, cpu in bf16"),
+        (
+            "os.environ['ACCELERATE_MIXED_PRECISION'] = 'bf16' if rank else 'no'",
+            "run, in order, on cpu in no, cpu in bf16",
+        ),
     ],
     ids=["other weights", "the same data", "two wishes", "two precisions"],
 )

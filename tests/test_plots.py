@@ -107,7 +107,7 @@ def test_learning_curves_show_every_logged_point() -> None:
         [[(20, 12.0)], []],
     ]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
-    with pytest.raises(ValueError, match="a, b: no log"):
+    with pytest.raises(ValueError, match="a, b: the log has no loss and no validation"):
         draw_learning_curves({"a": [], "b": [{"step": 1}]})
 
 

@@ -223,7 +223,7 @@ def test_ter_is_left_out_of_lines_that_it_would_not_end_on() -> None:
     long = [" ".join(draw.choices("abcdefgh", k=1000)) for _ in range(6)]
     found = score(["fine", *long[:3]], ["fine", *long[3:]])
     assert isinstance(found.ter, LeftOut)
-    assert "300 words a line" in found.ter.reason
+    assert "300 words per line" in found.ter.reason
     assert "3 of 4 lines have more (lines 2, 3, 4; line 2 has 1,000)" in found.ter.reason
     one = score(["fine", long[0]], ["fine", long[3]]).ter
     assert isinstance(one, LeftOut)

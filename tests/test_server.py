@@ -287,7 +287,7 @@ def test_a_full_queue_says_when_to_come_back_and_who_leaves_takes_its_sentences_
         status, answer, said = server.translate([TEXTS[0]] * 128)
         assert status == 503
         assert int(answer.headers["Retry-After"]) >= 1
-        assert re.fullmatch(r"\d+ sentences are waiting, and 512 may; try again", said["detail"])
+        assert re.fullmatch(r"\d+ sentences are waiting, and the limit is 512; try again", said["detail"])
     until(lambda: server.figure('vaswani_requests_total{status="499"}') == 4, server.process)
     assert server.figure("vaswani_waiting_sentences") == 0
     status, _, answered = server.translate(TEXTS[0], num_beams=3)
@@ -506,7 +506,7 @@ def test_what_arrives_while_a_batch_is_translated_becomes_the_next_one() -> None
             later = [asyncio.create_task(queue.translate([[each, 3]], BeamSettings(4))) for each in range(5)]
             gone = asyncio.create_task(queue.translate([[9], [9], [9]], BeamSettings(4)))
             await asyncio.sleep(0)  # they are put down in their turn
-            with pytest.raises(QueueFullError, match="8 sentences are waiting, and 8 may"):
+            with pytest.raises(QueueFullError, match="8 sentences are waiting, and the limit is 8"):
                 await queue.translate([[1]], BeamSettings(4))
             gone.cancel()
             go_on.set()

@@ -138,7 +138,7 @@ def test_a_run_counts_what_of_its_sets_it_trains_on(folder: Path, monkeypatch: p
     monkeypatch.setattr(module, "MOST_ROWS", 1_000)
     part = looked(data_of(folder))
     assert part.row_groups == (1, 3)
-    assert "(looked at 1 of 3 row groups, drawn)" in "\n".join(overlap_as_text(part))
+    assert "(searched 1 of 3 row groups, sampled)" in "\n".join(overlap_as_text(part))
     assert part.splits["test"].pairs <= 2
 
 

@@ -116,7 +116,8 @@ def test_the_trainer_equals_a_plain_loop(
     tmp_path: Path, tokenizer: PreTrainedTokenizerFast, batches_per_step: int
 ) -> None:
     model, _, _ = train(tmp_path, tokenizer, batches_per_step=batches_per_step)
-    assert_same_weights(model, plain_loop(tokenizer, batches_per_step), rtol=2e-5)
+    # At these rates, the rounding of a ReLU's input near 0 comes to 5e-5 on some processors.
+    assert_same_weights(model, plain_loop(tokenizer, batches_per_step), rtol=1e-4)
 
 
 def test_two_processes_equal_one_that_accumulates(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
