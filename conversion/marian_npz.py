@@ -246,12 +246,12 @@ def check_numbers(file: Path, numbers: dict[str, int], size: int) -> None:
         )
 
 
-def leave_tokenizer(files: MarianFiles, folder: Path, vocab_size: int) -> list[str]:
+def leave_tokenizer(files: MarianFiles, draft: Path, vocab_size: int) -> list[str]:
     """Write the files of a MarianTokenizer, and return their names; none without models of SentencePiece.
 
     Args:
         files: of the model.
-        folder: where to.
+        draft: where to, a folder in the making.
         vocab_size: the tokens of the network, including the one for padding.
 
     Raises:
@@ -272,10 +272,10 @@ def leave_tokenizer(files: MarianFiles, folder: Path, vocab_size: int) -> list[s
             f"{beside} has {models[0]} alone: a MarianTokenizer needs source.spm and target.spm; put the other there"
         )
     numbers = read_vocabulary(files.vocabulary) | {PAD: vocab_size - 1}
-    (folder / "vocab.json").write_text(json.dumps(numbers, ensure_ascii=False), encoding="utf-8")
+    (draft / "vocab.json").write_text(json.dumps(numbers, ensure_ascii=False), encoding="utf-8")
     for name in models:
-        (folder / name).write_bytes((beside / name).read_bytes())
-    return copy_tokenizer(folder, folder, vocab_size)
+        (draft / name).write_bytes((beside / name).read_bytes())
+    return copy_tokenizer(draft, draft, vocab_size)
 
 
 def _plain(value: Any) -> str:

@@ -172,9 +172,9 @@ def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def _fingerprint_of_files(tokenizer: PreTrainedTokenizerBase) -> str:
     """Return the same of a tokenizer that is no pipeline of `tokenizers`, as MarianTokenizer: of all that it saves."""
-    with tempfile.TemporaryDirectory() as folder:
-        tokenizer.save_pretrained(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        tokenizer.save_pretrained(temporary)
         digest = hashlib.sha256()
-        for file in sorted(Path(folder).iterdir()):
+        for file in sorted(Path(temporary).iterdir()):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:32]

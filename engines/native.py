@@ -44,7 +44,7 @@ class Validation(NamedTuple):
 def export_native(
     model: VaswaniForConditionalGeneration,
     tokenizer: PreTrainedTokenizerBase,
-    folder: Path,
+    draft: Path,
     quantization: str = "float32",
     validation: Validation | None = None,
     say: Callable[[str], object] = lambda _: None,
@@ -54,7 +54,7 @@ def export_native(
     Args:
         model: in evaluation mode; it is not changed.
         tokenizer: its own.
-        folder: where to.
+        draft: where to, a folder in the making.
         quantization: of the weights, one of QUANTIZATIONS.
         validation: chooses the exponent of the length; None: the one that rises alike at TYPICAL_LENGTH.
         say: called with a line for each step of the choice.
@@ -77,10 +77,10 @@ def export_native(
         settings: GenerationConfig | None = theirs.generation_config
         assert settings is not None
         settings.length_penalty = exponent
-    theirs.to(getattr(torch, quantization)).save_pretrained(folder)
-    save_tokenizer(tokenizer, folder)
+    theirs.to(getattr(torch, quantization)).save_pretrained(draft)
+    save_tokenizer(tokenizer, draft)
     record = NativeRecord(type(theirs).__name__, difference, beams, alpha, exponent, chosen)
-    write_native(folder, record)
+    write_native(draft, record)
     return record
 
 
@@ -143,13 +143,13 @@ def best_exponent(tried: ExponentRecord, near: float) -> float:
     )
 
 
-def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+def save_tokenizer(tokenizer: PreTrainedTokenizerBase, draft: Path) -> None:
     """Write a tokenizer so that versions 4 and 5 of transformers read it.
 
     A tokenizer with a class of its own, such as Marian's, is not changed.
     """
-    tokenizer.save_pretrained(folder)
-    path = folder / "tokenizer_config.json"
+    tokenizer.save_pretrained(draft)
+    path = draft / "tokenizer_config.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     if content.get("tokenizer_class") in ("TokenizersBackend", "PreTrainedTokenizerFast"):
         written = {**content, "tokenizer_class": READ_BY_ALL}

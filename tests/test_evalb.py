@@ -131,7 +131,7 @@ def test_nothing_right_is_nought_and_nothing_to_compare_is_an_error() -> None:
     assert evalb([gold], [parse]).f1 == 0
     with pytest.raises(ValueError, match="1 parses for 2 trees"):
         evalb([gold, gold], [parse])
-    with pytest.raises(ValueError, match="0 parses of 0 trees"):
+    with pytest.raises(ValueError, match="0 parses for 0 trees"):
         evalb([], [])
 
 

@@ -451,7 +451,7 @@ def test_what_these_processes_cannot_go_on_from_is_refused_before_the_first_step
     run = tmp_path / "run"
     [said] = forks.run(try_all, run, by_one, by_fsdp, by_two, kind="zero2", folder=run, processes=1, code=78)
     assert (
-        "saved by DeepSpeed on 2 process(es), which as many must resume, but 1 are running; launch the run as before w"
+        "saved by DeepSpeed on 2 process(es), which as many must resume, but 1 are running; launch the run as before, or"
         in said
     )
     assert "refused: " + f"{by_one} was saved by ZeRO of stage 3, and this run has stage 2" in said

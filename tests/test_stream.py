@@ -476,7 +476,7 @@ def test_a_position_of_other_rules_of_cleaning_is_refused_where_they_were_asked_
         numbered_stream(corpus, tokenizer, limits=limits).restore(state)
         del state["edition"]  # as it was saved under the rules of before
         if refused:
-            with pytest.raises(StreamMismatchError, match=r"judged by edition 1 and judge by 2\. Resume with"):
+            with pytest.raises(StreamMismatchError, match=r"used edition 1 of their rules and now use 2\. Resume with"):
                 numbered_stream(corpus, tokenizer, limits=limits).restore(state)
             assert limits.facts() != asdict(limits)
         else:
@@ -533,8 +533,8 @@ def test_as_many_unreadable_rows_as_allowed_are_counted_and_training_goes_on(
 
 
 TOO_MANY = (
-    r"8 rows of numbers could not be read in this epoch, more than 3\.90% of 200; fix the source, or allow more by "
-    r"--max_unreadable\. Lately: .*malformed.* first at numbers, group \d, row 4"
+    r"8 rows of numbers could not be read in this epoch, more than 3\.90% of 200; fix the source, or allow more with "
+    r"--max_unreadable\. Latest: .*malformed.* first at numbers, group \d, row 4"
 )
 
 

@@ -114,14 +114,14 @@ def ours(folder: Path, lines: list[str], beams: int, exponent: float) -> tuple[t
 
 def tried(native: Path, lines: list[str], python: Path, library: Path) -> str | tuple[list[Any], torch.Tensor]:
     """Return what the probe printed and its logits, or its last word."""
-    with tempfile.TemporaryDirectory() as home:
-        environment = os.environ | {"PYTHONPATH": str(library), "HF_HOME": home, "HF_HUB_OFFLINE": "1"}
-        (Path(home) / "lines.json").write_text(json.dumps(lines), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as temporary:
+        environment = os.environ | {"PYTHONPATH": str(library), "HF_HOME": temporary, "HF_HUB_OFFLINE": "1"}
+        (Path(temporary) / "lines.json").write_text(json.dumps(lines), encoding="utf-8")
         command: list[str | Path] = [python, "-c", PROBE, native, "lines.json", "logits.safetensors"]
-        done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment, cwd=temporary, capture_output=True, text=True, check=False)
         if done.returncode:
             return next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no word")
-        return json.loads(done.stdout.splitlines()[-1]), load_file(Path(home) / "logits.safetensors")["logits"]
+        return json.loads(done.stdout.splitlines()[-1]), load_file(Path(temporary) / "logits.safetensors")["logits"]
 
 
 def compared(printed: list[Any], found: torch.Tensor, logits: torch.Tensor, texts: list[str]) -> dict[str, Any]:
