@@ -64,7 +64,7 @@ class DataArguments:
     )  # fmt: skip
     direction: str = field(
         default="en-de",
-        metadata={"help": "Two languages, named like the columns or file endings; en-trees means parsing."},
+        metadata={"help": "Two languages, named as the columns or file endings are; en-trees parses."},
     )
     train_split: str = field(default="train", metadata={"help": "Split to train on."})
     validation_split: str = field(
