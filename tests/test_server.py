@@ -213,7 +213,7 @@ def test_the_n_best_with_scores_are_those_of_the_offline_search(
         (413, "text 2 has 515 tokens, and 512 are allowed: split it into sentences", {"text": ["a", "a " * 256 + "a"]}),
         (413, "text 1 has 900000 characters, and 512 tokens hold", {"text": "a" * 900_000}),
         (413, "129 texts; a request may have 128: send several", {"text": ["a"] * 129}),
-        (422, "n_best is 3, and 2 beams find 2; raise num_beams", {"text": "a", "num_beams": 2, "n_best": 3}),
+        (422, "n_best is 3, but 2 beams find only 2; raise num_beams", {"text": "a", "num_beams": 2, "n_best": 3}),
         (422, "less than or equal to 16", {"text": "a", "num_beams": 17}),
         (422, "greater than or equal to 1", {"text": "a", "num_beams": 0}),
         (422, "not permitted", {"text": "a", "num_beems": 2}),
