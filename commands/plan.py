@@ -130,10 +130,12 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--seconds measures steps on a text; a recipe is planned by its operations")
 
     from vaswani.experiment import parse, table3
+    from vaswani.experiment.parent import start_of
     from vaswani.experiment.plan import plan, plan_as_text
 
     row = any(flag.partition("=")[0] in ("--row", "--scale", "--layer_scale") for flag in flags)  # of recipes/table3.py
     arguments = table3.arguments_of(recipe, table3.options(flags, recipe)) if row else parse(recipe, flags)
+    arguments = start_of(arguments, Path(str(arguments.training.output_dir))).apply(arguments)  # by --init_from
     machine = machine_of(args, math.gcd(8, arguments.training.batches_per_step))
     print(plan_as_text(plan(arguments, machine, vars(args).get("pair_tokens", 30)), str(args.recipe)))
 

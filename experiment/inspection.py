@@ -19,6 +19,7 @@ from vaswani.publishing.overlap import overlap_as_text
 from vaswani.storage.records import as_json
 
 from .arguments import Arguments
+from .caches import saved_tokenizer
 from .console import counted
 from .corpora import (
     open_training_corpus,
@@ -30,6 +31,7 @@ from .corpora import (
 )
 from .examples import Example, Sample, examples_as_text, read_examples
 from .overlap import find_test_overlap
+from .parent import folder_of, start_of
 from .run_folder import write_json
 
 
@@ -59,9 +61,14 @@ class Inspection(NamedTuple):
 
 def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     """Read, clean, encode and cut the first epoch as a run with these arguments would, or its first `windows`."""
-    _, data, training, _ = arguments
+    data, training = arguments.data, arguments.training
+    parent = start_of(arguments, Path(str(training.output_dir))).parent
     corpus = open_training_corpus(data)
-    tokenizer = training_tokenizer(corpus, arguments, run=None)
+    tokenizer = (
+        training_tokenizer(corpus, arguments, run=None)
+        if parent is None or parent.is_vocabulary_new
+        else saved_tokenizer(folder_of(parent))
+    )
     stream = training_stream(corpus, tokenizer, arguments)
     dropped = Sample(corpus)
     tokens = {token: tokenizer(token).input_ids[0] for token in data.user_tokens}

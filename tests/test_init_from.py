@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_experiment import FLAGS, TINY, recipe, run, toy_text
+from test_experiment import FLAGS, ROOT, TINY, recipe, run, toy_text
 from transformers import AutoTokenizer, MarianConfig, MarianMTModel
 
+from vaswani.commands import main
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.experiment.parent import SLOWEST, find_parent, load_weights_of, suitable_rate
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
@@ -218,3 +219,25 @@ def test_the_rate_is_the_parent_s_last() -> None:
     assert suitable_rate(3e-4)[0] == 3e-4
     assert suitable_rate(1e-7)[0] == SLOWEST
     assert suitable_rate(None)[0] > SLOWEST
+
+
+def test_plan_and_inspect_go_by_the_parent(
+    talker: Model,
+    toy_tokenizer: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The plan has the parent's parameters; the text is cut by its tokenizer."""
+    monkeypatch.chdir(tmp_path)
+    theirs = talker().float()
+    given = saved(theirs, toy_tokenizer, tmp_path / "parent")
+    text = toy_text(tmp_path)
+    chosen = ["--data_dir", str(text), "--direction", "en-nds", "--init_from", given, "--output_dir", "none"]
+    recipe_file = str(ROOT / "recipes" / "multi30k.py")
+    assert main(["plan", recipe_file, *chosen, "--bf16", "false"]) == 0
+    assert f"{theirs.num_parameters():,}" in capsys.readouterr().out
+    assert main(["inspect", recipe_file, *chosen, "--test_splits", "test_toy", "--validation_split", "val"]) == 0
+    told = capsys.readouterr().out
+    assert "pairs kept" in told
+    assert "Learning" not in told  # a vocabulary of its own
