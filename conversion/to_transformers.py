@@ -30,6 +30,7 @@ from transformers import (
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.generation_vaswani import LIMITS
 
+from .heads import widened
 from .parameter_names import foreign_name
 from .to_vaswani import CannotConvertError, rearranged
 
@@ -131,24 +132,15 @@ def settings(config: VaswaniConfig) -> MarianConfig | PegasusConfig:
 def fitted(name: str, weight: Tensor, config: VaswaniConfig) -> Tensor:
     """Return one of our weights, by its name, for their heads and for their order of the residual stream."""
     assert config.d_k is not None
-    assert config.d_v is not None
     heads, width = config.num_heads, config.d_model // config.num_heads
+    if "w_q" in name:
+        weight = weight * math.sqrt(width / config.d_k)
     if re.search(r"w_[qkv]\.", name):
-        own = config.d_v if "w_v" in name else config.d_k
-        if "w_q" in name:
-            weight = weight * math.sqrt(width / config.d_k)
-        weight = filled(weight.unflatten(0, (heads, own)), 1, width).flatten(0, 1)  # a bias too
+        weight = widened(weight, heads, width)
     if name.endswith("w_o.weight"):
-        weight = filled(weight.unflatten(1, (heads, config.d_v)), 2, width).flatten(1, 2)
+        weight = widened(weight.T, heads, width).T
     order = torch.arange(config.d_model).view(-1, 2).T.flatten()  # 0, 2, 4, ..., then 1, 3, 5, ...
     return rearranged(name, weight, order)
-
-
-def filled(weight: Tensor, dimension: int, width: int) -> Tensor:
-    """Return a weight with zeros added at the end of a dimension, up to `width`."""
-    shape = list(weight.shape)
-    shape[dimension] = width - shape[dimension]
-    return torch.cat([weight, weight.new_zeros(shape)], dimension)
 
 
 def is_attention_bias(name: str) -> bool:

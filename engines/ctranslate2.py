@@ -21,9 +21,9 @@ from ctranslate2.specs import TransformerSpec, transformer_spec
 from ctranslate2.specs.common_spec import Activation
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
+from vaswani.conversion.heads import widened
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.generation_vaswani import length_limits
 from vaswani.modeling.modeling_vaswani import MultiHeadAttention, Residual, sinusoidal_positions
@@ -160,19 +160,12 @@ def write_attention(spec: Any, attention: MultiHeadAttention, residual: Residual
 def write_biases(spec: Any, attention: MultiHeadAttention, width: int) -> None:
     """Write the biases of one attention, laid out as its matrices are."""
     query, key, value = (
-        widened(each.bias[:, None], attention.config.num_heads, width)[:, 0]
-        for each in (attention.w_q, attention.w_k, attention.w_v)
+        widened(each.bias, attention.config.num_heads, width) for each in (attention.w_q, attention.w_k, attention.w_v)
     )
     inputs = [[query, key, value]] if len(spec.linear) == 2 else [[query], [key, value]]
     for to, vectors in zip(spec.linear, inputs, strict=False):
         to.bias = numbers(torch.cat(vectors))
     spec.linear[-1].bias = numbers(attention.w_o.bias)
-
-
-def widened(matrix: Tensor, heads: int, width: int) -> Tensor:
-    """Pad the rows of each head with zeros: `[H * d, D]` to `[H * width, D]`."""
-    by_head = matrix.unflatten(0, (heads, -1))
-    return F.pad(by_head, (0, 0, 0, width - by_head.shape[1])).flatten(0, 1)
 
 
 def write_linear(spec: Any, linear: nn.Linear) -> None:

@@ -7,21 +7,11 @@ import torch
 from torch import Tensor
 from transformers import MarianConfig, MarianMTModel
 
+from vaswani.conversion.parameter_names import foreign_name
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.modeling.modeling_vaswani import sinusoidal_positions
 
 LONGEST = 1024
-WORDS = {
-    r"self_attention_residual\.norm": "self_attn_layer_norm",
-    r"cross_attention_residual\.norm": "encoder_attn_layer_norm",
-    r"feed_forward_residual\.norm": "final_layer_norm",
-    r"self_attention": "self_attn",
-    r"cross_attention": "encoder_attn",
-    r"w_([qkv])\.": r"\1_proj.",
-    r"w_o\.": "out_proj.",
-    r"feed_forward\.w_(\d)": r"fc\1",
-    r"^model\.(\w+\.)?tokens\.weight": "model.shared.weight",
-}
 
 
 def as_marian(model: VaswaniForConditionalGeneration) -> MarianMTModel:
@@ -61,10 +51,8 @@ def as_marian(model: VaswaniForConditionalGeneration) -> MarianMTModel:
     )
     weights: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
-        for ours, theirs in WORDS.items():
-            name = re.sub(ours, theirs, name)
         if "positions.learned" not in name:
-            weights[name] = tensor
+            weights["model.shared.weight" if name.endswith("tokens.weight") else foreign_name(name)] = tensor
     missing, unexpected = marian.load_state_dict(weights, strict=False)
     left = [name for name in missing if not re.search(r"_proj\.bias|embed_positions|embed_tokens|lm_head|_bias", name)]
     assert not unexpected + left, unexpected + left
