@@ -29,7 +29,7 @@ import yaml
 
 from .tensor2tensor import read_variables
 from .to_vaswani import CannotConvertError, ForeignModel, check_alike, tensor2tensor_sinusoids
-from .tokenizer_files import copy_tokenizer
+from .tokenizer_files import check_numbers, copy_tokenizer
 
 SETTINGS = "special:model.yml"
 EPSILON = 1e-6
@@ -214,7 +214,7 @@ def end_of(vocabulary: Path | None, size: int) -> int:
     if vocabulary is None:
         return 0
     numbers = read_vocabulary(vocabulary)
-    check_numbers(vocabulary, numbers, size)
+    check_numbers(vocabulary, numbers.values(), size)
     return numbers[EOS]
 
 
@@ -235,15 +235,6 @@ def read_vocabulary(file: Path) -> dict[str, int]:
     if EOS not in numbers:
         raise ValueError(f"{file} has no {EOS}, which ends a text; it is no vocabulary of Marian's")
     return numbers
-
-
-def check_numbers(file: Path, numbers: dict[str, int], size: int) -> None:
-    """Raise ValueError unless a vocabulary numbers no more tokens than the network has."""
-    if max(numbers.values()) >= size:
-        raise ValueError(
-            f"{file} numbers tokens up to {max(numbers.values())}, and the network has {size}, from 0: they are not of "
-            "one model; put the vocabulary and the weights of one model there"
-        )
 
 
 def leave_tokenizer(files: MarianFiles, draft: Path, vocab_size: int) -> list[str]:

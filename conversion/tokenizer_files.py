@@ -7,6 +7,7 @@ it by the network, which is another one here; so tokenizer_config.json gets the 
 
 import json
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,11 @@ def check_vocabulary(file: Path, vocab_size: int) -> None:
     numbers = content_of(file).values()
     if not numbers or not all(isinstance(number, int) for number in numbers):
         raise ValueError(f"{file} is no vocabulary: it does not number tokens; copy it again")
+    check_numbers(file, numbers, vocab_size)
+
+
+def check_numbers(file: Path, numbers: Collection[int], vocab_size: int) -> None:
+    """Raise ValueError if the numbers of a vocabulary's tokens, at least one, go beyond a network's."""
     if max(numbers) >= vocab_size:
         raise ValueError(
             f"{file} numbers tokens up to {max(numbers)}, and the network has {vocab_size}, from 0: they are not of "

@@ -73,7 +73,6 @@ def export_native(
     if validation is not None and beams > 1:
         chosen = try_exponents(model, theirs, tokenizer, validation, beams, alpha, say)
         exponent = best_exponent(chosen, near=exponent)
-    if beams > 1:
         settings: GenerationConfig | None = theirs.generation_config
         assert settings is not None
         settings.length_penalty = exponent
@@ -151,6 +150,6 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, draft: Path) -> None:
     tokenizer.save_pretrained(draft)
     path = draft / "tokenizer_config.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    if content.get("tokenizer_class") in ("TokenizersBackend", "PreTrainedTokenizerFast"):
+    if content.get("tokenizer_class") == "TokenizersBackend":
         written = {**content, "tokenizer_class": READ_BY_ALL}
         write_text(path, json.dumps(written, indent=2, ensure_ascii=False) + "\n")

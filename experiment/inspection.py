@@ -19,7 +19,6 @@ from vaswani.publishing.overlap import overlap_as_text
 from vaswani.storage.records import as_json
 
 from .arguments import Arguments
-from .caches import saved_tokenizer
 from .console import counted
 from .corpora import (
     open_training_corpus,
@@ -27,11 +26,10 @@ from .corpora import (
     scored_splits,
     training_cleaning_limits,
     training_stream,
-    training_tokenizer,
 )
 from .examples import Example, Sample, examples_as_text, read_examples
 from .overlap import find_test_overlap
-from .parent import folder_of, start_of
+from .parent import start_of, tokenizer_of
 from .run_folder import write_json
 
 
@@ -64,11 +62,7 @@ def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     data, training = arguments.data, arguments.training
     parent = start_of(arguments, Path(str(training.output_dir))).parent
     corpus = open_training_corpus(data)
-    tokenizer = (
-        training_tokenizer(corpus, arguments, run=None)
-        if parent is None or parent.is_vocabulary_new
-        else saved_tokenizer(folder_of(parent))
-    )
+    tokenizer = tokenizer_of(corpus, arguments, parent, run=None)
     stream = training_stream(corpus, tokenizer, arguments)
     dropped = Sample(corpus)
     tokens = {token: tokenizer(token).input_ids[0] for token in data.user_tokens}

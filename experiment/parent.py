@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from vaswani.data import Corpus
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.configuration_vaswani import COMPUTED
 from vaswani.publishing.run_record import RUN, ParentRecord, RunRecord, read_run
@@ -19,9 +20,13 @@ from vaswani.translation.loading import load_tokenizer, load_whole
 from vaswani.translation.models import find_model
 
 from .arguments import Arguments
-from .caches import copied_tokenizer
+from .caches import copied_tokenizer, saved_tokenizer
+from .corpora import training_tokenizer
 
-TOKEN_IDS = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
+INHERITED = (*COMPUTED, "bos_token_id")
+"""Fields of the network that a run has of its parent."""
+OF_VOCABULARY = ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
+"""Those of them that another vocabulary brings along."""
 WARMUP_SHARE = 0.05
 """Of --max_steps: the moments of Adam are new, and their first estimates are rough."""
 RATE = 1e-4
@@ -98,11 +103,7 @@ def check_same_parent(record: ParentRecord | None, arguments: Arguments) -> None
 
 def as_before(start: Start, before: RunRecord, given: Collection[str]) -> Start:
     """Return network and schedule from a run's record, except for values that flags give now."""
-    then = {
-        name: value
-        for name, value in as_json(before.model).items()
-        if name in (*COMPUTED, *TOKEN_IDS) and name not in given
-    }
+    then = {name: value for name, value in as_json(before.model).items() if name in INHERITED and name not in given}
     schedule = {
         name: getattr(before.training, name) for name in ("peak_learning_rate", "warmup_steps") if name not in given
     }
@@ -157,8 +158,7 @@ def weights_checksum(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.glob("model*.safetensors")):
         with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+            hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()
 
 
@@ -179,8 +179,7 @@ def from_parent(arguments: Arguments, parent: Parent) -> Start:
     """
     record, training = parent.record, arguments.training
     check_flags(arguments, parent)
-    names = [name for name in COMPUTED if not (record.is_vocabulary_new and name in ("vocab_size", *TOKEN_IDS))]
-    names += [] if record.is_vocabulary_new else ["bos_token_id"]
+    names = [name for name in INHERITED if not (record.is_vocabulary_new and name in OF_VOCABULARY)]
     theirs = {name: getattr(parent.config, name) for name in names}
     remarks = [f"Starting from {record.given}: {', '.join(f'{name} {value}' for name, value in theirs.items())}"]
     warmup, peak = training.warmup_steps, training.peak_learning_rate
@@ -229,8 +228,25 @@ def suitable_rate(last: float | None) -> tuple[float, str]:
     return last, "at which that model was last trained"
 
 
-def tokenizer_of_parent(parent: ParentRecord, run: Path) -> PreTrainedTokenizerFast:
-    """Return the vocabulary that a run took from its parent: the copy in its folder, once it has one."""
+def tokenizer_of(
+    train: Corpus, arguments: Arguments, parent: ParentRecord | None, run: Path | None
+) -> PreTrainedTokenizerFast:
+    """Return the vocabulary of a run: its parent's, or without one that is kept, that of the training text.
+
+    Args:
+        train: the text.
+        arguments: as of `training_tokenizer`.
+        parent: the model that the run starts from, if there is one.
+        run: the folder of the run, which keeps a copy; None if nothing is to be kept.
+
+    Raises:
+        ValueError: no pair of the text can be used.
+
+    """
+    if parent is None or parent.is_vocabulary_new:
+        return training_tokenizer(train, arguments, run)
+    if run is None:
+        return saved_tokenizer(folder_of(parent))
     return copied_tokenizer(lambda: folder_of(parent), run)
 
 

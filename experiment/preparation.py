@@ -27,13 +27,12 @@ from .corpora import (
     scored_splits,
     training_cleaning_limits,
     training_stream,
-    training_tokenizer,
 )
 from .main_process import on_main_process
 from .more_steps import check_shares
 from .output_scoring import OutputScoring, scoring_of
 from .overlap import find_test_overlap
-from .parent import tokenizer_of_parent
+from .parent import tokenizer_of
 from .training_sentences import text_of
 from .validation import PairSet
 
@@ -80,12 +79,7 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
     in_training = find_test_overlap(train, pairs_of, training_cleaning_limits(data), data, training.seed)
     if in_training is not None:
         say("\n".join(overlap_as_text(in_training)))
-    parent = description.parent
-    tokenizer = (
-        training_tokenizer(train, arguments, folder)
-        if parent is None or parent.is_vocabulary_new
-        else tokenizer_of_parent(parent, folder)
-    )
+    tokenizer = tokenizer_of(train, arguments, description.parent, folder)
     task = scoring_of(data, metric_of(training))
     sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, pairs in pairs_of.items()}
     further = {

@@ -35,7 +35,7 @@ from vaswani.training import VaswaniTrainer, VaswaniTrainingArguments
 from vaswani.training.distribution.peers import peer_lost_on_timeout
 from vaswani.training.distribution.startup_checks import describe_run
 from vaswani.training.speed.fastest_attention import fastest_attention
-from vaswani.training.validation_figures import figures_as_text, in_set
+from vaswani.training.validation_figures import figures_as_text
 
 from .argument_checks import (
     check_leaves_checkpoints,
@@ -62,7 +62,7 @@ from .parent import load_weights_of, start_of
 from .preparation import Prepared, prepare
 from .publication import Publication
 from .run_folder import Done, RecordStart, describe, take_folder, write_json, write_skipped
-from .validation import SearchSettings, translate_all, validate, validate_all
+from .validation import PairSet, SearchSettings, translate_all, validate_all, validate_further
 
 
 def run(arguments: Arguments) -> MetricsRecord:
@@ -136,8 +136,9 @@ def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
         say(summary(metrics, drops, folder))
     state.wait_for_everyone()
     if state.is_main_process:
+        validation_set = prepared.sets[arguments.data.validation_split]
         with exit_on_bad_input():
-            publication.end(folder, metrics, lambda draft: export_as_native(trained.model, prepared, draft))
+            publication.end(folder, metrics, lambda draft: export_as_native(trained.model, validation_set, draft))
     return metrics
 
 
@@ -212,10 +213,9 @@ def score(trained: Trained, prepared: Prepared, arguments: Arguments) -> Scored:
     search = SearchSettings(training.test_beams, training.length_penalty)
     validation_set = prepared.sets[data.validation_split]
     selection, of_validation = load_best(trained.trainer, trained.model, validation_set, search)
-    for name, pairs in prepared.further.items():
-        more = in_set(name, validate(trained.model, pairs, search))
-        selection = selection._replace(validation=selection.validation | more)
     if prepared.further:
+        more = validate_further(trained.model, prepared.further, search)
+        selection = selection._replace(validation=selection.validation | more)
         say(f"The weights chosen: validation {figures_as_text(selection.validation, trained.trainer.metric)}")
     tested: dict[str, ScoredTestSet] = {}
     for split in dict.fromkeys(data.test_splits):
@@ -275,18 +275,15 @@ def leave(arguments: Arguments, trained: Trained, prepared: Prepared, metrics: M
     write_metrics(folder, metrics)  # last: a run that has it has ended
 
 
-def export_as_native(model: PreTrainedModel, prepared: Prepared, folder: Path) -> NativeRecord:
+def export_as_native(model: PreTrainedModel, pairs: PairSet, folder: Path) -> NativeRecord:
     """Write a run's model as a class of transformers' own; its length penalty is chosen on the validation set."""
     assert isinstance(model, VaswaniForConditionalGeneration)
-    pairs = next(iter(prepared.sets.values()))
     metric = pairs.task.measured[0]
 
     def figure(lines: Sequence[str]) -> float:
         return pairs.task.figure(metric, pairs.sources, pairs.references, lines)
 
-    return export_native(
-        model, prepared.tokenizer, folder, validation=Validation(metric, pairs.sources, figure), say=say
-    )
+    return export_native(model, pairs.tokenizer, folder, validation=Validation(metric, pairs.sources, figure), say=say)
 
 
 def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> VaswaniForConditionalGeneration:

@@ -111,7 +111,7 @@ def test_a_second_one_ends_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        ("vaswani.experiment.preparation.training_tokenizer", "error: interrupted; nothing was trained yet"),
+        ("vaswani.experiment.preparation.tokenizer_of", "error: interrupted; nothing was trained yet"),
         ("vaswani.experiment.run.write_test_set", "error: interrupted; what was saved is kept: continue with --resume"),
     ],
 )
