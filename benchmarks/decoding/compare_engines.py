@@ -16,6 +16,7 @@ from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteriaList
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from benchmarks.measuring.flags import add_threads
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from vaswani.commands.line_files import read_lines
@@ -107,12 +108,7 @@ def main() -> None:
     parser.add_argument(
         "--beams", type=int, nargs="+", default=[1, 4], help="beams of the search, one run each (default: %(default)s)"
     )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=torch.get_num_threads(),
-        help="threads of torch in a process (default: %(default)s)",
-    )
+    add_threads(parser)
     add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

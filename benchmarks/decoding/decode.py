@@ -25,6 +25,7 @@ from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from benchmarks.measuring.flags import add_rounds, add_threads
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from benchmarks.measuring.turns import against, in_turn
@@ -154,12 +155,7 @@ def main() -> None:
     parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
     parser.add_argument("--references", type=Path, help="their translations, to score what comes out")
     parser.add_argument("--lines", type=int, default=500, help="take so many from the start")
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=5,
-        help="rounds of measuring (default: %(default)s)",
-    )
+    add_rounds(parser, 5)
     parser.add_argument("--beams", type=int, default=4, help="beams of the search (default: %(default)s)")
     parser.add_argument(
         "--tokens_per_batch",
@@ -167,12 +163,7 @@ def main() -> None:
         default=4096,
         help="most source tokens of a batch, padding included (default: %(default)s)",
     )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=torch.get_num_threads(),
-        help="threads of torch in a process (default: %(default)s)",
-    )
+    add_threads(parser)
     parser.add_argument("--baseline", default="beam search of transformers", help="the contender that has speed 1")
     parser.add_argument("--only", nargs="+", help="the contenders that are to run, beside baseline and paper's search")
     add_output(parser)

@@ -18,6 +18,7 @@ import torch
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from benchmarks.contenders.stepping import DEVICE
+from benchmarks.measuring.flags import add_rounds, add_threads
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from benchmarks.measuring.turns import in_turn
@@ -58,18 +59,8 @@ def way(attention: str, kind: torch.dtype, length: int, learns: bool) -> Callabl
 def main() -> None:
     """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=5,
-        help="rounds of measuring (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=torch.get_num_threads(),
-        help="threads of torch in a process (default: %(default)s)",
-    )
+    add_rounds(parser, 5)
+    add_threads(parser)
     add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

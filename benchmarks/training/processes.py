@@ -17,6 +17,7 @@ import sys
 
 import torch
 
+from benchmarks.measuring.flags import add_rounds
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from benchmarks.measuring.turns import in_turn
@@ -49,12 +50,7 @@ def main() -> None:
         default=[1, 2],
         help="numbers of processes to compare (default: %(default)s)",
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=3,
-        help="rounds of measuring (default: %(default)s)",
-    )
+    add_rounds(parser, 3)
     parser.add_argument("--steps", type=int, default=60, help="of a run; six stretches, of which five count")
     add_output(parser)
     given, flags = parser.parse_known_args()

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.contenders.contender import Contender, clock, operations
 from benchmarks.contenders.stepping import Setting
+from benchmarks.measuring.flags import add_rounds, add_threads
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from benchmarks.measuring.turns import in_turn
@@ -128,18 +129,8 @@ def draw(found: dict[str, dict[str, Any]]) -> Figure:
 def main() -> None:
     """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=3,
-        help="rounds of measuring (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=torch.get_num_threads(),
-        help="threads of torch in a process (default: %(default)s)",
-    )
+    add_rounds(parser, 3)
+    add_threads(parser)
     add_output(parser)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)

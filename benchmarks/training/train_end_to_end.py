@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from transformers import TrainerCallback, set_seed
 
+from benchmarks.measuring.flags import add_rounds
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from vaswani.training.preparation import prepare_for_training
@@ -79,12 +80,7 @@ def main() -> None:
         allow_abbrev=False,  # a flag of the recipe may begin as one of ours
     )
     parser.add_argument("recipe", help="file of a recipe; its flags may follow")
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=3,
-        help="rounds of measuring (default: %(default)s)",
-    )
+    add_rounds(parser, 3)
     parser.add_argument("--warm_up", type=int, default=10, help="steps that are not timed")
     add_output(parser)
     given, flags = parser.parse_known_args()

@@ -36,6 +36,7 @@ from benchmarks.contenders.environments import ENVIRONMENTS
 from benchmarks.contenders.groups import Turns, start, stop_without, take_turns
 from benchmarks.contenders.products import FLOPS
 from benchmarks.contenders.stepping import Setting, batch
+from benchmarks.measuring.flags import add_rounds, add_threads
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from benchmarks.measuring.turns import against
@@ -109,18 +110,8 @@ def measure(modules: Mapping[str, str], needed: Iterable[str], setting: Setting,
 def main() -> None:
     """Measure, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=5,
-        help="rounds of measuring (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=torch.get_num_threads(),
-        help="threads of torch in a process (default: %(default)s)",
-    )
+    add_rounds(parser, 5)
+    add_threads(parser)
     parser.add_argument(
         "--vocab_size", type=int, default=37_000, help="tokens in the vocabulary (default: %(default)s)"
     )
