@@ -42,6 +42,7 @@ setup(
     extras_require={
         "deepspeed": ["deepspeed>=0.18"],
         "ctranslate2": ["ctranslate2>=4.6"],
+        "lora": ["peft>=0.18"],
         "marian": ["sentencepiece>=0.2"],
         "onnx": ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.5"],
         "serve": ["fastapi>=0.165", "prometheus-client>=0.22", "pydantic>=2.12", "starlette>=1.6", "uvicorn>=0.40"],
@@ -58,6 +59,7 @@ setup(
             "onnx>=1.18",
             "onnxruntime>=1.22",
             "onnxscript>=0.5",
+            "peft>=0.18",
             "prometheus-client>=0.22",
             "psutil>=6",
             "pytest>=8.4",

@@ -77,6 +77,7 @@ UNSET = {
     "peak_learning_rate": "that of eq. 3, (d_model * warmup_steps)^-0.5",
     "patience": "none, train for --max_steps",
     "init_from": "none, start anew",
+    "lora_rank": "none, train all weights",
     "eval_steps": "--logging_steps",
     "metric_for_best_model": "bleu, for trees f1",
     "greater_is_better": "as --metric_for_best_model asks",

@@ -15,6 +15,7 @@ from vaswani.modeling.configuration_vaswani import COMPUTED
 from vaswani.publishing.run_record import RUN, ParentRecord, RunRecord, read_run
 from vaswani.storage.records import as_json
 from vaswani.training.checkpointing.checkpoints import sealed
+from vaswani.training.lora import RATE_FACTOR
 from vaswani.training.schedule import inverse_square_root
 from vaswani.translation.loading import load_tokenizer, load_whole
 from vaswani.translation.models import find_model
@@ -79,6 +80,7 @@ def start_of(arguments: Arguments, folder: Path) -> Start:
     if training.resume and (folder / RUN).is_file() and sealed(folder):
         before = read_run(folder)
         check_same_parent(before.parent, arguments)
+        check_same_rank(before.training.lora_rank, training.lora_rank)
         return as_told if before.parent is None else as_before(as_told, before, arguments.given)
     if training.init_from is None:
         if training.new_vocabulary:
@@ -99,6 +101,13 @@ def check_same_parent(record: ParentRecord | None, arguments: Arguments) -> None
             f"--new_vocabulary was {str(record.is_vocabulary_new).lower()} and is {str(is_new).lower()}; resume with "
             "what the run was started with, or name another folder"
         )
+
+
+def check_same_rank(then: int | None, now: int | None) -> None:
+    """Raise ValueError unless a run that resumes trains the weights that it trained before."""
+    if then != now:
+        was, is_now = (f"with --lora_rank {each}" if each else "without --lora_rank" for each in (then, now))
+        raise ValueError(f"the run was started {was} and is resumed {is_now}; resume as it was started")
 
 
 def as_before(start: Start, before: RunRecord, given: Collection[str]) -> Start:
@@ -187,6 +196,8 @@ def from_parent(arguments: Arguments, parent: Parent) -> Start:
         warmup = float(math.ceil(WARMUP_SHARE * training.max_steps))
     if "peak_learning_rate" not in arguments.given:
         peak, why = suitable_rate(record.last_learning_rate)
+        if training.lora_rank is not None:
+            peak, why = peak * RATE_FACTOR, f"{RATE_FACTOR} times the rate of all weights ({why})"
         remarks.append(
             f"Learning rate: at most {peak:.2e}, {why}, after {warmup:.0f} steps; --peak_learning_rate and "
             "--warmup_steps set others"

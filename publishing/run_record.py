@@ -105,6 +105,7 @@ class TrainingRecord:
     fp16: bool = False
     bf16_throughout: bool = False
     torch_compile: bool = False
+    lora_rank: int | None = None
     average_checkpoints: int = 5
     patience: int | None = None
     metric_for_best_model: str | None = "bleu"

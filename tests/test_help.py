@@ -43,7 +43,7 @@ OWN = {
 
 UNITS = (
     "tokens?|pairs|steps?|seconds|dimensions|heads|layers|probability|share|ratio|times|rows|row groups|streams|"
-    "micro-batches|checkpoints|evaluations|validations|beams|norm|rate|exponent|epsilon|seed|processes|"
+    "micro-batches|checkpoints|evaluations|validations|beams|norm|rank|rate|exponent|epsilon|seed|processes|"
     "lengths|positions|sentences|texts|hypotheses|port|windows|operations|words|costs an hour|seeds|number|divide"
 )
 """Of numbers."""
@@ -107,7 +107,7 @@ def test_help_shows_own_flags_by_group_and_none_that_is_refused(path: Path, caps
     assert {"network", "data", "training", "evaluation", "Hub"} <= set(titles)
     assert shown.keys() >= OWN
     assert not shown.keys() & REFUSED.keys()
-    assert len(shown) < 105
+    assert len(shown) < 110
     groups = {"d_model": "network", "data_dir": "data", "max_steps": "training", "patience": "evaluation"}
     assert {name: shown[name][0] for name in groups} == groups
     assert shown["hub_license"][0] == "Hub"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from transformers import TrainingArguments
@@ -125,3 +126,18 @@ def value_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
         yield "--patience counts evaluations, and --eval_strategy no makes none; leave one of them out"
     if given.max_bad_steps < 1:
         yield f"max_bad_steps is {given.max_bad_steps}; at least 1 is needed, which ends at the first one"
+
+
+def lora_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
+    """Yield what does not go together with --lora_rank."""
+    rank = given.lora_rank
+    if rank is None:
+        return
+    if rank < 1:
+        yield f"--lora_rank is {rank}; at least 1 is needed, or leave it out to train all weights"
+    if given.init_from is None:
+        yield f"--lora_rank {rank} keeps the weights of a trained model, and none is given; add --init_from MODEL"
+    if given.new_vocabulary:
+        yield f"--lora_rank {rank} does not train embeddings, and --new_vocabulary needs that; leave one of them out"
+    if find_spec("peft") is None:
+        yield f"--lora_rank {rank} needs peft; pip install 'vaswani[lora]'"

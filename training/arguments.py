@@ -13,6 +13,7 @@ from vaswani.evaluation.metric_table import DEFAULT, choices
 from .argument_checks import (
     batch_faults,
     choice_faults,
+    lora_faults,
     metric_of,
     precision_faults,
     process_faults,
@@ -34,9 +35,9 @@ class Group(NamedTuple):
 
 TRAINING_GROUPS = (
     Group("training", "Adam and the learning rate of eq. 3 (section 5.3); docs/training.md.", (
-        "output_dir", "resume", "init_from", "new_vocabulary", "max_steps", "warmup_steps", "peak_learning_rate",
-        "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay", "seed", "max_bad_steps",
-        "save_steps", "save_total_limit",
+        "output_dir", "resume", "init_from", "new_vocabulary", "lora_rank", "max_steps", "warmup_steps",
+        "peak_learning_rate", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay", "seed",
+        "max_bad_steps", "save_steps", "save_total_limit",
     )),
     Group("training, precision and hardware", None, (
         "bf16", "bf16_throughout", "fp16", "tf32", "gradient_checkpointing", "torch_compile", "torch_compile_mode",
@@ -114,6 +115,11 @@ class VaswaniTrainingArguments(TrainingArguments):
         default=False,
         metadata={"help": "With --init_from, learn a vocabulary from this run's text: tokens that both have keep their "
                           "rows of the table, the others are drawn."},
+    )  # fmt: skip
+    lora_rank: int | None = field(
+        default=None,
+        metadata={"help": "With --init_from, train by LoRA: the weights stay, and a product of this rank is learned "
+                          "beside each weight of attention and feed-forward network; added up at the end."},
     )  # fmt: skip
     average_checkpoints: int = field(
         default=5,
@@ -244,6 +250,7 @@ class VaswaniTrainingArguments(TrainingArguments):
         refuse(process_faults(self), StartupError)
         refuse(batch_faults(self))
         refuse(value_faults(self))
+        refuse(lora_faults(self))
         self.gradient_accumulation_steps = self.batches_per_step // self.world_size
 
     @property

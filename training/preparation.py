@@ -3,6 +3,7 @@
 from transformers import PreTrainedModel
 
 from .arguments import LOSSES, VaswaniTrainingArguments
+from .lora import add_adapters
 from .loss import fuse_loss
 from .speed.speedups import speed_up_training
 
@@ -11,6 +12,8 @@ def prepare_for_training(model: PreTrainedModel, args: VaswaniTrainingArguments)
     """Prepare a `VaswaniForConditionalGeneration`; in evaluation mode it is unchanged."""
     fuse_loss(model)
     speed_up_training(model, args.device, args.bf16_throughout)
+    if args.lora_rank is not None:
+        add_adapters(model, args.lora_rank)
     for name, change in LOSSES.items():
         if weight := getattr(args, name):
             change(model, weight)

@@ -60,6 +60,7 @@ from .distribution.signals import Signals, shield_workers
 from .distribution.startup_checks import check_data, check_processes, check_weights
 from .early_stopping import EarlyStopping
 from .exceptions import TrainingEnd
+from .lora import has_adapters, load_adapters, merged_copy, save_adapters
 from .nonfinite import NonFiniteGuard, Place
 from .preparation import prepare_for_training
 from .reporting.loss_log import LossLog
@@ -151,7 +152,7 @@ class VaswaniTrainer(Trainer):
         self._pace = Timer()
         has_bar = on_terminal() and not args.disable_tqdm
         self.add_callback(Progress(self._pace, self.metric, self._patience, has_bar))
-        check_sharding(self.accelerator, args.bf16_throughout)
+        check_sharding(self.accelerator, args.bf16_throughout, args.lora_rank)
         reduce_in_float32(self.accelerator)
         self._architecture = type(model)
         self._finite = NonFiniteGuard(self.accelerator, args.max_bad_steps)
@@ -315,9 +316,12 @@ class VaswaniTrainer(Trainer):
         """Return the model with all of its weights in this process; called on every process.
 
         If they are spread over the processes, it is a copy: translating takes a different number of steps in each
-        process, so none may wait for another's part of the weights on the way.
+        process, so none may wait for another's part of the weights on the way. With --lora_rank it is a copy too, with
+        the weights that a checkpoint holds.
         """
         model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        if has_adapters(model):
+            return merged_copy(model, self._architecture, self.args.device)
         return whole_copy(model, self._architecture, self.args.device) if is_sharded(self.accelerator) else model
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -384,6 +388,9 @@ class VaswaniTrainer(Trainer):
             self.accelerator.wait_for_everyone()
         if not is_sharded(self.accelerator):
             super().save_model(output_dir, _internal_call)
+            if has_adapters(model) and self.args.should_save:
+                self.whole_model().save_pretrained(folder)  # in place of the layers as they are trained
+                save_adapters(model, Path(folder))
         elif self.args.should_save:
             for part in (model.config, model.generation_config, self.processing_class):
                 assert part is not None
@@ -479,6 +486,9 @@ class VaswaniTrainer(Trainer):
                 self.state = reached
                 load_weights(self.whole_model(), read_weights(checkpoint))
                 return
+        model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        if checkpoint is not None and has_adapters(model):
+            load_adapters(model, checkpoint)
         self._counted_since = time.monotonic()
         with self._signals, peer_lost_on_timeout(self.args.ddp_timeout):
             try:

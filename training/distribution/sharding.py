@@ -18,20 +18,26 @@ def is_sharded(accelerator: Accelerator) -> bool:
     return accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
 
 
-def check_sharding(accelerator: Accelerator, bf16_throughout: bool) -> None:
+def check_sharding(accelerator: Accelerator, bf16_throughout: bool, lora_rank: int | None) -> None:
     """Refuse configurations that would train something else than requested, or could not be resumed.
 
     Args:
         accelerator: as the launcher configured it.
         bf16_throughout: whether the network was prepared to cast its own weights.
+        lora_rank: that of LoRA, if it is used.
 
     Raises:
         StartupError: FSDP of version 1 or with weights saved by a single process; DeepSpeed without ZeRO or with an
-            optimizer or a schedule of its own; either with a network that casts by itself. Raised on all processes,
-            which all have the same configuration.
+            optimizer or a schedule of its own; either with a network that casts by itself, or with LoRA. Raised on
+            all processes, which all have the same configuration.
 
     """
-    if bf16_throughout and accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+    if lora_rank is not None and is_sharded(accelerator):
+        raise StartupError(
+            f"--lora_rank {lora_rank} trains so few weights that FSDP2 and ZeRO would spread little; launch with "
+            "accelerate_configs/ddp_8_gpu.yaml, or leave it out to train all weights"
+        )
+    if bf16_throughout and is_sharded(accelerator):
         raise StartupError(
             "--bf16_throughout casts weights where they are used, and FSDP2 and ZeRO do that by themselves; give --bf16"
         )
@@ -112,13 +118,19 @@ def whole_copy(model: PreTrainedModel, architecture: type[PreTrainedModel], devi
         device: of the copy.
 
     """
-    with torch.device("meta"):
-        copy = architecture(model.config)
-    copy = copy.float().to_empty(device=device)
-    copy.tie_weights()  # shared weights had become separate
+    copy = empty_copy(model, architecture, device)
     sources, targets = ([*each.named_parameters(), *each.named_buffers()] for each in (model, copy))
     for (name, source), (same, target) in zip(sources, targets, strict=True):
         assert name == same
         target.copy_(gathered(source))
+    return copy
+
+
+def empty_copy(model: PreTrainedModel, architecture: type[PreTrainedModel], device: torch.device) -> PreTrainedModel:
+    """Return a network as `model`, of the class `architecture`, in evaluation mode, its weights still to be filled."""
+    with torch.device("meta"):
+        copy = architecture(model.config)
+    copy = copy.float().to_empty(device=device)
+    copy.tie_weights()  # shared weights had become separate
     copy.generation_config = model.generation_config
     return copy.eval()
