@@ -160,6 +160,11 @@ def propose(args: argparse.Namespace, flags: list[str]) -> None:
             "there is nothing to plan. Give a recipe, such as recipes/wmt14_base.py; or, for a proposal of settings, "
             "a text: vaswani plan --data_dir my_folder --direction en-de"
         )
+    if any(flag.partition("=")[0].replace("-", "_") == "__init_from" for flag in flags):
+        raise ValueError(
+            "settings are proposed for a network that is trained from nothing, and --init_from has one; give a recipe: "
+            "vaswani plan recipes/multi30k.py --init_from MODEL"
+        )
     seconds = vars(args).get("seconds", SECONDS)
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"--seconds is {seconds}; give some seconds, or 0 to measure nothing")

@@ -3,7 +3,7 @@
 Shapes: n pairs of a group are kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from .batching import Indices, Tokens
 from .cleaning import CleaningLimits, Dropped, Drops, length_fault, readable
-from .pairs import Corpus, Rows, read_rows
+from .pairs import Corpus, Pair, Rows, read_rows
 
 
 class Ragged(NamedTuple):
@@ -61,6 +61,10 @@ class EncodedGroup(NamedTuple):
     drops: Drops
 
 
+Segment = Callable[[int, Pair], tuple[list[int], list[int]]]
+"""Encodes a pair, given its row in the group: source and target, each with </s>."""
+
+
 def encode(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Ragged:
     """Return the token ids of each text, with </s>."""
     encodings = tokenizer.backend_tokenizer.encode_batch_fast(list(texts))
@@ -68,16 +72,34 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Ragged:
 
 
 def encode_group(
-    corpus: Corpus, group: int, tokenizer: PreTrainedTokenizerBase, limits: CleaningLimits
+    corpus: Corpus,
+    group: int,
+    tokenizer: PreTrainedTokenizerBase,
+    limits: CleaningLimits,
+    segment: Segment | None = None,
 ) -> EncodedGroup:
     """Read, clean and encode one row group: a pure function of its arguments."""
-    return encode_rows(read_rows(corpus, group), tokenizer, limits)
+    return encode_rows(read_rows(corpus, group), tokenizer, limits, segment=segment)
 
 
 def encode_rows(
-    rows: Rows, tokenizer: PreTrainedTokenizerBase, limits: CleaningLimits, dropped: list[Dropped] | None = None
+    rows: Rows,
+    tokenizer: PreTrainedTokenizerBase,
+    limits: CleaningLimits,
+    dropped: list[Dropped] | None = None,
+    segment: Segment | None = None,
 ) -> EncodedGroup:
-    """Clean and encode the rows of a group; dropped rows are added to `dropped`, if it is given."""
+    """Clean and encode the rows of a group.
+
+    Args:
+        rows: of the group.
+        tokenizer: decides which pairs are too long or too unlike in length.
+        limits: of the cleaning.
+        dropped: dropped rows are added to it, if it is given.
+        segment: encodes the pairs that are kept in another way, if it is given; one that it would make too long, or too
+            unlike, stays as the tokenizer encodes it.
+
+    """
     drops = Drops()
     pairs = list(readable(rows, limits, drops, dropped))
     sources = encode(tokenizer, (pair.source for _, pair in pairs))
@@ -92,4 +114,20 @@ def encode_rows(
             kept[number] = False
     drops.kept = int(kept.sum())
     positions = np.array([position for position, _ in pairs], dtype=np.int64)
-    return EncodedGroup(positions[kept], sources.keep(kept), targets.keep(kept), drops)
+    group = EncodedGroup(positions[kept], sources.keep(kept), targets.keep(kept), drops)
+    if segment is None:
+        return group
+    return segmented(group, [pair for (_, pair), is_kept in zip(pairs, kept, strict=True) if is_kept], segment, limits)
+
+
+def segmented(group: EncodedGroup, pairs: Sequence[Pair], segment: Segment, limits: CleaningLimits) -> EncodedGroup:
+    """Return a group whose pairs are encoded by `segment`, where that keeps within the limits."""
+    sides: tuple[list[list[int]], list[list[int]]] = ([], [])
+    for number, (row, pair) in enumerate(zip(group.rows.tolist(), pairs, strict=True)):
+        ids = segment(row, pair)
+        if length_fault(len(ids[0]), len(ids[1]), limits):
+            ids = (group.sources.row(number).tolist(), group.targets.row(number).tolist())
+        for side, of_side in zip(sides, ids, strict=True):
+            side.append(of_side)
+    dtype = group.sources.tokens.dtype
+    return group._replace(sources=ragged(sides[0], dtype), targets=ragged(sides[1], dtype))

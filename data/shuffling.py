@@ -23,7 +23,14 @@ class Order:
     widths: tuple[int, ...] = ()
     """Rising lengths; both sides of a batch are padded to one of them. None: as little padding as possible."""
 
+    bpe_dropout: float = 0.0
+    """The probability that a merge is left out (`bpe_dropout.py`)."""
+
     def __post_init__(self) -> None:
+        if not 0 <= self.bpe_dropout <= 1:
+            raise ValueError(
+                f"bpe_dropout is {self.bpe_dropout}; give a probability, 0 to 1 (0.1 in the paper of BPE-dropout)"
+            )
         for name in ("tokens_per_batch", "streams", "window_groups"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")

@@ -22,11 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from vaswani.storage.records import as_json, from_json
 
 from .batching import Indices, Shape, Tokens, cut_batches, cut_to_widths, model_inputs, shape_of
+from .bpe_dropout import BpeDropout
 from .cleaning import CleaningLimits, Drops
 from .encoding import EncodedGroup, Ragged, join
 from .pairs import Corpus, CorpusError
@@ -246,7 +247,16 @@ class TrainingStream:
         self._padding = padding
         self._corpus = corpus
         self._order = order
-        self._read = GroupReader(corpus, tokenizer, limits, cache)
+        dropout = None
+        if order.bpe_dropout:
+            if cache is not None:
+                raise ValueError(
+                    f"bpe_dropout {order.bpe_dropout} encodes each epoch anew, and a packed cache keeps one encoding; "
+                    "leave out one of --bpe_dropout and --packed_cache"
+                )
+            assert isinstance(tokenizer, PreTrainedTokenizerFast)
+            dropout = BpeDropout(tokenizer, order.bpe_dropout)
+        self._read = GroupReader(corpus, tokenizer, limits, cache, dropout)
         self._identity = _as_saved(
             {"data": corpus.fingerprint, "tokenizer": tokenizer_id, **asdict(order), **asdict(limits)}
         )
@@ -281,7 +291,13 @@ class TrainingStream:
         return StreamReader(name, self._builder(stream), windows, self._anchors[stream], self._ahead)
 
     def _builder(self, stream: int) -> Callable[[int, int], Window]:
-        return partial(build_window, self._read, self._corpus.groups, self._order, stream)
+        return partial(self._build, stream)
+
+    def _build(self, stream: int, epoch: int, window: int) -> Window:
+        def read(group: int) -> EncodedGroup:
+            return self._read(group, self._order.seed, epoch)
+
+        return build_window(read, self._corpus.groups, self._order, stream, epoch, window)
 
     def _windows_of(self, stream: int) -> int:
         return len(window_starts(self._order, self._corpus.groups, stream)) - 1

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from collections import Counter
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from vaswani.storage import atomic_write
 
+from .bpe_dropout import BpeDropout
 from .cleaning import CleaningLimits, Drops
 from .encoding import EncodedGroup, Ragged, encode_group
 from .pairs import Corpus
@@ -113,10 +115,16 @@ class GroupReader:
     """Gives the encoded row groups of a corpus by number: from the cache if it has them, or else from the corpus."""
 
     def __init__(
-        self, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, limits: CleaningLimits, cache: TokenCache | None
+        self,
+        corpus: Corpus,
+        tokenizer: PreTrainedTokenizerBase,
+        limits: CleaningLimits,
+        cache: TokenCache | None,
+        dropout: BpeDropout | None = None,
     ) -> None:
         self._source = (corpus, tokenizer, limits)
         self._cache = cache
+        self._dropout = dropout
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Unpickle in a spawned loader worker, as on macOS."""
@@ -124,9 +132,11 @@ class GroupReader:
         # Pickling loses this setting, and </s> in a text would become the token.
         self._source[1].backend_tokenizer.encode_special_tokens = True
 
-    def __call__(self, group: int) -> EncodedGroup:
-        """Return one row group."""
+    def __call__(self, group: int, *key: int) -> EncodedGroup:
+        """Return one row group; `key`, such as seed and epoch, decides what BPE-dropout draws."""
         corpus, tokenizer, limits = self._source
+        if self._dropout is not None:
+            return encode_group(corpus, group, tokenizer, limits, partial(self._dropout.pair, (*key, group)))
         if self._cache is None:
             return encode_group(corpus, group, tokenizer, limits)
         encoded = self._cache.load(group)

@@ -151,6 +151,11 @@ class DataArguments:
         metadata={"help": "Tokens of the vocabulary that are never split nor joined with their neighbours, such as "
                           '"<2de> <BT>". They are text and stay in the output; --vocab_size counts them.'},
     )  # fmt: skip
+    bpe_dropout: float = field(
+        default=0.0,
+        metadata={"help": "BPE-dropout: the probability that a merge is left out where a word of the training text is "
+                          "encoded, anew in each epoch; 0.1 in its paper."},
+    )  # fmt: skip
     packed_cache: bool = field(
         default=False,
         metadata={"help": "Keep the encoded text on disk, so that from the second epoch on nothing is read or encoded "

@@ -136,6 +136,13 @@ def training_tokenizer(train: Corpus, arguments: Arguments, run: Path | None) ->
 def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments: Arguments) -> TrainingStream:
     """Return the run's order of training."""
     data, limits = arguments.data, training_cleaning_limits(arguments.data)
-    order = Order(arguments.training.seed, data.tokens_per_batch, data.streams, data.window_groups, tuple(data.widths))
+    order = Order(
+        arguments.training.seed,
+        data.tokens_per_batch,
+        data.streams,
+        data.window_groups,
+        tuple(data.widths),
+        data.bpe_dropout,
+    )
     cache = token_cache(train, tokenizer, limits, data)
     return TrainingStream(train, tokenizer, fingerprint(tokenizer), limits, order, cache, data.max_unreadable)

@@ -78,6 +78,8 @@ UNSET = {
     "patience": "none, train for --max_steps",
     "init_from": "none, start anew",
     "lora_rank": "none, train all weights",
+    "consistency": "none, one pass",
+    "consistency_weight": "5 for rdrop, 3 for simcut",
     "eval_steps": "--logging_steps",
     "metric_for_best_model": "bleu, for trees f1",
     "greater_is_better": "as --metric_for_best_model asks",
@@ -103,6 +105,7 @@ METAVARS = {
     "user_tokens": "TOKEN", "warmup_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",
     "eval_strategy": "steps|no", "metric_for_best_model": "NAME", "report_to": "NAME", "run_name": "NAME",
     "hub_model_id": "OWNER/NAME", "hub_strategy": "end|every_save|checkpoint|all_checkpoints", "hub_revision": "BRANCH",
+    "consistency": "rdrop|simcut",
     "init_from": "MODEL", "hub_license": "NAME", "push_native": "beside|instead", "hub_token": "TOKEN",
     "torch_compile_mode": "MODE", "source_timeout": "SECONDS", "ddp_timeout": "SECONDS",
 }  # fmt: skip
@@ -122,8 +125,8 @@ GROUPS = (
         "max_tokens", "max_ratio", "drop_html", "check_script", "drop_duplicates", "drop_test_text", "max_unreadable",
     )),
     Group("data, vocabulary and batches", None, (
-        "user_tokens", "tokenizer_pairs", "tokens_per_batch", "batches_per_step", "widths", "streams", "window_groups",
-        "packed_cache", "dataloader_num_workers",
+        "user_tokens", "tokenizer_pairs", "bpe_dropout", "tokens_per_batch", "batches_per_step", "widths",
+        "streams", "window_groups", "packed_cache", "dataloader_num_workers",
     )),
     *TRAINING_GROUPS,
 )  # fmt: skip

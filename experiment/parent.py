@@ -77,8 +77,8 @@ def start_of(arguments: Arguments, folder: Path) -> Start:
     """
     training = arguments.training
     as_told = Start(arguments.model, training.peak_learning_rate, training.warmup_steps)
-    if training.resume and (folder / RUN).is_file() and sealed(folder):
-        before = read_run(folder)
+    before = read_run(folder) if training.resume and (folder / RUN).is_file() else None
+    if before is not None and sealed(folder):
         check_same_parent(before.parent, arguments)
         check_same_rank(before.training.lora_rank, training.lora_rank)
         return as_told if before.parent is None else as_before(as_told, before, arguments.given)
@@ -86,7 +86,10 @@ def start_of(arguments: Arguments, folder: Path) -> Start:
         if training.new_vocabulary:
             raise ValueError("--new_vocabulary is only for a run that starts from a model; give --init_from MODEL")
         return as_told
-    return from_parent(arguments, find_parent(training.init_from, not training.new_vocabulary))
+    parent = find_parent(training.init_from, not training.new_vocabulary)
+    if before is not None and before.parent is not None:  # ended before its first checkpoint
+        check_unchanged(before.parent, parent.record.checksum)
+    return from_parent(arguments, parent)
 
 
 def check_same_parent(record: ParentRecord | None, arguments: Arguments) -> None:
@@ -284,11 +287,7 @@ def load_weights_of(
 
     """
     folder = folder_of(parent)
-    if (found := weights_checksum(folder)) != parent.checksum:
-        raise ValueError(
-            f"--init_from {parent.given} has other weights than when this run began (SHA-256 {found[:12]}..., then "
-            f"{parent.checksum[:12]}...); restore them, or start in another folder"
-        )
+    check_unchanged(parent, weights_checksum(folder))
     theirs: Any = load_whole(folder, dtype=torch.float32)
     ours = tokenizer.get_vocab()
     there = load_tokenizer(folder).get_vocab() if parent.is_vocabulary_new else ours
@@ -305,6 +304,15 @@ def load_weights_of(
         else:
             weight.copy_(weights[name])
     return Carried(len(shared), len(ours) - len(shared))
+
+
+def check_unchanged(parent: ParentRecord, found: str) -> None:
+    """Raise ValueError unless the SHA-256 of a parent's weights is the one that the run began with."""
+    if found != parent.checksum:
+        raise ValueError(
+            f"--init_from {parent.given} has other weights than when this run began (SHA-256 {found[:12]}..., then "
+            f"{parent.checksum[:12]}...); restore them, or start in another folder"
+        )
 
 
 def folder_of(parent: ParentRecord) -> Path:

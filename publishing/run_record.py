@@ -75,6 +75,7 @@ class DataRecord:
     source_timeout: float = 600.0
     tokenizer_pairs: int = 2_000_000
     user_tokens: tuple[str, ...] = ()
+    bpe_dropout: float = 0.0
     packed_cache: bool = False
     cache_dir: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
@@ -106,6 +107,9 @@ class TrainingRecord:
     bf16_throughout: bool = False
     torch_compile: bool = False
     lora_rank: int | None = None
+    consistency: str | None = None
+    consistency_weight: float | None = None
+    cut_share: float = 0.05
     average_checkpoints: int = 5
     patience: int | None = None
     metric_for_best_model: str | None = "bleu"

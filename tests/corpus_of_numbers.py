@@ -75,9 +75,10 @@ def numbered_stream(
     cache: TokenCache | None = None,
     max_unreadable: float = 0.001,
     widths: tuple[int, ...] = (),
+    bpe_dropout: float = 0.0,
 ) -> TrainingStream:
     """A training stream over numbers."""
-    order = Order(seed=seed, tokens_per_batch=budget, streams=streams, window_groups=window_groups, widths=widths)
+    order = Order(seed, budget, streams, window_groups, widths, bpe_dropout)
     return TrainingStream(corpus, tokenizer, fingerprint(tokenizer), limits, order, cache, max_unreadable)
 
 

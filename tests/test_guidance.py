@@ -321,6 +321,7 @@ def test_the_built_in_grammar_has_the_quickstarts_settings() -> None:
     [
         ([], "there is nothing to plan. Give a recipe"),
         (["--direction", "en-de"], "there is nothing to plan"),
+        (["--data_dir", "x", "--init_from", "runs/mine"], "--init_from has one; give a recipe"),
         (["--data_dir", "nowhere", "--direction", "en-de"], "nowhere is not a folder"),
         (["--data_dir", ".", "--direction", "en-en"], 'Source and target are both "en"'),
         (["--data_dir", ".", "--direction", "en-trees"], "settings are proposed for translation"),

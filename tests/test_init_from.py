@@ -23,6 +23,7 @@ from vaswani.experiment.parent import SLOWEST, find_parent, load_weights_of, sui
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.publishing.run_record import read_run
 
+Model = Callable[..., VaswaniForConditionalGeneration]
 NETWORK = ("vocab_size", "d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers")
 WITHOUT_NETWORK = [
     word for name, value in FLAGS.items() if name not in (*NETWORK, "peak_learning_rate", "warmup_steps")
@@ -48,6 +49,12 @@ def flags(text: Path, folder: Path, parent: Path, steps: int = 20) -> list[str]:
     every = ["--eval_steps", str(steps), "--save_steps", "10", "--logging_steps", "5", "--average_checkpoints", "1"]
     of_run = ["--data_dir", str(text), "--direction", "en-nds", "--output_dir", str(folder), "--init_from", str(parent)]
     return [*of_run, *WITHOUT_NETWORK, *every, "--max_steps", str(steps)]
+
+
+def saved(model: Any, tokenizer: Any, folder: Path) -> str:
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +110,25 @@ def test_killed_it_resumes_to_the_same_bits_without_its_parent(
 
 
 @pytest.mark.slow
+def test_ended_before_its_first_checkpoint_it_asks_for_the_same_parent(
+    text: Path, talker: Model, toy_tokenizer: Any, tmp_path: Path
+) -> None:
+    given, folder = saved(talker().float(), toy_tokenizer, tmp_path / "parent"), tmp_path / "run"
+    command = recipe(*flags(text, folder, Path(given)), "--save_steps", "20")
+    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL) as started:
+        while not (folder / "run.json").exists() and started.poll() is None:
+            time.sleep(0.01)
+        started.send_signal(signal.SIGKILL)
+    assert not list(folder.glob("checkpoint-*/manifest.json"))
+    saved(talker(seed=1).float(), toy_tokenizer, tmp_path / "parent")
+    done = run(*flags(text, folder, Path(given)), "--resume", check=False)
+    assert done.returncode == 2
+    assert "has other weights than when this run began" in done.stderr
+    saved(talker().float(), toy_tokenizer, tmp_path / "parent")
+    assert "starting anew" in run(*flags(text, folder, Path(given)), "--resume").stdout
+
+
+@pytest.mark.slow
 def test_a_resume_from_another_parent_is_refused(text: Path, parent: Path, child: tuple[Path, str]) -> None:
     folder, _ = child
     again = flags(text, folder, parent, steps=30)
@@ -147,15 +173,6 @@ def test_another_vocabulary_keeps_what_both_have(text: Path, parent: Path, tmp_p
     for token in shared:
         torch.testing.assert_close(tables[1][new[token]], tables[0][old[token]], atol=1e-5, rtol=0)
     assert VaswaniConfig.from_pretrained(tmp_path / "run").dropout == 0.1
-
-
-Model = Callable[..., VaswaniForConditionalGeneration]
-
-
-def saved(model: Any, tokenizer: Any, folder: Path) -> str:
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
 
 
 def test_the_weights_are_the_parent_s_and_tokens_keep_their_rows(

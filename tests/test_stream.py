@@ -411,6 +411,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "streams": {"streams": 2},
     "window_groups": {"window_groups": 3},
     "widths": {"widths": (8, 40)},
+    "bpe_dropout": {"bpe_dropout": 0.1},
     "max_tokens": {"limits": CleaningLimits(max_tokens=41, max_ratio=20)},
     "max_ratio": {"limits": CleaningLimits(max_tokens=40, max_ratio=19)},
     "max_characters": {"limits": CleaningLimits(max_tokens=40, max_ratio=20, max_characters=80)},

@@ -10,6 +10,7 @@ from transformers.trainer_utils import IntervalStrategy
 
 from vaswani.evaluation.metric_table import DEFAULT, choices
 
+from .consistency import WEIGHTS
 from .distribution.launcher_checks import process_fault
 from .validation_figures import lower_is_better
 
@@ -67,6 +68,7 @@ def choice_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
             f"--greater_is_better {str(given.greater_is_better).lower()} would choose the worst {metric} as the best; "
             "leave it out, it follows from --metric_for_best_model"
         )
+    yield from consistency_faults(given)
     if given.fp16 and given.bf16:
         yield "--fp16 takes the place of --bf16, which recipes switch on where the hardware has it; add --bf16 false"
 
@@ -141,3 +143,17 @@ def lora_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
         yield f"--lora_rank {rank} does not train embeddings, and --new_vocabulary needs that; leave one of them out"
     if find_spec("peft") is None:
         yield f"--lora_rank {rank} needs peft; pip install 'vaswani[lora]'"
+
+
+def consistency_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
+    """Yield what is wrong with --consistency and what belongs to it."""
+    kind, weight = given.consistency, given.consistency_weight
+    if kind is None:
+        if weight is not None:
+            yield f"--consistency_weight {weight} weighs nothing without --consistency {'|'.join(WEIGHTS)}"
+    elif kind not in WEIGHTS:
+        yield f"--consistency is {kind}; give {' or '.join(WEIGHTS)}"
+    elif weight is not None and not 0 <= weight < math.inf:
+        yield f"--consistency_weight is {weight}; give 0 or more ({WEIGHTS[kind]:g} in the paper of {kind})"
+    if not 0 <= given.cut_share < 1:
+        yield f"--cut_share is {given.cut_share}; give a share from 0 to less than 1 (0.05 in the paper)"

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from transformers import PreTrainedModel, TrainingArguments
@@ -20,6 +20,7 @@ from .argument_checks import (
     refuse,
     value_faults,
 )
+from .consistency import WEIGHTS, add_consistency
 from .distribution.launcher_checks import device_fault
 from .exceptions import StartupError
 from .validation_figures import lower_is_better
@@ -39,6 +40,9 @@ TRAINING_GROUPS = (
         "peak_learning_rate", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay", "seed",
         "max_bad_steps", "save_steps", "save_total_limit",
     )),
+    Group("training, consistency", "Two passes over each batch that should agree; docs/training.md.", (
+        "consistency", "consistency_weight", "cut_share",
+    )),
     Group("training, precision and hardware", None, (
         "bf16", "bf16_throughout", "fp16", "tf32", "gradient_checkpointing", "torch_compile", "torch_compile_mode",
         "use_cpu", "ddp_timeout",
@@ -56,9 +60,13 @@ TRAINING_GROUPS = (
 """Where --help of a recipe shows the fields below and those of the Trainer; experiment/help.py has the groups before
 them, of network and data."""
 
-LOSSES: dict[str, Callable[[PreTrainedModel, float], None]] = {}
-"""What changes a network's loss for training, by the field whose value, unless it is 0, is its weight. None yet: the
-smoothed loss of section 5.4 (training/loss.py) is always there."""
+LOSSES: dict[str, Callable[[PreTrainedModel, Any], None]] = {
+    "consistency": lambda model, args: add_consistency(
+        model, args.consistency, args.consistency_weight, args.cut_share
+    ),
+}
+"""What changes a network's loss for training, by the field that asks for it unless it is None; called with the
+arguments. Without one the loss is the smoothed one of section 5.4 (training/loss.py)."""
 
 
 @dataclass
@@ -116,6 +124,18 @@ class VaswaniTrainingArguments(TrainingArguments):
         metadata={"help": "With --init_from, learn a vocabulary from this run's text: tokens that both have keep their "
                           "rows of the table, the others are drawn."},
     )  # fmt: skip
+    consistency: str | None = field(
+        default=None,
+        metadata={"help": "Make two passes over each batch, and ask both for the same probabilities: rdrop, which "
+                          "differ by dropout, or simcut, the second with token embeddings left out."},
+    )  # fmt: skip
+    consistency_weight: float | None = field(
+        default=None,
+        metadata={"help": "With --consistency, its weight beside the smoothed loss: alpha in the papers, a ratio."},
+    )
+    cut_share: float = field(
+        default=0.05, metadata={"help": "With --consistency simcut, the share of the token embeddings left out."}
+    )
     lora_rank: int | None = field(
         default=None,
         metadata={"help": "With --init_from, train by LoRA: the weights stay, and a product of this rank is learned "
@@ -245,6 +265,8 @@ class VaswaniTrainingArguments(TrainingArguments):
         if self.bf16_throughout:
             self.bf16 = False
         refuse(choice_faults(self))
+        if self.consistency is not None and self.consistency_weight is None:
+            self.consistency_weight = WEIGHTS[self.consistency]
         self.greater_is_better = not lower_is_better(metric_of(self))
         super().__post_init__()
         refuse(process_faults(self), StartupError)

@@ -15,5 +15,5 @@ def prepare_for_training(model: PreTrainedModel, args: VaswaniTrainingArguments)
     if args.lora_rank is not None:
         add_adapters(model, args.lora_rank)
     for name, change in LOSSES.items():
-        if weight := getattr(args, name):
-            change(model, weight)
+        if getattr(args, name) is not None:
+            change(model, args)
