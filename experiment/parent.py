@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,9 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.data import Corpus
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.configuration_vaswani import COMPUTED
-from vaswani.publishing.run_record import RUN, ParentRecord, RunRecord, read_run
+from vaswani.publishing.average_record import PartRecord
+from vaswani.publishing.derived_model import part_of
+from vaswani.publishing.run_record import RUN, ParentRecord, RunRecord, TrainingRecord, read_run
 from vaswani.storage.records import as_json
 from vaswani.training.checkpointing.checkpoints import sealed
 from vaswani.training.lora import RATE_FACTOR
@@ -175,11 +177,32 @@ def weights_checksum(folder: Path) -> str:
 
 
 def last_learning_rate(folder: Path) -> float | None:
-    """Return the last learning rate of a parent, if its folder, or that of its run, records it."""
-    for run in (folder, folder.resolve().parent):
-        if (run / RUN).is_file() and (training := read_run(run).training).peak_learning_rate:
-            return training.peak_learning_rate * inverse_square_root(training.max_steps, round(training.warmup_steps))
-    return None
+    """Return the last learning rate of a parent, if its folder, or that of its run, records it; of averages the least.
+
+    That of a checkpoint is the rate of its step.
+    """
+    made = part_of(folder)
+    rates = [
+        rate_at(made.runs[part.run].training, part.step)
+        for part in unaveraged(made.parts)
+        if part.run in made.runs and made.runs[part.run].training.peak_learning_rate
+    ]
+    return min(rates, default=None)
+
+
+def rate_at(training: TrainingRecord, step: int | None) -> float:
+    """Return the learning rate of a run at a step; None: at its last."""
+    factor = inverse_square_root(training.max_steps if step is None else step, round(training.warmup_steps))
+    return training.peak_learning_rate * factor
+
+
+def unaveraged(parts: Sequence[PartRecord]) -> Iterator[PartRecord]:
+    """Yield the parts of a model, and of averages among them theirs."""
+    for part in parts:
+        if part.average:
+            yield from unaveraged(part.average)
+        else:
+            yield part
 
 
 def from_parent(arguments: Arguments, parent: Parent) -> Start:

@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, MarianConfig, MarianMTModel
 
 from vaswani.commands import main
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.experiment.parent import SLOWEST, find_parent, load_weights_of, suitable_rate
+from vaswani.experiment.parent import SLOWEST, find_parent, last_learning_rate, load_weights_of, suitable_rate
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.publishing.run_record import read_run
 
@@ -83,6 +83,20 @@ def test_it_begins_where_its_parent_ended(child: tuple[Path, str], parent: Path)
     assert record.parent.last_learning_rate == pytest.approx(rate)
     assert record.training.peak_learning_rate == pytest.approx(rate)
     assert record.model.norm == "pre"
+
+
+@pytest.mark.slow
+def test_the_rate_of_a_checkpoint_or_an_average_is_that_of_its_runs(parent: Path, tmp_path: Path) -> None:
+    rate = 8e-3 * (60 / 150) ** 0.5
+    checkpoint = shutil.copytree(parent / "checkpoint-150", tmp_path / "run" / "checkpoint-75")
+    shutil.copy(parent / "run.json", checkpoint.parent)
+    assert last_learning_rate(parent / "checkpoint-150") == pytest.approx(rate)
+    assert last_learning_rate(checkpoint) == pytest.approx(8e-3 * (60 / 75) ** 0.5)
+    assert main(["average", str(parent), str(checkpoint), "--output", str(tmp_path / "mean")]) == 0
+    shutil.rmtree(checkpoint.parent)
+    assert last_learning_rate(tmp_path / "mean") == pytest.approx(rate)
+    (tmp_path / "mean" / "runs.json").unlink()
+    assert last_learning_rate(tmp_path / "mean") is None
 
 
 @pytest.mark.slow
