@@ -18,8 +18,8 @@ from transformers import GenerationConfig, PreTrainedTokenizerBase, PreTrainedTo
 from vaswani.data.blank_text import UNSEEN
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.modeling.generation_vaswani import UNBOUNDED
-from vaswani.publishing.browser_record import BROWSER, BrowserRecord, write_browser
 from vaswani.storage import write_text
+from vaswani.translation.models import PAGE
 from vaswani.translation.search import one_line, positions
 from vaswani.translation.settings import GenerationSettings, generation_settings
 from vaswani.translation.translate import encode, translate
@@ -28,6 +28,7 @@ from .browser_bundle import bundled_page
 from .browser_card import Score, card
 from .browser_graphs import write_graphs
 from .browser_greedy import SUFFIXES, Greedy
+from .browser_record import BrowserRecord, write_browser
 from .eight_bits import to_8_bits
 from .native import Validation, save_tokenizer
 
@@ -69,6 +70,23 @@ def export_page(
     """
     check_tokenizer(tokenizer)
     shutil.copytree(bundled_page(say), draft, dirs_exist_ok=True)
+    page = draft / "index.html"
+    write_text(page, page.read_text(encoding="utf-8").replace("NAME", html.escape(name)))
+    record = write_model(model, tokenizer, draft, name, quantization)
+    write_service_worker(draft, record)
+    score = None if validation is None else measured(model, tokenizer, draft, validation, say)
+    write_text(draft / "README.md", card(draft, record, score))
+    return record
+
+
+def write_model(
+    model: VaswaniForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerBase,
+    draft: Path,
+    name: str,
+    quantization: str = "int8",
+) -> BrowserRecord:
+    """Write all that is of the model, and last browser.json, which describes what the folder holds."""
     (draft / "onnx").mkdir()
     for file in write_graphs(model, draft / "onnx", SUFFIXES[quantization]):
         if quantization == "int8":
@@ -77,13 +95,8 @@ def export_page(
     write_json(draft / "config.json", configuration(model.config, settings, quantization))
     generation(settings).save_pretrained(draft)
     save_tokenizer(tokenizer, draft)
-    page = draft / "index.html"
-    write_text(page, page.read_text(encoding="utf-8").replace("NAME", html.escape(name)))
     record = describe(draft, model, settings, name, quantization)
     write_browser(draft, record)
-    write_service_worker(draft, record)
-    score = None if validation is None else measured(model, tokenizer, draft, validation, say)
-    write_text(draft / "README.md", card(draft, record, score))
     return record
 
 
@@ -166,7 +179,7 @@ def escaped(characters: str) -> str:
 def write_service_worker(draft: Path, record: BrowserRecord) -> None:
     """Put the names of the files that it keeps before the service worker: another export is another program."""
     names = {file.relative_to(draft).as_posix() for file in draft.rglob("*") if file.is_file()}
-    constants: Mapping[str, Any] = {"CONTENT": record.content, "FILES": sorted(names.difference(NOT_KEPT) | {BROWSER})}
+    constants: Mapping[str, Any] = {"CONTENT": record.content, "FILES": sorted(names.difference(NOT_KEPT) | {PAGE})}
     file = draft / "service-worker.js"
     lines = [f"self.{name} = {json.dumps(value)};" for name, value in constants.items()]
     write_text(file, "\n".join([*lines, file.read_text(encoding="utf-8")]))

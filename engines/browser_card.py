@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from vaswani.publishing.browser_record import BrowserRecord
 from vaswani.training.validation_figures import called, shown
+
+from .browser_record import BrowserRecord
 
 TEXT = """\
 # {name}: translation in the browser
@@ -25,15 +26,18 @@ it works without its server (by https, or on localhost). Keys: Ctrl+Enter transl
 {files}
 | all | {all} |
 
-The weights are stored as {quantization}. `config.json`, `tokenizer.json`, `generation_config.json` and `onnx/` are laid out
-as [transformers.js](https://huggingface.co/docs/transformers.js) reads them. `licenses.txt` has the licences of the
+The weights are stored as {quantization}. `config.json`, `tokenizer.json`, `generation_config.json` and `onnx/` are laid
+out as [transformers.js](https://huggingface.co/docs/transformers.js) reads them. `licenses.txt` has the licences of the
 programs in `worker.js` and of the runtime.
 
 ## The search
 
 transformers.js searches greedily, whatever `num_beams` says. {score}
 """
-UNMEASURED = "What that costs was not measured: `vaswani export --to browser --validation SOURCE REFERENCE` does,\nand says it here."
+UNMEASURED = (
+    "What that costs was not measured: `vaswani export --to browser --validation SOURCE REFERENCE` does,\n"
+    "and says it here."
+)
 PARTS = (
     ("the encoder", ("encoder_model",)),
     ("the decoder", ("decoder_model",)),

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from vaswani.modeling.generation_vaswani import UNBOUNDED, length_limits
-from vaswani.publishing.browser_record import BrowserRecord, read_browser
 from vaswani.translation.settings import saved_settings
 
 from .browser_graphs import DECODER, ENCODER
+from .browser_record import BrowserRecord, read_browser
 from .engine import check_lengths
 
 SUFFIXES = {"float32": "", "int8": "_quantized"}
@@ -43,11 +43,11 @@ class Greedy:
             ValueError: the source is longer than the positions of the network.
 
         """
-        longest = self.record.max_positions or UNBOUNDED
+        settings, record = self.settings, self.record
+        longest = record.max_positions or UNBOUNDED
         check_lengths([source], longest)
-        settings = self.settings
-        longest = min(longest, settings.most_tokens)
-        limit = int(length_limits(torch.tensor(len(source)), settings.extra_tokens, longest))
+        longest = min(longest, record.most_tokens or UNBOUNDED)
+        limit = int(length_limits(torch.tensor(len(source)), record.extra_tokens, longest))
         mask = np.ones((1, len(source)), dtype=np.int64)
         given = {"input_ids": np.array([source]), "attention_mask": mask}
         [hidden] = self.encoder.run(None, given)

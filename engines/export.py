@@ -8,13 +8,13 @@ from transformers import PreTrainedTokenizerBase
 
 from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniForConditionalGeneration
-from vaswani.publishing.browser_record import BrowserRecord
 from vaswani.publishing.native_record import NativeRecord
 from vaswani.storage import atomic_folder
 from vaswani.translation.loading import load_tokenizer, load_whole
 from vaswani.translation.settings import generation_settings
 
 from . import native
+from .browser_record import BrowserRecord
 from .engine import engine_module
 
 

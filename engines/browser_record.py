@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from vaswani.publishing.damage import damaged
 from vaswani.storage.records import read_record, write_record
-
-from .damage import damaged
-
-BROWSER = "browser.json"
+from vaswani.translation.models import PAGE
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,9 @@ class BrowserRecord:
 
 def read_browser(folder: Path) -> BrowserRecord:
     """Read browser.json of an exported folder; raises as `read_record` does."""
-    return read_record(BrowserRecord, folder / BROWSER, damaged)
+    return read_record(BrowserRecord, folder / PAGE, damaged)
 
 
 def write_browser(folder: Path, record: BrowserRecord) -> None:
     """Write browser.json."""
-    write_record(folder / BROWSER, record)
+    write_record(folder / PAGE, record)
