@@ -69,34 +69,53 @@ def export_page(
 
     """
     check_tokenizer(tokenizer)
-    shutil.copytree(bundled_page(say), draft, dirs_exist_ok=True)
-    page = draft / "index.html"
-    write_text(page, page.read_text(encoding="utf-8").replace("NAME", html.escape(name)))
-    record = write_model(model, tokenizer, draft, name, quantization)
-    write_service_worker(draft, record)
+    page = bundled_page(say)
+    write_network(model, draft, quantization)
+    write_settings(model, tokenizer, draft, quantization)
+    record = write_page(page, model, draft, name, quantization)
     score = None if validation is None else measured(model, tokenizer, draft, validation, say)
     write_text(draft / "README.md", card(draft, record, score))
     return record
 
 
-def write_model(
-    model: VaswaniForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerBase,
-    draft: Path,
-    name: str,
-    quantization: str = "int8",
-) -> BrowserRecord:
-    """Write all that is of the model, and last browser.json, which describes what the folder holds."""
+def write_network(model: VaswaniForConditionalGeneration, draft: Path, quantization: str) -> None:
+    """Write the graphs."""
     (draft / "onnx").mkdir()
     for file in write_graphs(model, draft / "onnx", SUFFIXES[quantization]):
         if quantization == "int8":
             to_8_bits(file)
+
+
+def write_settings(
+    model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, draft: Path, quantization: str
+) -> None:
+    """Write what transformers.js reads beside the graphs."""
     settings = generation_settings(model.generation_config, "the model")
     write_json(draft / "config.json", configuration(model.config, settings, quantization))
     generation(settings).save_pretrained(draft)
     save_tokenizer(tokenizer, draft)
+
+
+def write_page(
+    page: Path, model: VaswaniForConditionalGeneration, draft: Path, name: str, quantization: str
+) -> BrowserRecord:
+    """Write the files of the page, with the model's name and the names of all files.
+
+    Args:
+        page: the bundle.
+        model: whose graphs and settings are in `draft`.
+        draft: where to.
+        name: of the model, on the page.
+        quantization: of the weights in `draft`.
+
+    """
+    shutil.copytree(page, draft, dirs_exist_ok=True)
+    index = draft / "index.html"
+    write_text(index, index.read_text(encoding="utf-8").replace("NAME", html.escape(name)))
+    settings = generation_settings(model.generation_config, "the model")
     record = describe(draft, model, settings, name, quantization)
     write_browser(draft, record)
+    write_service_worker(draft, record)
     return record
 
 

@@ -12,18 +12,10 @@ from typing import Any
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-FLAGS = [
-    "headless",
-    "no-sandbox",
-    "disable-gpu",
-    "disable-quic",
-    "no-first-run",
-    "disable-background-networking",
-    "disable-sync",
-    "disable-component-update",
-    "disable-dev-shm-usage",
-    "window-size=1280,900",
-]
+FLAGS = (
+    *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"),
+    *("disable-sync", "disable-component-update", "disable-dev-shm-usage", "window-size=1280,900"),
+)
 ONLY_HERE = "host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 """No other host has an address."""
 MISSING = "chromium and chromedriver are not installed; on Debian: apt-get install chromium-driver"
