@@ -37,6 +37,7 @@ let found = [];
 /** @type {Worker | null} */
 let worker = null;
 let offline = "";
+const READY = "Ready.";
 
 const reason = cannotRun();
 if (reason) fail(reason);
@@ -102,32 +103,55 @@ async function serviceWorker() {
         return;
     }
     try {
-        await navigator.serviceWorker.register("service-worker.js");
-        await navigator.serviceWorker.ready;
-        if (!navigator.serviceWorker.controller) {
-            await new Promise((resolve) =>
-                navigator.serviceWorker.addEventListener("controllerchange", resolve, { once: true }),
-            );
-        }
+        const registration = await navigator.serviceWorker.register("service-worker.js");
+        const first = registration.installing ?? registration.waiting;
+        if (!registration.active && first) await activated(first);
+        // A page that was loaded anew past the cache has no controller until it is asked for.
+        if (!navigator.serviceWorker.controller && registration.active) await answered(registration.active, "claim");
     } catch (problem) {
         offline = `It needs its server each time: this browser keeps no files (${problem}).`;
     }
 }
 
-/** Ask whether all files are kept. */
-async function checkKept() {
-    const controller = navigator.serviceWorker?.controller;
-    if (!controller || offline) return;
-    const channel = new MessageChannel();
-    /** @type {Promise<string[]>} */
-    const answered = new Promise((resolve) => {
-        channel.port1.onmessage = ({ data }) => resolve(data);
+/**
+ * Wait until a new service worker runs.
+ * @param {ServiceWorker} first
+ */
+function activated(first) {
+    return new Promise((resolve, reject) => {
+        const look = () => {
+            if (first.state === "activated") resolve(null);
+            if (first.state === "redundant") reject(new Error("a file is missing, or there is no room"));
+        };
+        first.addEventListener("statechange", look);
+        look();
     });
-    controller.postMessage("missing", [channel.port2]);
-    const missing = await answered;
-    offline = missing.length
-        ? `It needs its server each time: there was no room to keep ${missing.join(", ")}.`
-        : "It works without its server from now on.";
+}
+
+/**
+ * Ask a service worker, and return what it answers.
+ * @param {ServiceWorker} worker
+ * @param {"claim" | "missing"} question
+ * @returns {Promise<string[]>}
+ */
+function answered(worker, question) {
+    const channel = new MessageChannel();
+    return new Promise((resolve) => {
+        channel.port1.onmessage = ({ data }) => resolve(data);
+        worker.postMessage(question, [channel.port2]);
+    });
+}
+
+/** Say whether all files are kept. */
+async function sayKept() {
+    const controller = navigator.serviceWorker?.controller;
+    if (controller && !offline) {
+        const missing = await answered(controller, "missing");
+        offline = missing.length
+            ? `It needs its server each time: there was no room to keep ${missing.join(", ")}.`
+            : "It works without its server from now on.";
+    }
+    if (status.textContent === READY) status.textContent = `${READY} ${offline}`;
 }
 
 // --- Translating -----------------------------------------------------------------------------------------------------
@@ -168,15 +192,13 @@ function heard(answer) {
         figures.textContent = "Starting";
     }
     if (answer.kind === "ready") {
-        checkKept().then(() => {
-            state = "ready";
-            progress.hidden = true;
-            figures.textContent = "";
-            status.textContent = `Ready. ${offline}`;
-            document.documentElement.dataset["state"] = "ready";
-            show();
-            if (waiting) translate();
-        });
+        state = "ready";
+        progress.hidden = true;
+        figures.textContent = "";
+        status.textContent = READY;
+        show();
+        if (waiting) translate();
+        sayKept();
     }
     if (answer.kind === "line") {
         if (answer.place === 0) [words, seconds] = [0, 0];

@@ -31,9 +31,10 @@ worker.addEventListener("fetch", (event) => {
     if (name !== null) event.respondWith(answer(name, event));
 });
 
-/** The page asks which files are not kept, by a port to answer to. */
+/** A page asks to be served from here, or which files are not kept; it gives a port to answer to. */
 worker.addEventListener("message", (event) => {
-    event.waitUntil(missing().then((names) => event.ports[0]?.postMessage(names)));
+    const answer = event.data === "claim" ? worker.clients.claim().then(() => []) : missing();
+    event.waitUntil(answer.then((names) => event.ports[0]?.postMessage(names)));
 });
 
 /**
