@@ -11,6 +11,7 @@ Shapes: K inputs and N outputs of a matrix, V = vocab_size, D = d_model, b numbe
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -35,7 +36,8 @@ def to_8_bits(file: Path) -> None:
         matrix = numpy_helper.to_array(matrices[name])
         numbers, scales = rounded(matrix, axis=1 if name in tables else 0)  # [V, D] by rows, [K, N] by columns
         graph.initializer.remove(matrices[name])
-        held = {"8": numbers, "scales": scales, "shape": np.array(matrix.shape), "row": np.array([0, 0, -1])}
+        shapes = {"shape": np.array(matrix.shape), "row": np.array([0, 0, -1])}
+        held: dict[str, NDArray[Any]] = {"8": numbers, "scales": scales, **shapes}
         graph.initializer.extend(numpy_helper.from_array(value, f"{name}.{kind}") for kind, value in held.items())
         before += as_floats(f"{name}.8", f"{name}.scales", f"{name}.shape", name)
     nodes = [*before, *(each for node in graph.node for each in looked_up(node, read))]

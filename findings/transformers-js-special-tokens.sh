@@ -7,16 +7,19 @@
 # What happens: the setting is ignored, without a word. Whoever types "</s>" ends the sentence there for the model, and
 # "<pad>" or "<s>" likewise. A tokenizer built from the same file without its added tokens gives the ids of transformers.
 #
-# Output seen on 2026-11-30 (Node.js 20.20, Python 3.11):
+# Output seen on 2026-11-30 (Node.js 20.20, Python 3.11.7):
 #
-# OUTPUT
+# transformers 5.23.0 [67, 30, 17, 85, 32, 68, 2]
+# split_special_tokens: true
+# transformers.js 4.3.2 [67, 2, 68, 2]
+# without added tokens [67, 30, 17, 85, 32, 68, 2]
 #
 # It fails if that changes.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet transformers==5.24.0 tokenizers==0.23.2
+"$folder/venv/bin/pip" install --quiet transformers==5.23.0 tokenizers==0.23.3
 cd "$folder"
 npm init --yes >npm.log
 npm install --ignore-scripts --no-audit --no-fund @huggingface/transformers@4.3.2 >>npm.log
@@ -43,12 +46,13 @@ import { env, PreTrainedTokenizer } from "@huggingface/transformers";
 const [state, config] = ["tokenizer", "tokenizer_config"].map((name) =>
     JSON.parse(readFileSync(`saved/${name}.json`, "utf8")),
 );
+const said = (state) => `[${new PreTrainedTokenizer(state, config).encode("a</s>b").join(", ")}]`;
 console.log(`split_special_tokens: ${config.split_special_tokens}`);
-console.log("transformers.js", env.version, new PreTrainedTokenizer(state, config).encode("a</s>b"));
-console.log("without added tokens", new PreTrainedTokenizer({ ...state, added_tokens: [] }, config).encode("a</s>b"));
+console.log("transformers.js", env.version, said(state));
+console.log("without added tokens", said({ ...state, added_tokens: [] }));
 JAVASCRIPT
 venv/bin/python save.py 2>/dev/null | tee said
-node read.mjs | sed 's/\[ /[/; s/ \]/]/' | tee -a said
+node read.mjs | tee -a said
 python3 - <<'PYTHON'
 import re
 
