@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from vaswani.training.validation_figures import called, shown
+from vaswani.training.validation_figures import shown
 
 from .browser_record import BrowserRecord
 
@@ -94,7 +94,7 @@ def scores(record: BrowserRecord, score: Score) -> str:
         [
             f"On the validation set, {score.sentences:,} sentences:",
             "",
-            f"| search | {called(score.metric)} |",
+            "| search | score |",
             "|---|---:|",
             f"| the paper's, {score.beams} beams, length penalty {score.length_penalty:g}, float32 | "
             f"{shown(score.metric, score.paper)} |",

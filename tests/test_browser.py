@@ -38,6 +38,7 @@ from vaswani.engines.browser_record import read_browser, write_browser
 from vaswani.engines.eight_bits import rounded, to_8_bits
 from vaswani.engines.export import export_to_browser
 from vaswani.evaluation.scores import figure
+from vaswani.training.validation_figures import shown
 from vaswani.translation.translate import translate
 
 NPM = shutil.which("npm")
@@ -274,7 +275,7 @@ def test_the_card_has_sizes_and_the_score_of_greedy_search(folder: Path, toy_tra
     lines = toy_translator.lines[:40]
     for search, beams in (("the paper's, 4 beams, length penalty 0.6, float32", 4), ("greedy, float32: this page", 1)):
         found = translate(toy_translator.model, toy_translator.tokenizer, lines, num_beams=beams)
-        assert f"| {search} | {figure('bleu', found, reversed_words(lines)):.2f} |" in card
+        assert f"| {search} | {shown('bleu', figure('bleu', found, reversed_words(lines)))} |" in card
     sizes = {name: float(size) for name, size in re.findall(r"^\| (.+) \| ([\d.]+) \|$", card, re.MULTILINE)}
     assert sizes["all"] == pytest.approx(sum(file.stat().st_size for file in folder.rglob("*")) / 1e6, abs=0.2)
     assert max(len(line) for line in card.splitlines()) <= 120
