@@ -18,7 +18,7 @@ setup(
     python_requires=">=3.11",
     package_dir={"": "src"},
     packages=find_packages("src"),
-    package_data={"vaswani": ["py.typed"]},
+    package_data={"vaswani": ["py.typed"], "vaswani.engines": ["browser_page/*"]},
     install_requires=[
         "torch>=2.11",
         "transformers>=5.20,<6",
@@ -45,6 +45,7 @@ setup(
         "lora": ["peft>=0.18"],
         "marian": ["sentencepiece>=0.2"],
         "onnx": ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.7"],
+        "browser": ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.7"],
         "serve": ["fastapi>=0.165", "prometheus-client>=0.22", "pydantic>=2.12", "starlette>=1.6", "uvicorn>=0.40"],
         "demo": ["gradio>=6.11,<7"],
         "docs": ["furo>=2025.12", "myst-parser>=5,<6", "sphinx>=9,<10"],

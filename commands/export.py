@@ -1,4 +1,4 @@
-"""Write a trained model for another engine, or as a class of transformers' own."""
+"""Write a trained model for another engine, as a class of transformers' own, or as a page for the browser."""
 
 import argparse
 import sys
@@ -7,6 +7,8 @@ from pathlib import Path
 from vaswani.translation.models import EXPORTED_FILES, MODEL, check_name, find_model
 
 from .native_model import NATIVE, add_validation, check_validation, read_validation
+
+BROWSER = "browser"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,16 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         metavar="ENGINE",
         required=True,
-        choices=(*EXPORTED_FILES, NATIVE),
-        help=f"{', '.join(EXPORTED_FILES)}, or {NATIVE}, a class of its own that loads without this package",
+        choices=(*EXPORTED_FILES, NATIVE, BROWSER),
+        help=f"{', '.join(EXPORTED_FILES)}; {NATIVE}, a class of its own that loads without this package; or "
+        f"{BROWSER}, a folder of static files that translates in the browser",
     )
     parser.add_argument(
         "--quantization",
         metavar="TYPE",
-        default="float32",
-        help="how weights are stored: float32, int8, ...; docs/engines.md has those of each engine (default: float32)",
+        help="how weights are stored: float32, int8, ...; docs/engines.md has those of each engine (default: float32, "
+        f"and int8 for {BROWSER})",
     )
-    add_validation(parser, f"with --to {NATIVE}")
+    add_validation(parser, f"with --to {NATIVE} or {BROWSER}", of_a_page=True)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -34,20 +37,23 @@ def run(args: argparse.Namespace) -> None:
 
     Raises:
         ValueError: there is no such model, it is not one of ours, the output exists, or the engine is not installed or
-            has no such quantization.
+            has no such quantization, or npm, which bundles the page for the browser, is missing.
         OSError: a file cannot be written.
     """
     check_name(args.output.resolve())
-    check_validation(args, args.to == NATIVE, f"--to {NATIVE}")
+    check_validation(args, args.to in (NATIVE, BROWSER), f"--to {NATIVE} or {BROWSER}")
     model = find_model(args.model)
 
     from transformers.utils import logging
 
-    from vaswani.engines.export import export, export_to_transformers
+    from vaswani.engines.export import export, export_to_browser, export_to_transformers
 
     if not sys.stderr.isatty():
         logging.disable_progress_bar()
     if args.to == NATIVE:
-        export_to_transformers(model.folder, args.output, args.quantization, read_validation(args), print)
+        export_to_transformers(model.folder, args.output, args.quantization or "float32", read_validation(args), print)
+    elif args.to == BROWSER:
+        quantization = args.quantization or "int8"
+        export_to_browser(model.folder, args.output, model.name, quantization, read_validation(args), print)
     else:
-        export(model.folder, args.output, args.to, args.quantization)
+        export(model.folder, args.output, args.to, args.quantization or "float32")

@@ -1,4 +1,4 @@
-"""Flags of the commands that write a model as a class of transformers: the text that chooses its length penalty."""
+"""Flags of the commands that write a model for another search, of transformers or of a page: the text to measure on."""
 
 import argparse
 from functools import partial
@@ -14,15 +14,16 @@ NATIVE = "transformers"
 """Its name in `vaswani export --to`."""
 
 
-def add_validation(parser: argparse.ArgumentParser, when: str) -> None:
-    """Declare --validation and --language; `when` names the flag that they go with."""
+def add_validation(parser: argparse.ArgumentParser, when: str, of_a_page: bool = False) -> None:
+    """Declare --validation and --language; `when` names the flag that they go with, perhaps one that writes a page."""
+    page = "; of a page for the browser, the card says the BLEU of its greedy search" if of_a_page else ""
     parser.add_argument(
         "--validation",
         metavar=("SOURCE", "REFERENCE"),
         nargs=2,
         type=Path,
         help=f"{when}: two files, one sentence per line, on which BLEU chooses the length penalty of the search of "
-        "transformers (default: the one that rises like the paper's at 25 tokens)",
+        f"transformers (default: the one that rises like the paper's at 25 tokens){page}",
     )
     parser.add_argument(
         "--language", metavar="CODE", help="language of REFERENCE, for its BLEU (default: guessed from its script)"
@@ -30,10 +31,10 @@ def add_validation(parser: argparse.ArgumentParser, when: str) -> None:
 
 
 def check_validation(args: argparse.Namespace, has_place: bool, flag: str) -> None:
-    """Raise ValueError if a flag for native models is given without one."""
+    """Raise ValueError if a flag for what has a search of its own is given without one."""
     for name in ("validation", "language"):
         if getattr(args, name) is not None and not has_place:
-            raise ValueError(f"--{name} is of a model of transformers' own; add {flag}, or leave it out")
+            raise ValueError(f"--{name} is of a model with another search than ours; add {flag}, or leave it out")
     if args.language is not None and args.validation is None:
         raise ValueError("--language is of the REFERENCE of --validation, which is not given")
 

@@ -14,6 +14,7 @@ from vaswani.translation.loading import load_tokenizer, load_whole
 from vaswani.translation.settings import generation_settings
 
 from . import native
+from .browser_record import BrowserRecord
 from .engine import engine_module
 
 
@@ -61,6 +62,37 @@ def export_to_transformers(
     with atomic_folder(folder) as draft:
         record = native.export_native(model, tokenizer, draft, quantization, validation, say)
     say(described(record))
+    return record
+
+
+def export_to_browser(
+    source: Path,
+    folder: Path,
+    name: str,
+    quantization: str = "int8",
+    validation: native.Validation | None = None,
+    say: Callable[[str], object] = lambda _: None,
+) -> BrowserRecord:
+    """Export the model in `source` to `folder`, new or empty, as a page that translates in the browser.
+
+    Args:
+        source: as of `export`, like the folder.
+        folder: of static files, for any server.
+        name: of the model, on the page.
+        quantization: how the weights are stored.
+        validation: what greedy search is measured on for the card, if there is something.
+        say: hears of each step that takes long, and of what was written.
+
+    Raises:
+        ValueError: as of `export`, transformers.js cannot read the tokenizer, or npm is missing or fails.
+
+    """
+    module = engine_module("browser")
+    model, tokenizer = checked(source, folder, quantization, "browser", module.QUANTIZATIONS)
+    with atomic_folder(folder) as draft:
+        record: BrowserRecord = module.export_page(model, tokenizer, draft, name, quantization, validation, say)
+    size = sum(file.stat().st_size for file in folder.rglob("*"))
+    say(f"{size / 1e6:.1f} MB, {record.quantization}; to see it: python -m http.server --directory {folder}")
     return record
 
 

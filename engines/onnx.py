@@ -9,14 +9,10 @@ Shapes: B sentences, S source tokens, n running hypotheses of each, R hypotheses
 H heads, V = vocab_size.
 """
 
-import copy
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
@@ -36,6 +32,7 @@ from vaswani.translation.search import BeamSettings, padded
 from vaswani.translation.settings import saved_settings
 
 from .engine import Candidate, check_lengths, save_beside
+from .onnx_graph import added, encoded, to_trace, write
 
 QUANTIZATIONS = ("float32", "int8")
 
@@ -57,11 +54,7 @@ class EncoderGraph(nn.Module):
             attention_mask: `[B, S]`, 1 at tokens and 0 at padding.
 
         """
-        encoder, mask = self.model.encoder, added(attention_mask)
-        hidden = encoder.positions(encoder.tokens(input_ids))
-        for layer in encoder.layers:
-            hidden = layer(hidden, mask)
-        hidden = encoder.final_norm(hidden)
+        hidden = encoded(self.model, input_ids, attention_mask)
         attentions = [layer.cross_attention for layer in self.model.decoder.layers]
         return [each.split_heads(w(hidden)) for each in attentions for w in (each.w_k, each.w_v)]
 
@@ -104,12 +97,6 @@ class DecoderGraph(nn.Module):
         return [logits.log_softmax(-1).view(*tokens.shape, -1), *present]
 
 
-def added(attention_mask: Tensor) -> Tensor:
-    """Return the mask added to the scores of `[B, S]` places, `[B, 1, 1, S]`: 0, and very negative at padding."""
-    nothing = torch.zeros_like(attention_mask, dtype=torch.float32)
-    return nothing.masked_fill(attention_mask == 0, torch.finfo(torch.float32).min)[:, None, None]
-
-
 def export(
     model: VaswaniForConditionalGeneration,
     tokenizer: PreTrainedTokenizerBase,
@@ -125,8 +112,7 @@ def export(
         quantization: one of QUANTIZATIONS; with int8, matrices and their inputs are int8.
 
     """
-    model = copy.deepcopy(model).float().eval()
-    model.set_attn_implementation("eager")  # plain products: the fused implementations depend on their inputs
+    model = to_trace(model)
     folder.mkdir(parents=True, exist_ok=True)
     input_ids, mask = torch.full((2, 7), 4), torch.ones(2, 7, dtype=torch.int64)
     names = [f"{layer}.{kind}" for layer in range(model.config.decoder_layers) for kind in ("key", "value")]
@@ -161,29 +147,6 @@ def export(
             quantize(folder / name)
     model.config.to_json_file(folder / "config.json")
     save_beside(model, tokenizer, folder)
-
-
-def write(
-    graph: nn.Module, example: tuple[Any, ...], file: Path, inputs: list[str], outputs: list[str], dimensions: Any
-) -> None:
-    """Write a graph whose `dimensions` may differ from the example."""
-    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)  # it misses torchvision
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "# The axis name")  # of several inputs that share one
-        warnings.filterwarnings("ignore", category=FutureWarning)  # among its own parts
-        # Traced separately: the exporter would silently fix a dimension in the file that the code fixes.
-        program = torch.export.export(graph, example, dynamic_shapes=dimensions)
-        torch.onnx.export(
-            program,
-            (),
-            file,
-            input_names=inputs,
-            output_names=outputs,
-            dynamic_shapes=dimensions,
-            external_data=False,
-            verbose=False,
-        )
-    onnx.checker.check_model(file, full_check=True)
 
 
 def quantize(file: Path) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import os
 import re
 import shlex
 import sys
@@ -24,6 +23,7 @@ from vaswani.data.user_tokens import check_tokens, split_tokens
 from vaswani.evaluation.metric_table import METRICS, Kind, in_every_validation, of_kind
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
+from vaswani.storage.cache_folder import default_cache
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
 from vaswani.training.argument_checks import metric_of
 from vaswani.training.renamed import rename_fields, rename_flags
@@ -34,12 +34,6 @@ _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
     name for name in VaswaniConfig.__annotations__ if name not in _NOT_A_DIMENSION and not name.endswith("_token_id")
 )
-
-
-def default_cache() -> str:
-    """Return the folder that $VASWANI_CACHE names, or the usual cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return os.environ.get("VASWANI_CACHE") or str(Path(home) / "vaswani")
 
 
 @dataclass

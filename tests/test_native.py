@@ -159,7 +159,10 @@ def test_flags_of_a_native_model_alone_are_refused_elsewhere(toy_translator: Tra
     (tmp_path / "lines").write_text("a\n", encoding="utf-8")
     files = (str(tmp_path / "lines"), str(tmp_path / "lines"))
     for flags, what in (
-        (("--to", "onnx", "--validation", *files), "--validation is of a model of transformers' own; add --to trans"),
+        (
+            ("--to", "onnx", "--validation", *files),
+            "--validation is of a model with another search than ours; add --to trans",
+        ),
         (("--to", "transformers", "--language", "de"), "--language is of the REFERENCE of --validation"),
         (("--to", "transformers", "--quantization", "int8"), "transformers has no quantization int8; it has float32"),
     ):

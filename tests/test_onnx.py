@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.engines.onnx import Decoder, Engine, export, write
+from vaswani.engines.onnx import Decoder, Engine, export
+from vaswani.engines.onnx_graph import write
 from vaswani.modeling.search_vaswani import SearchState, beam_search, start
 from vaswani.translation.search import BeamSettings, padded
 

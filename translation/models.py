@@ -27,6 +27,8 @@ EXPORTED_FILES = {
     "ctranslate2": {**BESIDE_EXPORTED, "the weights": ("model.bin",)},
     "onnx": {**BESIDE_EXPORTED, "the encoder": ("encoder.onnx",), "the decoder": ("decoder.onnx",)},
 }
+PAGE = "browser.json"
+"""A file of a model that was exported as a page for the browser."""
 
 MODEL = "folder of a trained model, such as runs/quickstart, or OWNER/NAME (or OWNER/NAME@REVISION) on the Hub"
 """The help text of such an argument."""
@@ -178,6 +180,8 @@ def check_parts(given: str, folder: Path, engine: str, names: frozenset[str] | N
     for other, files in EXPORTED_FILES.items():
         if missing and not missing_files(there, files):
             raise ValueError(f"{given} holds a model exported to {other}: vaswani translate {given} --engine {other}")
+    if missing and PAGE in there:
+        raise ValueError(f"{given} holds a page for the browser; see it by: python -m http.server --directory {given}")
     if missing and (kind := recognise(folder, names)):
         raise ValueError(f"{given} is {kind.what}; {kind.way}")
     is_folder = names is not None or folder.is_dir()

@@ -40,7 +40,7 @@ from benchmarks.measuring.flags import add_rounds, add_threads
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from benchmarks.measuring.turns import against
-from vaswani.experiment.arguments import default_cache
+from vaswani.storage.cache_folder import default_cache
 
 BASELINE = "Marian, bf16"
 CONTENDERS = {

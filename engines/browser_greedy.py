@@ -1,0 +1,72 @@
+"""What the page writes, computed here: greedy search with the graphs of an exported folder, by onnxruntime."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor
+
+from vaswani.modeling.generation_vaswani import UNBOUNDED, length_limits
+from vaswani.translation.settings import saved_settings
+
+from .browser_graphs import DECODER, ENCODER
+from .browser_record import BrowserRecord, read_browser
+from .engine import check_lengths
+
+SUFFIXES = {"float32": "", "int8": "_quantized"}
+"""Of the graphs' names, by the kind of numbers in them; the suffixes of transformers.js for fp32 and q8."""
+
+
+class Greedy:
+    """The graphs of a folder, loaded."""
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        """Load; `folder` is what `vaswani export --to browser` wrote."""
+        self.record: BrowserRecord = read_browser(folder)
+        self.settings = saved_settings(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        suffix = SUFFIXES[self.record.quantization]
+        self.encoder, self.decoder = (
+            onnxruntime.InferenceSession(
+                folder / "onnx" / f"{name}{suffix}.onnx", options, providers=["CPUExecutionProvider"]
+            )
+            for name in (ENCODER, DECODER)
+        )
+
+    def search(self, source: list[int]) -> list[int]:
+        """Return the ids of the translation of one source, with the end if it has ended.
+
+        Raises:
+            ValueError: the source is longer than the positions of the network.
+
+        """
+        settings, record = self.settings, self.record
+        longest = record.max_positions or UNBOUNDED
+        check_lengths([source], longest)
+        longest = min(longest, record.most_tokens or UNBOUNDED)
+        limit = int(length_limits(torch.tensor(len(source)), record.extra_tokens, longest))
+        mask = np.ones((1, len(source)), dtype=np.int64)
+        given = {"input_ids": np.array([source]), "attention_mask": mask}
+        [hidden] = self.encoder.run(None, given)
+        past: list[Any] = [np.zeros(shape, dtype=np.float32) for shape in self.empty()]
+        names = [each.name for each in self.decoder.get_inputs()]
+        tokens: list[int] = []
+        while len(tokens) < limit and not (tokens and tokens[-1] in settings.ends):
+            last = np.array([[tokens[-1] if tokens else settings.start]])
+            logits, *past = self.decoder.run(None, dict(zip(names, [last, mask, hidden, *past], strict=True)))
+            tokens.append(self.best(torch.from_numpy(logits)[0, -1], len(tokens) == limit - 1))
+        return tokens
+
+    def empty(self) -> list[list[int]]:
+        """Return the shapes of the cache before the first step, as the graph declares them: what varies is 1 or 0."""
+        cache = [each.shape for each in self.decoder.get_inputs()[3:]]
+        return [[size if isinstance(size, int) else int(size == "batch_size") for size in shape] for shape in cache]
+
+    def best(self, logits: Tensor, is_last: bool) -> int:
+        """Return the best token of `[V]`, but none that is forbidden, and the end at the limit where that is forced."""
+        if is_last and self.settings.forces_end:
+            return self.settings.ends[0]
+        return int(logits.index_fill(0, torch.tensor(self.settings.forbidden, dtype=torch.int64), -torch.inf).argmax())
