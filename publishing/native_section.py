@@ -16,6 +16,11 @@ model = AutoModelForSeq2SeqLM.from_pretrained("{name}"{where})
 batch = tokenizer([{example!r}], padding=True, return_tensors="pt")
 print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))
 """
+FROZEN = (
+    "Before you train it further, call `embed_positions.requires_grad_(False)` in `model.model.encoder` and "
+    "`model.model.decoder`: transformers 5.24 would train the positions and not save them."
+)
+"""For whoever trains a model further; findings/transformers-marian-positions.sh shows why."""
 
 
 def native_section(name: str, record: NativeRecord, place: str, branch: str | None, example: str) -> str:
@@ -35,7 +40,7 @@ def native_section(name: str, record: NativeRecord, place: str, branch: str | No
     text = (
         f"```bash\npip install torch transformers\n```\n\n```python\n{snippet}```\n\n{files} as a "
         f"`{record.architecture}` of transformers: it needs no `trust_remote_code`. Its logits differ from those of "
-        f"the network that was trained by {record.difference:.1e} at most, the rounding of both."
+        f"the network that was trained by {record.difference:.1e} at most, the rounding of both. {FROZEN}"
     )
     if record.beams == 1:
         return text

@@ -244,6 +244,8 @@ name, subfolder, folder = sys.argv[1:]
 where = {"subfolder": subfolder} if subfolder else {}
 tokenizer = AutoTokenizer.from_pretrained(name, **where)
 model = AutoModelForSeq2SeqLM.from_pretrained(name, **where)
+for stack in (model.model.encoder, model.model.decoder):  # findings/transformers-marian-positions.sh
+    stack.embed_positions.requires_grad_(False)
 ids = tokenizer("the red cat", return_tensors="pt").input_ids
 logits = lambda model: model.eval()(ids, decoder_input_ids=ids).logits.detach()
 before = logits(model)
