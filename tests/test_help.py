@@ -271,7 +271,10 @@ def test_each_flag_of_a_benchmark_says_what_it_does() -> None:
         (path.name, node)
         for path in sorted((ROOT / "benchmarks").rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "add_argument"
+        and ast.unparse(node.func.value) != "options"  # those of the browser that measuring/chromium.py starts
     ]
     assert len(calls) > 100
     assert [
