@@ -155,12 +155,13 @@ def machine_of(args: argparse.Namespace, gpus: int) -> "Machine":
 
 def propose(args: argparse.Namespace, flags: list[str]) -> None:
     """Print the settings that suit the text of a run's flags."""
-    if not any(flag.partition("=")[0].replace("-", "_") in ("__data_dir", "__dataset") for flag in flags):
+    named = {flag.partition("=")[0].replace("-", "_") for flag in flags}
+    if not named & {"__data_dir", "__dataset"}:
         raise ValueError(
             "there is nothing to plan. Give a recipe, such as recipes/wmt14_base.py; or, for a proposal of settings, "
             "a text: vaswani plan --data_dir my_folder --direction en-de"
         )
-    if any(flag.partition("=")[0].replace("-", "_") == "__init_from" for flag in flags):
+    if "__init_from" in named:
         raise ValueError(
             "settings are proposed for a network that is trained from nothing, and --init_from has one; give a recipe: "
             "vaswani plan recipes/multi30k.py --init_from MODEL"

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.data import Corpus
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.configuration_vaswani import COMPUTED
-from vaswani.publishing.average_record import PartRecord
-from vaswani.publishing.derived_model import part_of
+from vaswani.publishing.derived_model import leaves, part_of
 from vaswani.publishing.run_record import RUN, ParentRecord, RunRecord, TrainingRecord, read_run
 from vaswani.storage.records import as_json
 from vaswani.training.checkpointing.checkpoints import sealed
@@ -184,7 +183,7 @@ def last_learning_rate(folder: Path) -> float | None:
     made = part_of(folder)
     rates = [
         rate_at(made.runs[part.run].training, part.step)
-        for part in unaveraged(made.parts)
+        for part in leaves(made.parts)
         if part.run in made.runs and made.runs[part.run].training.peak_learning_rate
     ]
     return min(rates, default=None)
@@ -194,15 +193,6 @@ def rate_at(training: TrainingRecord, step: int | None) -> float:
     """Return the learning rate of a run at a step; None: at its last."""
     factor = inverse_square_root(training.max_steps if step is None else step, round(training.warmup_steps))
     return training.peak_learning_rate * factor
-
-
-def unaveraged(parts: Sequence[PartRecord]) -> Iterator[PartRecord]:
-    """Yield the parts of a model, and of averages among them theirs."""
-    for part in parts:
-        if part.average:
-            yield from unaveraged(part.average)
-        else:
-            yield part
 
 
 def from_parent(arguments: Arguments, parent: Parent) -> Start:

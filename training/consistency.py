@@ -14,7 +14,7 @@ number of passes changes nothing else.
 """
 
 from collections.abc import Callable
-from types import MethodType
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from .loss import IN_CACHE, ROWS, ROWS_ON_PROCESSORS
+from .loss import IN_CACHE, ROWS, ROWS_ON_PROCESSORS, replace_loss, scaled
 
 RDROP, SIMCUT = "rdrop", "simcut"
 WEIGHTS = {RDROP: 5.0, SIMCUT: 3.0}
@@ -39,16 +39,7 @@ def add_consistency(model: PreTrainedModel, kind: str, weight: float, cut_share:
         cut_share: the share of the token embeddings that SimCut's second pass does not see.
 
     """
-    projection: Any = model.lm_head
-    loss = KINDS[kind]
-
-    def two_passes(projection: Any, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
-        if not projection.training:
-            return type(projection).loss(projection, hidden, labels)
-        smoothing = projection.config.label_smoothing
-        return consistent_loss(hidden, projection.weight, labels, smoothing, loss, weight, projection.bias), None
-
-    projection.loss = MethodType(two_passes, projection)
+    replace_loss(model, partial(consistent_loss, loss=KINDS[kind], weight=weight))
     model.register_forward_pre_hook(_double, with_kwargs=True)
     if kind == SIMCUT:
         for stack, is_last_kept in ((model.get_encoder(), True), (model.get_decoder(), False)):
@@ -191,9 +182,7 @@ class _ConsistentLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *of_total: Tensor) -> tuple[Tensor | None, ...]:
-        of_first, of_second, of_table, of_bias = (
-            None if each is None else each * of_total[0].to(each.dtype) for each in ctx.saved_tensors
-        )
+        of_first, of_second, of_table, of_bias = scaled(ctx.saved_tensors, of_total[0])
         return of_first, of_second, of_table, None, None, None, None, of_bias
 
 

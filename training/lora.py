@@ -63,8 +63,12 @@ def merged_weights(model: PreTrainedModel) -> dict[str, Tensor]:
 
 def save_adapters(model: PreTrainedModel, folder: Path) -> None:
     """Write W, A and B of each layer into a checkpoint."""
-    layers = {name: weight for name, weight in model.state_dict().items() if ".lora_" in name or ".base_layer." in name}
-    save_file(layers, folder / LORA)
+    save_file(adapter_weights(model), folder / LORA)
+
+
+def adapter_weights(model: PreTrainedModel) -> dict[str, Tensor]:
+    """Return W, A and B of each layer, by name."""
+    return {name: weight for name, weight in model.state_dict().items() if ".lora_" in name or ".base_layer." in name}
 
 
 def load_adapters(model: PreTrainedModel, folder: Path) -> None:
@@ -74,5 +78,10 @@ def load_adapters(model: PreTrainedModel, folder: Path) -> None:
         ValueError: they do not fit the network, as with another --lora_rank.
 
     """
-    _, unexpected = model.load_state_dict(load_file(folder / LORA), strict=False)
-    assert not unexpected, unexpected[:3]
+    held, needed = load_file(folder / LORA), adapter_weights(model)
+    shapes, needed_shapes = ({name: weight.shape for name, weight in each.items()} for each in (held, needed))
+    if shapes != needed_shapes:
+        raise ValueError(
+            f"{folder / LORA} does not hold the layers of this network; resume with the run's own settings"
+        )
+    model.load_state_dict(held, strict=False)

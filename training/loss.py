@@ -7,6 +7,7 @@ a time so that these stay in the CPU's cache.
 Shapes: n tokens, D = d_model, V tokens.
 """
 
+from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
 
@@ -25,16 +26,27 @@ IN_CACHE = 32
 
 def fuse_loss(model: PreTrainedModel) -> None:
     """Let a `VaswaniForConditionalGeneration` return only the loss in training mode; otherwise it is unchanged."""
+    replace_loss(model, smoothed_cross_entropy)
+
+
+def replace_loss(model: PreTrainedModel, loss: Callable[..., Tensor]) -> None:
+    """Let a `VaswaniForConditionalGeneration` return `loss` without logits in training mode; otherwise it is unchanged.
+
+    Args:
+        model: changed in place.
+        loss: is called as `smoothed_cross_entropy` is, with the bias by its name.
+
+    """
     projection: Any = model.lm_head
-    projection.loss = MethodType(_fused_loss, projection)
 
+    def in_training(projection: Any, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what `Projection.loss` returns; runs inside that module, which has the weight."""
+        if not projection.training:
+            return type(projection).loss(projection, hidden, labels)
+        smoothing = projection.config.label_smoothing
+        return loss(hidden, projection.weight, labels, smoothing, bias=projection.bias), None
 
-def _fused_loss(projection: Any, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return what `Projection.loss` returns, without the logits; runs inside that module, which has the weight."""
-    if not projection.training:
-        return type(projection).loss(projection, hidden, labels)
-    smoothing = projection.config.label_smoothing
-    return smoothed_cross_entropy(hidden, projection.weight, labels, smoothing, projection.bias), None
+    projection.loss = MethodType(in_training, projection)
 
 
 @torch.compiler.disable
@@ -96,10 +108,13 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *of_total: Tensor) -> tuple[Tensor | None, ...]:
-        of_hidden, of_table, of_bias = (
-            None if each is None else each * of_total[0].to(each.dtype) for each in ctx.saved_tensors
-        )
+        of_hidden, of_table, of_bias = scaled(ctx.saved_tensors, of_total[0])
         return of_hidden, of_table, None, None, of_bias
+
+
+def scaled(gradients: Sequence[Tensor | None], factor: Tensor) -> list[Tensor | None]:
+    """Return gradients times the gradient of the loss itself, a scalar."""
+    return [None if each is None else each * factor.to(each.dtype) for each in gradients]
 
 
 def _turn_into_gradient(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:

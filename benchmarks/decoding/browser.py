@@ -23,6 +23,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from benchmarks.measuring.chromium import chromium, served
+from benchmarks.measuring.flags import add_model_and_texts
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from vaswani.commands.line_files import read_lines
@@ -168,10 +169,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Export, translate by turns, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="folder of a trained model")
-    parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
-    parser.add_argument("--references", type=Path, required=True, help="their translations")
-    parser.add_argument("--lines", type=int, default=1000, help="take so many from the start (default: %(default)s)")
+    add_model_and_texts(parser, 1000)
     parser.add_argument("--block", type=int, default=50, help="sentences of a turn (default: %(default)s)")
     add_output(parser)
     given = parser.parse_args()

@@ -16,7 +16,7 @@ from sacrebleu.metrics.bleu import BLEU
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteriaList
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
-from benchmarks.measuring.flags import add_threads
+from benchmarks.measuring.flags import add_model_and_texts, add_threads
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from vaswani.commands.line_files import read_lines
@@ -101,10 +101,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Export, translate, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="folder of a trained model")
-    parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
-    parser.add_argument("--references", type=Path, required=True, help="their translations")
-    parser.add_argument("--lines", type=int, default=1000, help="take so many from the start")
+    add_model_and_texts(parser, 1000)
     parser.add_argument(
         "--beams", type=int, nargs="+", default=[1, 4], help="beams of the search, one run each (default: %(default)s)"
     )

@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+from benchmarks.measuring.flags import add_model_and_texts
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from vaswani.commands.line_files import read_lines
@@ -84,10 +85,7 @@ def against(found: list[Candidate], other: list[Candidate], end: int) -> dict[st
 def main() -> None:
     """Export, translate, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="folder of a trained model")
-    parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
-    parser.add_argument("--references", type=Path, required=True, help="their translations")
-    parser.add_argument("--lines", type=int, default=300, help="take so many from the start")
+    add_model_and_texts(parser, 300)
     parser.add_argument("--beams", type=int, default=4, help="beams of the search (default: %(default)s)")
     parser.add_argument("--more_beams", type=int, nargs="*", default=[], help="ask the engine for so many, too")
     add_output(parser)

@@ -1,6 +1,7 @@
 """Flags that several benchmarks take alike."""
 
 import argparse
+from pathlib import Path
 
 import torch
 
@@ -18,3 +19,11 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
         default=torch.get_num_threads(),
         help="threads of torch in a process (default: %(default)s)",
     )
+
+
+def add_model_and_texts(parser: argparse.ArgumentParser, lines: int) -> None:
+    """Add MODEL, and --input, --references and --lines, whose default is `lines`."""
+    parser.add_argument("model", type=Path, help="folder of a trained model")
+    parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
+    parser.add_argument("--references", type=Path, required=True, help="their translations")
+    parser.add_argument("--lines", type=int, default=lines, help="take so many from the start (default: %(default)s)")
