@@ -18,7 +18,7 @@ setup(
     python_requires=">=3.11",
     package_dir={"": "src"},
     packages=find_packages("src"),
-    package_data={"vaswani": ["py.typed"], "vaswani.engines": ["browser_page/*"]},
+    package_data={"vaswani": ["py.typed"], "vaswani.engines.browser": ["page/*"]},
     install_requires=[
         "torch>=2.11",
         "transformers>=5.20,<6",

@@ -37,10 +37,15 @@ def engine_module(engine: str) -> Any:
         ValueError: what it needs is not installed.
 
     """
+    return with_extra(engine, engine)
+
+
+def with_extra(module: str, extra: str) -> Any:
+    """Return a module of this package that needs an extra; ValueError if that is not installed."""
     try:
-        return import_module(f".{engine}", __package__)
+        return import_module(f".{module}", __package__)
     except ModuleNotFoundError as error:
-        raise ValueError(f"{error.name} is not installed; pip install 'vaswani[{engine}]'") from error
+        raise ValueError(f"{error.name} is not installed; pip install 'vaswani[{extra}]'") from error
 
 
 def save_beside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

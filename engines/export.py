@@ -14,8 +14,8 @@ from vaswani.translation.loading import load_tokenizer, load_whole
 from vaswani.translation.settings import generation_settings
 
 from . import native
-from .browser_record import BrowserRecord
-from .engine import engine_module
+from .browser.record import BrowserRecord
+from .engine import engine_module, with_extra
 
 
 def export(source: Path, folder: Path, engine: str, quantization: str = "float32") -> None:
@@ -87,7 +87,7 @@ def export_to_browser(
         ValueError: as of `export`, transformers.js cannot read the tokenizer, or npm is missing or fails.
 
     """
-    module = engine_module("browser")
+    module = with_extra("browser.folder", "browser")
     model, tokenizer = checked(source, folder, quantization, "browser", module.QUANTIZATIONS)
     with atomic_folder(folder) as draft:
         record: BrowserRecord = module.export_page(model, tokenizer, draft, name, quantization, validation, say)

@@ -30,11 +30,11 @@ from benchmarks.measuring.chromium import MISSING, chromium, has_chromium
 from vaswani.commands import main
 from vaswani.data.blank_text import is_blank
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.engines import browser_bundle
-from vaswani.engines.browser import check_tokenizer, escaped, write_network, write_page, write_settings
-from vaswani.engines.browser_bundle import bundled_page
-from vaswani.engines.browser_greedy import Greedy
-from vaswani.engines.browser_record import read_browser, write_browser
+from vaswani.engines.browser import bundle
+from vaswani.engines.browser.bundle import bundled_page
+from vaswani.engines.browser.folder import check_tokenizer, escaped, write_network, write_page, write_settings
+from vaswani.engines.browser.greedy import Greedy
+from vaswani.engines.browser.record import read_browser, write_browser
 from vaswani.engines.eight_bits import rounded, to_8_bits
 from vaswani.engines.export import export_to_browser
 from vaswani.evaluation.scores import figure
@@ -203,10 +203,10 @@ def test_without_npm_the_way_out_is_named(
 @needs_npm
 def test_what_npm_says_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that does not fit its package.json, as after an incomplete change."""
-    source = shutil.copytree(browser_bundle.SOURCE, tmp_path / "page", ignore=shutil.ignore_patterns("node_modules"))
+    source = shutil.copytree(bundle.SOURCE, tmp_path / "page", ignore=shutil.ignore_patterns("node_modules"))
     package = source / "package.json"
     package.write_text(package.read_text().replace('"typescript": "', '"typescript": ">'))
-    monkeypatch.setattr(browser_bundle, "SOURCE", source)
+    monkeypatch.setattr(bundle, "SOURCE", source)
     monkeypatch.setenv("VASWANI_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ValueError, match=r"(?s)npm could not bundle the page \(ci .*typescript.*or export where both"):
         bundled_page()
@@ -567,9 +567,7 @@ console.log(JSON.stringify([ids, text, lines.map((line) => whole.encode(line))])
 @needs_npm
 @pytest.mark.slow
 def test_types_of_the_page_and_tokens_of_hard_lines_in_javascript(tmp_path: Path) -> None:
-    page = shutil.copytree(
-        browser_bundle.SOURCE, tmp_path / "page", ignore=shutil.ignore_patterns("node_modules", "dist")
-    )
+    page = shutil.copytree(bundle.SOURCE, tmp_path / "page", ignore=shutil.ignore_patterns("node_modules", "dist"))
     assert NPM is not None
     for command in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "check"]):
         done = subprocess.run([NPM, *command], cwd=page, capture_output=True, text=True, check=False)
@@ -577,7 +575,7 @@ def test_types_of_the_page_and_tokens_of_hard_lines_in_javascript(tmp_path: Path
     (page / "tokens.mjs").write_text(JAVASCRIPT_TOKENS.replace('"@huggingface/transformers"', '"./transformers.mjs"'))
     library = page / "node_modules" / "@huggingface" / "transformers" / "dist" / "transformers.web.js"
     esbuild = page / "node_modules" / ".bin" / "esbuild"
-    bundle = [
+    command = [
         str(esbuild),
         str(library),
         "--bundle",
@@ -585,7 +583,7 @@ def test_types_of_the_page_and_tokens_of_hard_lines_in_javascript(tmp_path: Path
         "--platform=browser",
         f"--outfile={page}/transformers.mjs",
     ]
-    subprocess.run([*bundle, "--external:node:*", "--log-level=error"], cwd=page, check=True)
+    subprocess.run([*command, "--external:node:*", "--log-level=error"], cwd=page, check=True)
     text = ["the cat sat on the mat. Größe <2de> 東京"] * 3
     for kind in ({}, {"user_symbols": ["<2de>", "ß%"]}, {"brackets": ["(NP", ")NP"]}):
         tokenizer = learn_tokenizer(text, 300, show_progress=False, **kind)

@@ -73,9 +73,9 @@ def from_marian() -> Iterator[Row]:
         ).eval()  # fmt: skip
         draw(theirs)
         theirs.final_logits_bias.normal_(std=0.3)
-        with tempfile.TemporaryDirectory() as folder:
-            theirs.save_pretrained(folder)
-            ours = to_vaswani(read_marian(Path(folder))[0]).eval()
+        with tempfile.TemporaryDirectory() as temporary:
+            theirs.save_pretrained(temporary)
+            ours = to_vaswani(read_marian(Path(temporary))[0]).eval()
         back = to_transformers(ours, 1.0).state_dict()
         weights = max(float((back[name] - weight).abs().max()) for name, weight in learned(theirs).items())
         yield Row(f"MarianMTModel, {activation}, to ours", *compared(theirs, ours), weights)

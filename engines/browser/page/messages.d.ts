@@ -1,6 +1,6 @@
 // What browser.json holds, and what the page and its worker say to each other.
 
-/** browser.json, as engines/browser_record.py writes it. */
+/** browser.json, as engines/browser/record.py writes it. */
 export interface Settings {
     /** The model's name. */
     name: string;

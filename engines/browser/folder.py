@@ -16,6 +16,8 @@ from typing import Any
 from transformers import GenerationConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from vaswani.data.blank_text import UNSEEN
+from vaswani.engines.eight_bits import to_8_bits
+from vaswani.engines.native import Validation, save_tokenizer
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.modeling.generation_vaswani import UNBOUNDED
 from vaswani.storage import write_text
@@ -24,13 +26,11 @@ from vaswani.translation.search import one_line, positions
 from vaswani.translation.settings import GenerationSettings, generation_settings
 from vaswani.translation.translate import encode, translate
 
-from .browser_bundle import bundled_page
-from .browser_card import Score, card
-from .browser_graphs import write_graphs
-from .browser_greedy import SUFFIXES, Greedy
-from .browser_record import BrowserRecord, write_browser
-from .eight_bits import to_8_bits
-from .native import Validation, save_tokenizer
+from .bundle import bundled_page
+from .card import Score, card
+from .graphs import write_graphs
+from .greedy import SUFFIXES, Greedy
+from .record import BrowserRecord, write_browser
 
 QUANTIZATIONS = ("int8", "float32")
 DTYPES = {"float32": "fp32", "int8": "q8"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vaswani.training.validation_figures import shown
 
-from .browser_record import BrowserRecord
+from .record import BrowserRecord
 
 TEXT = """\
 # {name}: translation in the browser

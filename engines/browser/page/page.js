@@ -104,6 +104,8 @@ async function serviceWorker() {
     }
     try {
         const registration = await navigator.serviceWorker.register("service-worker.js");
+        // A browser looks for another export when it likes; without a server there is none to find.
+        if (registration.active) registration.update().catch(() => {});
         const first = registration.installing ?? registration.waiting;
         if (!registration.active && first) await activated(first);
         // A page that was loaded anew past the cache has no controller until it is asked for.

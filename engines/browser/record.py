@@ -12,7 +12,7 @@ from vaswani.translation.models import PAGE
 
 @dataclass(frozen=True)
 class BrowserRecord:
-    """What browser.json holds; engines/browser_page/messages.d.ts says it to the page."""
+    """What browser.json holds; engines/browser/page/messages.d.ts says it to the page."""
 
     VERSION: ClassVar[int] = 1
 

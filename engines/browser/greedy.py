@@ -8,12 +8,12 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from vaswani.engines.engine import check_lengths
 from vaswani.modeling.generation_vaswani import UNBOUNDED, length_limits
 from vaswani.translation.settings import saved_settings
 
-from .browser_graphs import DECODER, ENCODER
-from .browser_record import BrowserRecord, read_browser
-from .engine import check_lengths
+from .graphs import DECODER, ENCODER
+from .record import BrowserRecord, read_browser
 
 SUFFIXES = {"float32": "", "int8": "_quantized"}
 """Of the graphs' names, by the kind of numbers in them; the suffixes of transformers.js for fp32 and q8."""

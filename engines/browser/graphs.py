@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from torch.export import Dim
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
+from vaswani.engines.onnx_graph import added, encoded, to_trace, write
 from vaswani.modeling import VaswaniForConditionalGeneration
-
-from .onnx_graph import added, encoded, to_trace, write
 
 ENCODER, DECODER = "encoder_model", "decoder_model_merged"
 """Their names in transformers.js, without what follows for the kind of numbers."""

@@ -1,4 +1,4 @@
-"""The page of a model in the browser, bundled by npm from engines/browser_page, once for each version of its source.
+"""The page of a model in the browser, bundled by npm from engines/browser/page, once for each version of its source.
 
 package-lock.json pins every package by its digest, and no package runs a script of its own when it is installed. What
 was bundled is kept in the cache folder, so that further exports need neither npm nor a network.
@@ -14,7 +14,7 @@ from pathlib import Path
 from vaswani.storage import atomic_folder
 from vaswani.storage.cache_folder import default_cache
 
-SOURCE = Path(__file__).resolve().with_name("browser_page")
+SOURCE = Path(__file__).resolve().with_name("page")
 BUNDLED = ("node_modules", "dist")
 """Folders that npm leaves, if somebody works on the page in its own folder."""
 OLDEST_NODE = 20
