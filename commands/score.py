@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaswani.evaluation.metric_table import Kind, as_shown, by_score_key, of_kind
+from vaswani.evaluation.metric_table import PROTOCOLS, Kind, as_shown, by_score_key, of_kind
 
 from .line_files import check_readable, check_writable, read_lines, write_lines
 
@@ -43,8 +43,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="the sources, for metrics that also read them (default: none)",
     )
-    keys = [each.key for each in of_kind(Kind.TRANSLATIONS)]
-    parser.add_argument("--metrics", nargs="+", choices=keys, help="which scores to print (default: all)")
+    known = of_kind(Kind.TRANSLATIONS)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=[each.key for each in known],
+        help=f"which scores to print (default: {', '.join(each.key for each in known if not each.on_request)})",
+    )
+    which.add_argument(
+        "--as",
+        dest="protocols",
+        nargs="+",
+        choices=PROTOCOLS,
+        help="print BLEU alone, counted as papers on a task count it: multi30k and iwslt14 on lower-cased tokens of "
+        "Moses, wmt14 on tokens with German compounds split, sacrebleu on plain text (default: --metrics)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -57,6 +71,7 @@ def run(args: argparse.Namespace) -> None:
         OSError: a file cannot be read.
     """
     check_writable(None, "send it to a file or a terminal")
+    metrics = args.metrics if args.protocols is None else [PROTOCOLS[each] for each in args.protocols]
     if None in args.hypotheses:
         check_readable(None, "--hypotheses")
     from vaswani.data.file_names import printable
@@ -66,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
     outputs = [read_lines(path) for path in args.hypotheses]
     names = ["stdin" if path is None else printable(path) for path in args.hypotheses]
 
-    from vaswani.evaluation.scores import LeftOut, check_lines, remarks
+    from vaswani.evaluation.scores import LeftOut, by_cost, check_lines, remarks
 
     try:
         for each in outputs:
@@ -79,9 +94,8 @@ def run(args: argparse.Namespace) -> None:
     found: dict[str, Score | Comparison] = {}
     for remark in said:
         say(remark)
-    texts: dict[str, Any] = {"language": args.language, "sources": sources, "metrics": args.metrics}
-    asked = [each for each in of_kind(Kind.TRANSLATIONS) if args.metrics is None or each.key in args.metrics]
-    if sources is not None and not any(each.needs_sources for each in asked):
+    texts: dict[str, Any] = {"language": args.language, "sources": sources, "metrics": metrics}
+    if sources is not None and not any(each.needs_sources for each in by_cost(metrics)):
         say("none of these scores reads the sources; --sources changes nothing")
     for key, score in scores_of(outputs, references, texts):
         if isinstance(score, LeftOut):

@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show which source word each word comes from, as i-j from 0: after ' ||| ', or one column or field more "
         "(default: no)",
     )
+    parser.add_argument(
+        "--target",
+        metavar="LANGUAGE",
+        help="language to translate into, such as de, for a model of several: each line then begins with the token "
+        ">>de<< (default: lines as they are)",
+    )
     parser.add_argument("--beams", type=int, default=4, help="hypotheses kept by the search; 1 is greedy (default: 4)")
     parser.add_argument(
         "--length_penalty",
@@ -95,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
     from accelerate import PartialState
     from transformers.utils import logging
 
-    from vaswani.translation.corpus import TooLong, translate_corpus
+    from vaswani.translation.corpus import TooLong, to_language, translate_corpus
     from vaswani.translation.formats import FORMATS
 
     logging.disable_progress_bar()
@@ -104,6 +110,8 @@ def run(args: argparse.Namespace) -> None:
     watched = sys.stderr.isatty()
     translator = load_translator_of(args, models)
     total = count_lines(args.input) if watched and args.input is not None and args.input.is_file() else None
+    if args.target is not None:
+        translator = to_language(translator, args.target)
     too_long = TooLong(translator)
     found = translate_corpus(translator, windows(each_line(args.input)), total, watched)
     if not state.is_main_process:

@@ -49,6 +49,8 @@ class Metric(NamedTuple):
     """How translations of blank references count: every word as wrong, or the lines are left out."""
     as_score: tuple[str, str] | None = None
     """Key and name among the scores of a test set, if they differ from those above."""
+    on_request: bool = False
+    """Whether it is computed only where it is asked for: it counts as the papers on one task do."""
     on_hub: str | None = None
     """Its name on the Hub, if that is not its key among scores."""
 
@@ -77,9 +79,16 @@ METRICS = {
                blank_references="wrong"),
         Metric("wmt14_bleu", "wmt14_bleu", Kind.TRANSLATIONS, Cost.TEST_SET, f"{_SCORERS}.wmt14_bleu:WMT14_BLEU",
                made_for="German", blank_references="wrong", on_hub="bleu"),
+        Metric("multi30k_bleu", "multi30k_bleu", Kind.TRANSLATIONS, Cost.TEST_SET,
+               f"{_SCORERS}.lowercased_bleu:MULTI30K_BLEU", blank_references="wrong", on_request=True, on_hub="bleu"),
+        Metric("iwslt14_bleu", "iwslt14_bleu", Kind.TRANSLATIONS, Cost.TEST_SET,
+               f"{_SCORERS}.lowercased_bleu:IWSLT14_BLEU", blank_references="wrong", on_request=True, on_hub="bleu"),
     )
 }  # fmt: skip
 """By key, in the order in which they are listed."""
+
+PROTOCOLS = {"multi30k": "multi30k_bleu", "iwslt14": "iwslt14_bleu", "wmt14": "wmt14_bleu", "sacrebleu": "bleu"}
+"""The key of the metric by which papers on a task count; sacrebleu: by which any may."""
 
 OF_THE_NETWORK = ("loss", "perplexity")
 """Other figures of every validation, which need no outputs; lower is better."""

@@ -55,7 +55,7 @@ def score(
             BLEU fits. If it is None or does not fit, the script of the references decides (`choose`).
         sources: as many; a metric that needs them is left out without them.
         source_language: theirs.
-        metrics: keys of the `metric_table`; None for all metrics of translations.
+        metrics: keys of the `metric_table`; None for all metrics of translations that need not be asked for.
 
     Raises:
         ValueError: the two differ in length, there is nothing to score, or no such metric.
@@ -105,7 +105,7 @@ def by_cost(metrics: Collection[str] | None = None) -> list[Metric]:
     """Return metrics of translations in the order in which they are computed.
 
     Args:
-        metrics: their keys; None for all.
+        metrics: their keys; None for all that need not be asked for.
 
     Raises:
         ValueError: one of them is not a metric of translations.
@@ -116,7 +116,8 @@ def by_cost(metrics: Collection[str] | None = None) -> list[Metric]:
     for key in metrics or ():
         if key not in keys:
             raise ValueError(f"{key} is not a score of translations; choose from {', '.join(keys)}")
-    return sorted((each for each in known if metrics is None or each.key in metrics), key=lambda each: each.cost)
+    asked = [each for each in known if (not each.on_request if metrics is None else each.key in metrics)]
+    return sorted(asked, key=lambda each: each.cost)
 
 
 def inputs_of(

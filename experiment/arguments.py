@@ -7,20 +7,21 @@ import shlex
 import sys
 from argparse import SUPPRESS
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, field, fields, make_dataclass
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, get_type_hints
 
 from transformers import HfArgumentParser
 
 from vaswani.data import scripts_of
+from vaswani.data.directions import TextOfDirection, tag_of, texts_of
 from vaswani.data.folders import known_forms
 from vaswani.data.line_breaks import LINE_BREAKS
 from vaswani.data.tables import check_quoting
 from vaswani.data.tokenizer import SPECIAL_TOKENS
 from vaswani.data.trees import TREES
 from vaswani.data.user_tokens import check_tokens, split_tokens
-from vaswani.evaluation.metric_table import METRICS, Kind, in_every_validation, of_kind
+from vaswani.evaluation.metric_table import METRICS, PROTOCOLS, Kind, in_every_validation, of_kind
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.storage.cache_folder import default_cache
@@ -60,6 +61,17 @@ class DataArguments:
         default="en-de",
         metadata={"help": "Two languages, named as the columns or file endings are; en-trees parses."},
     )
+    directions: list[str] = field(
+        default_factory=list,
+        metadata={"help": "In place of --direction, several directions in one run, such as en-de de-en. Each reads the "
+                          "run's text, or a folder of its own: en-fr=FOLDER. Where they have several target languages, "
+                          "each source begins with a tag, such as >>de<<. The first direction chooses the weights."},
+    )  # fmt: skip
+    temperature: float | None = field(
+        default=None,
+        metadata={"help": "In place of --weights, mix directions of n pairs by n^(1/temperature), 1 or more, in whole "
+                          "readings an epoch; larger reads small directions more often, 5 is usual."},
+    )  # fmt: skip
     train_split: str = field(default="train", metadata={"help": "Split to train on."})
     validation_split: str = field(
         default="validation",
@@ -74,6 +86,11 @@ class DataArguments:
         default_factory=lambda: ["test"],
         metadata={"help": "One or several splits that are translated and scored at the end."},
     )
+    score_as: str | None = field(
+        default=None,
+        metadata={"help": "Score translations of test sets also as the papers on a task do: multi30k, iwslt14, wmt14 "
+                          "or sacrebleu, as `vaswani score --as`."},
+    )  # fmt: skip
     max_tokens: int = field(
         default=256, metadata={"help": "Most tokens of a pair on each side; longer pairs are dropped, never cut."}
     )
@@ -162,6 +179,10 @@ class DataArguments:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
+        texts = texts_of(self.directions)
+        if texts:
+            self.direction = texts[0].direction
+            self.user_tokens = list(dict.fromkeys([*self.user_tokens, *self.tags.values()]))
         if len(self.direction.split("-")) != 2 or "" in self.direction.split("-"):
             raise ValueError(
                 f"direction is {self.direction!r}; two languages joined by a hyphen are needed, such as en-de"
@@ -169,7 +190,10 @@ class DataArguments:
         check_quoting(self.tsv_quoting)
         if self.line_breaks not in LINE_BREAKS:
             raise ValueError(f"--line_breaks is {self.line_breaks!r}. Give one of: {', '.join(LINE_BREAKS)}.")
-        if self.weights and len(self.weights) != 1 + len(self.extra_dirs):
+        if self.score_as is not None and self.score_as not in PROTOCOLS:
+            raise ValueError(f"--score_as is {self.score_as!r}. Give one of: {', '.join(PROTOCOLS)}.")
+        check_directions(self)
+        if self.weights and not texts and len(self.weights) != 1 + len(self.extra_dirs):
             raise ValueError(
                 f"weights are {self.weights}; {1 + len(self.extra_dirs)} are needed: one for the training split, then "
                 f"one for each of the {len(self.extra_dirs)} extra_dirs"
@@ -183,6 +207,31 @@ class DataArguments:
         if self.check_script:
             for language in (self.source, self.target):
                 scripts_of(language)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What each source begins with, by its target language; nothing where all have one target."""
+        targets = dict.fromkeys(each.direction.split("-")[1] for each in texts_of(self.directions))
+        return {each: tag_of(each) for each in targets} if len(targets) > 1 else {}
+
+    def of_each_text(self) -> list["DataArguments"]:
+        """Return the arguments of each text of --directions, in its own direction and place; or these alone."""
+        return [self.in_direction(each) for each in texts_of(self.directions)] or [self]
+
+    def of_each_direction(self) -> dict[str, "DataArguments"]:
+        """Return the arguments of the first text of each direction, by direction."""
+        found: dict[str, DataArguments] = {}
+        for each in self.of_each_text():
+            found.setdefault(each.direction, each)
+        return found
+
+    def in_direction(self, text: TextOfDirection) -> "DataArguments":
+        """Return the arguments of one text of --directions."""
+        there: dict[str, Any] = (
+            {} if text.folder is None else {"data_dir": text.folder, "dataset": None, "dataset_config": None}
+        )
+        alone: dict[str, Any] = {"directions": [], "temperature": None, "weights": [], "validation_splits": []}
+        return replace(self, direction=text.direction, **alone, **there)
 
     @property
     def source(self) -> str:
@@ -203,6 +252,33 @@ class DataArguments:
     def outputs(self) -> Kind:
         """What the outputs are."""
         return Kind.PARSES if self.target == TREES else Kind.TRANSLATIONS
+
+
+def check_directions(data: DataArguments) -> None:
+    """Make sure that what is given beside --directions goes together with it; raises ValueError if not."""
+    if not data.directions:
+        if data.temperature is not None:
+            raise ValueError("--temperature mixes the directions of --directions, which is not given")
+        return
+    texts = texts_of(data.directions)
+    if data.extra_dirs:
+        raise ValueError(
+            f"--extra_dirs are {' '.join(data.extra_dirs)}, and with --directions each text needs its direction: give "
+            f"--directions {texts[0].direction} {texts[0].direction}={data.extra_dirs[0]} ..."
+        )
+    if TREES in {language for each in texts for language in each.direction.split("-")}:
+        raise ValueError(f"--directions are {' '.join(data.directions)}, and trees are parsed alone: give --direction")
+    if data.temperature is not None and data.weights:
+        raise ValueError("--weights and --temperature both say how often each text is read; give one of them")
+    if data.temperature is not None and not data.temperature >= 1:
+        raise ValueError(f"--temperature is {data.temperature}; give 1, every pair as often, or more")
+    if data.weights and len(data.weights) != len(texts):
+        raise ValueError(f"weights are {data.weights}; {len(texts)} are needed: one for each of --directions")
+    if data.check_script and len({tuple(map(scripts_of, each.direction.split("-"))) for each in texts}) > 1:
+        raise ValueError(
+            f"--check_script knows the scripts of one direction, and --directions {' '.join(data.directions)} differ "
+            "in theirs: clean the text beforehand, or leave it out"
+        )
 
 
 def named_folders(sets: Sequence[str]) -> dict[str, str]:
@@ -338,12 +414,16 @@ def follow(arguments: Arguments, recipe: Recipe, flags: Sequence[str]) -> None:
         data.dataset = None  # a folder named on the command line takes the place of the recipe's data set
     if data.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
         data.dataset_config = None  # the recipe's value belongs to its own data set
-    training.output_dir = str(training.output_dir).replace("{direction}", data.direction)
+    training.output_dir = str(training.output_dir).replace("{direction}", "+".join(data.of_each_direction()))
 
 
 def check_together(arguments: Arguments) -> None:
     """Make sure that arguments go together, before anything is built or read; raises ValueError if not."""
     dimensions, data, training = arguments.model, arguments.data, arguments.training
+    if {"direction", "directions"} <= arguments.given:
+        raise ValueError(f"--direction {data.direction} and --directions are both given; give one of them")
+    if "score_as" in arguments.given and data.outputs is Kind.PARSES:
+        raise ValueError(f"--score_as {data.score_as} counts translations, and trees are scored by F1: leave it out")
     metric = metric_of(training)
     if metric in METRICS and METRICS[metric].kind is not data.outputs:
         raise ValueError(

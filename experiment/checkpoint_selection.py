@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 from vaswani.training import VaswaniTrainer, average_weights
 from vaswani.training.checkpointing.checkpoints import counted, first_whole
 from vaswani.training.checkpointing.consolidation import load_weights
+from vaswani.training.moving_average import FOLDER as MOVING_AVERAGE
 from vaswani.training.validation_figures import called, figures_as_text, rank, shown
 
 from .console import say
@@ -31,7 +32,7 @@ class Selection(NamedTuple):
 def load_best(
     trainer: VaswaniTrainer, model: PreTrainedModel, pairs: PairSet, search: SearchSettings
 ) -> tuple[Selection, list[str]]:
-    """Load the best checkpoint, the last, or the average of the last: whichever is best by --metric_for_best_model.
+    """Load the best checkpoint, the last, or an average: whichever is best by --metric_for_best_model.
 
     An average of checkpoints that are still far apart can be far worse than any of them, so it is chosen only if it is
     better.
@@ -105,6 +106,8 @@ def candidates_of(trainer: VaswaniTrainer) -> dict[str, list[Path]]:
             candidates["best checkpoint while training"] = whole
     if len(last) > 1:
         candidates[f"average of the last {len(last)} checkpoints"] = last[::-1]
+    if (average := last[0] / MOVING_AVERAGE).is_dir():
+        candidates["moving average of the weights"] = [average]
     if damaged:
         say(f"Skipped: {damaged_as_text(damaged)}")
     return candidates

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerFast
 
@@ -21,8 +22,10 @@ from vaswani.data import (
 )
 from vaswani.data import open_corpus as open_any
 from vaswani.data.cleaning import CHARACTERS, CHARACTERS_A_TOKEN
+from vaswani.data.directions import Tagged, weights_by_temperature
 from vaswani.data.duplicates import Deduplicated
 from vaswani.data.test_overlap import WithoutTestText
+from vaswani.publishing.run_record import name_of_set
 
 from .arguments import Arguments, DataArguments, named_folders
 from .caches import joint_tokenizer, repeats, token_cache
@@ -66,11 +69,11 @@ def open_training_corpus(data: DataArguments) -> Corpus:
 
     Duplicates are found before the corpora are weighted, or a weight of 2 would make each pair its own duplicate. A
     pair of several corpora stays in the first. The main process searches, unless the places are kept already. Text of
-    the scored sets is left out too, if asked.
+    the scored sets is left out too, if asked. With --directions each of its texts is a corpus; tags come last.
     """
-    split = data.train_split
+    split, texts = data.train_split, data.of_each_text()
     opened: Sequence[Corpus] = [
-        open_corpus(data, split),
+        *(open_corpus(each, split) for each in texts),
         *(
             open_any(data_dir=folder, split=split, source=data.source, target=data.target, tsv_quoting=data.tsv_quoting)
             for folder in data.extra_dirs
@@ -79,11 +82,89 @@ def open_training_corpus(data: DataArguments) -> Corpus:
     if data.drop_duplicates:
         opened = [Deduplicated(*each) for each in zip(opened, repeats(opened, data), strict=True)]
     if data.drop_test_text:
-        scored = [pair for split in scored_splits(data) for pair in scorable(open_corpus(data, split), data, Drops())]
+        scored = [
+            pair
+            for each in (*scored_texts(data).values(), *further_texts(data).values())
+            for pair in scorable(open_corpus(each.data, each.split), data, Drops())
+        ]
         opened = [WithoutTestText(corpus, scored, training_cleaning_limits(data).user_symbols) for corpus in opened]
-    if data.extra_dirs or data.weights:
-        return Mixture(opened, data.weights or [1] * len(opened))
+    if data.tags:
+        opened = [Tagged(corpus, data.tags[each.target]) for corpus, each in zip(opened, texts, strict=True)]
+    if len(opened) > 1 or data.weights:
+        return Mixture(opened, weights_of(data, opened))
     return opened[0]
+
+
+def open_first_text(data: DataArguments) -> Corpus:
+    """Open the text of a run's first direction, with its tags, before anything is left out of it or mixed in."""
+    first, *_ = data.of_each_text()
+    corpus, tag = open_corpus(first, data.train_split), data.tags.get(first.target)
+    return Tagged(corpus, tag) if tag else corpus
+
+
+def weights_of(data: DataArguments, opened: Sequence[Corpus]) -> list[int]:
+    """Return how often an epoch reads each corpus, and say what a temperature comes to."""
+    if data.temperature is None:
+        return data.weights or [1] * len(opened)
+    directions = [each.direction for each in data.of_each_text()]
+    weights = weights_by_temperature(directions, [max(1, each.rows) for each in opened], data.temperature)
+    shares = ", ".join(
+        f"{weight} x {direction} ({each.rows:,} pairs)"
+        for weight, direction, each in zip(weights, directions, opened, strict=True)
+    )
+    say(f"An epoch reads, by --temperature {data.temperature:g}: {shares}")
+    return weights
+
+
+class ScoredText(NamedTuple):
+    """A text to be scored, in one direction."""
+
+    data: DataArguments
+    split: str
+    tag: str = ""
+    """What its sources begin with."""
+
+    @property
+    def direction(self) -> str:
+        """Its direction."""
+        return self.data.direction
+
+
+def scored_texts(data: DataArguments) -> dict[str, ScoredText]:
+    """Return the texts that a run is scored on, by name: the validation set that chooses, then the test sets.
+
+    A set is called as its split; with --directions a test set has its direction behind that, as test.de-en.
+    """
+    each_direction = data.of_each_direction()
+    tests = {
+        name_of_set(split, direction if data.directions else None): scored_text(data, each, split)
+        for split in data.test_splits
+        for direction, each in each_direction.items()
+    }
+    return {data.validation_split: scored_text(data, each_direction[data.direction], data.validation_split)} | tests
+
+
+def further_texts(data: DataArguments) -> dict[str, ScoredText]:
+    """Return the further validation sets by name: those of the other directions, then --validation_splits.
+
+    Raises:
+        ValueError: one of the latter is called as a direction.
+
+    """
+    first, *others = data.of_each_direction().values()
+    found = {each.direction: scored_text(data, each, data.validation_split) for each in others}
+    for name, folder in named_folders(data.validation_splits).items():
+        if name in found:
+            raise ValueError(
+                f"--validation_splits has a set called {name}, as one of --directions; give it another name"
+            )
+        found[name] = scored_text(data, replace(first, data_dir=folder, dataset=None), data.validation_split)
+    return found
+
+
+def scored_text(data: DataArguments, text: DataArguments, split: str) -> ScoredText:
+    """Return a split of a text of a run, with the run's tag for its direction."""
+    return ScoredText(text, split, data.tags.get(text.target, ""))
 
 
 def read_pairs(data: DataArguments, split: str) -> tuple[list[Pair], Drops]:
@@ -96,19 +177,6 @@ def read_pairs(data: DataArguments, split: str) -> tuple[list[Pair], Drops]:
     if not pairs:
         raise ValueError(f"{corpus.name} has no pair that can be scored")
     return pairs, drops
-
-
-def read_further(data: DataArguments) -> dict[str, list[Pair]]:
-    """Return the pairs of each further validation set, by its name."""
-    return {
-        name: read_pairs(replace(data, data_dir=folder, dataset=None), data.validation_split)[0]
-        for name, folder in named_folders(data.validation_splits).items()
-    }
-
-
-def scored_splits(data: DataArguments) -> list[str]:
-    """Return the splits that a run is scored on: validation first, each once."""
-    return list(dict.fromkeys([data.validation_split, *data.test_splits]))
 
 
 def scorable(corpus: Corpus, data: DataArguments, drops: Drops) -> list[Pair]:

@@ -68,7 +68,10 @@ UNSET = {
     "tsv_quoting": "as none, but a file that looks quoted is refused",
     "extra_dirs": "none",
     "validation_splits": "none",
+    "score_as": "none",
     "weights": "1 each",
+    "directions": "none, one direction",
+    "temperature": "none, by --weights",
     "widths": "none: any shape, with as little padding as possible",
     "user_tokens": "none",
     "d_k": "d_model / num_heads",
@@ -78,6 +81,7 @@ UNSET = {
     "patience": "none, train for --max_steps",
     "init_from": "none, start anew",
     "lora_rank": "none, train all weights",
+    "ema_decay": "none, no moving average",
     "consistency": "none, one pass",
     "consistency_weight": "5 for rdrop, 3 for simcut",
     "eval_steps": "--logging_steps",
@@ -100,8 +104,9 @@ UNSET = {
 METAVARS = {
     "dataset": "NAME", "dataset_config": "NAME", "data_dir": "FOLDER", "extra_dirs": "FOLDER", "cache_dir": "FOLDER",
     "output_dir": "FOLDER", "train_split": "NAME", "validation_split": "NAME", "test_splits": "NAME",
-    "validation_splits": "NAME=FOLDER",
+    "validation_splits": "NAME=FOLDER", "score_as": "multi30k|iwslt14|wmt14|sacrebleu",
     "tsv_quoting": "none|spreadsheet|spreadsheets|pandas", "line_breaks": "space|drop", "direction": "SOURCE-TARGET",
+    "directions": "SOURCE-TARGET[=FOLDER]", "temperature": "T",
     "user_tokens": "TOKEN", "warmup_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",
     "eval_strategy": "steps|no", "metric_for_best_model": "NAME", "report_to": "NAME", "run_name": "NAME",
     "hub_model_id": "OWNER/NAME", "hub_strategy": "end|every_save|checkpoint|all_checkpoints", "hub_revision": "BRANCH",
@@ -117,9 +122,9 @@ METAVARS_OF_KINDS: Mapping[Any, str] = {bool: "true|false", int: "N", float: "X"
 GROUPS = (
     Group("network", "By the symbols of table 3; docs/paper.md says where each is.", tuple(NETWORK)),
     Group("data", "Which text. Formats of files and folders: docs/data.md.", (
-        "dataset", "dataset_config", "data_dir", "direction", "train_split", "validation_split",
-        "validation_splits", "test_splits",
-        "extra_dirs", "weights", "tsv_quoting", "line_breaks", "source_timeout", "cache_dir",
+        "dataset", "dataset_config", "data_dir", "direction", "directions", "train_split", "validation_split",
+        "validation_splits", "test_splits", "score_as",
+        "extra_dirs", "weights", "temperature", "tsv_quoting", "line_breaks", "source_timeout", "cache_dir",
     )),
     Group("data, cleaning", "Which pairs are trained on; what is dropped is counted by reason.", (
         "max_tokens", "max_ratio", "drop_html", "check_script", "drop_duplicates", "drop_test_text", "max_unreadable",

@@ -23,7 +23,7 @@ from .console import counted
 from .corpora import (
     open_training_corpus,
     read_pairs,
-    scored_splits,
+    scored_texts,
     training_cleaning_limits,
     training_stream,
 )
@@ -69,7 +69,7 @@ def inspect(arguments: Arguments, windows: int | None = None) -> Inspection:
     seen = count(stream, corpus.name, len(tokenizer), windows, dropped, tokens)
     seen = seen._replace(examples=read_examples(dropped, tokenizer, training_cleaning_limits(data)))
     try:
-        scored = {split: read_pairs(data, split)[0] for split in scored_splits(data)}
+        scored = {name: read_pairs(each.data, each.split)[0] for name, each in scored_texts(data).items()}
     except ValueError as error:  # a run would end there; an inspection of the training text need not
         return seen._replace(not_looked=str(error))
     return seen._replace(

@@ -52,14 +52,14 @@ def recorded(folder: Path) -> ModelOrigin:
 def trained_on(run: RunRecord, measured: MetricsRecord | None) -> list[str]:
     """Return what a run was trained on and its results; folders by name, without their parents."""
     data = printable_record(run.data)
-    source, target = data.languages
     name = str(data.data_dir or data.dataset)
     text = code(name if data.data_dir is None and is_on_hub(name) else Path(name).name)
     if data.dataset_config:
         text += f" ({code(data.dataset_config)})"
     if data.extra_dirs:
         text += " and " + ", ".join(code(Path(each).name) for each in data.extra_dirs)
-    lines = [f"Trained from {code(source)} to {code(target)} on {text}"]
+    spoken = " and ".join(" to ".join(map(code, each.split("-"))) for each in data.every_direction)
+    lines = [f"Trained from {spoken} on {text}"]
     if measured is None:
         return [f"{lines[0]}."]
     lines[0] += f": {measured.training_pairs.kept:,} pairs, {measured.steps:,} steps"

@@ -1,14 +1,14 @@
 """Scoring of a run's outputs, which are sentences or trees."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vaswani.data.trees import bracketed
-from vaswani.evaluation.metric_table import METRICS, Cost, Kind, by_score_key, of_kind
+from vaswani.evaluation.metric_table import METRICS, PROTOCOLS, Cost, Kind, by_score_key, of_kind
 from vaswani.evaluation.parses import read_parses, score_parses
 from vaswani.evaluation.scorer import Inputs, reason_against, scorer_of, value_of
-from vaswani.evaluation.scores import Score, each_score, figure, inputs_of, one_score, remarks
+from vaswani.evaluation.scores import Score, by_cost, each_score, figure, inputs_of, one_score, remarks
 
 from .arguments import DataArguments
 
@@ -58,9 +58,15 @@ def scoring_of(data: DataArguments, metric: str | None = None) -> OutputScoring:
         always,
         partial(figure_of_translations, **languages),
         partial(unfit_references, **languages),
-        partial(judge_translations, **languages),
+        partial(judge_translations, metrics=judged_by(data, metric), **languages),
         partial(remarks, language=data.target),
     )
+
+
+def judged_by(data: DataArguments, metric: str | None) -> set[str]:
+    """Return the metrics of a run's test sets: the usual ones, that of --score_as, and the one that chooses."""
+    asked = {each.key for each in of_kind(data.outputs)} & {metric, PROTOCOLS.get(str(data.score_as))}
+    return {each.key for each in by_cost()} | asked
 
 
 def figure_of_translations(
@@ -76,12 +82,13 @@ def unfit_references(name: str, sources: Texts, references: Texts, language: str
 
 
 def judge_translations(
-    sources: Texts, references: Texts, outputs: Texts, language: str, source_language: str
+    sources: Texts, references: Texts, outputs: Texts, language: str, source_language: str, metrics: Collection[str]
 ) -> Judged:
-    """Return all scores of translations into a language, without those that were made for another one."""
+    """Return scores of translations into a language, without those that were made for another one."""
     scores: dict[str, Score] = {}
     left_out = {}
-    for key, found in each_score(outputs, references, language, sources=sources, source_language=source_language):
+    more: Any = {"sources": sources, "source_language": source_language, "metrics": metrics}
+    for key, found in each_score(outputs, references, language, **more):
         metric = by_score_key(key)
         if isinstance(found, Score):
             scores[key] = found

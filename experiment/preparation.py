@@ -1,13 +1,13 @@
 """The text that a run trains and is scored on: opened, checked and, in a resumed run, at its saved position."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.data import Drops, TrainingStream
+from vaswani.data import Drops, Pair, TrainingStream
 from vaswani.data.position import read_position
 from vaswani.publishing import RunRecord, read_run
 from vaswani.publishing.metrics_record import OverlapRecord
@@ -21,16 +21,17 @@ from .argument_checks import check_lengths, check_metric, check_network, check_t
 from .arguments import Arguments
 from .console import say
 from .corpora import (
+    ScoredText,
+    further_texts,
     open_training_corpus,
-    read_further,
     read_pairs,
-    scored_splits,
+    scored_texts,
     training_cleaning_limits,
     training_stream,
 )
 from .main_process import on_main_process
 from .more_steps import check_shares
-from .output_scoring import OutputScoring, scoring_of
+from .output_scoring import scoring_of
 from .overlap import find_test_overlap
 from .parent import tokenizer_of
 from .training_sentences import text_of
@@ -46,7 +47,7 @@ class Prepared(NamedTuple):
     stream: TrainingStream
     """At the position where training begins."""
     sets: Mapping[str, PairSet]
-    """By split: validation first, then the test sets."""
+    """By name: validation first, then the test sets."""
     further: Mapping[str, PairSet]
     """Validation sets that choose nothing, by name."""
     left_out: Mapping[str, Drops]
@@ -74,18 +75,21 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
     folder = Path(str(training.output_dir))
     train = open_training_corpus(data)
     description = replace(description, training_text=text_of(train))
-    scored = {split: read_pairs(data, split) for split in scored_splits(data)}
-    pairs_of = {split: pairs for split, (pairs, _) in scored.items()}
+    texts = scored_texts(data)
+    scored = {name: read_pairs(each.data, each.split) for name, each in texts.items()}
+    pairs_of = {name: pairs for name, (pairs, _) in scored.items()}
     in_training = find_test_overlap(train, pairs_of, training_cleaning_limits(data), data, training.seed)
     if in_training is not None:
         say("\n".join(overlap_as_text(in_training)))
     tokenizer = tokenizer_of(train, arguments, description.parent, folder)
-    task = scoring_of(data, metric_of(training))
-    sets = {split: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for split, pairs in pairs_of.items()}
-    further = {
-        name: PairSet(pairs, tokenizer, data.tokens_per_batch, task) for name, pairs in read_further(data).items()
-    }
-    remarks = check_sets(sets, task, arguments)
+
+    def pair_set(text: ScoredText, pairs: Sequence[Pair]) -> PairSet:
+        task = scoring_of(text.data, metric_of(training))
+        return PairSet(pairs, tokenizer, data.tokens_per_batch, task, text.tag)
+
+    sets = {name: pair_set(texts[name], pairs) for name, pairs in pairs_of.items()}
+    further = {name: pair_set(text, read_pairs(text.data, text.split)[0]) for name, text in further_texts(data).items()}
+    remarks = check_sets(sets, arguments)
     for name, each in further.items():
         check_lengths(name, each.longest, arguments.model)
     stream = training_stream(train, tokenizer, arguments)
@@ -99,21 +103,21 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
     return Prepared(description, tokenizer, stream, sets, further, left_out, in_training, remarks, checkpoint)
 
 
-def check_sets(sets: Mapping[str, PairSet], task: OutputScoring, arguments: Arguments) -> dict[str, list[str]]:
-    """Make sure that the sets can be scored; print, and return by split, the remarks on their scores.
+def check_sets(sets: Mapping[str, PairSet], arguments: Arguments) -> dict[str, list[str]]:
+    """Make sure that the sets can be scored; print, and return by name, the remarks on their scores.
 
     Raises:
         ValueError: a sentence is longer than the positions, or the metric that chooses the weights cannot be measured.
 
     """
-    for split, pairs in sets.items():
-        check_lengths(split, pairs.longest, arguments.model)
+    for name, pairs in sets.items():
+        check_lengths(name, pairs.longest, arguments.model)
     validation = sets[arguments.data.validation_split]
-    check_metric(metric_of(arguments.training), task, validation.sources, validation.references)
-    remarks = {split: task.remarks(pairs.references) for split, pairs in sets.items()}
-    for split, said in remarks.items():
+    check_metric(metric_of(arguments.training), validation.task, validation.sources, validation.references)
+    remarks = {name: pairs.task.remarks(pairs.references) for name, pairs in sets.items()}
+    for name, said in remarks.items():
         for remark in said:
-            say(f"{split}: {remark}")
+            say(f"{name}: {remark}")
     return remarks
 
 

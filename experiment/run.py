@@ -103,7 +103,7 @@ class Scored(NamedTuple):
     selection: Selection
     search: SearchSettings
     tested: Mapping[str, ScoredTestSet]
-    """By split."""
+    """By name."""
 
 
 def from_text_to_scores(arguments: Arguments) -> MetricsRecord:
@@ -218,12 +218,13 @@ def score(trained: Trained, prepared: Prepared, arguments: Arguments) -> Scored:
         selection = selection._replace(validation=selection.validation | more)
         say(f"The weights chosen: validation {figures_as_text(selection.validation, trained.trainer.metric)}")
     tested: dict[str, ScoredTestSet] = {}
-    for split in dict.fromkeys(data.test_splits):
-        pairs, translations = prepared.sets[split], of_validation
-        if split != data.validation_split:
-            say(f"Translating {split}: {len(pairs.sources):,} sentences, {search.num_beams} beam(s)")
+    tests = [name for name in prepared.sets if name != data.validation_split or name in data.test_splits]
+    for name in tests:
+        pairs, translations = prepared.sets[name], of_validation
+        if name != data.validation_split:
+            say(f"Translating {name}: {len(pairs.sources):,} sentences, {search.num_beams} beam(s)")
             translations = translate_all(trained.model, pairs, search, progress=True)
-        tested[split] = write_test_set(Path(str(training.output_dir)), split, pairs, translations)
+        tested[name] = write_test_set(Path(str(training.output_dir)), name, pairs, translations)
     return Scored(selection, search, tested)
 
 
@@ -270,7 +271,8 @@ def leave(arguments: Arguments, trained: Trained, prepared: Prepared, metrics: M
         trained.model.save_pretrained(draft)
         prepared.tokenizer.save_pretrained(draft)
     write_json(folder / "history.json", history)
-    title = f"{folder.name}: {arguments.data.source} to {arguments.data.target}"
+    directions = " and ".join(each.replace("-", " to ") for each in arguments.data.of_each_direction())
+    title = f"{folder.name}: {directions}"
     save(draw_learning_curve(history, title), folder / "curve")
     write_metrics(folder, metrics)  # last: a run that has it has ended
 
@@ -283,7 +285,7 @@ def export_as_native(model: PreTrainedModel, pairs: PairSet, folder: Path) -> Na
     def figure(lines: Sequence[str]) -> float:
         return pairs.task.figure(metric, pairs.sources, pairs.references, lines)
 
-    return export_native(model, pairs.tokenizer, folder, validation=Validation(metric, pairs.sources, figure), say=say)
+    return export_native(model, pairs.tokenizer, folder, validation=Validation(metric, pairs.inputs, figure), say=say)
 
 
 def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> VaswaniForConditionalGeneration:

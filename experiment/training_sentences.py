@@ -18,7 +18,7 @@ from vaswani.training.checkpointing.checkpoints import sealed
 from vaswani.training.trainer import POSITION
 
 from .arguments import DataArguments
-from .corpora import cleaning_limits, open_corpus
+from .corpora import cleaning_limits, open_first_text
 
 LOOKED_AT = 1_000
 """Rows from which sentences are taken."""
@@ -41,7 +41,7 @@ def training_sentences(run: Path, number: int, fits: Callable[[str], bool]) -> l
     try:
         record = read_run(run)
         data = data_of(record)
-        corpus = open_corpus(data, data.train_split) if is_here(data) else None
+        corpus = open_first_text(data) if is_here(data.of_each_text()[0]) else None
         if corpus is None or corpus.fingerprint != known_text(run, record):
             return []
         rows = islice(readable_rows(corpus, range(corpus.groups), cleaning_limits(data), Drops()), LOOKED_AT)

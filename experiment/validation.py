@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.data import Pair
 from vaswani.data.batching import IGNORED, cut_batches, model_inputs
+from vaswani.data.directions import tagged
 from vaswani.data.encoding import encode
 from vaswani.training.validation_figures import in_set
 from vaswani.translation.translate import translate
@@ -35,22 +36,31 @@ class SearchSettings:
 
 
 class PairSet:
-    """Pairs to evaluate on, encoded once and cut into batches of `tokens_per_batch` a side."""
+    """Pairs to evaluate on, encoded once and cut into batches of `tokens_per_batch` a side.
+
+    Metrics see the sources as they are; the network sees the `inputs`, which may begin with a tag.
+    """
 
     longest: int
     """Tokens of the longest sentence, </s> included."""
 
     def __init__(
-        self, pairs: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, tokens_per_batch: int, task: OutputScoring
+        self,
+        pairs: Sequence[Pair],
+        tokenizer: PreTrainedTokenizerBase,
+        tokens_per_batch: int,
+        task: OutputScoring,
+        tag: str = "",
     ) -> None:
         self.task = task
         self.sources = [pair.source for pair in pairs]
+        self.inputs = [tagged(source, tag) for source in self.sources]
         self.references = [pair.target for pair in pairs]
         self.tokenizer = tokenizer
         self.tokens_per_batch = tokens_per_batch
         padding = tokenizer.pad_token_id
         assert isinstance(padding, int)
-        sources, targets = encode(tokenizer, self.sources), encode(tokenizer, self.references)
+        sources, targets = encode(tokenizer, self.inputs), encode(tokenizer, self.references)
         self.longest = int(max(sources.lengths.max(), targets.lengths.max()))
         budget = max(tokens_per_batch, self.longest)  # nothing is dropped from a set that is scored
         self.batches = [
@@ -75,7 +85,7 @@ def cross_entropy(model: PreTrainedModel, pairs: PairSet) -> float:
 def translate_all(model: PreTrainedModel, pairs: PairSet, search: SearchSettings, progress: bool = False) -> list[str]:
     """Translate the sources, in order; the processes share the work and all get the whole."""
     state = PartialState()
-    share = pairs.sources[state.process_index :: state.num_processes]
+    share = pairs.inputs[state.process_index :: state.num_processes]
     mine = translate(
         model,
         pairs.tokenizer,

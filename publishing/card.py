@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from vaswani.data.directions import tag_of, tagged
 from vaswani.data.trees import TREES
 from vaswani.evaluation.metric_table import as_shown, digits_of, on_hub
 from vaswani.modeling.configuration_vaswani import READERS
@@ -79,7 +80,7 @@ def model_card(
     sets = [data.dataset] if data.dataset is not None and is_on_hub(data.dataset) else None
     task = "parsing" if parses(data) else "translation"
     metadata = ModelCardData(
-        language=[code for code in data.languages if code != TREES],
+        language=[code for code in data.every_language if code != TREES],
         license=weights_license,
         library_name="transformers",
         pipeline_tag=None if parses(data) else task,
@@ -94,7 +95,7 @@ def model_card(
             f"# {name.split('/')[1]}",
             _opening(run, measured),
             "## Use",
-            *use_sections(name, measured, branch, native),
+            *use_sections(name, data, measured, branch, native),
             "## Scores",
             _scores(measured, progress),
             "## Training",
@@ -115,7 +116,7 @@ def evaluation(data: DataRecord, measured: MetricsRecord) -> list[EvalResult]:
     return [
         EvalResult(
             task_type="parsing" if parses(data) else "translation",
-            task_name="Parsing" if parses(data) else f"Translation {data.direction}",
+            task_name="Parsing" if parses(data) else f"Translation {data.direction_of(split)}",
             dataset_type=dataset,
             dataset_name=" ".join(filter(None, [dataset, data.dataset_config])),
             dataset_config=data.dataset_config,
@@ -147,15 +148,20 @@ def dataset_name(data: DataRecord) -> str:
 
 
 def _opening(run: RunRecord, measured: MetricsRecord | None) -> str:
-    source, target = run.data.languages
     size = f", {measured.parameters / 1e6:.1f} million parameters" if measured else ""
-    does = f"translate from `{source}` to `{target}`"
+    does = f"translate {' and '.join(map(in_words, run.data.every_direction))}"
     if parses(run.data):
-        does = f"parse `{source}`, words with spaces between them, into linearised trees (section 6.3),"
+        does = f"parse `{run.data.languages[0]}`, words with spaces between them, into linearised trees (section 6.3),"
     return (
         f"The Transformer of [Attention Is All You Need](https://arxiv.org/abs/1706.03762){size}, trained to {does} "
         f"on {dataset_name(run.data)}."
     )
+
+
+def in_words(direction: str) -> str:
+    """Return a direction as a card says it."""
+    source, target = direction.split("-")
+    return f"from `{source}` to `{target}`"
 
 
 def tags_of(task: str, native: PushedNative | None) -> list[str]:
@@ -164,26 +170,38 @@ def tags_of(task: str, native: PushedNative | None) -> list[str]:
 
 
 def use_sections(
-    name: str, measured: MetricsRecord | None, branch: str | None, native: PushedNative | None
+    name: str, data: DataRecord | None, measured: MetricsRecord | None, branch: str | None, native: PushedNative | None
 ) -> list[str]:
     """Return how to use each form that is pushed."""
-    ours = use_section(name, measured, branch)
-    if native is None:
-        return [ours]
-    theirs = native_section(name, native.record, native.place, branch, example_of(measured))
-    return [theirs] if native.place == INSTEAD else [ours, "### Without `trust_remote_code`", theirs]
+    example = example_of(data, measured)
+    ours = use_section(name, example, branch)
+    found = [ours]
+    if native is not None:
+        theirs = native_section(name, native.record, native.place, branch, example)
+        found = [theirs] if native.place == INSTEAD else [ours, "### Without `trust_remote_code`", theirs]
+    if data is not None and data.tags:
+        tags = ", ".join(f"`{tag}`" for tag in data.tags)
+        found.append(
+            f"Each source begins with the tag of the language to translate into: {tags}. "
+            "`vaswani translate --target LANGUAGE` puts it there."
+        )
+    return found
 
 
-def example_of(measured: MetricsRecord | None) -> str:
-    """Return a sentence to show the use of a model by."""
+def example_of(data: DataRecord | None, measured: MetricsRecord | None) -> str:
+    """Return a sentence to show the use of a model by, with its tag if the model wants one."""
     examples = measured.examples if measured else ()
-    return examples[0].source if examples else "A dog runs through the snow."
+    text = examples[0].source if examples else "A dog runs through the snow."
+    if data is None or not data.tags:
+        return text
+    direction = data.direction_of(examples[0].split) if examples else data.direction
+    return tagged(text, tag_of(direction.split("-")[1]))
 
 
-def use_section(name: str, measured: MetricsRecord | None, branch: str | None) -> str:
+def use_section(name: str, example: str, branch: str | None) -> str:
     """Return how to install what loads a model, and code that translates with it."""
     revision = f', revision="{branch}"' if branch else ""
-    snippet = SNIPPET.format(name=name, revision=revision, example=example_of(measured))
+    snippet = SNIPPET.format(name=name, revision=revision, example=example)
     return (
         f"```bash\npip install torch '{READERS}'\n```\n\n```python\n{snippet}```\n\n`AutoModelForSeq2SeqLM`, "
         "`AutoModel`, `AutoConfig` and `AutoTokenizer` load it too. `trust_remote_code` lets the code below run on "
@@ -277,7 +295,10 @@ def limitations(data: DataRecord | None, measured: MetricsRecord | None) -> str:
     """Return the limitations of a model; its data may be unknown."""
     tests = ", ".join(measured.test if measured else ())
     scored = f"on {tests} alone: expect less on other kinds of text" if tests else "on no test set"
-    does = "parses single sentences" if data and parses(data) else "translates single sentences in one direction"
+    number = 1 if data is None else len(data.every_direction)
+    does = f"translates single sentences in {'one direction' if number == 1 else f'{number} directions'}"
+    if data and parses(data):
+        does = "parses single sentences"
     longest = f" Training held no pair beyond {data.max_tokens} tokens a side." if data else ""
     return (
         f"It {does}, and was scored {scored}.{longest} Like every such network it can leave out, invent or reverse "

@@ -13,6 +13,7 @@ from .card import (
     PushedNative,
     code_section,
     dataset_name,
+    in_words,
     licence_section,
     limitations,
     parses,
@@ -53,7 +54,7 @@ def derived_model_card(
     runs = {printable(run): printable_record(record) for run, record in made.runs.items()}
     used = {each.run: runs[each.run] for each in parts if each.run is not None and each.run in runs}
     data = [run.data for run in used.values()]
-    spoken = dict.fromkeys(code for each in data for code in each.languages if code != TREES)
+    spoken = dict.fromkeys(code for each in data for code in each.every_language if code != TREES)
     is_parser = bool(data) and parses(data[0])
     task = "parsing" if is_parser else "translation"
     sets = dict.fromkeys(each.dataset for each in data if each.dataset is not None and on_hub(each.dataset))
@@ -70,7 +71,7 @@ def derived_model_card(
         f"# {name.split('/')[1]}",
         opening(parts, data),
         "## Use",
-        *use_sections(name, None, branch, native),
+        *use_sections(name, data[0] if data else None, None, branch, native),
         "## Weights",
         table(parts),
         "## Scores",
@@ -89,10 +90,9 @@ def opening(parts: list[PartRecord], data: list[DataRecord]) -> str:
     """Return the first sentences."""
     trained = ""
     if data:
-        source, target = data[0].languages
         does = "parse" if parses(data[0]) else "translate"
         texts = " and ".join(dict.fromkeys(map(dataset_name, data)))
-        trained = f", trained to {does} from `{source}` to `{target}` on {texts}"
+        trained = f", trained to {does} {' and '.join(map(in_words, data[0].every_direction))} on {texts}"
     if len(parts) == 1:
         same = " They give the same logits as the original." if parts[0].imported is not None else ""
         return f"{PAPER}{trained}. The weights are those of {described(parts[0])}.{same}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from vaswani.data.directions import tag_of, texts_of
 from vaswani.storage.records import REST, read_record, write_record
 from vaswani.training.renamed import rename_run
 from vaswani.training.schedule import peak_rate
@@ -49,6 +50,8 @@ class DataRecord:
     """The fields of `DataArguments`; a field that an older version lacked has the value that the version used."""
 
     direction: str
+    directions: tuple[str, ...] = ()
+    temperature: float | None = None
     dataset: str | None = None
     dataset_config: str | None = None
     data_dir: str | None = None
@@ -57,6 +60,7 @@ class DataRecord:
     validation_split: str = "validation"
     validation_splits: tuple[str, ...] = ()
     test_splits: tuple[str, ...] = ("test",)
+    score_as: str | None = None
     max_tokens: int = 256
     max_ratio: float = 3.0
     line_breaks: str | None = None
@@ -82,9 +86,34 @@ class DataRecord:
 
     @property
     def languages(self) -> tuple[str, str]:
-        """Source and target."""
+        """Source and target; of a run in several directions, those of the first."""
         source, target = self.direction.split("-")
         return source, target
+
+    @property
+    def every_direction(self) -> list[str]:
+        """All directions, each once."""
+        return list(dict.fromkeys(each.direction for each in texts_of(self.directions))) or [self.direction]
+
+    @property
+    def every_language(self) -> list[str]:
+        """Sources and targets of all directions, each once."""
+        return list(dict.fromkeys(code for each in self.every_direction for code in each.split("-")))
+
+    @property
+    def tags(self) -> list[str]:
+        """What sources begin with, for each target language; none where there is only one."""
+        targets = dict.fromkeys(each.split("-")[1] for each in self.every_direction)
+        return [tag_of(each) for each in targets] if len(targets) > 1 else []
+
+    def direction_of(self, name: str) -> str:
+        """Return the direction of a scored set, by its name."""
+        return next((each for each in self.every_direction if name.endswith(f".{each}")), self.direction)
+
+
+def name_of_set(split: str, direction: str | None) -> str:
+    """Return the name of a scored set: its split, and its direction where a run has several."""
+    return split if direction is None else f"{split}.{direction}"
 
 
 @dataclass(frozen=True)
@@ -111,6 +140,7 @@ class TrainingRecord:
     consistency_weight: float | None = None
     cut_share: float = 0.05
     average_checkpoints: int = 5
+    ema_decay: float | None = None
     patience: int | None = None
     metric_for_best_model: str | None = "bleu"
     max_bad_steps: int = 10

@@ -19,7 +19,7 @@ RECIPE = Recipe(
         "decoder_layers": 3,
         "dropout": 0.3,
     },
-    data={"dataset": "bentrevett/multi30k", "direction": "de-en", "tokens_per_batch": 2048},
+    data={"dataset": "bentrevett/multi30k", "direction": "de-en", "tokens_per_batch": 2048, "score_as": "multi30k"},
     training={
         "output_dir": "runs/multi30k-{direction}",
         "max_steps": 15_000,

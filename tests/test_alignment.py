@@ -202,7 +202,9 @@ def test_every_target_word_has_one_source_word(
     talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, sources: list[str], targets: list[str], apart: bool
 ) -> None:
     pairs = list(zip(sources, targets, strict=False))
-    found = by_attention([talker()], toy_tokenizer, letters_apart=apart)(*map(list, zip(*pairs, strict=True)))
+    found = by_attention([talker()], toy_tokenizer, letters_apart=apart)(
+        [source for source, _ in pairs], [target for _, target in pairs]
+    )
     for (source, target), alignment in zip(pairs, found, strict=True):
         read, wrote = (len(list(spans(text, apart))) for text in (source, target))
         assert apart or (read, wrote) == (len(source.split()), len(target.split()))

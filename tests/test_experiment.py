@@ -277,7 +277,8 @@ def test_an_unknown_flag_is_an_error_that_names_the_nearest() -> None:
         (["--learning_rate", "0.1"], "use --peak_learning_rate"),
         (
             ["--metric_for_best_model", "f1"],
-            "is f1, but text in 'en' is scored by BLEU: give bleu, chrf, ter, wmt14_bleu, loss or perplexity",
+            "is f1, but text in 'en' is scored by BLEU: give bleu, chrf, ter, "
+            "wmt14_bleu, multi30k_bleu, iwslt14_bleu, loss or perplexity",
         ),
         (
             ["--direction", "en-trees", "--metric_for_best_model", "ter"],

@@ -107,7 +107,7 @@ def test_help_shows_own_flags_by_group_and_none_that_is_refused(path: Path, caps
     assert {"network", "data", "training", "evaluation", "Hub"} <= set(titles)
     assert shown.keys() >= OWN
     assert not shown.keys() & REFUSED.keys()
-    assert len(shown) < 110
+    assert len(shown) < 120
     groups = {"d_model": "network", "data_dir": "data", "max_steps": "training", "patience": "evaluation"}
     assert {name: shown[name][0] for name in groups} == groups
     assert shown["hub_license"][0] == "Hub"

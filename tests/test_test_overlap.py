@@ -14,7 +14,7 @@ from vaswani.data.pairs import NoPair, Row
 from vaswani.data.test_overlap import WithoutTestText, bare, find, innermost
 from vaswani.experiment import overlap as module
 from vaswani.experiment.arguments import DataArguments, Recipe, parse
-from vaswani.experiment.corpora import open_training_corpus, read_pairs, scored_splits, training_cleaning_limits
+from vaswani.experiment.corpora import open_training_corpus, read_pairs, scored_texts, training_cleaning_limits
 from vaswani.experiment.inspection import figures, inspect, inspection_as_text
 from vaswani.experiment.overlap import find_test_overlap
 from vaswani.publishing.metrics_record import FoundRecord
@@ -119,7 +119,7 @@ def data_of(folder: Path, *flags: str) -> DataArguments:
 
 
 def looked(data: DataArguments) -> Any:
-    scored = {split: read_pairs(data, split)[0] for split in scored_splits(data)}
+    scored = {name: read_pairs(each.data, each.split)[0] for name, each in scored_texts(data).items()}
     return find_test_overlap(open_training_corpus(data), scored, training_cleaning_limits(data), data, seed=0)
 
 

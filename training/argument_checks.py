@@ -126,6 +126,10 @@ def value_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
         yield f"--seed is {given.seed}; give 0 to {2**32 - 1:,}, which all generators take"
     if given.patience is not None and given.eval_strategy == IntervalStrategy.NO:
         yield "--patience counts evaluations, and --eval_strategy no makes none; leave one of them out"
+    if given.ema_decay is not None and not 0 < given.ema_decay < 1:
+        yield f"--ema_decay is {given.ema_decay}; give a number between 0 and 1, such as 0.999"
+    if given.ema_decay is not None and given.lora_rank is not None:
+        yield f"--ema_decay {given.ema_decay} averages all weights, and --lora_rank trains few; leave one of them out"
     if given.max_bad_steps < 1:
         yield f"max_bad_steps is {given.max_bad_steps}; at least 1 is needed, which ends at the first one"
 

@@ -49,8 +49,8 @@ TRAINING_GROUPS = (
     )),
     Group("training, log", None, ("logging_steps", "report_to", "run_name", "disable_tqdm")),
     Group("evaluation", "Validation while training, the choice of the weights, and the test sets.", (
-        "eval_strategy", "eval_steps", "metric_for_best_model", "patience", "average_checkpoints", "validation_beams",
-        "test_beams", "length_penalty", "extra_tokens",
+        "eval_strategy", "eval_steps", "metric_for_best_model", "patience", "average_checkpoints", "ema_decay",
+        "validation_beams", "test_beams", "length_penalty", "extra_tokens",
     )),
     Group("Hub", "docs/hub.md", (
         "push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo", "hub_revision", "hub_license", "hub_token",
@@ -145,6 +145,11 @@ class VaswaniTrainingArguments(TrainingArguments):
         default=5,
         metadata={"help": "Number of last checkpoints to average (section 6.1); the average is used only if it is "
                           "better on the validation set. 1 means no average."},
+    )  # fmt: skip
+    ema_decay: float | None = field(
+        default=None,
+        metadata={"help": "Keep an exponential moving average of the weights over all steps with this decay, such as "
+                          "0.999; it is used at the end only if it is best on the validation set."},
     )  # fmt: skip
     patience: int | None = field(
         default=None,

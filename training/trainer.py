@@ -13,6 +13,7 @@ One training step, in the order in which it happens, and the file of each line:
         no gradients: weights, moments and rate stay                    here, _get_grad_norm
     weights = Adam(weights, gradients, rate)                            torch, in create_optimizer of transformers
     rate = eq. 3 at the next step                                       training/schedule.py, by create_scheduler
+    average = decay * average + (1 - decay) * weights, if asked         training/moving_average.py, by average_weights
     if due: a line of the log                                           training/reporting/loss_log.py, by log
     if due: validation; is it the best one?                             experiment/validation.py, by evaluate
     if due: a checkpoint, sealed when whole; older ones are deleted     training/checkpointing/checkpoints.py, on_save
@@ -61,6 +62,7 @@ from .distribution.startup_checks import check_data, check_processes, check_weig
 from .early_stopping import EarlyStopping
 from .exceptions import TrainingEnd
 from .lora import has_adapters, load_adapters, merged_copy, save_adapters
+from .moving_average import MovingAverage
 from .nonfinite import NonFiniteGuard, Place
 from .preparation import prepare_for_training
 from .reporting.loss_log import LossLog
@@ -138,6 +140,7 @@ class VaswaniTrainer(Trainer):
         self.metric = str(args.metric_for_best_model).removeprefix("eval_")
         self._patience = EarlyStopping(args.patience, self.metric) if args.patience else None
         prepare_for_training(model, args)
+        self._moving_average = None if args.ema_decay is None else MovingAverage(args.ema_decay)
         # The Trainer requires data sets, which it would read itself; here they are read elsewhere.
         super().__init__(
             model,
@@ -152,7 +155,7 @@ class VaswaniTrainer(Trainer):
         self._pace = Timer()
         has_bar = on_terminal() and not args.disable_tqdm
         self.add_callback(Progress(self._pace, self.metric, self._patience, has_bar))
-        check_sharding(self.accelerator, args.bf16_throughout, args.lora_rank)
+        check_sharding(self.accelerator, args.bf16_throughout, args.lora_rank, args.ema_decay)
         reduce_in_float32(self.accelerator)
         self._architecture = type(model)
         self._finite = NonFiniteGuard(self.accelerator, args.max_bad_steps)
@@ -209,6 +212,8 @@ class VaswaniTrainer(Trainer):
         if self._resume_from is not None:
             assert self.optimizer is not None
             set_optimizer_settings(self.optimizer, self._schedule, self._settings_of_adam)
+        if self._moving_average is not None:
+            self._moving_average.begin(self._bare_model(), self._resume_from)
         if self._log_before is not None:
             self.state.log_history = self._log_before
         self.state.compute_steps(self.args, self.args.max_steps)
@@ -296,6 +301,16 @@ class VaswaniTrainer(Trainer):
             self._loss_log.add(self._losses)
         return norm
 
+    def average_weights(self) -> None:
+        """Add the weights after a step that was made to their moving average, if one is kept."""
+        if self._moving_average is not None and not self._left_out:
+            self._moving_average.update(self._bare_model(), self.state.global_step)
+
+    def _bare_model(self) -> PreTrainedModel:
+        """Return the model that is trained, without what wraps it."""
+        model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        return model
+
     # --- evaluation and logging ---
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
@@ -319,7 +334,7 @@ class VaswaniTrainer(Trainer):
         process, so none may wait for another's part of the weights on the way. With --lora_rank it is a copy too, with
         the weights that a checkpoint holds.
         """
-        model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        model = self._bare_model()
         if has_adapters(model):
             return merged_copy(model, self._architecture, self.args.device)
         return whole_copy(model, self._architecture, self.args.device) if is_sharded(self.accelerator) else model
@@ -410,6 +425,8 @@ class VaswaniTrainer(Trainer):
         position = self.stream.state(self.stream.consumed + steps * self.args.batches_per_step, notes)
         if self.args.should_save:
             write_text(folder / POSITION, json.dumps(position))
+            if self._moving_average is not None:
+                self._moving_average.save(folder)
             write_since_log(folder, self._loss_log.since_log(losses))
             if not self._is_scheduled:
                 (folder / UNSCHEDULED).touch()
@@ -486,9 +503,8 @@ class VaswaniTrainer(Trainer):
                 self.state = reached
                 load_weights(self.whole_model(), read_weights(checkpoint))
                 return
-        model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-        if checkpoint is not None and has_adapters(model):
-            load_adapters(model, checkpoint)
+        if checkpoint is not None and has_adapters(self._bare_model()):
+            load_adapters(self._bare_model(), checkpoint)
         self._counted_since = time.monotonic()
         with self._signals, peer_lost_on_timeout(self.args.ddp_timeout):
             try:
@@ -502,7 +518,7 @@ class VaswaniTrainer(Trainer):
                 raise
             self._signals.check_end(self.state.global_step, self._saved)
         self._finite.check_end(self.state.global_step)
-        remove_autocast(self.accelerator.unwrap_model(self.model, keep_torch_compile=False))
+        remove_autocast(self._bare_model())
 
 
 class _StartHooks(TrainerCallback):
@@ -528,6 +544,7 @@ class _SavingHooks(TrainerCallback):
         self.trainer = trainer
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self.trainer.average_weights()
         self.trainer.decide_on_saving()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002

@@ -9,22 +9,31 @@ Shapes: B sentences, S source and T target tokens, n and m words.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import regex
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from vaswani.data.directions import tagged
 from vaswani.data.scripts import WITHOUT_SPACES
 
 from .attention import attending, source_attention
 from .search import positions
 
-Align = Callable[[list[str], list[str]], list[str]]
-"""From sources and their translations to alignments, a pair of word numbers i-j for each target word j, from 0. Words
-that lie wholly beyond the last learned position have no pair.
-"""
+
+class Align(Protocol):
+    """What finds the source word of each word of a translation."""
+
+    def __call__(self, sources: list[str], targets: list[str], tag: str = "") -> list[str]:
+        """Return, for each pair of texts, word numbers i-j for each target word j, from 0.
+
+        Words that lie wholly beyond the last learned position have no pair. The network reads the sources with the tag
+        before them, which is no word.
+        """
+
 
 _OWN = "".join(rf"\p{{Script={script}}}" for script in WITHOUT_SPACES) + "\u3000-\u303f\u30fb\u30fc\uff00-\uffef"
 _UNITS = regex.compile(rf"[{_OWN}]\p{{M}}*|[^{_OWN}]+")
@@ -53,8 +62,9 @@ def by_attention(
         )
     layers = [layer(len(attending(model))) for model in models]
 
-    def align(sources: list[str], targets: list[str]) -> list[str]:
-        read = tokenizer(sources, return_offsets_mapping=True)
+    def align(sources: list[str], targets: list[str], tag: str = "") -> list[str]:
+        inputs = [tagged(source, tag) for source in sources]
+        read = tokenizer(inputs, return_offsets_mapping=True)
         written = tokenizer(targets, return_offsets_mapping=True)
         # A translation that was cut off at the last position is, with its </s>, one token longer.
         longest = min(positions(model) for model in models)
@@ -68,7 +78,7 @@ def by_attention(
             pharaoh(
                 each[: len(tokens[i]), : len(read.input_ids[i])],
                 words(targets[i], written.offset_mapping[i], letters_apart)[:longest],
-                words(sources[i], read.offset_mapping[i], letters_apart),
+                without_first(words(inputs[i], read.offset_mapping[i], letters_apart), 1 if tag else 0),
             )
             for i, each in enumerate(mean)
         ]
@@ -96,6 +106,11 @@ def words(text: str, offsets: Sequence[tuple[int, int]], letters_apart: bool) ->
     for number, (start, end) in enumerate(spans(text, letters_apart)):
         word_of[start:end] = [number] * (end - start)
     return [[word for word in dict.fromkeys(word_of[start:end]) if word >= 0] for start, end in offsets]
+
+
+def without_first(words: list[list[int]], number: int) -> list[list[int]]:
+    """Return the words of each token without the first ones of a text, counted from 0 behind these."""
+    return [[word - number for word in each if word >= number] for each in words]
 
 
 def pharaoh(weights: Tensor, target_words: list[list[int]], source_words: list[list[int]]) -> str:

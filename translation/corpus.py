@@ -5,7 +5,7 @@ same batch whatever the number of processes, and the result does not depend on i
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +14,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
+from vaswani.data.directions import is_tag, tag_of, tagged
 from vaswani.modeling.generation_vaswani import UNBOUNDED
 
 from .alignment import Align
@@ -34,6 +35,23 @@ class Translator:
     align: Align | None = None
     positions: int = UNBOUNDED
     """The most tokens that the network can read, whatever `max_tokens` is."""
+    tag: str = ""
+    """What each line begins with for the network alone."""
+
+
+def to_language(translator: Translator, language: str) -> Translator:
+    """Return a translator into one of the languages of a model of several.
+
+    Raises:
+        ValueError: its vocabulary has no tag for this language.
+
+    """
+    tag, known = tag_of(language), translator.tokenizer.get_vocab()
+    if tag not in known:
+        languages = sorted(each.strip("><") for each in known if is_tag(each))
+        has = f"it has {', '.join(languages)}" if languages else "it has none, so it translates into one language only"
+        raise ValueError(f"--target {language} needs the token {tag}, and the model does not know it: {has}")
+    return replace(translator, tag=tag)
 
 
 class Line(NamedTuple):
@@ -69,12 +87,13 @@ def translate_corpus(
         tqdm(total=total, unit=" lines", disable=not (progress and state.is_main_process)) as bar,
     ):
         for lines in shared(iter(windows)):
-            sources = encode(translator.tokenizer, lines)
+            inputs = [tagged(line, translator.tag) for line in lines]
+            sources = encode(translator.tokenizer, inputs)
             lengths = [len(source) for source in sources]
             cut = list(batches([n if n <= translator.max_tokens else 0 for n in lengths], translator.tokens_per_batch))
             mine = cut[state.process_index :: state.num_processes]
             found = translate_batches(translator.search, sources, mine, bar.update)
-            parts: list[Any] = gather_object([(found, aligned(translator.align, lines, found, mine))])
+            parts: list[Any] = gather_object([(found, aligned(translator, lines, found, mine))])
             hypotheses = {place: each for part, _ in parts for place, each in part.items()}
             alignments = {place: each for _, part in parts for place, each in part.items()}
             yield [
@@ -93,14 +112,15 @@ def translate_corpus(
 
 
 def aligned(
-    align: Align | None, lines: list[str], found: dict[int, list[Hypothesis]], cut: list[list[int]]
+    translator: Translator, lines: list[str], found: dict[int, list[Hypothesis]], cut: list[list[int]]
 ) -> dict[int, list[str]]:
     """Align every hypothesis, batch after batch; returns the alignments by the place of the line."""
     alignments: dict[int, list[str]] = {}
+    align = translator.align
     for batch in cut if align is not None else []:
         assert align is not None
         pairs = [(lines[place], each.text) for place in batch for each in found[place]]
-        rows = iter(align([source for source, _ in pairs], [target for _, target in pairs]))
+        rows = iter(align([source for source, _ in pairs], [target for _, target in pairs], translator.tag))
         alignments |= {place: [next(rows) for _ in found[place]] for place in batch}
     return alignments
 

@@ -13,13 +13,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.decoding.readers import with_torch, with_transformers
+from benchmarks.decoding.readers import with_accelerate, with_torch, with_transformers
 from benchmarks.measuring.report import add_output, leave
 from vaswani.engines.export import export_to_transformers
 from vaswani.translation.loading import load_tokenizer, load_whole
@@ -83,7 +84,8 @@ def main() -> None:
         logits, texts = ours(args.model, lines, record.beams, record.exponent)
         rows = {}
         for version in args.transformers:
-            found = tried(native, lines, python, with_transformers(version, python, place))
+            libraries = with_transformers(version, python, place), with_accelerate(python, place)
+            found = tried(native, lines, python, libraries)
             rows[version] = found if isinstance(found, str) else compared(*found, logits, texts)
     about = {"Python": sys.version.split()[0], "torch": args.torch, "model": args.model.resolve().name}
     about |= {"class": record.architecture, "sentences": str(len(lines)), "beams": str(record.beams)}
@@ -112,10 +114,16 @@ def ours(folder: Path, lines: list[str], beams: int, exponent: float) -> tuple[t
     return logits, texts
 
 
-def tried(native: Path, lines: list[str], python: Path, library: Path) -> str | tuple[list[Any], torch.Tensor]:
+def tried(
+    native: Path, lines: list[str], python: Path, libraries: Sequence[Path]
+) -> str | tuple[list[Any], torch.Tensor]:
     """Return what the probe printed and its logits, or its last word."""
     with tempfile.TemporaryDirectory() as temporary:
-        environment = os.environ | {"PYTHONPATH": str(library), "HF_HOME": temporary, "HF_HUB_OFFLINE": "1"}
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(map(str, libraries)),
+            "HF_HOME": temporary,
+            "HF_HUB_OFFLINE": "1",
+        }
         (Path(temporary) / "lines.json").write_text(json.dumps(lines), encoding="utf-8")
         command: list[str | Path] = [python, "-c", PROBE, native, "lines.json", "logits.safetensors"]
         done = subprocess.run(command, env=environment, cwd=temporary, capture_output=True, text=True, check=False)

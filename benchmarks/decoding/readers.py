@@ -93,6 +93,15 @@ def with_transformers(version: str, python: Path, place: Path) -> Path:
     return folder
 
 
+def with_accelerate(python: Path, place: Path) -> Path:
+    """Return a folder that holds what the Trainer asks for beside torch and transformers, for any version of these."""
+    folder = place / "accelerate"
+    if not folder.exists():
+        with atomic_folder(folder) as draft:
+            pip(python, "accelerate", "psutil", "--no-deps", "--target", draft)
+    return folder
+
+
 def pip(python: Path, *words: str | Path) -> None:
     """Install something."""
     subprocess.run([python, "-m", "pip", "install", "--quiet", *words], check=True)

@@ -18,24 +18,32 @@ def is_sharded(accelerator: Accelerator) -> bool:
     return accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
 
 
-def check_sharding(accelerator: Accelerator, bf16_throughout: bool, lora_rank: int | None) -> None:
+def check_sharding(
+    accelerator: Accelerator, bf16_throughout: bool, lora_rank: int | None, ema_decay: float | None
+) -> None:
     """Refuse configurations that would train something else than requested, or could not be resumed.
 
     Args:
         accelerator: as the launcher configured it.
         bf16_throughout: whether the network was prepared to cast its own weights.
         lora_rank: that of LoRA, if it is used.
+        ema_decay: that of a moving average, if one is kept.
 
     Raises:
         StartupError: FSDP of version 1 or with weights saved by a single process; DeepSpeed without ZeRO or with an
-            optimizer or a schedule of its own; either with a network that casts by itself, or with LoRA. Raised on
-            all processes, which all have the same configuration.
+            optimizer or a schedule of its own; either with a network that casts by itself, with LoRA, or with a
+            moving average. Raised on all processes, which all have the same configuration.
 
     """
     if lora_rank is not None and is_sharded(accelerator):
         raise StartupError(
             f"--lora_rank {lora_rank} trains so few weights that FSDP2 and ZeRO would spread little; launch with "
             "accelerate_configs/ddp_8_gpu.yaml, or leave it out to train all weights"
+        )
+    if ema_decay is not None and is_sharded(accelerator):
+        raise StartupError(
+            f"--ema_decay {ema_decay} keeps all averaged weights in each process, which FSDP2 and ZeRO are there to "
+            "avoid; average checkpoints (`vaswani average --ema`), or launch with accelerate_configs/ddp_8_gpu.yaml"
         )
     if bf16_throughout and is_sharded(accelerator):
         raise StartupError(
