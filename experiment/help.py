@@ -110,7 +110,7 @@ METAVARS = {
     "user_tokens": "TOKEN", "warmup_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",
     "eval_strategy": "steps|no", "metric_for_best_model": "NAME", "report_to": "NAME", "run_name": "NAME",
     "hub_model_id": "OWNER/NAME", "hub_strategy": "end|every_save|checkpoint|all_checkpoints", "hub_revision": "BRANCH",
-    "consistency": "rdrop|simcut",
+    "consistency": "rdrop|simcut", "optimizer": "adam|muon",
     "init_from": "MODEL", "hub_license": "NAME", "push_native": "beside|instead", "hub_token": "TOKEN",
     "torch_compile_mode": "MODE", "source_timeout": "SECONDS", "ddp_timeout": "SECONDS",
 }  # fmt: skip

@@ -136,6 +136,7 @@ class TrainingRecord:
     bf16_throughout: bool = False
     torch_compile: bool = False
     lora_rank: int | None = None
+    optimizer: str = "adam"
     consistency: str | None = None
     consistency_weight: float | None = None
     cut_share: float = 0.05

@@ -12,6 +12,7 @@ from vaswani.evaluation.metric_table import DEFAULT, choices
 
 from .consistency import WEIGHTS
 from .distribution.launcher_checks import process_fault
+from .muon import MUON, OPTIMIZERS
 from .validation_figures import lower_is_better
 
 if TYPE_CHECKING:
@@ -130,6 +131,10 @@ def value_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
         yield f"--ema_decay is {given.ema_decay}; give a number between 0 and 1, such as 0.999"
     if given.ema_decay is not None and given.lora_rank is not None:
         yield f"--ema_decay {given.ema_decay} averages all weights, and --lora_rank trains few; leave one of them out"
+    if given.optimizer not in OPTIMIZERS:
+        yield f"--optimizer is {given.optimizer}; give {' or '.join(OPTIMIZERS)}"
+    if given.optimizer == MUON and given.weight_decay:
+        yield f"--weight_decay {given.weight_decay} is of Adam; leave it out with --optimizer muon"
     if given.max_bad_steps < 1:
         yield f"max_bad_steps is {given.max_bad_steps}; at least 1 is needed, which ends at the first one"
 

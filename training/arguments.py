@@ -37,8 +37,8 @@ class Group(NamedTuple):
 TRAINING_GROUPS = (
     Group("training", "Adam and the learning rate of eq. 3 (section 5.3); docs/training.md.", (
         "output_dir", "resume", "init_from", "new_vocabulary", "lora_rank", "max_steps", "warmup_steps",
-        "peak_learning_rate", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay", "seed",
-        "max_bad_steps", "save_steps", "save_total_limit",
+        "peak_learning_rate", "optimizer", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay",
+        "seed", "max_bad_steps", "save_steps", "save_total_limit",
     )),
     Group("training, consistency", "Two passes over each batch that should agree; docs/training.md.", (
         "consistency", "consistency_weight", "cut_share",
@@ -140,6 +140,11 @@ class VaswaniTrainingArguments(TrainingArguments):
         default=None,
         metadata={"help": "With --init_from, train by LoRA: the weights stay, and a product of this rank is learned "
                           "beside each weight of attention and feed-forward network; added up at the end."},
+    )  # fmt: skip
+    optimizer: str = field(
+        default="adam",
+        metadata={"help": "What makes the steps: adam, the paper's; muon, Muon for the matrices of linear layers and "
+                          "Adam for the rest."},
     )  # fmt: skip
     average_checkpoints: int = field(
         default=5,

@@ -11,7 +11,8 @@ One training step, in the order in which it happens, and the file of each line:
     norm = norm of the gradients, clipped if --max_grad_norm asks    transformers if a loss or the norm, on any process,
     is not a finite number:      training/nonfinite.py, by _get_grad_norm
         no gradients: weights, moments and rate stay                    here, _get_grad_norm
-    weights = Adam(weights, gradients, rate)                            torch, in create_optimizer of transformers
+    weights = Adam(weights, gradients, rate)                            torch, in create_optimizer of transformers,
+                                                                        or training/muon.py
     rate = eq. 3 at the next step                                       training/schedule.py, by create_scheduler
     average = decay * average + (1 - decay) * weights, if asked         training/moving_average.py, by average_weights
     if due: a line of the log                                           training/reporting/loss_log.py, by log
@@ -63,6 +64,7 @@ from .early_stopping import EarlyStopping
 from .exceptions import TrainingEnd
 from .lora import has_adapters, load_adapters, merged_copy, save_adapters
 from .moving_average import MovingAverage
+from .muon import MUON, MuonWithAdam
 from .nonfinite import NonFiniteGuard, Place
 from .preparation import prepare_for_training
 from .reporting.loss_log import LossLog
@@ -155,7 +157,7 @@ class VaswaniTrainer(Trainer):
         self._pace = Timer()
         has_bar = on_terminal() and not args.disable_tqdm
         self.add_callback(Progress(self._pace, self.metric, self._patience, has_bar))
-        check_sharding(self.accelerator, args.bf16_throughout, args.lora_rank, args.ema_decay)
+        check_sharding(self.accelerator, args)
         reduce_in_float32(self.accelerator)
         self._architecture = type(model)
         self._finite = NonFiniteGuard(self.accelerator, args.max_bad_steps)
@@ -181,10 +183,14 @@ class VaswaniTrainer(Trainer):
     # --- the start ---
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        """Create Adam for a model that is known to be the same on all processes."""
+        """Create Adam, or Muon, for a model that is known to be the same on all processes."""
         if self.optimizer is None:
             assert self.model is not None
             check_weights(self.model, self.state.global_step)
+            if self.args.optimizer == MUON:
+                args = self.args
+                betas = args.adam_beta1, args.adam_beta2
+                self.optimizer = MuonWithAdam(self.model, args.learning_rate, betas, args.adam_epsilon)
         return super().create_optimizer(model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:  # noqa: ARG002  (its signature)

@@ -1,7 +1,7 @@
 """Weights that FSDP2 or DeepSpeed spread over the processes: a process sees its part, or gathers all where needed."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import Accelerator, DistributedType
@@ -11,6 +11,10 @@ from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from vaswani.training.exceptions import StartupError
+from vaswani.training.muon import MUON
+
+if TYPE_CHECKING:
+    from vaswani.training.arguments import VaswaniTrainingArguments
 
 
 def is_sharded(accelerator: Accelerator) -> bool:
@@ -18,34 +22,35 @@ def is_sharded(accelerator: Accelerator) -> bool:
     return accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
 
 
-def check_sharding(
-    accelerator: Accelerator, bf16_throughout: bool, lora_rank: int | None, ema_decay: float | None
-) -> None:
+def check_sharding(accelerator: Accelerator, args: "VaswaniTrainingArguments") -> None:
     """Refuse configurations that would train something else than requested, or could not be resumed.
 
     Args:
         accelerator: as the launcher configured it.
-        bf16_throughout: whether the network was prepared to cast its own weights.
-        lora_rank: that of LoRA, if it is used.
-        ema_decay: that of a moving average, if one is kept.
+        args: of the run.
 
     Raises:
         StartupError: FSDP of version 1 or with weights saved by a single process; DeepSpeed without ZeRO or with an
-            optimizer or a schedule of its own; either with a network that casts by itself, with LoRA, or with a
-            moving average. Raised on all processes, which all have the same configuration.
+            optimizer or a schedule of its own; either with a network that casts by itself, with LoRA, with a
+            moving average, or with Muon. Raised on all processes, which all have the same configuration.
 
     """
-    if lora_rank is not None and is_sharded(accelerator):
+    if args.lora_rank is not None and is_sharded(accelerator):
         raise StartupError(
-            f"--lora_rank {lora_rank} trains so few weights that FSDP2 and ZeRO would spread little; launch with "
+            f"--lora_rank {args.lora_rank} trains so few weights that FSDP2 and ZeRO would spread little; launch with "
             "accelerate_configs/ddp_8_gpu.yaml, or leave it out to train all weights"
         )
-    if ema_decay is not None and is_sharded(accelerator):
+    if args.optimizer == MUON and is_sharded(accelerator):
         raise StartupError(
-            f"--ema_decay {ema_decay} keeps all averaged weights in each process, which FSDP2 and ZeRO are there to "
-            "avoid; average checkpoints (`vaswani average --ema`), or launch with accelerate_configs/ddp_8_gpu.yaml"
+            "--optimizer muon needs each matrix whole, and FSDP2 and ZeRO spread them; launch with "
+            "accelerate_configs/ddp_8_gpu.yaml, or leave it out"
         )
-    if bf16_throughout and is_sharded(accelerator):
+    if args.ema_decay is not None and is_sharded(accelerator):
+        raise StartupError(
+            f"--ema_decay {args.ema_decay} keeps all averages in each process, which FSDP2 and ZeRO are there "
+            "to avoid; average checkpoints (`vaswani average --ema`), or launch with accelerate_configs/ddp_8_gpu.yaml"
+        )
+    if args.bf16_throughout and is_sharded(accelerator):
         raise StartupError(
             "--bf16_throughout casts weights where they are used, and FSDP2 and ZeRO do that by themselves; give --bf16"
         )
