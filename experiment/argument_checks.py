@@ -16,7 +16,7 @@ from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniConfig
 from vaswani.modeling.configuration_vaswani import COMPUTED
 from vaswani.publishing.native_section import BESIDE, INSTEAD
-from vaswani.publishing.run_record import NetworkRecord, RunRecord
+from vaswani.publishing.run_record import NetworkRecord, RunRecord, TrainingRecord
 from vaswani.storage.records import as_json
 from vaswani.training import VaswaniTrainingArguments
 
@@ -29,9 +29,11 @@ AT_FAULT: dict[str, tuple[str, ...]] = {
         "dataset_config",
         "data_dir",
         "direction",
+        "directions",
         "train_split",
         "extra_dirs",
         "weights",
+        "temperature",
         "drop_duplicates",
     ),
     "max_characters": ("max_tokens",),
@@ -148,6 +150,15 @@ def check_metric(metric: str, task: OutputScoring, sources: Sequence[str], refer
         raise ValueError(
             f"--metric_for_best_model is {metric}, which cannot be measured on the validation set: {reason}. Give "
             f"{', '.join(task.always)}, loss or perplexity"
+        )
+
+
+def check_optimizer(training: VaswaniTrainingArguments, before: TrainingRecord) -> None:
+    """Make sure that a resumed run makes its steps by what it began with; raises ValueError if not."""
+    if training.optimizer != before.optimizer:
+        raise ValueError(
+            f"--optimizer is {training.optimizer}, and the run began with {before.optimizer}, whose moments mean "
+            f"something else: resume with --optimizer {before.optimizer}, or start anew in another --output_dir"
         )
 
 

@@ -17,7 +17,7 @@ from vaswani.training.argument_checks import metric_of
 from vaswani.training.checkpointing.checkpoints import check_parts, newest_whole, sealed, set_aside
 from vaswani.training.trainer import POSITION
 
-from .argument_checks import check_lengths, check_metric, check_network, check_text
+from .argument_checks import check_lengths, check_metric, check_network, check_optimizer, check_text
 from .arguments import Arguments
 from .console import say
 from .corpora import (
@@ -98,6 +98,7 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
         before, position = on_main_process(lambda: (read_run(folder), read_position(checkpoint / POSITION)))
         on_main_process(lambda: check_network(checkpoint, arguments.model, before.model))
         check_shares(training, before.training)
+        check_optimizer(training, before.training)
         check_text(stream, as_json(position), description, before)
     left_out = {split: drops for split, (_, drops) in scored.items()}
     return Prepared(description, tokenizer, stream, sets, further, left_out, in_training, remarks, checkpoint)

@@ -98,6 +98,9 @@ def test_killed_it_resumes_to_the_same_bits(tmp_path: Path) -> None:
         return [*of_run, *TINY, *every, "--optimizer", "muon"]
 
     run(*flags(whole))
+    refused = run(*flags(whole), "--resume", "--max_steps", "80", "--optimizer", "adam", check=False)
+    assert refused.returncode == 2
+    assert "--optimizer is adam, and the run began with muon" in refused.stdout + refused.stderr
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(recipe(*flags(cut)), env=environment, stdout=subprocess.DEVNULL) as started:
         while not (cut / "checkpoint-10" / "manifest.json").exists() and started.poll() is None:
