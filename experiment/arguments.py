@@ -84,7 +84,10 @@ class DataArguments:
     )  # fmt: skip
     test_splits: list[str] = field(
         default_factory=lambda: ["test"],
-        metadata={"help": "One or several splits that are translated and scored at the end."},
+        metadata={
+            "help": "One or several splits that are translated and scored at the end; NAME=FOLDER is the split "
+            "test of another folder."
+        },
     )
     score_as: str | None = field(
         default=None,
@@ -204,6 +207,7 @@ class DataArguments:
             raise ValueError(f"--user_tokens are {' '.join(self.user_tokens)}, and trees have tokens of their own: "
                              "leave them out")  # fmt: skip
         named_folders(self.validation_splits)
+        check_test_splits(self.test_splits)
         if self.check_script:
             for language in (self.source, self.target):
                 scripts_of(language)
@@ -281,8 +285,8 @@ def check_directions(data: DataArguments) -> None:
         )
 
 
-def named_folders(sets: Sequence[str]) -> dict[str, str]:
-    """Return the folders of further validation sets, by the names of the sets.
+def named_folders(sets: Sequence[str], flag: str = "--validation_splits") -> dict[str, str]:
+    """Return the folders of sets that a flag gives as NAME=FOLDER, by name.
 
     Raises:
         ValueError: one is not NAME=FOLDER, or two have one name.
@@ -292,13 +296,20 @@ def named_folders(sets: Sequence[str]) -> dict[str, str]:
     for each in sets:
         name, _, folder = each.partition("=")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or not folder:
-            raise ValueError(
-                f"--validation_splits has {each!r}; give NAME=FOLDER, the name in letters, digits, '-', '_' and '.'"
-            )
+            raise ValueError(f"{flag} has {each!r}; give NAME=FOLDER, the name in letters, digits, '-', '_' and '.'")
         if name in found:
-            raise ValueError(f"--validation_splits has two sets called {name}; give each a name of its own")
+            raise ValueError(f"{flag} has two sets called {name}; give each a name of its own")
         found[name] = folder
     return found
+
+
+def check_test_splits(given: Sequence[str]) -> None:
+    """Make sure that each test set has a name of its own; raises ValueError if not."""
+    named_folders([each for each in given if "=" in each], "--test_splits")
+    names = [each.partition("=")[0] for each in given]
+    for each in names:
+        if names.count(each) > 1:
+            raise ValueError(f"--test_splits has two sets called {each}; give each a name of its own")
 
 
 class Arguments(NamedTuple):

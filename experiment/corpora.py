@@ -116,6 +116,10 @@ def weights_of(data: DataArguments, opened: Sequence[Corpus]) -> list[int]:
     return weights
 
 
+TEST = "test"
+"""The split of a test set that is given as NAME=FOLDER."""
+
+
 class ScoredText(NamedTuple):
     """A text to be scored, in one direction."""
 
@@ -133,14 +137,17 @@ class ScoredText(NamedTuple):
 def scored_texts(data: DataArguments) -> dict[str, ScoredText]:
     """Return the texts that a run is scored on, by name: the validation set that chooses, then the test sets.
 
-    A set is called as its split; with --directions a test set has its direction behind that, as test.de-en.
+    A set is called as its split, or by the NAME of NAME=FOLDER, whose split is TEST; with --directions a test set has
+    its direction behind that, as test.de-en.
     """
     each_direction = data.of_each_direction()
-    tests = {
-        name_of_set(split, direction if data.directions else None): scored_text(data, each, split)
-        for split in data.test_splits
-        for direction, each in each_direction.items()
-    }
+    folders = named_folders([each for each in data.test_splits if "=" in each], "--test_splits")
+    tests: dict[str, ScoredText] = {}
+    for given in data.test_splits:
+        name = given.partition("=")[0]
+        for direction, each in each_direction.items():
+            text, split = (in_folder(each, folders[name]), TEST) if name in folders else (each, given)
+            tests[name_of_set(name, direction if data.directions else None)] = scored_text(data, text, split)
     return {data.validation_split: scored_text(data, each_direction[data.direction], data.validation_split)} | tests
 
 
@@ -158,8 +165,13 @@ def further_texts(data: DataArguments) -> dict[str, ScoredText]:
             raise ValueError(
                 f"--validation_splits has a set called {name}, as one of --directions; give it another name"
             )
-        found[name] = scored_text(data, replace(first, data_dir=folder, dataset=None), data.validation_split)
+        found[name] = scored_text(data, in_folder(first, folder), data.validation_split)
     return found
+
+
+def in_folder(text: DataArguments, folder: str) -> DataArguments:
+    """Return the arguments of a text with another folder."""
+    return replace(text, data_dir=folder, dataset=None, dataset_config=None)
 
 
 def scored_text(data: DataArguments, text: DataArguments, split: str) -> ScoredText:

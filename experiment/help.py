@@ -103,7 +103,7 @@ UNSET = {
 
 METAVARS = {
     "dataset": "NAME", "dataset_config": "NAME", "data_dir": "FOLDER", "extra_dirs": "FOLDER", "cache_dir": "FOLDER",
-    "output_dir": "FOLDER", "train_split": "NAME", "validation_split": "NAME", "test_splits": "NAME",
+    "output_dir": "FOLDER", "train_split": "NAME", "validation_split": "NAME", "test_splits": "NAME[=FOLDER]",
     "validation_splits": "NAME=FOLDER", "score_as": "multi30k|iwslt14|wmt14|sacrebleu",
     "tsv_quoting": "none|spreadsheet|spreadsheets|pandas", "line_breaks": "space|drop", "direction": "SOURCE-TARGET",
     "directions": "SOURCE-TARGET[=FOLDER]", "temperature": "T",

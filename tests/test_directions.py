@@ -24,7 +24,7 @@ from vaswani.data.shuffling import Order
 from vaswani.data.stream import MicroBatches
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.experiment.arguments import DataArguments
-from vaswani.experiment.corpora import further_texts, open_training_corpus, scored_texts
+from vaswani.experiment.corpora import further_texts, open_training_corpus, read_pairs, scored_texts
 from vaswani.publishing import read_metrics, read_run
 from vaswani.publishing.card import model_card
 
@@ -193,6 +193,24 @@ def test_scored_sets_have_their_direction_in_their_name(text: Path) -> None:
     data.validation_splits = ["nds-en=elsewhere"]
     with pytest.raises(ValueError, match="a set called nds-en, as one of --directions"):
         further_texts(data)
+
+
+def test_a_test_set_may_be_in_another_folder(text: Path) -> None:
+    own = text / "own"
+    alone = DataArguments(data_dir=str(text), direction="en-shout", test_splits=["test_toy", f"few={own}"])
+    sets = scored_texts(alone)
+    assert list(sets) == ["validation", "test_toy", "few"]
+    assert (sets["few"].data.data_dir, sets["few"].split) == (str(own), "test")
+    assert len(read_pairs(sets["few"].data, sets["few"].split)[0]) == 60
+    both = arguments(text, "en-shout", "shout-en", test_splits=["test_toy", f"few={own}"])
+    assert list(scored_texts(both))[3:] == ["few.en-shout", "few.shout-en"]
+    for flags_, what in (
+        (["a=x", "a=y"], "two sets called a"),
+        (["test", "test"], "two sets called test"),
+        (["a/b=x"], "give NAME=FOLDER"),
+    ):
+        with pytest.raises(ValueError, match=f"--test_splits has .*{what}"):
+            DataArguments(data_dir=str(text), test_splits=flags_)
 
 
 @pytest.mark.parametrize(
