@@ -1,5 +1,6 @@
 """The matrices of an ONNX graph in 8 bits, in its file: little more than a quarter of the bytes, products in float32.
 
+Where it is known what a matrix multiplies, its numbers are rounded so that the products change little (`fitted`).
 Each 16 numbers that are added up into one output, in a column of a matrix or in a token's row of the table, share a
 scale in 16 bits. They become floats again when a session is made, by nodes that every runtime folds. So the inputs of
 products are never rounded, which changes more translations than rounding the weights does
@@ -9,8 +10,9 @@ floats one by one, when they are looked up.
 Shapes: K inputs and N outputs of a matrix, V = vocab_size, D = d_model, b numbers that share a scale.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,12 +22,21 @@ from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 LARGEST = 127
 """Signed numbers, symmetric around 0."""
+DAMPING = 0.01
+"""What is added to the variance of each input, as a share of their mean: GPTQ's."""
 BLOCK = 16
 """Numbers that share a scale, where the inputs can be divided so; else all inputs of an output share one."""
 
 
-def to_8_bits(file: Path) -> None:
-    """Write the float32 matrices that products and look-ups of a graph read in 8 bits, in place."""
+def to_8_bits(file: Path, moments: Mapping[str, NDArray[np.float64]] = MappingProxyType({})) -> None:
+    """Write the float32 matrices that products and look-ups of a graph read in 8 bits, in place.
+
+    Args:
+        file: the graph.
+        moments: the sum of x x^T over inputs x of a matrix, `[K, K]`, by its name; the matrices that have it are
+            rounded so that their products change little (`fitted`), others to the nearest number.
+
+    """
     model = onnx.load(file)
     graph = model.graph
     matrices = {each.name: each for each in graph.initializer if is_matrix(each)}
@@ -34,7 +45,8 @@ def to_8_bits(file: Path) -> None:
     before: list[NodeProto] = []
     for name in sorted(read):
         matrix = numpy_helper.to_array(matrices[name])
-        numbers, scales = rounded(matrix, axis=1 if name in tables else 0)  # [V, D] by rows, [K, N] by columns
+        axis = 1 if name in tables else 0  # [V, D] by rows, [K, N] by columns
+        numbers, scales = rounded(matrix, axis, moments.get(name))
         graph.initializer.remove(matrices[name])
         shapes = {"shape": np.array(matrix.shape), "row": np.array([0, 0, -1])}
         held: dict[str, NDArray[Any]] = {"8": numbers, "scales": scales, **shapes}
@@ -51,12 +63,15 @@ def is_matrix(tensor: TensorProto) -> bool:
     return len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
 
 
-def rounded(matrix: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
+def rounded(
+    matrix: NDArray[np.float32], axis: int, moments: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
     """Return a matrix in 8 bits, and its scales.
 
     Args:
         matrix: two dimensions, float32.
         axis: of the inputs, along which numbers share a scale.
+        moments: of its inputs, `[K, K]`.
 
     Returns:
         `[K / b, b, N]` numbers and `[K / b, 1, N]` scales, with axis 1 `[V, D / b, b]` and `[V, D / b, 1]`.
@@ -70,7 +85,40 @@ def rounded(matrix: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], N
     scales = (largest / LARGEST).astype(np.float16)
     scales = np.where(scales.astype(np.float32) * LARGEST < largest, np.nextafter(scales, np.float16(np.inf)), scales)
     divisors = np.where(scales == 0, 1, scales).astype(np.float32)
-    return np.rint(blocks / divisors).astype(np.int8), scales
+    if moments is None:
+        return np.rint(blocks / divisors).astype(np.int8), scales
+    steps = np.broadcast_to(divisors, shape).reshape(matrix.shape)
+    turned = (matrix, steps) if axis == 1 else (matrix.T, steps.T)
+    numbers = fitted(*turned, moments)
+    return (numbers if axis == 1 else numbers.T).reshape(shape), scales
+
+
+def fitted(matrix: NDArray[np.float32], steps: NDArray[np.float32], moments: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Round a matrix so that its products with inputs like those measured change little (GPTQ, Frantar et al. 2023).
+
+    One input after another is rounded to the nearest number, and the weights of the inputs still to come make up for
+    the error as well as the correlation of the inputs allows: the sum of squared errors of the outputs is minimal for
+    what was rounded before. Inputs that are independent of each other leave each number the nearest one.
+
+    Args:
+        matrix: `[N, K]`.
+        steps: between two numbers at each place, `[N, K]`.
+        moments: the sum of x x^T over inputs, `[K, K]`.
+
+    Returns:
+        `[N, K]`, in steps.
+
+    """
+    inputs = len(moments)
+    damped = moments + np.eye(inputs) * max(DAMPING * float(np.trace(moments)) / inputs, np.finfo(np.float64).tiny)
+    factor = np.linalg.cholesky(np.linalg.inv(damped)).T  # [K, K], upper: inverse = factor^T factor
+    left, found = matrix.astype(np.float64), np.empty(matrix.shape, dtype=np.int8)
+    for k in range(inputs):
+        numbers = np.clip(np.rint(left[:, k] / steps[:, k]), -LARGEST, LARGEST)
+        error = (left[:, k] - numbers * steps[:, k]) / factor[k, k]
+        left[:, k + 1 :] -= np.outer(error, factor[k, k + 1 :])
+        found[:, k] = numbers
+    return found
 
 
 def as_floats(numbers: str, scales: str, shape: str, name: str) -> list[NodeProto]:

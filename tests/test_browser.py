@@ -20,6 +20,8 @@ import onnx
 import pytest
 import torch
 from conftest import Translator
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -32,13 +34,16 @@ from vaswani.data.blank_text import is_blank
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.engines.browser import bundle
 from vaswani.engines.browser.bundle import bundled_page
+from vaswani.engines.browser.calibration import drawn_sources, measure
 from vaswani.engines.browser.folder import check_tokenizer, escaped, write_network, write_page, write_settings
-from vaswani.engines.browser.greedy import Greedy
+from vaswani.engines.browser.greedy import load_greedy
 from vaswani.engines.browser.record import read_browser, write_browser
 from vaswani.engines.eight_bits import rounded, to_8_bits
 from vaswani.engines.export import export_to_browser
 from vaswani.evaluation.scores import figure
 from vaswani.training.validation_figures import shown
+from vaswani.translation.search import positions
+from vaswani.translation.settings import generation_settings
 from vaswani.translation.translate import translate
 
 NPM = shutil.which("npm")
@@ -117,7 +122,7 @@ def described(model: Any, tokenizer: PreTrainedTokenizerFast, folder: Path) -> P
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_graphs_write_the_tokens_of_generate(exported: Callable[[str], tuple[Any, Path]], shape: str) -> None:
     model, folder = exported(shape)
-    greedy, tested = Greedy(folder), sources(12, 11, model.config.vocab_size)
+    greedy, tested = load_greedy(folder), sources(12, 11, model.config.vocab_size)
     found = [greedy.search(source) for source in tested]
     assert found == [by_generate(model, source) for source in tested]
     assert len({tuple(each) for each in found}) > (1 if shape.startswith("learned") else 6)
@@ -154,14 +159,14 @@ def test_the_settings_that_a_model_is_saved_with_go_along(
     for name, value in saved.items():
         setattr(model.generation_config, name, value)
     again = described(model, toy_tokenizer, shutil.copytree(folder, tmp_path / "again"))
-    greedy, expected = Greedy(again), [by_generate(model, source) for source in tested]
+    greedy, expected = load_greedy(again), [by_generate(model, source) for source in tested]
     assert [greedy.search(source) for source in tested] == expected != before
 
 
 def in_8_bits(folder: Path) -> None:
     """Round the graphs of a folder, as an export does."""
     for file in (folder / "onnx").iterdir():
-        to_8_bits(file)
+        to_8_bits(file)  # to the nearest numbers; an export fits them
         file.rename(file.with_stem(f"{file.stem}_quantized"))
 
 
@@ -177,6 +182,72 @@ def test_rounding_is_by_blocks_of_inputs_and_never_by_more_than_half_a_step() ->
         step = np.broadcast_to(np.maximum(scales.astype(np.float32), 6e-8), blocks)
         assert (np.abs(found - matrix.reshape(blocks)) <= 0.5001 * step).all()
     assert not rounded(np.zeros((16, 2), np.float32), 0)[0].any()
+
+
+@given(st.integers(0, 10**6), st.sampled_from([(3, 16), (9, 32), (4, 7)]))
+@settings(deadline=None, max_examples=60)
+def test_rounding_that_is_fitted_keeps_scales_and_axes_and_is_the_nearest_for_independent_inputs(
+    seed: int, shape: tuple[int, int]
+) -> None:
+    draw = np.random.default_rng(seed)
+    matrix = draw.standard_normal(shape, dtype=np.float32)
+    inputs = draw.standard_normal((400, shape[1])) @ draw.standard_normal((shape[1], shape[1])) ** 3  # correlated
+    moments = inputs.T @ inputs
+    nearest, scales = rounded(matrix, 1)
+    found, same = rounded(matrix, 1, moments)
+    assert (scales == same).all()
+    assert np.abs(found).max() <= 127
+    independent = rounded(matrix, 1, np.diag(np.exp(draw.standard_normal(shape[1]))))
+    assert (independent[0] == nearest).all()
+    turned = rounded(np.ascontiguousarray(matrix.T), 0, moments)
+    assert (found.reshape(shape) == turned[0].reshape(shape[::-1]).T).all()
+
+
+def test_it_is_much_better_where_inputs_go_together() -> None:
+    draw = np.random.default_rng(0)
+    matrix = draw.standard_normal((40, 64), dtype=np.float32)
+    inputs = draw.standard_normal((2000, 8)) @ draw.standard_normal((8, 64)) + draw.standard_normal((2000, 64)) / 10
+    squares = []
+    for moments in (None, inputs.T @ inputs):
+        numbers, scales = rounded(matrix, 1, moments)
+        found = (numbers * scales.astype(np.float64)).reshape(matrix.shape)
+        squares.append((((found - matrix) @ inputs.T) ** 2).sum())
+    assert squares[1] < squares[0] / 10
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_matrices_multiply_is_measured_in_the_graphs(
+    exported: Callable[[str], tuple[Any, Path]], toy_tokenizer: PreTrainedTokenizerFast, shape: str
+) -> None:
+    model, folder = exported(shape)
+    graphs = folder / "onnx" / "encoder_model.onnx", folder / "onnx" / "decoder_model_merged.onnx"
+    tested, generation = sources(6, 8, model.config.vocab_size), generation_settings(model.generation_config, "it")
+    most = positions(model)
+    found = measure(graphs, [*tested, [], *([[5] * 13] if most == 12 else [])], generation, most)
+    for file, moments in zip(graphs, found, strict=True):
+        graph = onnx.load(file).graph
+        multiplied = {each for node in graph.node if node.op_type == "MatMul" for each in node.input}
+        transposed = {node.input[0] for node in graph.node if node.op_type == "Transpose"} - multiplied
+        matrices = {each.name for each in graph.initializer if len(each.dims) == 2}
+        assert moments.keys() == matrices & (multiplied | transposed)
+    start, hidden = model.generation_config.decoder_start_token_id, list[torch.Tensor]()
+    for source in tested:
+        written = [start, *by_generate(model, source)[:-1]]
+        hook = model.lm_head.register_forward_pre_hook(lambda _, inputs: hidden.append(inputs[0][0].double()))
+        with torch.no_grad():
+            model(torch.tensor([source]), decoder_input_ids=torch.tensor([written]))
+        hook.remove()
+    rows = torch.cat(hidden)
+    vocab_size = model.config.vocab_size
+    [of_logits] = (
+        found[1][each.name] for each in graph.initializer if vocab_size in each.dims and each.name in found[1]
+    )
+    assert torch.from_numpy(of_logits).allclose(rows.T @ rows, rtol=1e-4, atol=1e-4)
+    drawn = drawn_sources(toy_tokenizer, 12)
+    assert drawn == drawn_sources(toy_tokenizer, 12)
+    assert {source[-1] for source in drawn} == {toy_tokenizer.eos_token_id}
+    assert max(map(len, drawn)) <= 12
+    assert not {token for source in drawn for token in source[:-1]} & set(toy_tokenizer.all_special_ids)
 
 
 # What is refused
@@ -260,7 +331,7 @@ def test_in_8_bits_a_file_is_a_quarter_and_nearly_all_translations_stay(
     folder: Path, small: Path, toy_translator: Translator
 ) -> None:
     tested = toy_translator.tokenizer(toy_translator.lines[:150]).input_ids
-    found = [[greedy.search(source) for source in tested] for greedy in (Greedy(folder), Greedy(small))]
+    found = [[greedy.search(source) for source in tested] for greedy in (load_greedy(folder), load_greedy(small))]
     assert found[0] == [by_generate(toy_translator.model, source) for source in tested]
     assert sum(one == other for one, other in zip(*found, strict=True)) >= 147
     for name in ("encoder_model", "decoder_model_merged"):
@@ -450,7 +521,7 @@ def test_a_new_export_replaces_the_old_one(
     assert browser.title == "second: translation"
     page.press(toy_translator.lines[0], Keys.CONTROL, Keys.ENTER)
     page.until("status", "Translated 1 line")
-    tokens = Greedy(small).search(toy_translator.tokenizer(toy_translator.lines[0]).input_ids)
+    tokens = load_greedy(small).search(toy_translator.tokenizer(toy_translator.lines[0]).input_ids)
     assert page.value("translation") == toy_translator.tokenizer.decode(tokens, skip_special_tokens=True)
     assert browser.execute_script("return (async () => (await caches.keys()).length)()") == 1
 

@@ -9,7 +9,7 @@ import hashlib
 import html
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,10 @@ from vaswani.translation.settings import GenerationSettings, generation_settings
 from vaswani.translation.translate import encode, translate
 
 from .bundle import bundled_page
+from .calibration import SENTENCES, drawn_sources, measure
 from .card import Score, card
 from .graphs import write_graphs
-from .greedy import SUFFIXES, Greedy
+from .greedy import SUFFIXES, load_greedy
 from .record import BrowserRecord, write_browser
 
 QUANTIZATIONS = ("int8", "float32")
@@ -70,7 +71,13 @@ def export_page(
     """
     check_tokenizer(tokenizer)
     page = bundled_page(say)
-    write_network(model, draft, quantization)
+    sources = None
+    if quantization == "int8":
+        text = [] if validation is None else encode(tokenizer, validation.sources)[:SENTENCES]
+        sources = text or drawn_sources(tokenizer, positions(model))
+        kind = "of the validation set" if text else "drawn by chance"
+        say(f"Rounding to 8 bits, fitted to {len(sources)} sentences {kind}")
+    write_network(model, draft, quantization, sources)
     write_settings(model, tokenizer, draft, quantization)
     record = write_page(page, model, draft, name, quantization)
     score = None if validation is None else measured(model, tokenizer, draft, validation, say)
@@ -78,12 +85,20 @@ def export_page(
     return record
 
 
-def write_network(model: VaswaniForConditionalGeneration, draft: Path, quantization: str) -> None:
-    """Write the graphs."""
+def write_network(
+    model: VaswaniForConditionalGeneration,
+    draft: Path,
+    quantization: str,
+    sources: Sequence[list[int]] | None = None,
+) -> None:
+    """Write the graphs; in 8 bits they are fitted to what the network computes of `sources`, token ids, if given."""
     (draft / "onnx").mkdir()
-    for file in write_graphs(model, draft / "onnx", SUFFIXES[quantization]):
-        if quantization == "int8":
-            to_8_bits(file)
+    files = write_graphs(model, draft / "onnx", SUFFIXES[quantization])
+    if quantization == "int8":
+        settings = generation_settings(model.generation_config, "the model")
+        moments = measure(files, sources or [], settings, positions(model))
+        for file, of_file in zip(files, moments, strict=True):
+            to_8_bits(file, of_file)
 
 
 def write_settings(
@@ -222,7 +237,7 @@ def measured(
     beams, penalty = int(ours.num_beams or 1), float(1.0 if ours.length_penalty is None else ours.length_penalty)
     paper = validation.figure(translate(model, tokenizer, validation.sources, num_beams=beams, length_penalty=penalty))
     say(f"The paper's search, {beams} beams: {validation.metric} {paper:.2f} of {len(validation.sources):,} sentences")
-    greedy = Greedy(draft)
+    greedy = load_greedy(draft)
     found = [greedy.search(source) if source else [] for source in encode(tokenizer, validation.sources)]
     texts = tokenizer.batch_decode(found, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     figure = validation.figure([one_line(text) for text in texts])

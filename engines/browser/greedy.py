@@ -1,7 +1,8 @@
 """What the page writes, computed here: greedy search with the graphs of an exported folder, by onnxruntime."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime
@@ -10,31 +11,57 @@ from torch import Tensor
 
 from vaswani.engines.engine import check_lengths
 from vaswani.modeling.generation_vaswani import UNBOUNDED, length_limits
-from vaswani.translation.settings import saved_settings
+from vaswani.translation.settings import GenerationSettings, saved_settings
 
 from .graphs import DECODER, ENCODER
-from .record import BrowserRecord, read_browser
+from .record import read_browser
 
 SUFFIXES = {"float32": "", "int8": "_quantized"}
 """Of the graphs' names, by the kind of numbers in them; the suffixes of transformers.js for fp32 and q8."""
 
 
-class Greedy:
-    """The graphs of a folder, loaded."""
+def load_greedy(folder: Path, threads: int = 1) -> "Greedy":
+    """Load the graphs of what `vaswani export --to browser` wrote."""
+    record = read_browser(folder)
+    suffix = SUFFIXES[record.quantization]
+    encoder, decoder = (session(folder / "onnx" / f"{name}{suffix}.onnx", threads) for name in (ENCODER, DECODER))
+    return Greedy(encoder, decoder, saved_settings(folder), record.max_positions or UNBOUNDED)
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
-        """Load; `folder` is what `vaswani export --to browser` wrote."""
-        self.record: BrowserRecord = read_browser(folder)
-        self.settings = saved_settings(folder)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        suffix = SUFFIXES[self.record.quantization]
-        self.encoder, self.decoder = (
-            onnxruntime.InferenceSession(
-                folder / "onnx" / f"{name}{suffix}.onnx", options, providers=["CPUExecutionProvider"]
-            )
-            for name in (ENCODER, DECODER)
-        )
+
+def session(graph: Path | bytes, threads: int = 1) -> "Session":
+    """Return a graph, in a file or in memory, that runs on the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    loaded: Session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return loaded
+
+
+class Session(Protocol):
+    """A graph that runs."""
+
+    def get_inputs(self) -> Sequence[Any]:
+        """Return what it takes, with names and shapes."""
+
+    def run(self, names: None, given: dict[str, Any]) -> Sequence[Any]:
+        """Return all outputs."""
+
+
+class Greedy:
+    """Greedy search by an encoder and a decoder.
+
+    Args:
+        encoder: the graph of the encoder.
+        decoder: the graph of the decoder.
+        settings: saved with the model.
+        max_positions: the most tokens of a source and of a translation.
+
+    """
+
+    def __init__(
+        self, encoder: Session, decoder: Session, settings: GenerationSettings, max_positions: int = UNBOUNDED
+    ) -> None:
+        self.encoder, self.decoder = encoder, decoder
+        self.settings, self.max_positions = settings, max_positions
 
     def search(self, source: list[int]) -> list[int]:
         """Return the ids of the translation of one source, with the end if it has ended.
@@ -43,11 +70,10 @@ class Greedy:
             ValueError: the source is longer than the positions of the network.
 
         """
-        settings, record = self.settings, self.record
-        longest = record.max_positions or UNBOUNDED
-        check_lengths([source], longest)
-        longest = min(longest, record.most_tokens or UNBOUNDED)
-        limit = int(length_limits(torch.tensor(len(source)), record.extra_tokens, longest))
+        settings = self.settings
+        check_lengths([source], self.max_positions)
+        longest = min(self.max_positions, settings.most_tokens)
+        limit = int(length_limits(torch.tensor(len(source)), settings.extra_tokens, longest))
         mask = np.ones((1, len(source)), dtype=np.int64)
         given = {"input_ids": np.array([source]), "attention_mask": mask}
         [hidden] = self.encoder.run(None, given)
