@@ -32,11 +32,12 @@ def draw_sweep(trials: Sequence[TrialCurve], rungs: Sequence[int], metric: str) 
         metric: the name and unit of the values.
 
     """
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    named, others = trials[:NAMED], trials[NAMED:]
+    figure = Figure(figsize=(8, 4.5 + 0.2 * len(named)), layout="constrained")
     axes = figure.subplots()
     for steps in rungs:
         axes.axvline(steps, color="0.7", linestyle="--", linewidth=0.8, zorder=1)
-    named, others = trials[:NAMED], trials[NAMED:]
+        axes.text(steps, 1.01, f"{steps:,}", transform=axes.get_xaxis_transform(), ha="center", color="0.4", size=8)
     lines, names = [], []
     grey: list[Line2D] = []
     for trial in others:
@@ -51,12 +52,12 @@ def draw_sweep(trials: Sequence[TrialCurve], rungs: Sequence[int], metric: str) 
         names.append(f"{trial.name} (best)" if trial.is_best else trial.name)
     if others:
         lines += grey
-        names.append(f"{len(others)} others")
-    axes.set(xlabel="steps; dashed: the ends of the rungs", ylabel=f"validation {metric}")
+        names.append("1 other" if len(others) == 1 else f"{len(others)} others")
+    axes.set(xlabel="steps; dashed: ends of rungs, after which only the best went on", ylabel=f"validation {metric}")
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(axis="y")
-    axes.set_title("Every trial of the sweep, as far as it was trained")
+    axes.set_title("Every trial of the sweep, as far as it was trained", pad=18)
     name_lines(figure, lines, names, loc="outside lower center", ncols=1 if max(map(len, names)) > 45 else 2)
     return figure
 

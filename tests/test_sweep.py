@@ -290,7 +290,7 @@ def test_a_trial_that_fails_is_recorded_with_its_reason_and_ends_nothing(sweeps:
     table = (folder / "sweep.md").read_text(encoding="utf-8")
     assert "| 2 | 1e30 | 16 | 0 |  |  |  |" in table
     assert trials[2]["failed"] in table
-    assert "The best so far is trial 4" in table
+    assert "The best is trial 4" in table
     assert f"failed: {trials[2]['failed']}. All that it said is in runs/sweep/trial-002.txt" in said
     assert "To step" not in sweeps(tmp_path, *flags)
 

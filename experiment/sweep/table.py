@@ -13,7 +13,7 @@ from vaswani.storage import write_text
 from vaswani.training.validation_figures import DIGITS, called, lower_is_better
 
 from .grid import as_flags, as_text, size
-from .halving import in_order, kept
+from .halving import in_order, kept, next_start
 from .planning import Plan
 from .record import SweepRecord, TrialRecord, write_sweep
 from .trials import folder_of, history
@@ -72,9 +72,10 @@ def sweep_as_text(sweep: SweepRecord, folder: Path) -> str:
     """Return sweep.md of a sweep whose trials are in order."""
     parts = [f"# A sweep of {Path(sweep.recipe).name}", heading(sweep), rows_as_text(sweep.metric, sweep.trials)]
     if (first := leader(sweep)) is not None:
+        best = "The best" if next_start(sweep) is None else "The best so far"
         parts += [
-            f"The best so far is trial {first.number}, whose run is in `{folder_of(folder, first)}`. As a run of its "
-            "own, which scores the recipe's test sets at its end:",
+            f"{best} is trial {first.number}, whose run is in `{folder_of(folder, first)}`. As a run of its own, which "
+            "scores the recipe's test sets at its end:",
             f"```bash\n{sweep.command}\n```",
             f"![Validation {called(sweep.metric)} of each trial over steps](sweep.png)",
         ]

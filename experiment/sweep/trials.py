@@ -90,7 +90,7 @@ def train(plan: Plan, trial: TrialRecord, rung: int) -> TrialRecord:
             file=sys.stderr,
         )
         raise SystemExit(code if code > 0 else 128 - code)
-    return replace(trial, failed=reason)
+    return replace(trial, failed=reason.split("; ")[0])  # what follows is advice for a run of its own
 
 
 def result_of(folder: Path, steps: int, metric: str) -> ResultRecord:
