@@ -122,6 +122,7 @@ def without_minutes(table: str) -> str:
 # --- a sweep that nothing interrupts ---
 
 
+@pytest.mark.slow
 def test_the_better_half_goes_on_and_no_other(whole: tuple[Path, str]) -> None:
     folder = whole[0] / "runs/sweep"
     ranks = {}
@@ -135,6 +136,7 @@ def test_the_better_half_goes_on_and_no_other(whole: tuple[Path, str]) -> None:
     assert reached == {1: 20, 2: 40, 3: 20, 4: 40}
 
 
+@pytest.mark.slow
 def test_a_trial_that_goes_on_is_resumed_and_not_begun_anew(whole: tuple[Path, str]) -> None:
     folder = whole[0] / "runs/sweep"
     for number in (2, 4):
@@ -143,6 +145,7 @@ def test_a_trial_that_goes_on_is_resumed_and_not_begun_anew(whole: tuple[Path, s
         assert [line["step"] for line in log if "eval_loss" in line] == [10, 20, 30, 40]
 
 
+@pytest.mark.slow
 def test_no_test_set_is_opened_and_the_validation_set_alone_is_scored(whole: tuple[Path, str]) -> None:
     folder = whole[0] / "runs/sweep"
     for run in folder.glob("trial-*/"):
@@ -151,6 +154,7 @@ def test_no_test_set_is_opened_and_the_validation_set_alone_is_scored(whole: tup
         assert [path.name for path in run.glob("*.translations.txt")] == ["validation.translations.txt"]
 
 
+@pytest.mark.slow
 def test_the_table_says_what_the_trials_came_to_the_best_first(whole: tuple[Path, str]) -> None:
     where, said = whole
     table = (where / "runs/sweep/sweep.md").read_text(encoding="utf-8")
@@ -171,6 +175,7 @@ def test_the_table_says_what_the_trials_came_to_the_best_first(whole: tuple[Path
         assert (where / "runs/sweep" / picture).stat().st_size > 5000
 
 
+@pytest.mark.slow
 def test_its_command_trains_the_best_trial_once_more_to_the_bit(whole: tuple[Path, str]) -> None:
     """In one go: so halving, with its pauses and its cheaper choices, trains what the recipe trains."""
     where, _ = whole
@@ -189,6 +194,7 @@ def test_its_command_trains_the_best_trial_once_more_to_the_bit(whole: tuple[Pat
     shutil.rmtree(where / "runs/sweep/best")
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_done_starts_nothing(whole: tuple[Path, str], sweeps: Sweeps) -> None:
     where, said = whole
     again = sweeps(where, *GRID)
@@ -213,6 +219,7 @@ def holder(folder: Path) -> int:
     return int((folder / "run.lock").read_text(encoding="utf-8").split()[1])
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_comes_to_the_same(whole: tuple[Path, str], sweeps: Sweeps, tmp_path: Path) -> None:
     """First the sweep alone, whose trial goes on; then, in the second rung, both; then Ctrl-C, which saves the step."""
     folder = tmp_path / "runs/sweep"
@@ -249,6 +256,7 @@ def test_killed_in_the_middle_it_comes_to_the_same(whole: tuple[Path, str], swee
     assert tables[0] != without_minutes(tables[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -275,6 +283,7 @@ def test_another_sweep_in_its_folder_is_refused_by_name(
 # --- trials that fail ---
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_is_recorded_with_its_reason_and_ends_nothing(sweeps: Sweeps, tmp_path: Path) -> None:
     """One diverges, two want more memory than there is; the fourth is left, and goes on to the end."""
     grid = ["--grid", "peak_learning_rate=1e30,1e-2", "d_model=100000000000,16", "--halvings", "1"]
@@ -342,6 +351,8 @@ def test_the_reason_is_the_message_and_not_what_a_launcher_adds(said: list[str],
         (["--grid", "dropout=0.1", "--dropout", "0.2"], "--dropout is given, and --grid varies it"),
         (["--grid", "dropout=0.1,0.2", "--trials", "3"], "--trials is 3; give 1 to 2, the combinations of --grid"),
         (["--grid", "max_steps=10,20"], "--grid has max_steps, which cannot vary: a rung has the same steps"),
+        (["--grid", "direction=en-de,de-en"], "--grid has direction, which cannot vary: figures of different valid"),
+        (["--grid", "ema_decay=0.9,0.99"], "--grid has ema_decay, which cannot vary: it acts only after training"),
         (["--grid", "test_splits=a,b"], "--test_splits cannot be used here: a sweep scores no test set"),
         (["--grid", "dropout=0.1", "--test-splits", "a"], "--test_splits cannot be used here: a sweep scores no test"),
         (["--grid", "dropout=0.1", "--resume"], "--resume cannot be used here: a sweep resumes by itself"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vaswani.experiment.arguments import Recipe
 from vaswani.experiment.error_messages import exit_on_bad_input
+from vaswani.experiment.exit_codes import exiting_with_code
 from vaswani.experiment.run_folder import LOCK, RunFolderError, hold
 from vaswani.storage import is_draft
 from vaswani.training.validation_figures import shown
@@ -31,7 +32,7 @@ def main(description: str | None, read_recipe: Callable[[Path], Recipe]) -> None
 
     """
     asked = options(sys.argv[1:], description, read_recipe)
-    with exit_on_bad_input():
+    with exiting_with_code(), exit_on_bad_input():
         sys.exit(sweep(planned(asked)))
 
 

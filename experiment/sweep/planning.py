@@ -26,6 +26,8 @@ OWN = {
 }
 """Flags that no trial takes, with the reason."""
 
+_OF_VALIDATION = ("dataset", "dataset_config", "data_dir", "direction", "directions", "validation_split")
+_AFTER_TRAINING = ("test_beams", "average_checkpoints", "ema_decay", "score_as")
 COMMON = {
     "output_dir": "it holds all trials",
     "max_steps": "a rung has the same steps for all",
@@ -33,13 +35,8 @@ COMMON = {
     "save_steps": "a rung ends with a checkpoint of all",
     "eval_strategy": "validation decides",
     "metric_for_best_model": "one metric decides",
-    "dataset": "figures of different validation sets cannot be compared",
-    "dataset_config": "figures of different validation sets cannot be compared",
-    "data_dir": "figures of different validation sets cannot be compared; --extra_dirs may vary",
-    "direction": "figures of different validation sets cannot be compared",
-    "validation_split": "figures of different validation sets cannot be compared",
-    "test_beams": "it acts only after training, and validation while training decides",
-    "average_checkpoints": "it acts only after training, and validation while training decides",
+    **dict.fromkeys(_OF_VALIDATION, "figures of different validation sets cannot be compared; --extra_dirs may vary"),
+    **dict.fromkeys(_AFTER_TRAINING, "it acts only after training, and validation while training decides"),
 }
 """Flags that are the same in all trials, with the reason."""
 
