@@ -56,6 +56,7 @@ def options(argv: Sequence[str], description: str | None, read_recipe: Callable[
     )
     add_flags(parser)
     given, flags = parser.parse_known_args(argv)
+    flags = [flag for flag in flags if flag != "--"]  # which may stand before those of the recipe
     asked_for_help = [flag for flag in flags if spelled(flag) in ("_h", "__help", "__help_all")]
     if asked_for_help and given.recipe is None:
         parser.print_help()

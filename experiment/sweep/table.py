@@ -85,7 +85,7 @@ def sweep_as_text(sweep: SweepRecord, folder: Path) -> str:
 def heading(sweep: SweepRecord) -> str:
     """Return one paragraph on what was searched, and how."""
     of = size(sweep.grid)
-    which = f"all {of:,} combinations" if sweep.drawn == of else f"{sweep.drawn:,} of {of:,} combinations"
+    which = f"all combinations ({of:,})" if sweep.drawn == of else f"{sweep.drawn:,} of {of:,} combinations"
     grid = "; ".join(f"{name} {', '.join(values)}" for name, values in sweep.grid.items())
     by_seed = "" if sweep.drawn == of else f", drawn by seed {sweep.seed}"
     better = "lower" if lower_is_better(sweep.metric) else "higher"
@@ -99,6 +99,8 @@ def heading(sweep: SweepRecord) -> str:
 
 def rungs_as_text(sweep: SweepRecord) -> str:
     """Return a sentence on how many trials train for how long."""
+    if len(sweep.rungs) == 1:
+        return f"All of them train to step {sweep.rungs[0]:,}."
     rungs = [f"{kept(sweep.drawn, sweep.eta, rung)} to step {steps:,}" for rung, steps in enumerate(sweep.rungs)]
     return f"Successive halving trains {', the best '.join(rungs)}."
 
