@@ -11,11 +11,13 @@ from .pair_lengths import draw_pair_lengths
 from .positional_encoding import draw_positional_encoding
 from .schedule import draw_schedule
 from .style import save
+from .sweep import TrialCurve, draw_sweep
 from .table3 import Difference, draw_table3
 
 __all__ = [
     "Bucket",
     "Difference",
+    "TrialCurve",
     "draw_attention_lines",
     "draw_attention_maps",
     "draw_bleu_by_length",
@@ -24,6 +26,7 @@ __all__ = [
     "draw_pair_lengths",
     "draw_positional_encoding",
     "draw_schedule",
+    "draw_sweep",
     "draw_table3",
     "save",
 ]

@@ -20,6 +20,7 @@ from vaswani.experiment import Recipe, parse
 from vaswani.experiment.argument_checks import check_leaves_checkpoints
 from vaswani.experiment.arguments import MODEL_FIELDS, DataArguments
 from vaswani.experiment.help import GROUPS, METAVARS, NETWORK, OF_TRANSFORMERS, UNSET
+from vaswani.experiment.sweep.options import add_flags as add_flags_of_sweep
 from vaswani.experiment.table3 import options
 from vaswani.experiment.training_sentences import data_of
 from vaswani.modeling import VaswaniConfig
@@ -29,7 +30,8 @@ from vaswani.training.argument_checks import REFUSED
 from vaswani.training.renamed import RENAMED, announce, rename_fields, rename_flags, rename_run
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = sorted((ROOT / "recipes").glob("*.py"))
+RECIPES = sorted(set((ROOT / "recipes").glob("*.py")) - {ROOT / "recipes/sweep.py"})
+"""Without the one whose runs are those of another recipe; tests/test_sweep.py has its help."""
 every_recipe = pytest.mark.parametrize("path", RECIPES, ids=[path.stem for path in RECIPES])
 SMALL = Recipe("", {}, {"dataset": "grammar"}, {"output_dir": "run"})
 
@@ -245,7 +247,9 @@ def all_actions() -> list[tuple[str, argparse.Action]]:
         module.add_arguments(parts.add_parser(name))
     machine = argparse.ArgumentParser()
     commands.plan.add_machine(machine)
-    return [*actions(parser, "vaswani"), *actions(machine, "vaswani plan")]
+    sweep = argparse.ArgumentParser()
+    add_flags_of_sweep(sweep)
+    return [*actions(parser, "vaswani"), *actions(machine, "vaswani plan"), *actions(sweep, "recipes/sweep.py")]
 
 
 def test_each_flag_of_vaswani_says_what_it_does_its_unit_and_its_default() -> None:

@@ -27,7 +27,7 @@ from benchmarks.measuring.machine import machine
 from benchmarks.measuring.process_memory import peak_memory
 from benchmarks.measuring.report import add_output, leave
 from vaswani.commands.line_files import read_lines
-from vaswani.experiment.table3.table import markdown
+from vaswani.experiment import markdown
 from vaswani.translation.translate import translate
 
 
@@ -127,7 +127,7 @@ def table(figures: list[dict[str, Any]]) -> str:
     names = [name for name in figures[0] if name != "clients"]
     head = ["", *(f"{each['clients']} client(s)" for each in figures)]
     body = [[name.replace("_", " "), *(in_words(each[name]) for each in figures)] for name in names]
-    return markdown(head, body)
+    return markdown.table(head, body)
 
 
 def in_words(value: Any) -> str:

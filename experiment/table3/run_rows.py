@@ -1,13 +1,11 @@
 """Training rows in turn, each in processes of its own, and gathering the results after each."""
 
-import os
 import shlex
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 from vaswani.experiment.arguments import Recipe, spelled
+from vaswani.experiment.child_process import run_to_end
 from vaswani.publishing import METRICS, read_metrics
 
 from .options import Options
@@ -41,7 +39,7 @@ def train_rows(asked: Options, recipe: Recipe) -> int:
             print(f"\n=== {name}", flush=True)
             own = f"--row {row.name} --scale {asked.scale.widths} --layer_scale {asked.scale.layers}".split()
             last = f"--seed {seed} --resume".split()
-            code = start([*shlex.split(asked.launcher), sys.argv[0], *own, *asked.flags, *last])
+            code = run_to_end([*shlex.split(asked.launcher), sys.argv[0], *own, *asked.flags, *last])
             if code == 0:
                 trained += 1
                 gather(table)
@@ -64,36 +62,3 @@ def flag(flags: list[str], name: str) -> str | None:
         if spelled(each) == spelled(name):
             found = each.partition("=")[2] if "=" in each else after
     return found
-
-
-def start(command: list[str]) -> int:
-    """Run a command to its end, and return its exit code; a signal that ends us also ends all its processes.
-
-    Raises:
-        SystemExit: a signal came and was passed on; the training process saves its step and ends.
-
-    """
-    # A process group of its own: accelerate launch, when it is ended, would leave a single training process running.
-    process = subprocess.Popen(command, process_group=0)
-    before = {each: signal.signal(each, _raise) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        return process.wait()
-    except _SignalledError as signalled:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-        sys.exit(128 + signalled.number)
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
-class _SignalledError(Exception):
-    """A signal asked this process to end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def _raise(number: int, _: object) -> None:
-    raise _SignalledError(number)

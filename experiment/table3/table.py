@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vaswani.experiment import markdown
 from vaswani.experiment.run_folder import write_json
 from vaswani.plots import Difference, draw_table3, save
 from vaswani.storage import write_text
@@ -194,7 +195,7 @@ def rows_as_text(lines: Sequence[Line]) -> str:
                 str(len(line.seeds)),
             ]
         )
-    return markdown(head, body)
+    return markdown.table(head, body)
 
 
 def directions(found: Sequence[Difference]) -> list[str]:
@@ -219,7 +220,7 @@ def directions(found: Sequence[Difference]) -> list[str]:
         "The logarithm of the perplexity and BLEU, minus those of base. A difference has a direction if it exceeds "
         "two of its standard errors, from the spread over seeds of all rows together; the paper trained each row "
         "once.",
-        markdown(head, body),
+        markdown.table(head, body),
         "![Each row against base, here and in the paper](table3.png)",
     ]
 
@@ -236,12 +237,6 @@ def change_as_text(row: Row) -> str:
     changed = {SYMBOLS[name]: value for name, value in change.items() if name in SYMBOLS}
     words = [f"{symbol}={value}" for symbol, value in changed.items()]
     return ", ".join(words) or f"{row.change['positions']} positions"
-
-
-def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Return a table."""
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def as_json(line: Line) -> dict[str, Any]:
