@@ -139,7 +139,7 @@ def guide(recipe: Recipe, flags: Sequence[str], seconds: float) -> Guidance:
     proposal = as_measured(GRAMMAR) if is_grammar else propose(readable(corpus, data))
     task = proposal.nearest
     settings = {
-        "direction": data.direction,
+        **({} if data.directions else {"direction": data.direction}),
         **proposal.network,
         "tokens_per_batch": task.tokens_per_batch,
         "batches_per_step": task.batches_per_step,
@@ -243,7 +243,7 @@ def measured(
 
 def free_folder(data: DataArguments) -> str:
     """Return an unused folder for a run on a text, named after the text."""
-    name = printable(Path(data.data_dir or str(data.dataset)).resolve().name) + f"-{data.direction}"
-    safe = "".join(each if each.isalnum() or each in "._-" else "-" for each in name).lstrip(".-") or "mine"
+    name = printable(Path(data.data_dir or str(data.dataset)).resolve().name) + f"-{'+'.join(data.of_each_direction())}"
+    safe = "".join(each if each.isalnum() or each in "._-+" else "-" for each in name).lstrip(".-") or "mine"
     names = [safe, *(f"{safe}-{number}" for number in range(2, 1_000))]
     return next(f"runs/{each}" for each in names if not (Path("runs") / each).exists())

@@ -364,6 +364,14 @@ def test_an_unknown_flag_is_named(text: Path, capsys: pytest.CaptureFixture[str]
     assert "unknown: --drop_out" in capsys.readouterr().err
 
 
+def test_several_directions_are_planned_as_they_are_trained(text: Path) -> None:
+    asked = ["--data_dir", str(text), "--directions", "en-nds", "nds-en"]
+    found = guide(read_recipe(vehicle()), [*asked, "--tokenizer_pairs", "1000"], 0)
+    assert "direction" not in found.settings
+    assert str(found.settings["output_dir"]).endswith("-en-nds+nds-en")
+    assert found.text.pairs > guide(read_recipe(vehicle()), [*asked[:2], "--direction", "en-nds"], 0).text.pairs
+
+
 def test_a_proposal_between_tasks_says_so() -> None:
     assert propose(80_000).is_inside
     assert isinstance(propose(5_000), Proposal)
