@@ -1,6 +1,6 @@
 """The page of a model in headless Chromium against greedy `generate`: tokens, BLEU, words a second, sizes.
 
-    python -m benchmarks.decoding.browser MODEL --input test.en --references test.de --lines 1000
+    python -m benchmarks.decoding.browser MODEL --input test.en --references test.de --validation val.en val.de
 
 The model is exported as a page in float32 and in 8 bits, and each is opened in a browser of its own, where one thread
 computes: servers that send no headers for isolation, such as `python -m http.server`, allow no more. `generate`
@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,10 @@ from benchmarks.measuring.flags import add_model_and_texts
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from vaswani.commands.line_files import read_lines
+from vaswani.engines.browser.calibration import SENTENCES
 from vaswani.engines.export import export_to_browser
+from vaswani.engines.native import Validation
+from vaswani.evaluation.scores import figure
 from vaswani.translation.search import BeamSettings
 
 from .compare_engines import Torch, translations
@@ -136,6 +140,14 @@ def summary(found: dict[str, list[Found]], lines: list[str], references: list[st
     return rows
 
 
+def validation_of(files: tuple[Path, Path] | None) -> Validation | None:
+    """Return as much of a validation set as 8 bits are fitted to."""
+    if files is None:
+        return None
+    sources, references = (read_lines(file)[:SENTENCES] for file in files)
+    return Validation("bleu", sources, partial(figure, "bleu", references=references))
+
+
 def sizes(folders: dict[str, Path]) -> str:
     """Return a table of the files of pages, in megabytes."""
     names = sorted({file.relative_to(folder) for folder in folders.values() for file in folder.rglob("*.*")})
@@ -170,6 +182,13 @@ def main() -> None:
     """Export, translate by turns, and leave a report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_and_texts(parser, 1000)
+    parser.add_argument(
+        "--validation",
+        metavar=("SOURCE", "REFERENCE"),
+        nargs=2,
+        type=Path,
+        help="text that 8 bits are fitted to, as of `vaswani export` (default: none, sentences drawn by chance)",
+    )
     parser.add_argument("--block", type=int, default=50, help="sentences of a turn (default: %(default)s)")
     add_output(parser)
     given = parser.parse_args()
@@ -183,7 +202,7 @@ def main() -> None:
         folders = {}
         for name, quantization in PAGES.items():
             folders[name] = temporary / quantization
-            export_to_browser(given.model, folders[name], "benchmark", quantization)
+            export_to_browser(given.model, folders[name], "benchmark", quantization, validation_of(given.validation))
             browser = stack.enter_context(chromium())
             ways[name] = by_page(browser, stack.enter_context(served(folders[name])))
             version = browser.capabilities["browserVersion"]
