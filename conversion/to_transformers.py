@@ -151,12 +151,14 @@ def is_attention_bias(name: str) -> bool:
 def generation(ours: GenerationConfig | None, length_penalty: float) -> GenerationConfig:
     """Return the settings for their `generate`: ours, without those that only our search knows.
 
-    `early_stopping="never"` stops like our search: when no running hypothesis can overtake any more.
+    `early_stopping` stays false: their search ends when no running hypothesis, at its present length, is better than
+    those that have ended. "never" ends like ours, when none can overtake any more; but it reckons with translations of
+    `max_length`, and took 3.4 times as long for the same text (docs/results/2026-11-30-native.md).
     """
     fields = {} if ours is None else ours.to_diff_dict()
     fields = {name: value for name, value in fields.items() if name not in (*LIMITS, "transformers_version")}
     if fields.get("num_beams", 1) > 1:
-        fields |= {"length_penalty": length_penalty, "early_stopping": "never"}
+        fields["length_penalty"] = length_penalty
     if not {"max_length", "max_new_tokens"} & fields.keys():
         fields["max_length"] = MOST_TOKENS
     return GenerationConfig(**fields)

@@ -107,7 +107,6 @@ def ours(folder: Path, lines: list[str], beams: int, exponent: float) -> tuple[t
             paper_search=False,
             num_beams=beams,
             length_penalty=exponent,
-            early_stopping="never",
             max_length=512,
         )
         texts += tokenizer.batch_decode(found, skip_special_tokens=True)
