@@ -357,6 +357,7 @@ ELSEWHERE = {
     ("engines/engine.py", "save_pretrained"): "into the draft that an export is given",
     ("plots/style.py", "savefig"): "into the file that atomic_write gave",
     ("benchmarks/data/mixing.py", "savefig"): "likewise",
+    ("experiment/sweep/trials.py", "open"): "what a trial says, from which only the reason of its failure is read",
     ("benchmarks/scoring/evalb_parity.py", "write_text"): "into a temporary folder",
 }
 """Writing by other means, and why."""

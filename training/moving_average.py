@@ -56,8 +56,8 @@ class MovingAverage:
     def update(self, model: nn.Module, step: int) -> None:
         """Add the weights after a step, counted from 1."""
         share = 1 - min(self.decay, (1 + step) / (10 + step))
-        weights = [weight.detach() for weight in model.parameters()]
-        torch._foreach_lerp_(list(self._average.values()), weights, share)
+        for average, weight in zip(self._average.values(), model.parameters(), strict=True):
+            average.lerp_(weight, share)
 
     def save(self, checkpoint: Path) -> None:
         """Write the average into a checkpoint in the making."""
