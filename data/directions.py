@@ -5,7 +5,7 @@ target language needs no more than a token before the source is of Johnson et al
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .blank_text import is_blank
@@ -52,6 +52,12 @@ def texts_of(given: Sequence[str]) -> list[TextOfDirection]:
 def tag_of(language: str) -> str:
     """Return the token that asks for a target language."""
     return f">>{language}<<"
+
+
+def tags_of(directions: Iterable[str]) -> dict[str, str]:
+    """Return what each source begins with, by its target language; nothing where all directions have one target."""
+    targets = dict.fromkeys(each.split("-")[1] for each in directions)
+    return {each: tag_of(each) for each in targets} if len(targets) > 1 else {}
 
 
 def is_tag(token: str) -> bool:

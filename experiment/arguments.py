@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn, get_type_hints
 from transformers import HfArgumentParser
 
 from vaswani.data import scripts_of
-from vaswani.data.directions import TextOfDirection, tag_of, texts_of
+from vaswani.data.directions import TextOfDirection, tags_of, texts_of
 from vaswani.data.folders import known_forms
 from vaswani.data.line_breaks import LINE_BREAKS
 from vaswani.data.tables import check_quoting
@@ -215,8 +215,7 @@ class DataArguments:
     @property
     def tags(self) -> dict[str, str]:
         """What each source begins with, by its target language; nothing where all have one target."""
-        targets = dict.fromkeys(each.direction.split("-")[1] for each in texts_of(self.directions))
-        return {each: tag_of(each) for each in targets} if len(targets) > 1 else {}
+        return tags_of(each.direction for each in texts_of(self.directions))
 
     def of_each_text(self) -> list["DataArguments"]:
         """Return the arguments of each text of --directions, in its own direction and place; or these alone."""
@@ -231,11 +230,13 @@ class DataArguments:
 
     def in_direction(self, text: TextOfDirection) -> "DataArguments":
         """Return the arguments of one text of --directions."""
-        there: dict[str, Any] = (
-            {} if text.folder is None else {"data_dir": text.folder, "dataset": None, "dataset_config": None}
-        )
         alone: dict[str, Any] = {"directions": [], "temperature": None, "weights": [], "validation_splits": []}
-        return replace(self, direction=text.direction, **alone, **there)
+        found = replace(self, direction=text.direction, **alone)
+        return found if text.folder is None else found.in_folder(text.folder)
+
+    def in_folder(self, folder: str) -> "DataArguments":
+        """Return the arguments of a text in another folder."""
+        return replace(self, data_dir=folder, dataset=None, dataset_config=None)
 
     @property
     def source(self) -> str:

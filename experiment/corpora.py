@@ -146,7 +146,7 @@ def scored_texts(data: DataArguments) -> dict[str, ScoredText]:
     for given in data.test_splits:
         name = given.partition("=")[0]
         for direction, each in each_direction.items():
-            text, split = (in_folder(each, folders[name]), TEST) if name in folders else (each, given)
+            text, split = (each.in_folder(folders[name]), TEST) if name in folders else (each, given)
             tests[name_of_set(name, direction if data.directions else None)] = scored_text(data, text, split)
     return {data.validation_split: scored_text(data, each_direction[data.direction], data.validation_split)} | tests
 
@@ -165,13 +165,8 @@ def further_texts(data: DataArguments) -> dict[str, ScoredText]:
             raise ValueError(
                 f"--validation_splits has a set called {name}, as one of --directions; give it another name"
             )
-        found[name] = scored_text(data, in_folder(first, folder), data.validation_split)
+        found[name] = scored_text(data, first.in_folder(folder), data.validation_split)
     return found
-
-
-def in_folder(text: DataArguments, folder: str) -> DataArguments:
-    """Return the arguments of a text with another folder."""
-    return replace(text, data_dir=folder, dataset=None, dataset_config=None)
 
 
 def scored_text(data: DataArguments, text: DataArguments, split: str) -> ScoredText:

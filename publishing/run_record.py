@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vaswani.data.directions import tag_of, texts_of
+from vaswani.data.directions import tags_of, texts_of
 from vaswani.storage.records import REST, read_record, write_record
 from vaswani.training.renamed import rename_run
 from vaswani.training.schedule import peak_rate
@@ -103,8 +103,7 @@ class DataRecord:
     @property
     def tags(self) -> list[str]:
         """What sources begin with, for each target language; none where there is only one."""
-        targets = dict.fromkeys(each.split("-")[1] for each in self.every_direction)
-        return [tag_of(each) for each in targets] if len(targets) > 1 else []
+        return list(tags_of(self.every_direction).values())
 
     def direction_of(self, name: str) -> str:
         """Return the direction of a scored set, by its name."""

@@ -8,17 +8,17 @@ they give a token another name, and change no count.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import version
 
 from sacremoses import MosesPunctNormalizer
 from sacremoses.corpus import NonbreakingPrefixes
 
 from vaswani.evaluation.metrics.sacrebleu.by_language import code_parts, has_spaces
-from vaswani.evaluation.metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
-from vaswani.evaluation.metrics.wmt14_bleu.wmt14_bleu import Tokenizer, bleu, corpus_bleu
+from vaswani.evaluation.metrics.wmt14_bleu.wmt14_bleu import Tokenizer, corpus_bleu, signed
 from vaswani.evaluation.scorer import Inputs, Lines, Scorer, Statistics, Value
+
+from .wmt14_bleu import statistics_of_tokens
 
 STEPS = {
     "multi30k": ("case:lower", "punctuation:moses", "tok:moses"),
@@ -80,20 +80,14 @@ def score(protocol: str, hypotheses: Lines, inputs: Inputs) -> Value:
 
 def statistics(protocol: str, outputs: Sequence[Lines], inputs: Inputs, bar: str | None) -> Statistics:
     """Return the counts of lines."""
-    language, metric = language_of(inputs), bleu()
-    tokenised = [tokenise(protocol, lines, language) for lines in outputs]
-    of_lines = line_statistics(metric, tokenised, tokenise(protocol, inputs.references, language), bar)
-
-    def signed(drawn: Mapping[str, str]) -> str:
-        return signature(protocol, language, *(f"{name}:{how}" for name, how in drawn.items()))
-
-    return Statistics(of_lines, partial(corpus_scores, metric), signed)
+    language = language_of(inputs)
+    tokenised = [tokenise(protocol, lines, language) for lines in (inputs.references, *outputs)]
+    return statistics_of_tokens(tokenised[1:], tokenised[0], bar, partial(signature, protocol, language))
 
 
 def signature(protocol: str, language: str, *more: str) -> str:
     """Return what the figure depends on, and `more`."""
-    steps = ("nrefs:1", *more, f"lang:{language}", *STEPS[protocol], "smooth:none")
-    return "|".join((*steps, f"sacremoses:{version('sacremoses')}", f"sacrebleu:{version('sacrebleu')}"))
+    return signed(*more, f"lang:{language}", *STEPS[protocol])
 
 
 def language_of(inputs: Inputs) -> str:

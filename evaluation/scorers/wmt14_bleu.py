@@ -1,6 +1,6 @@
 """The paper's BLEU, by the `evaluate` module `metrics/wmt14_bleu`, on its own tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from vaswani.evaluation.languages import unfit_for_wmt14
@@ -24,14 +24,20 @@ def value(hypotheses: Lines, inputs: Inputs) -> float:
 
 def statistics(outputs: Sequence[Lines], inputs: Inputs, bar: str | None) -> Statistics:
     """Return the counts of lines."""
+    references, *tokenised = [wmt14_bleu.tokenise(lines) for lines in (inputs.references, *outputs)]
+    return statistics_of_tokens(tokenised, references, bar, wmt14_bleu.signature)
+
+
+def statistics_of_tokens(
+    outputs: Sequence[Lines], references: Lines, bar: str | None, signature: Callable[..., str]
+) -> Statistics:
+    """Return the counts of lines whose tokens are between spaces; `signature` takes how lines were drawn."""
     metric = wmt14_bleu.bleu()
-    references = wmt14_bleu.tokenise(inputs.references)
-    of_lines = line_statistics(metric, [wmt14_bleu.tokenise(each) for each in outputs], references, bar)
 
-    def signature(drawn: Mapping[str, str]) -> str:
-        return wmt14_bleu.signature(*(f"{name}:{how}" for name, how in drawn.items()))
+    def signed(drawn: Mapping[str, str]) -> str:
+        return signature(*(f"{name}:{how}" for name, how in drawn.items()))
 
-    return Statistics(of_lines, partial(corpus_scores, metric), signature)
+    return Statistics(line_statistics(metric, outputs, references, bar), partial(corpus_scores, metric), signed)
 
 
 def no_german(outputs: Sequence[Lines], inputs: Inputs) -> str | None:  # noqa: ARG001  (one signature for all)

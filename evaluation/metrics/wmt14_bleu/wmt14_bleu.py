@@ -106,5 +106,10 @@ def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
 
 def signature(*more: str) -> str:
     """Return what the figure depends on, and `more`."""
-    steps = ("nrefs:1", *more, "case:mixed", "quotes:ascii", "tok:moses-de", "compounds:atat", "smooth:none")
+    return signed(*more, "case:mixed", "quotes:ascii", "tok:moses-de", "compounds:atat")
+
+
+def signed(*steps: str) -> str:
+    """Return the signature of step 4 on tokens that were made by `steps`."""
+    steps = ("nrefs:1", *steps, "smooth:none")
     return "|".join((*steps, f"sacremoses:{version('sacremoses')}", f"sacrebleu:{version('sacrebleu')}"))
