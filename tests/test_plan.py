@@ -54,7 +54,7 @@ def test_the_recipes_own_flags_override_it(capsys: pytest.CaptureFixture[str]) -
     assert "214,171,648 parameters" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("recipe", sorted(path.name for path in RECIPES.glob("*.py")))
+@pytest.mark.parametrize("recipe", sorted({path.name for path in RECIPES.glob("*.py")} - {"sweep.py"}))
 def test_every_recipe_can_be_planned(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--gpus", "1", str(RECIPES / recipe)]) == 0
     said = capsys.readouterr().out
