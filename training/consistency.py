@@ -77,41 +77,45 @@ class _Cut:
         return embeddings.masked_fill(cut.unsqueeze(-1), 0), *others
 
 
-class Pass(NamedTuple):
-    """The logits of some tokens in one pass, or of their gradient: `[n, V]`, float32 at least."""
-
-    log: Tensor
-    """Of the probabilities."""
-    probabilities: Tensor
-
-
-Divergence = Callable[[Pass, Pass], tuple[Tensor, Tensor, Tensor]]
-"""Returns `[n, 1]`, a divergence of two passes; and its gradients `[n, V]` by the logits of each."""
-
-
-def symmetric(p: Pass, q: Pass) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (KL(p || q) + KL(q || p)) / 4, and its gradients."""
-    forward, of_p, of_q = one_way(p, q)
-    backward, and_of_q, and_of_p = one_way(q, p)
-    return (forward + backward) / 4, (of_p + and_of_p) / 4, (of_q + and_of_q) / 4
-
-
-def one_way(p: Pass, q: Pass) -> tuple[Tensor, Tensor, Tensor]:
-    """Return KL(p || q), and its gradients."""
-    difference = p.log - q.log
-    divergence = (p.probabilities * difference).sum(1, keepdim=True)
-    return divergence, p.probabilities * (difference - divergence), q.probabilities - p.probabilities
-
-
 class Loss(NamedTuple):
     """How the losses of two passes make one."""
 
     shares: tuple[float, float]
     """Of the cross entropy of each pass."""
-    divergence: Divergence
+    divergence: "Divergence"
 
 
-KINDS = {RDROP: Loss((0.5, 0.5), symmetric), SIMCUT: Loss((1.0, 0.0), one_way)}
+Divergence = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+"""Takes `[n, V]` p, q and log p - log q, and the weight. Returns `[n, 1]`, the weighted divergence.
+
+It overwrites p and q with the gradients by the logits of their pass, of which the part that is softmax of the cross
+entropy is there too: they become share p + w dD/dx and share q + w dD/dz. log p - log q is overwritten as well.
+"""
+
+
+def simcut(p: Tensor, q: Tensor, difference: Tensor, weight: float) -> Tensor:
+    """Return w KL(p || q); see `Divergence`."""
+    divergence = _dot(p, difference)
+    q.sub_(p).mul_(weight)
+    p.addcmul_(p, difference.sub_(divergence), value=weight)
+    return divergence * weight
+
+
+def rdrop(p: Tensor, q: Tensor, difference: Tensor, weight: float) -> Tensor:
+    """Return w (KL(p || q) + KL(q || p)) / 4; see `Divergence`."""
+    forward, backward = _dot(p, difference), -_dot(q, difference)
+    apart = (p - q).mul_(weight / 4)  # by the logits of the other pass, of each
+    p.mul_((difference - forward).mul_(weight / 4).add_(0.5)).add_(apart)
+    q.mul_(difference.add_(backward).mul_(-weight / 4).add_(0.5)).sub_(apart)
+    return (forward + backward) * (weight / 4)
+
+
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    """Return the product of each row with that of the other, `[n, 1]`."""
+    return (one * other).sum(1, keepdim=True)
+
+
+KINDS = {RDROP: Loss((0.5, 0.5), rdrop), SIMCUT: Loss((1.0, 0.0), simcut)}
 
 
 @torch.compiler.disable
@@ -165,6 +169,10 @@ class _ConsistentLoss(torch.autograd.Function):
         projection = table.to(first.dtype)
         added = None if bias is None else bias.to(first.dtype)
         exact = torch.promote_types(first.dtype, torch.float32)
+        counted = (labels != -100).unsqueeze(1)
+        # What smoothing takes from every logit's gradient is taken from their products with the table at once.
+        smooth = smoothing / len(table)
+        column = projection.to(exact).sum(0)
         of_passes = [torch.empty_like(first), torch.empty_like(second)]
         of_table = torch.zeros_like(projection, dtype=exact)
         of_bias = torch.zeros(len(projection), dtype=exact, device=first.device)
@@ -172,11 +180,20 @@ class _ConsistentLoss(torch.autograd.Function):
         rows = (ROWS_ON_PROCESSORS if first.device.type == "cpu" else ROWS) // 2
         for part in (slice(at, at + rows) for at in range(0, len(labels), rows)):
             logits = [F.linear(each[part], projection, added) for each in (first, second)]
-            total += _turn_into_gradients(logits[0], logits[1], labels[part], smoothing, loss, weight)
-            for of_pass, hidden, gradient in zip(of_passes, (first, second), logits, strict=True):
-                of_pass[part] = gradient @ projection
-                of_table += gradient.t() @ hidden[part]
-                of_bias += gradient.sum(0, dtype=exact)
+            losses = _turn_into_gradients(logits[0], logits[1], labels[part], smoothing, loss, weight)
+            for of_pass, hidden, gradient, share in zip(of_passes, (first, second), logits, loss.shares, strict=True):
+                there = hidden[part] * counted[part]
+                if share:
+                    means = hidden[part].to(exact) @ column
+                    losses -= share * smooth * (means if added is None else means + added.sum(dtype=exact))
+                of_pass[part] = (gradient @ projection - (share * smooth * column).to(first.dtype)) * counted[part]
+                of_table += gradient.t() @ there
+                of_table -= share * smooth * there.sum(0, dtype=exact)
+                if added is not None:
+                    of_bias += (
+                        counted[part, 0].to(exact) @ gradient.to(exact) - share * smooth * counted[part].to(exact).sum()
+                    )
+            total += (losses * counted[part, 0]).sum()
         ctx.save_for_backward(*of_passes, of_table.to(table.dtype), None if bias is None else of_bias.to(bias.dtype))
         return total
 
@@ -189,27 +206,36 @@ class _ConsistentLoss(torch.autograd.Function):
 def _turn_into_gradients(
     first: Tensor, second: Tensor, labels: Tensor, smoothing: float, loss: Loss, weight: float
 ) -> Tensor:
-    """Overwrite the logits `[n, V]` of both passes with the gradients of their loss; return it, summed."""
+    """Overwrite the logits `[n, V]` of both passes with the gradients of their loss, but for that of the mean logit.
+
+    Returns:
+        `[n]`, the losses without the term of the mean logit, as `training/loss.py` has it.
+
+    """
     exact = torch.promote_types(first.dtype, torch.float32)
     size = IN_CACHE if first.device.type == "cpu" else max(1, len(first))
-    total = torch.zeros((), dtype=exact, device=first.device)
-    for x, z, of_some in zip(first.split(size), second.split(size), labels.unsqueeze(1).split(size), strict=True):
-        counted, targets = (of_some != -100).to(exact), of_some.clamp(min=0)
-        logs = [each.log_softmax(1, dtype=exact) for each in (x, z)]
-        passes = [Pass(log, log.exp()) for log in logs]
-        losses, *of_passes = loss.divergence(*passes)
-        losses *= weight
-        for logits, each, gradient, share in zip((x, z), passes, of_passes, loss.shares, strict=True):
-            gradient *= weight
+    losses = []
+    targets = labels.clamp(min=0).unsqueeze(1)
+    for x, z, of_some in zip(first.split(size), second.split(size), targets.split(size), strict=True):
+        (p, logs_of_p), (q, logs_of_q) = (_probabilities(each, exact) for each in (x, z))
+        entropy = torch.zeros_like(p[:, :1])
+        for logits, logs, share in zip((x, z), (logs_of_p, logs_of_q), loss.shares, strict=True):
+            if share:  # log p = x - logsumexp(x)
+                of_target = logs.gather(1, of_some)
+                normaliser = logits.gather(1, of_some) - of_target
+                entropy += share * (smoothing * normaliser - (1 - smoothing) * of_target)
+        losses.append(entropy + loss.divergence(p, q, logs_of_p.sub_(logs_of_q), weight))
+        for logits, gradient, share in zip((x, z), (p, q), loss.shares, strict=True):
             if share:
-                losses += share * _cross_entropy(each, targets, smoothing)
-                gradient += share * (each.probabilities - smoothing / each.log.shape[1])
-                gradient.scatter_add_(1, targets, torch.full_like(counted, share * (smoothing - 1)))
-            logits.copy_(gradient * counted)
-        total += (losses * counted).sum()
-    return total
+                gradient.scatter_add_(1, of_some, torch.full_like(entropy, share * (smoothing - 1)))
+            logits.copy_(gradient)
+    return torch.cat(losses).squeeze(1)
 
 
-def _cross_entropy(of: Pass, labels: Tensor, smoothing: float) -> Tensor:
-    """Return the smoothed cross entropy of `[n, 1]` labels, in their shape."""
-    return -((1 - smoothing) * of.log.gather(1, labels) + smoothing * of.log.mean(1, keepdim=True))
+def _probabilities(logits: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return the softmax of each row and its logarithm: by turns over the row, half the time of log_softmax and exp."""
+    logs = logits.to(dtype)
+    logs = logs - logs.amax(1, keepdim=True)
+    probabilities = logs.exp()
+    normaliser = probabilities.sum(1, keepdim=True)
+    return probabilities.div_(normaliser), logs.sub_(normaliser.log())
