@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpus_of_numbers import NumberedCorpus, Seen, number_tokenizer, numbered_stream, seen
+from corpus_of_numbers import LIMITS, NumberedCorpus, Seen, number_tokenizer, numbered_stream, seen
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.data import TokenCache, TrainingStream
+from vaswani.data import TokenCache, TrainingStream, fingerprint, learn_tokenizer
+from vaswani.data.directions import Tagged
+from vaswani.data.mixture import Mixture
+from vaswani.data.shuffling import Order
 from vaswani.data.stream import MicroBatches
 from vaswani.storage import write_text
 
@@ -39,14 +42,22 @@ CORPUS = NumberedCorpus(
 )
 """Group 6 gives no pair at all."""
 
+BACK = NumberedCorpus((50, 20, 70), name="numbers back")
+"""Read twice an epoch, where there are two directions."""
+
 SPLITS = [(1, 5), (2, 2), (3, 1), (4, 0), (6, 1), (8, 0), (1, 0), (2, 5), (3, 2), (8, 1), (1, 2), (4, 1), (6, 0)]
 """Processes, and loader workers of each."""
+
+
+PLAIN, DIRECTIONS = "one direction", "two directions with BPE-dropout"
 
 
 @dataclass(frozen=True)
 class Life:
     """What the processes of one life are told."""
 
+    text: str
+    """PLAIN or DIRECTIONS."""
     folder: Path
     number: int
     processes: int
@@ -65,7 +76,18 @@ class Life:
         return self.folder / f"life {self.number}, process {rank}"
 
 
-def killed_stream(tokenizer: PreTrainedTokenizerFast, cache: TokenCache | None = None) -> TrainingStream:
+def tokenizer_of(text: str) -> PreTrainedTokenizerFast:
+    if text == PLAIN:
+        return number_tokenizer()
+    words = ["one two 0 1 2 3 4 5 6 7 8 9 10 20 30"] * 3
+    return learn_tokenizer(words, 290, show_progress=False, user_symbols=[">>a<<", ">>b<<"])
+
+
+def killed_stream(text: str, tokenizer: PreTrainedTokenizerFast, cache: TokenCache | None = None) -> TrainingStream:
+    if text == DIRECTIONS:
+        corpus = Mixture([Tagged(CORPUS, ">>a<<"), Tagged(BACK, ">>b<<")], [1, 2])
+        order = Order(11, 60, 3, window_groups=2, bpe_dropout=0.2)
+        return TrainingStream(corpus, tokenizer, fingerprint(tokenizer), LIMITS, order, None, 1.0)
     return numbered_stream(
         CORPUS, tokenizer, seed=11, budget=40, streams=3, window_groups=2, cache=cache, max_unreadable=1.0
     )
@@ -97,7 +119,8 @@ def live(
             other.send(None)
         return things
 
-    stream = killed_stream(tokenizer, TokenCache(life.folder / "packed") if life.cached else None)
+    cache = TokenCache(life.folder / "packed") if life.cached else None
+    stream = killed_stream(life.text, tokenizer, cache)
     if life.state.exists():
         stream.restore(json.loads(life.state.read_text()))
     first = stream.consumed // B
@@ -162,9 +185,9 @@ def start_and_kill(life: Life, tokenizer: PreTrainedTokenizerFast) -> list[int |
     return [process.exitcode for process in processes]
 
 
-def whole_epochs(tokenizer: PreTrainedTokenizerFast) -> list[Seen]:
+def whole_epochs(text: str, tokenizer: PreTrainedTokenizerFast) -> list[Seen]:
     """What one process trains on without interruption until three epochs are over, to the next save."""
-    stream = killed_stream(tokenizer)
+    stream = killed_stream(text, tokenizer)
     batches = iter(MicroBatches(stream, 0, 1))
     found: list[Seen] = []
     while stream.epoch([stream.notes()]) < EPOCHS:
@@ -183,10 +206,18 @@ def journalled(life: Life) -> Iterator[Seen]:
                 yield Seen(number, epoch, tuple((group, row) for group, row in rows), tensors)
 
 
+def rows_of_an_epoch(text: str) -> list[tuple[int, int]]:
+    """Return the group and number of each row; groups of a mixture are counted through, one text after the other."""
+    first = [0] if text == PLAIN else [CORPUS.groups, CORPUS.groups + BACK.groups]
+    back = [(at + group, row) for at in first if text == DIRECTIONS for group, row in BACK.kept_rows()]
+    return [*CORPUS.kept_rows(), *back]
+
+
 @pytest.mark.slow
-def test_a_run_killed_twenty_times_trains_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
-    tokenizer = number_tokenizer()
-    expected = whole_epochs(tokenizer)
+@pytest.mark.parametrize("text", [PLAIN, DIRECTIONS])
+def test_a_run_killed_twenty_times_trains_what_an_uninterrupted_one_does(text: str, tmp_path: Path) -> None:
+    tokenizer = tokenizer_of(text)
+    expected = whole_epochs(text, tokenizer)
     steps = len(expected) // B
     draw = random.Random(20)
     committed: list[Seen] = []
@@ -198,7 +229,7 @@ def test_a_run_killed_twenty_times_trains_what_an_uninterrupted_one_does(tmp_pat
         moment = draw.choice([draw.randrange(B), draw.randrange(B), B])
         kill = None if step is None else (max(step, first), moment)
         fence = max(steps, first) if kill is None else kill[0] + 2 * SAVE_STEPS
-        life = Life(tmp_path, number, processes, workers, draw.random() < 0.5, kill, fence)
+        life = Life(text, tmp_path, number, processes, workers, draw.random() < 0.5, kill, fence)
         codes = start_and_kill(life, tokenizer)
         assert codes == [0 if kill is None else -signal.SIGKILL] * processes, f"{life} ended otherwise"
         saved = json.loads(life.state.read_text())["consumed"] // B if life.state.exists() else 0
@@ -217,4 +248,4 @@ def test_a_run_killed_twenty_times_trains_what_an_uninterrupted_one_does(tmp_pat
     assert [batch.number for batch in committed] == list(range(first * B))
     for epoch in range(EPOCHS):
         rows = Counter(row for batch in committed if batch.epoch == epoch for row in batch.rows)
-        assert rows == Counter(CORPUS.kept_rows()), f"epoch {epoch} lost or repeated rows"
+        assert rows == Counter(rows_of_an_epoch(text)), f"epoch {epoch} lost or repeated rows"

@@ -62,6 +62,7 @@ def train(
     checkpoint: Path | None = None,
     evaluate: Callable[..., dict[str, float]] | None = None,
     prepare: Callable[[VaswaniTrainer], None] = lambda _: None,
+    bpe_dropout: float = 0.0,
     **changes: Any,
 ) -> tuple[VaswaniForConditionalGeneration, VaswaniTrainer, TrainingStream]:
     settings: dict[str, Any] = {
@@ -76,7 +77,7 @@ def train(
         "seed": 7,
     }
     model = network(dropout)
-    stream = numbered_stream(CORPUS, tokenizer, streams=2)
+    stream = numbered_stream(CORPUS, tokenizer, streams=2, bpe_dropout=bpe_dropout)
     arguments = VaswaniTrainingArguments(output_dir=str(folder), **(settings | changes))
     nothing = evaluate or (lambda _: {"loss": 0.0, "perplexity": 1.0, "bleu": 0.0})
     trainer = VaswaniTrainer(model, arguments, stream, nothing, tokenizer)

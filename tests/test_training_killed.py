@@ -1,4 +1,4 @@
-"""Training killed fifty times, at drawn moments and often while it saves, ends with the weights of a run left alone.
+"""Training killed many times, at drawn moments and often while it saves, ends with the weights of a run left alone.
 
 Real processes, forked from one that has imported everything, so that a life costs its training alone; SIGKILL always.
 What a life finds on the disk is what the one before it left there.
@@ -10,10 +10,11 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -24,12 +25,28 @@ from test_training import train
 from vaswani.experiment.preparation import checkpoint_to_resume
 from vaswani.training.checkpointing.checkpoints import MANIFEST, checkpoint_fault, checkpoints, newest_whole, sealed
 
-KILLS, WHILE_SAVING = 50, 20
 LAST_STEP = 16
 
 
-def live(folder: Path) -> None:
+class Kind(NamedTuple):
+    """What is trained, and how often it is killed."""
+
+    settings: dict[str, Any]
+    bpe_dropout: float
+    kills: int
+    while_saving: int
+
+
+KINDS = {
+    "the paper's": Kind({}, 0.0, kills=50, while_saving=20),
+    "simcut": Kind({"consistency": "simcut", "ema_decay": 0.9}, 0.2, kills=20, while_saving=5),
+    "rdrop": Kind({"consistency": "rdrop", "optimizer": "muon"}, 0.2, kills=20, while_saving=5),
+}
+
+
+def live(folder: Path, kind: str, workers: int) -> None:
     """Go on from what is on the disk to the last step, saving after each; in a process of its own."""
+    set_start_method("fork", force=True)  # for the loader workers, as in a run; else it would be inherited
     torch.set_num_threads(1)
     train(
         folder,
@@ -40,13 +57,16 @@ def live(folder: Path) -> None:
         save_steps=1,
         save_total_limit=2,
         batches_per_step=2,
+        bpe_dropout=KINDS[kind].bpe_dropout,
+        dataloader_num_workers=workers,
+        **KINDS[kind].settings,
     )
 
 
-def born(folder: Path) -> BaseProcess:
+def born(folder: Path, kind: str, workers: int = 0) -> BaseProcess:
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    process = context.Process(target=live, args=(folder,))
+    process = context.Process(target=live, args=(folder, kind, workers))
     process.start()
     return process
 
@@ -71,19 +91,29 @@ def is_cut_off(folder: Path, since: int = 0) -> bool:
     return False
 
 
-def killed_once(folder: Path, draw: random.Random, while_saving: bool) -> bool:
+def killed_once(folder: Path, kind: str, draw: random.Random, while_saving: bool) -> bool:
     """Start from what is there and kill at a drawn moment; return whether there was time to.
 
-    Either in the midst of writing or deleting a checkpoint, or anywhere after the drawn step.
+    Either in the midst of writing or deleting a checkpoint, or anywhere after the drawn step. Batches come from the
+    process itself or, with what is no part of the paper's, from a drawn number of workers.
     """
     step, start = saved(folder) + draw.randint(0, 3), time.time_ns()
-    process = born(folder)
+    process = born(folder, kind, draw.choice([0, 1, 3]) if KINDS[kind].settings else 0)
     wait_for(lambda: saved(folder) >= step and (is_cut_off(folder, start) or not while_saving), process)
     process.join(draw.uniform(0, 0.01 if while_saving else 0.1))
     process.kill()  # SIGKILL; nothing where it has just ended: its parent is the fork server, which buries it at once
     process.join()
     assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
     return process.exitcode != 0
+
+
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """Return the weights, and their moving average if there is one."""
+    return {
+        f"{file.relative_to(checkpoint)}, {name}": tensor
+        for file in checkpoint.rglob("*.safetensors")
+        for name, tensor in load_file(file).items()
+    }
 
 
 @pytest.fixture
@@ -96,28 +126,30 @@ def folder_in_memory(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_fifty_kills_change_nothing(folder_in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_kills_change_nothing(kind: str, folder_in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for the process from which the others are forked
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    alone = born(folder_in_memory / "alone")
+    alone = born(folder_in_memory / "alone", kind)
     alone.join()
-    expected = load_file(folder_in_memory / "alone" / f"checkpoint-{LAST_STEP}" / "model.safetensors")
+    expected = weights(folder_in_memory / "alone" / f"checkpoint-{LAST_STEP}")
+    wanted = KINDS[kind]
 
     draw = random.Random(0)
     kills = cut_off = runs = 0
-    while kills < KILLS or cut_off < WHILE_SAVING:
-        assert runs < KILLS, f"{kills} kills only, {cut_off} of them while it saved"
+    while kills < wanted.kills or cut_off < wanted.while_saving:
+        assert runs < wanted.kills, f"{kills} kills only, {cut_off} of them while it saved"
         runs += 1
         folder = folder_in_memory / f"run {runs}"
         folder.mkdir()
-        while killed_once(folder, draw, while_saving=kills % 2 == 0):
+        while killed_once(folder, kind, draw, while_saving=kills % 2 == 0):
             kills += 1
             cut_off += is_cut_off(folder)
             whole, _ = newest_whole(folder)
             assert whole is not None or not sealed(folder), "a kill made a sealed checkpoint worthless"
         last = folder / f"checkpoint-{LAST_STEP}"
         assert checkpoint_fault(last) is None
-        found = load_file(last / "model.safetensors")
+        found = weights(last)
         assert found.keys() == expected.keys()
         for name, tensor in expected.items():
             assert torch.equal(tensor, found[name]), f"run {runs}, {name}"
