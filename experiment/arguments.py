@@ -355,9 +355,10 @@ def parse(
         TypeError: the recipe itself names a field that does not exist.
 
     """
+    flags = rename_flags(sys.argv[1:] if argv is None else argv)
     sections: list[tuple[Any, dict[str, Any]]] = [
         (network_fields(), recipe.model),
-        (DataArguments, rename_fields(recipe.data, "the recipe")),
+        (DataArguments, without_displaced(rename_fields(recipe.data, "the recipe"), flags)),
         (VaswaniTrainingArguments, rename_fields(recipe.training, "the recipe")),
     ]
     parser = _Parser([section for section, _ in sections], recipe.description, add_flags)
@@ -366,7 +367,6 @@ def parse(
             raise TypeError(f"{section.__name__} has no field {', '.join(sorted(unknown))}")
         parser.set_defaults(**values)
         parser.recipe |= values
-    flags = rename_flags(sys.argv[1:] if argv is None else argv)
     try:
         network, data, training, remaining = parser.parse_args_into_dataclasses(
             flags, return_remaining_strings=True, look_for_args_file=False
@@ -417,6 +417,23 @@ def network_fields() -> Any:
             for name in MODEL_FIELDS
         ],
     )  # fmt: skip
+
+
+def without_displaced(data: dict[str, Any], flags: Sequence[str]) -> dict[str, Any]:
+    """Return a recipe's fields of `DataArguments` but for those of its text that the command line replaces.
+
+    The folders that it reads beside its own text belong to that text; --directions names a text for each direction.
+    """
+    is_other = is_given("--dataset", flags) or is_given("--data_dir", flags)
+    displaced = {"extra_dirs", "weights"} if is_other or is_given("--directions", flags) else set()
+    if is_other:
+        displaced |= {"validation_splits"}
+    if is_given("--dataset", flags):
+        displaced |= {"data_dir"}
+    found = {name: value for name, value in data.items() if name not in displaced}
+    if is_other and "test_splits" in found:
+        found["test_splits"] = [each for each in found["test_splits"] if "=" not in each]
+    return found
 
 
 def follow(arguments: Arguments, recipe: Recipe, flags: Sequence[str]) -> None:

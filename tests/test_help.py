@@ -95,7 +95,8 @@ def test_each_flag_of_a_recipe_says_what_it_does_and_its_default(
                 assert re.match(r"\S.{10,}\. \(default: \S.*\)$", text), f"{name}: {text!r}"
     for name, value in (recipe.model | recipe.data | recipe.training).items():
         if name in shown and isinstance(value, int | str) and not isinstance(value, bool):
-            assert shown[name][1].endswith(f" (default: {value})"), shown[name]
+            in_one_line = re.sub(r"(?<=\w)- ", "-", shown[name][1])  # a line may end within a name
+            assert in_one_line.endswith(f" (default: {value})"), shown[name]
     assert shown["max_tokens"][1].endswith(f"(default: {recipe.data.get('max_tokens', 256)})")
     assert "Factory" not in str(shown)
     assert "None" not in str(shown)

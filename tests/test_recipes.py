@@ -114,6 +114,26 @@ def test_another_corpus_does_not_inherit_the_configuration_of_the_recipes() -> N
         assert parse(base, ["--dataset", "wmt/wmt16", *given]).data.dataset_config == "cs-en"
 
 
+def test_another_text_does_not_inherit_the_further_folders_of_the_recipes() -> None:
+    general = recipe("general_en_de")
+    own = parse(general, []).data
+    assert (own.data_dir, own.dataset, own.extra_dirs[0]) == ("general-en-de/news", None, "general-en-de/tatoeba")
+    assert own.test_splits[1:] == own.validation_splits == [f"{each.split('/')[1]}={each}" for each in own.extra_dirs]
+    of_hub = parse(general, ["--dataset", "a/b"]).data
+    assert (of_hub.dataset, of_hub.data_dir, of_hub.dataset_config) == ("a/b", None, None)
+    for data in (of_hub, parse(general, ["--data_dir", "mine"]).data):
+        assert (data.extra_dirs, data.validation_splits, data.test_splits) == ([], [], ["test"])
+    given = parse(general, ["--data_dir=mine", "--extra_dirs", "x", "y", "--weights", "1", "2", "1"]).data
+    assert (given.dataset, given.data_dir, given.extra_dirs, given.weights) == (None, "mine", ["x", "y"], [1, 2, 1])
+    named = parse(general, ["--data_dir", "mine", "--test-splits", "test", "x=x", "--validation_splits", "x=x"]).data
+    assert (named.test_splits, named.validation_splits) == (["test", "x=x"], ["x=x"])
+    assert parse(general, ["--tokens_per_batch", "2048"]).data.extra_dirs == own.extra_dirs
+    both = parse(general, ["--directions", "en-de", "de-en=x"]).data
+    assert (both.data_dir, both.extra_dirs, both.test_splits) == (own.data_dir, [], own.test_splits)
+    table3 = recipe("table3")
+    assert parse(table3, ["--data_dir", "mine"]).data.test_splits == ["validation"]
+
+
 # --- every command that is written down ---
 
 
