@@ -20,7 +20,7 @@ from vaswani.publishing.run_record import NetworkRecord, RunRecord, TrainingReco
 from vaswani.storage.records import as_json
 from vaswani.training import VaswaniTrainingArguments
 
-from .arguments import DataArguments
+from .data_arguments import DataArguments
 from .output_scoring import OutputScoring
 
 AT_FAULT: dict[str, tuple[str, ...]] = {

@@ -26,8 +26,8 @@ from vaswani.data.trees import TREES, tokens_of
 from vaswani.storage import atomic_files, atomic_folder
 from vaswani.training.checkpointing.checkpoints import checkpoints
 
-from .arguments import DataArguments
 from .console import say
+from .data_arguments import DataArguments
 
 
 def repeats(corpora: Sequence[Corpus], data: DataArguments) -> list[Repeats]:

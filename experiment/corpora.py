@@ -27,9 +27,10 @@ from vaswani.data.duplicates import Deduplicated
 from vaswani.data.test_overlap import WithoutTestText
 from vaswani.publishing.run_record import name_of_set
 
-from .arguments import Arguments, DataArguments, named_folders
+from .arguments import Arguments
 from .caches import joint_tokenizer, repeats, token_cache
 from .console import say
+from .data_arguments import DataArguments, named_folders
 
 
 def cleaning_limits(data: DataArguments) -> CleaningLimits:

@@ -16,8 +16,9 @@ from vaswani.data.folders import find_splits
 from vaswani.data.stream import Window
 from vaswani.data.trees import TREES
 
-from .arguments import Arguments, DataArguments, Recipe, is_given, parse
+from .arguments import Arguments, Recipe, parse
 from .caches import sample_of_groups
+from .command_line import is_given
 from .corpora import (
     open_corpus,
     open_training_corpus,
@@ -26,6 +27,7 @@ from .corpora import (
     training_stream,
     training_tokenizer,
 )
+from .data_arguments import DataArguments
 from .run import new_model
 from .settings import GRAMMAR, Proposal, as_measured, propose, schedule, steps_of
 from .timing import Timing, measure

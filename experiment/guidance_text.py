@@ -11,7 +11,7 @@ from vaswani.data.file_names import printable
 from vaswani.data.folders import find_splits
 from vaswani.training.estimates.flops import parameters
 
-from .arguments import is_given
+from .command_line import is_given
 from .guidance import Guidance, TextStatistics
 from .plan import Machine, dimensions_of, plan, time_as_text
 from .settings import SMALL, TASKS, neighbours

@@ -10,7 +10,7 @@ from vaswani.evaluation.parses import read_parses, score_parses
 from vaswani.evaluation.scorer import Inputs, reason_against, scorer_of, value_of
 from vaswani.evaluation.scores import Score, by_cost, each_score, figure, inputs_of, one_score, remarks
 
-from .arguments import DataArguments
+from .data_arguments import DataArguments
 
 Texts = Sequence[str]
 

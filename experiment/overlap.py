@@ -13,8 +13,8 @@ from vaswani.publishing.metrics_record import FoundRecord, OverlapRecord
 from vaswani.storage import write_text
 from vaswani.storage.records import read_record
 
-from .arguments import DataArguments
 from .caches import cached
+from .data_arguments import DataArguments
 from .main_process import on_main_process
 
 MOST_ROWS = 10_000_000

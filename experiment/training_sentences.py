@@ -17,8 +17,8 @@ from vaswani.storage.records import as_json
 from vaswani.training.checkpointing.checkpoints import sealed
 from vaswani.training.trainer import POSITION
 
-from .arguments import DataArguments
 from .corpora import cleaning_limits, open_first_text
+from .data_arguments import DataArguments
 
 LOOKED_AT = 1_000
 """Rows from which sentences are taken."""

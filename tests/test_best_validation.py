@@ -18,8 +18,8 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.data import Pair
 from vaswani.evaluation.scores import score
-from vaswani.experiment.arguments import DataArguments
 from vaswani.experiment.checkpoint_selection import choose
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.output_scoring import scoring_of
 from vaswani.experiment.validation import PairSet, figures
 from vaswani.training import VaswaniTrainingArguments

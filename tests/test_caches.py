@@ -14,8 +14,8 @@ from vaswani.data import CleaningLimits, Pair, PairsCorpus, TokenCache, fingerpr
 from vaswani.data.encoding import encode_group
 from vaswani.data.token_cache import GroupReader
 from vaswani.experiment import caches
-from vaswani.experiment.arguments import DataArguments
 from vaswani.experiment.caches import joint_tokenizer, sample_of_groups, token_cache
+from vaswani.experiment.data_arguments import DataArguments
 
 LIMITS = CleaningLimits(max_tokens=40)
 

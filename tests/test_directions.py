@@ -23,8 +23,8 @@ from vaswani.data.directions import Tagged, is_tag, tag_of, tagged, texts_of, we
 from vaswani.data.shuffling import Order
 from vaswani.data.stream import MicroBatches
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.experiment.arguments import DataArguments
 from vaswani.experiment.corpora import further_texts, open_training_corpus, read_pairs, scored_texts
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.publishing import read_metrics, read_run
 from vaswani.publishing.card import model_card
 

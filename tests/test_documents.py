@@ -19,7 +19,7 @@ import pytest
 from vaswani import commands
 from vaswani.commands.recipe import read_recipe
 from vaswani.experiment import parse
-from vaswani.experiment.arguments import DataArguments
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.modeling import VaswaniConfig
 from vaswani.training import VaswaniTrainingArguments
 

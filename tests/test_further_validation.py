@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from test_experiment import TINY, run, toy_text
 
-from vaswani.experiment.arguments import named_folders
+from vaswani.experiment.data_arguments import named_folders
 from vaswani.plots import draw_learning_curve
 from vaswani.publishing import model_card, read_records
 from vaswani.training.validation_figures import figures_as_text, in_set, of_further_sets

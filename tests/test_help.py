@@ -18,7 +18,8 @@ from vaswani import commands
 from vaswani.commands.recipe import read_recipe
 from vaswani.experiment import Recipe, parse
 from vaswani.experiment.argument_checks import check_leaves_checkpoints
-from vaswani.experiment.arguments import MODEL_FIELDS, DataArguments
+from vaswani.experiment.arguments import MODEL_FIELDS
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.help import GROUPS, METAVARS, NETWORK, OF_TRANSFORMERS, UNSET
 from vaswani.experiment.sweep.options import add_flags as add_flags_of_sweep
 from vaswani.experiment.table3 import options

@@ -18,8 +18,8 @@ from vaswani.data.encoding import encode_group
 from vaswani.data.line_breaks import has_line_break, in_one_line
 from vaswani.data.open_corpus import Corpus, Pair, PairsCorpus, open_corpus
 from vaswani.data.token_cache import GroupReader, TokenCache
-from vaswani.experiment.arguments import DataArguments
 from vaswani.experiment.corpora import cleaning_limits, read_pairs, training_cleaning_limits
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.publishing.metrics_record import PairsRecord
 
 BREAKS = "\n\r\v\f\x85\u2028\u2029"

@@ -14,7 +14,8 @@ from vaswani.evaluation.metric_table import METRICS, PROTOCOLS, Kind
 from vaswani.evaluation.scorers.lowercased_bleu import DOTS_BEFORE_QUOTE, LANGUAGES, STEPS, normalizer, tokenise
 from vaswani.evaluation.scores import LeftOut, score
 from vaswani.evaluation.significance import compare
-from vaswani.experiment.arguments import DataArguments, Recipe, parse
+from vaswani.experiment.arguments import Recipe, parse
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.output_scoring import scoring_of
 
 LINE = "Dr. Maier sagte: „Das ist’s“ (heute)…"

@@ -22,9 +22,10 @@ from vaswani.evaluation.scorer import Inputs, Lines, Scorer, mean_of_lines, scor
 from vaswani.evaluation.scores import LeftOut, Score, figure, remarks, score
 from vaswani.evaluation.significance import Comparison, compare
 from vaswani.experiment.argument_checks import check_metric
-from vaswani.experiment.arguments import DataArguments, Recipe, parse
+from vaswani.experiment.arguments import Recipe, parse
 from vaswani.experiment.checkpoint_selection import choose
 from vaswani.experiment.console import summary
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.output_scoring import scoring_of
 from vaswani.experiment.validation import PairSet, figures
 from vaswani.plots import draw_learning_curve, draw_learning_curves

@@ -9,7 +9,8 @@ import pytest
 from vaswani.commands import main
 from vaswani.commands.recipe import read_recipe
 from vaswani.experiment import parse
-from vaswani.experiment.arguments import MODEL_FIELDS, DataArguments
+from vaswani.experiment.arguments import MODEL_FIELDS
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.plan import Machine, Plan, plan
 from vaswani.training import VaswaniTrainingArguments
 

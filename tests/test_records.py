@@ -13,7 +13,8 @@ from test_house import ROOT, cloned_files
 from transformers import TrainingArguments
 
 from vaswani.data.position import PositionRecord, read_position
-from vaswani.experiment.arguments import MODEL_FIELDS, DataArguments, Recipe, parse
+from vaswani.experiment.arguments import MODEL_FIELDS, Recipe, parse
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.run_folder import describe
 from vaswani.publishing import METRICS, RUN, MetricsRecord, RunRecord, model_card, read_metrics, read_records, read_run
 from vaswani.publishing.average_record import AVERAGE, PartRecord, average_as_text, read_average

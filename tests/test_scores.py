@@ -25,8 +25,8 @@ from vaswani.evaluation.metrics.sacrebleu import by_language, ter_cost
 from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
 from vaswani.evaluation.scores import MODULES, LeftOut, Score, blank_lines, figure, remarks, score
 from vaswani.evaluation.significance import compare
-from vaswani.experiment.arguments import DataArguments
 from vaswani.experiment.console import summary
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.output_scoring import scoring_of
 from vaswani.publishing import MetricsRecord, RunRecord
 from vaswani.publishing.card import model_card

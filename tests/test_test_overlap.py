@@ -13,8 +13,9 @@ from vaswani.data import CleaningLimits, Drops, Mixture, Pair, clean_pairs, dedu
 from vaswani.data.pairs import NoPair, Row
 from vaswani.data.test_overlap import WithoutTestText, bare, find, innermost
 from vaswani.experiment import overlap as module
-from vaswani.experiment.arguments import DataArguments, Recipe, parse
+from vaswani.experiment.arguments import Recipe, parse
 from vaswani.experiment.corpora import open_training_corpus, read_pairs, scored_texts, training_cleaning_limits
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.inspection import figures, inspect, inspection_as_text
 from vaswani.experiment.overlap import find_test_overlap
 from vaswani.publishing.metrics_record import FoundRecord

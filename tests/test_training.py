@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerFast, TrainerCallback, set_seed
 
 from vaswani.data import Pair, TrainingStream
 from vaswani.data.stream import MicroBatches
-from vaswani.experiment.arguments import DataArguments
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.output_scoring import scoring_of
 from vaswani.experiment.validation import PairSet, figures
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration

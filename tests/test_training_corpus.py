@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from vaswani.data import CleaningLimits, Drops, Pair, clean_pairs
-from vaswani.experiment.arguments import DataArguments, Recipe, parse
+from vaswani.experiment.arguments import Recipe, parse
 from vaswani.experiment.corpora import cleaning_limits, open_training_corpus, read_pairs, training_cleaning_limits
+from vaswani.experiment.data_arguments import DataArguments
 
 CAT, DOG, BIRD = Pair("a cat", "γάτα"), Pair("a dog", "σκύλος"), Pair("a bird", "πουλί")
 MARKUP, LATIN = Pair("a <b>cat</b>", "γάτα"), Pair("a cat", "eine Katze")

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from vaswani.experiment.arguments import spelled
+from vaswani.experiment.command_line import spelled
 
 Grid = Mapping[str, tuple[str, ...]]
 """The values of each flag, by its name without dashes, as the command line has them."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from vaswani.experiment.arguments import Recipe, parse, spelled
+from vaswani.experiment.arguments import Recipe, parse
+from vaswani.experiment.command_line import spelled
 from vaswani.experiment.help import filled
 
 from .grid import Grid, read_grid

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from transformers.trainer_utils import IntervalStrategy
 
 from vaswani.evaluation.metric_table import OF_THE_NETWORK
-from vaswani.experiment.arguments import Arguments, is_given, parse, spelled
+from vaswani.experiment.arguments import Arguments, parse
+from vaswani.experiment.command_line import is_given, spelled
 from vaswani.publishing import hide_in_command
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.argument_checks import metric_of

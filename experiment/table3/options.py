@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vaswani.experiment.arguments import Recipe, parse, spelled
+from vaswani.experiment.arguments import Recipe, parse
+from vaswani.experiment.command_line import spelled
 
 from .rows import ROWS, Row, Scale, chosen
 

@@ -4,8 +4,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from vaswani.experiment.arguments import Recipe, spelled
+from vaswani.experiment.arguments import Recipe
 from vaswani.experiment.child_process import run_to_end
+from vaswani.experiment.command_line import spelled
 from vaswani.publishing import METRICS, read_metrics
 
 from .options import Options
