@@ -31,16 +31,26 @@ def each_line(path: Path | None) -> Iterator[str]:
         OSError: the file cannot be read.
     """
     with read_text(path) as file:
-        for number, content in enumerate(file, 1):
-            row = content.removeprefix(b"\xef\xbb\xbf") if number == 1 else content
-            row = row.removesuffix(b"\n").removesuffix(b"\r")
-            try:
-                yield row.decode()
-            except UnicodeDecodeError as error:
-                raise ValueError(
-                    f"{path or 'stdin'}, line {number}, byte {error.start + 1}: 0x{row[error.start]:02x} is not UTF-8; "
-                    "convert the text first, for example with iconv -f latin1 -t utf-8"
-                ) from error
+        yield from decoded(file, str(path or "stdin"))
+
+
+def line_by_line() -> Iterator[list[str]]:
+    """Read windows of a line from stdin, each as soon as it is there; text that is compressed is not recognised."""
+    return ([line] for line in decoded(iter(sys.stdin.buffer.readline, b""), "stdin"))
+
+
+def decoded(rows: Iterable[bytes], name: str) -> Iterator[str]:
+    """Return the lines of a text without their ends; ValueError if one is not UTF-8, see `each_line`."""
+    for number, content in enumerate(rows, 1):
+        row = content.removeprefix(b"\xef\xbb\xbf") if number == 1 else content
+        row = row.removesuffix(b"\n").removesuffix(b"\r")
+        try:
+            yield row.decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{name}, line {number}, byte {error.start + 1}: 0x{row[error.start]:02x} is not UTF-8; "
+                "convert the text first, for example with iconv -f latin1 -t utf-8"
+            ) from error
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_model
 
-from .line_files import check_readable, check_writable, count_lines, each_line, windows, writing
+from .growing_output import Shard, Text, growing, not_done, text_of
+from .line_files import check_readable, check_writable, line_by_line
 
 if TYPE_CHECKING:
     from vaswani.translation.corpus import Translator
@@ -19,7 +20,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models", metavar="MODEL", nargs="+", help=f"{MODEL}; probabilities of several models are averaged"
     )
     parser.add_argument("--input", metavar="FILE", type=Path, help="text to translate, UTF-8 (default: stdin)")
-    parser.add_argument("--output", metavar="FILE", type=Path, help="where the translation goes (default: stdout)")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="where the translation goes, packed if its name ends with .gz, .zst, .xz, .bz2 or .lz4; until all is done "
+        "it is FILE.partial, beside FILE.journal (default: stdout)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an --output that is not finished, with the same text, model and flags; begin it if there is "
+        "none (default: no)",
+    )
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="translate the I-th of N parts of --input; outputs 1/N to N/N in order are that of the whole (default: "
+        "all of it)",
+    )
+    parser.add_argument(
+        "--line_buffered",
+        action="store_true",
+        help="translate and write each line as soon as it is read from stdin, as for a terminal (default: windows of "
+        "thousands of lines)",
+    )
     parser.add_argument(
         "--format",
         choices=("text", "tsv", "jsonl"),
@@ -94,6 +119,9 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(
             f"--n_best {args.n_best} does not fit --format text, which has one line for each line; use tsv or jsonl"
         )
+    shard = None if args.shard is None else Shard.read(args.shard)
+    if args.line_buffered and args.input is not None:
+        raise ValueError(f"--line_buffered reads stdin as lines come, and --input {args.input} is there: leave one out")
     check_readable(args.input)
     models = [find_model(given, args.engine) for given in args.models]
 
@@ -103,25 +131,27 @@ def run(args: argparse.Namespace) -> None:
 
     from vaswani.translation.corpus import TooLong, to_language, translate_corpus
     from vaswani.translation.formats import FORMATS
+    from vaswani.translation.made_of import made_of
 
     logging.disable_progress_bar()
     state = PartialState(cpu=not torch.accelerator.is_available())
     check_processes(state.num_processes)
-    watched = sys.stderr.isatty()
     translator = load_translator_of(args, models)
-    total = count_lines(args.input) if watched and args.input is not None and args.input.is_file() else None
     if args.target is not None:
         translator = to_language(translator, args.target)
     too_long = TooLong(translator)
-    found = translate_corpus(translator, windows(each_line(args.input)), total, watched)
     if not state.is_main_process:
-        for _ in found:
+        for _ in translate_corpus(translator, []):
             pass
         return
-    with writing(args.output) as write:
-        for lines in found:
+    is_at_once = args.line_buffered or (args.input is None and sys.stdin.isatty())
+    text = Text(line_by_line(), 0, None) if is_at_once else text_of(args.input, shard)
+    with growing(args.output, made_of(args, models), args.resume) as output:
+        rest = not_done(text, output.done, args.input)
+        is_shown = args.output is not None or sys.stderr.isatty()
+        for lines in translate_corpus(translator, rest.windows, rest.lines, is_shown, rest.before):
             too_long.add(lines)
-            write(FORMATS[args.format](lines))
+            output.write([line.source for line in lines], list(FORMATS[args.format](lines)))
     if message := too_long.report():
         print(message, file=sys.stderr)
 

@@ -30,13 +30,15 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that no text i
 
 
 class Packing(NamedTuple):
-    """A compression that can be undone."""
+    """A compression."""
 
     name: str
     begins: tuple[bytes, ...]
     open: Callable[[Any], Any]
     test: str
     """The command that tests whether a file is complete."""
+    pack: Callable[[bytes], bytes]
+    """Compresses to a piece that stands alone; pieces behind one another are a file too."""
 
 
 class Kind(NamedTuple):
@@ -59,12 +61,29 @@ def _by_arrow(codec: str) -> Callable[[Any], Any]:
     return unpacking
 
 
+def _to_arrow(codec: str) -> Callable[[bytes], bytes]:
+    def packing(content: bytes) -> bytes:
+        import pyarrow as pa
+
+        piece = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(piece, codec) as file:
+            file.write(content)
+        packed: bytes = piece.getvalue().to_pybytes()
+        return packed
+
+    return packing
+
+
+def _to_gzip(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)  # or the same content would be other bytes each time
+
+
 PACKINGS = {
-    ".gz": Packing("gzip", (b"\x1f\x8b",), lambda stream: gzip.GzipFile(fileobj=stream), "gzip -t"),
-    ".bz2": Packing("bzip2", (b"BZh",), bz2.BZ2File, "bzip2 -t"),
-    ".xz": Packing("xz", (b"\xfd7zXZ\0",), lzma.LZMAFile, "xz -t"),
-    ".zst": Packing("zstd", (b"\x28\xb5\x2f\xfd",), _by_arrow("zstd"), "zstd -t"),
-    ".lz4": Packing("lz4", (b"\x04\x22\x4d\x18",), _by_arrow("lz4"), "lz4 -t"),
+    ".gz": Packing("gzip", (b"\x1f\x8b",), lambda stream: gzip.GzipFile(fileobj=stream), "gzip -t", _to_gzip),
+    ".bz2": Packing("bzip2", (b"BZh",), bz2.BZ2File, "bzip2 -t", bz2.compress),
+    ".xz": Packing("xz", (b"\xfd7zXZ\0",), lzma.LZMAFile, "xz -t", lzma.compress),
+    ".zst": Packing("zstd", (b"\x28\xb5\x2f\xfd",), _by_arrow("zstd"), "zstd -t", _to_arrow("zstd")),
+    ".lz4": Packing("lz4", (b"\x04\x22\x4d\x18",), _by_arrow("lz4"), "lz4 -t", _to_arrow("lz4")),
 }
 """By the ending of a file's name."""
 

@@ -7,3 +7,4 @@ from .atomic import is_draft as is_draft
 from .atomic import sync as sync
 from .atomic import sync_tree as sync_tree
 from .atomic import write_text as write_text
+from .journal import Journal as Journal

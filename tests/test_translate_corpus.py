@@ -118,8 +118,12 @@ def test_a_line_that_is_too_long_is_left_empty_and_harms_no_other(
 
 
 def test_a_bar_counts_lines_and_not_batches(
-    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, capsys: pytest.CaptureFixture[str]
+    talker: MakeModel,
+    toy_tokenizer: PreTrainedTokenizerFast,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     parts = [["the cat", "", "x"], ["", "dog " * 30], []]
     lines_of(translate_corpus(translator(talker(), toy_tokenizer, max_tokens=20), parts, total=5, progress=True))
     assert "5/5" in capsys.readouterr().err
@@ -310,5 +314,6 @@ def test_the_work_is_shared_and_an_error_in_one_process_ends_both_and_is_told_on
     assert b"line 8198, byte 1: 0xff is not UTF-8" in first
     assert b"Traceback" not in first
     assert target.read_text() == "old\n"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes", "source.txt", "target.txt"]
+    kept = ["target.txt.journal", "target.txt.partial"]  # the first window
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes", "source.txt", "target.txt", *kept]
     assert [(notes / rank).read_text() for rank in "01"] == ["11 7 3\n", "9 5\n"]  # one after the other, longest first

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
-from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from vaswani.data.directions import is_tag, tag_of, tagged
 from vaswani.modeling.generation_vaswani import UNBOUNDED
 
 from .alignment import Align
+from .progress import Progress
 from .search import BatchSearch, Hypothesis
 from .translate import BLANK, batches, encode, translate_batches
 
@@ -70,22 +70,25 @@ class Line(NamedTuple):
 
 
 def translate_corpus(
-    translator: Translator, windows: Iterable[list[str]], total: int | None = None, progress: bool = False
+    translator: Translator,
+    windows: Iterable[list[str]],
+    total: int | None = None,
+    progress: bool = False,
+    before: int = 0,
 ) -> Iterator[list[Line]]:
     """Translate window after window; all processes must call this, and all get all lines.
 
     Args:
         translator: every process has its own.
         windows: lines; only the main process reads them.
-        total: the number of lines, if it is known, for the progress bar.
-        progress: show a progress bar on stderr, on the main process.
+        total: the number of lines, if it is known, for the progress.
+        progress: show it on stderr, on the main process: a bar on a terminal, and a line a minute elsewhere.
+        before: lines of the text in front of the first window, which only the main process knows.
 
     """
-    state, number = PartialState(), 0
-    with (
-        torch.inference_mode(),
-        tqdm(total=total, unit=" lines", disable=not (progress and state.is_main_process)) as bar,
-    ):
+    state, number = PartialState(), before
+    is_shown = progress and state.is_main_process
+    with torch.inference_mode(), Progress(total, " lines", is_shown) as bar:
         for lines in shared(iter(windows)):
             inputs = [tagged(line, translator.tag) for line in lines]
             sources = encode(translator.tokenizer, inputs)
@@ -108,7 +111,7 @@ def translate_corpus(
                 for place, line in enumerate(lines)
             ]
             number += len(lines)
-            bar.update(number - bar.n)  # blank lines, and those of other processes
+            bar.update(number - before - bar.done)  # blank lines, and those of other processes
 
 
 def aligned(

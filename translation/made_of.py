@@ -1,0 +1,37 @@
+"""What the bytes of a translation depend on, besides the text: kept with one that can be gone on with."""
+
+import argparse
+import hashlib
+from collections.abc import Sequence
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from .models import EXPORTED_FILES, MODEL_FILES, Model
+
+OPTIONS = (
+    *("engine", "format", "n_best", "align", "target", "beams", "length_penalty", "tokens_per_batch", "max_tokens"),
+    *("device", "dtype", "shard", "line_buffered"),
+)
+"""Flags of `vaswani translate` that change its output, if only by rounding."""
+
+
+def made_of(args: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]:
+    """Return the models by their checksums, the options and the versions, by name."""
+    return {
+        "models": [checksum_of(each.folder, args.engine) for each in models],
+        **{name: getattr(args, name) for name in OPTIONS},
+        **{package: version(package) for package in ("vaswani", "torch")},
+    }
+
+
+def checksum_of(folder: Path, engine: str) -> str:
+    """Return the SHA-256 of the files of a model that translations depend on."""
+    parts = EXPORTED_FILES.get(engine, MODEL_FILES)
+    names = {*chain(*parts.values()), "generation_config.json"}
+    digest = hashlib.sha256()
+    for path in sorted([*filter(Path.is_file, (folder / name for name in names)), *folder.glob("model-*.safetensors")]):
+        with path.open("rb") as file:
+            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
