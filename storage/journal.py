@@ -57,6 +57,7 @@ class Journal:
         self.output = output
         self.partial, self.path = (output.with_name(output.name + ending) for ending in (".partial", ".journal"))
         self._made_of = dict(made_of)
+        self._is_finished = False
         self._finish_if_ended()
         self.windows: list[Window] = []
         self.dropped = 0
@@ -66,18 +67,21 @@ class Journal:
                 f"{output} is there and has no {self.path.name}: it is complete, or something else wrote it. Remove it "
                 "to begin anew"
             )
-        if not resume and self.path.exists():
+        if not resume and self._has_windows():
             raise ValueError(
                 f"{self.path} is of an output that was not finished: --resume goes on with it; to begin anew, remove "
                 f"it and {self.partial.name}"
             )
         self._files = ExitStack()
+        is_new = not self.partial.exists()
         try:
             self._content = self._locked()
-            if self.path.exists():
+            if self._has_windows():
                 self._read()
             self._begin()
         except BaseException:
+            if is_new:
+                self._leave()
             self._files.close()
             raise
 
@@ -103,6 +107,7 @@ class Journal:
         os.fsync(self._list.fileno())
         self._files.close()
         self._finish_if_ended()
+        self._is_finished = True
 
     def _finish_if_ended(self) -> None:
         """Do what is left to do, perhaps after an end in the midst of it, once all windows are there."""
@@ -119,10 +124,18 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self.windows:  # nothing to go on with
+        if not self._is_finished:  # after that, files of these names are another's
+            self._leave()
+        self._files.close()
+
+    def _has_windows(self) -> bool:
+        return self.path.exists() and self.path.read_bytes().count(b"\n") > 1
+
+    def _leave(self) -> None:
+        """Remove what nobody can go on with."""
+        if not self._has_windows():
             self.partial.unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)
-        self._files.close()
 
     def _locked(self) -> BinaryIO:
         """Open the growing file, which no other process may write meanwhile."""

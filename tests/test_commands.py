@@ -151,7 +151,7 @@ def test_a_file_that_a_killed_command_left_is_in_nobodys_way(folder: Path, tmp_p
         assert started.poll() is None
     started.kill()
     started.communicate()
-    assert len(list(tmp_path.iterdir())) == 1
+    assert any(tmp_path.iterdir())
     (tmp_path / "text").write_text("the cat\n")
     assert main(["translate", str(folder), "--input", str(tmp_path / "text"), "--output", str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "text"]

@@ -52,7 +52,7 @@ def written(output: Path, contents: list[bytes], made_of: dict[str, Any] = WHAT)
 
 
 @given(
-    contents=WINDOWS, done=st.integers(0, 5), cuts=st.tuples(st.integers(0, 400), st.integers(0, 90)), extra=st.binary()
+    contents=WINDOWS, done=st.integers(1, 6), cuts=st.tuples(st.integers(0, 400), st.integers(0, 90)), extra=st.binary()
 )
 @settings(max_examples=60, deadline=None)
 def test_whatever_a_power_cut_leaves_it_is_gone_on_with(
