@@ -12,6 +12,7 @@ from .line_files import check_readable, check_writable, line_by_line
 
 if TYPE_CHECKING:
     from vaswani.translation.corpus import Translator
+    from vaswani.translation.sampling import Sampling
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +74,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exponent alpha of section 6.1; larger favours longer translations (default: 0.6)",
     )
     parser.add_argument(
+        "--sample",
+        action="store_true",
+        help="draw one translation of each line by its probability, in place of a search by beams; the same line and "
+        "--seed give the same one (default: no)",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        help="with --sample, what scores are divided by; below 1 nearer to the most probable translation (default: 1)",
+    )
+    parser.add_argument(
+        "--top_k",
+        type=int,
+        metavar="N",
+        help="with --sample, draw each token among the N most probable ones (default: all)",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", default=0, help="of --sample (default: 0)")
+    parser.add_argument(
         "--tokens_per_batch",
         type=int,
         default=4096,
@@ -111,6 +131,7 @@ def run(args: argparse.Namespace) -> None:
             f"--engine {args.engine} translates by one exported model, in the numbers that it was exported in, without "
             "attention; leave out --align, --dtype and all models but one, or use --engine torch"
         )
+    sampling = sampling_of(args)
     check_writable(args.output)
     for name in ("beams", "n_best", "tokens_per_batch", "max_tokens"):
         if getattr(args, name) < 1:
@@ -136,7 +157,7 @@ def run(args: argparse.Namespace) -> None:
     logging.disable_progress_bar()
     state = PartialState(cpu=not torch.accelerator.is_available())
     check_processes(state.num_processes)
-    translator = load_translator_of(args, models)
+    translator = load_translator_of(args, models, sampling)
     if args.target is not None:
         translator = to_language(translator, args.target)
     too_long = TooLong(translator)
@@ -156,19 +177,44 @@ def run(args: argparse.Namespace) -> None:
         print(message, file=sys.stderr)
 
 
-def load_translator_of(args: argparse.Namespace, found: list[Model]) -> "Translator":
+def sampling_of(args: argparse.Namespace) -> "Sampling | None":
+    """Return how translations are drawn, if they are; raises ValueError if that does not go together with the rest."""
+    if not args.sample:
+        if (args.temperature, args.top_k, args.seed) != (1.0, None, 0):
+            raise ValueError("--temperature, --top_k and --seed are of --sample, which is not given")
+        return None
+
+    from vaswani.translation.sampling import Sampling, check_sampling
+
+    if len(args.models) > 1 or args.engine != "torch" or args.n_best > 1:
+        raise ValueError("--sample draws one translation by one model and torch: leave out --n_best and --engine")
+    sampling = Sampling(args.seed, args.temperature, args.top_k)
+    check_sampling(sampling)
+    return sampling
+
+
+def load_translator_of(
+    args: argparse.Namespace, found: list[Model], sampling: "Sampling | None" = None
+) -> "Translator":
     """Return the translator by models that were found."""
     from vaswani.engines.load import load_exported_translator
     from vaswani.translation.load import load_translator
     from vaswani.translation.search import BeamSettings
 
-    beams = BeamSettings(args.beams, args.length_penalty, args.n_best)
+    beams = BeamSettings(args.beams if sampling is None else 1, args.length_penalty, args.n_best)
     sizes = {"tokens_per_batch": args.tokens_per_batch, "max_tokens": args.max_tokens}
     if args.engine != "torch":
         return load_exported_translator(found[0], args.engine, beams, device=args.device, **sizes)
     is_scored = args.format != "text"
     return load_translator(
-        found, beams, device=args.device, dtype=args.dtype, **sizes, scores=is_scored, align=args.align
+        found,
+        beams,
+        device=args.device,
+        dtype=args.dtype,
+        **sizes,
+        scores=is_scored,
+        align=args.align,
+        sampling=sampling,
     )
 
 

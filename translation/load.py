@@ -9,6 +9,7 @@ from .alignment import by_attention
 from .corpus import Translator
 from .ensemble import by_ensemble, check_members
 from .models import Model, find_device, find_model, load_model
+from .sampling import Sampling, by_sampling
 from .search import BatchSearch, BeamSettings, Hypothesis, by_generate, positions
 from .translate import search_lines
 
@@ -103,6 +104,7 @@ def load_translator(
     max_tokens: int,
     scores: bool,
     align: bool,
+    sampling: Sampling | None = None,
 ) -> Translator:
     """Load one model, or several as one, for corpora of any size.
 
@@ -115,6 +117,7 @@ def load_translator(
         max_tokens: a line with more is left empty.
         scores: whether hypotheses need theirs.
         align: whether to say which source word each word comes from.
+        sampling: how translations of one model are drawn, in place of a search by beams.
 
     Raises:
         ValueError: as of `load`; or the models cannot be averaged.
@@ -125,9 +128,12 @@ def load_translator(
     models, tokenizers = [model for model, _ in members], [tokenizer for _, tokenizer in members]
     check_members(models, tokenizers)
     tokenizer = tokenizers[0]
-    search = (
-        by_generate(models[0], tokenizer, beams, scores) if len(models) == 1 else by_ensemble(models, tokenizer, beams)
-    )
+    if sampling is not None:
+        search = by_sampling(models[0], tokenizer, sampling)
+    elif len(models) == 1:
+        search = by_generate(models[0], tokenizer, beams, scores)
+    else:
+        search = by_ensemble(models, tokenizer, beams)
     most = min(positions(model) for model in models)
     return Translator(
         tokenizer,

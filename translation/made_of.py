@@ -12,7 +12,7 @@ from .models import EXPORTED_FILES, MODEL_FILES, Model
 
 OPTIONS = (
     *("engine", "format", "n_best", "align", "target", "beams", "length_penalty", "tokens_per_batch", "max_tokens"),
-    *("device", "dtype", "shard", "line_buffered"),
+    *("device", "dtype", "shard", "line_buffered", "sample", "temperature", "top_k", "seed"),
 )
 """Flags of `vaswani translate` that change its output, if only by rounding."""
 

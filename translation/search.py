@@ -55,7 +55,7 @@ BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
 
 
 def by_generate(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beams: BeamSettings, scores: bool = True
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beams: BeamSettings, scores: bool = True, **more: Any
 ) -> BatchSearch:
     """Return a search with the model's own `generate`: for our network the paper's search.
 
@@ -64,12 +64,13 @@ def by_generate(
         tokenizer: its own.
         beams: how to search.
         scores: whether to score the best hypothesis, which costs transformers' own search V numbers per beam and token.
+        more: further arguments of `generate`.
 
     """
     generate: Any = model.generate
     asked = inspect.signature(generate).parameters.get("paper_search")  # its default, or what a partial has set
     is_paper = beams.number > 1 and asked is not None and bool(asked.default)
-    settings: dict[str, Any] = {"num_beams": beams.number, "do_sample": False, "return_dict_in_generate": True}
+    settings = {"num_beams": beams.number, "do_sample": False, "return_dict_in_generate": True, **more}
     if beams.number > 1:
         # transformers' own search gives scores of whole hypotheses only together with those of every token.
         settings |= {"length_penalty": beams.length_penalty, "num_return_sequences": beams.n_best}
