@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vaswani.evaluation.metric_table import PROTOCOLS, Kind, as_shown, by_score_key, of_kind
 
+from .judged_pairs import judge
 from .line_files import check_readable, check_writable, read_lines, write_lines
 
 if TYPE_CHECKING:
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani score` takes."""
-    parser.add_argument("--references", metavar="FILE", type=Path, required=True, help="the right translation, UTF-8")
+    against = parser.add_mutually_exclusive_group(required=True)
+    against.add_argument(
+        "--references", metavar="FILE", type=Path, help="the right translation, UTF-8; or --model (default: none)"
+    )
+    against.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="judge each pair of --sources and --hypotheses by this model: print log P of the translation (natural), "
+        "its tokens, and -log P a token, as TSV (default: scores against --references)",
+    )
     parser.add_argument(
         "--hypotheses",
         metavar="FILE",
@@ -41,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sources",
         metavar="FILE",
         type=Path,
-        help="the sources, for metrics that also read them (default: none)",
+        help="the sources, for --model, and for metrics that also read them (default: none)",
     )
     known = of_kind(Kind.TRANSLATIONS)
     which = parser.add_mutually_exclusive_group()
@@ -71,6 +81,11 @@ def run(args: argparse.Namespace) -> None:
         OSError: a file cannot be read.
     """
     check_writable(None, "send it to a file or a terminal")
+    if args.model is not None:
+        if args.metrics or args.protocols or args.json:
+            raise ValueError("--model prints its own columns: leave out --metrics, --as and --json")
+        judge(args)
+        return
     metrics = args.metrics if args.protocols is None else [PROTOCOLS[each] for each in args.protocols]
     if None in args.hypotheses:
         check_readable(None, "--hypotheses")

@@ -83,7 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--temperature",
         type=float,
         default=1.0,
-        help="with --sample, what scores are divided by; below 1 nearer to the most probable translation (default: 1)",
+        help="with --sample, the number that scores are divided by; below 1 nearer to the most probable translation "
+        "(default: 1.0)",
     )
     parser.add_argument(
         "--top_k",
@@ -91,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --sample, draw each token among the N most probable ones (default: all)",
     )
-    parser.add_argument("--seed", type=int, metavar="N", default=0, help="of --sample (default: 0)")
+    parser.add_argument("--seed", type=int, metavar="N", default=0, help="number that --sample draws by (default: 0)")
     parser.add_argument(
         "--tokens_per_batch",
         type=int,
