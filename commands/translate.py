@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,9 +153,7 @@ def run(args: argparse.Namespace) -> None:
     from accelerate import PartialState
     from transformers.utils import logging
 
-    from vaswani.translation.corpus import TooLong, to_language, translate_corpus
-    from vaswani.translation.formats import FORMATS
-    from vaswani.translation.made_of import made_of
+    from vaswani.translation.corpus import to_language, translate_corpus
 
     logging.disable_progress_bar()
     state = PartialState(cpu=not torch.accelerator.is_available())
@@ -161,21 +161,42 @@ def run(args: argparse.Namespace) -> None:
     translator = load_translator_of(args, models, sampling)
     if args.target is not None:
         translator = to_language(translator, args.target)
-    too_long = TooLong(translator)
-    if not state.is_main_process:
+    if state.is_main_process:
+        write_translation(args, models, translator, shard)
+    else:
         for _ in translate_corpus(translator, []):
             pass
-        return
+
+
+def write_translation(
+    args: argparse.Namespace, models: list[Model], translator: "Translator", shard: Shard | None
+) -> None:
+    """Read, translate with the other processes, and write; raises as `run` does, in all processes."""
+    from vaswani.translation.corpus import TooLong, translate_corpus
+    from vaswani.translation.formats import FORMATS
+    from vaswani.translation.made_of import made_of
+
+    too_long = TooLong(translator)
     is_at_once = args.line_buffered or (args.input is None and sys.stdin.isatty())
-    text = Text(line_by_line(), 0, None) if is_at_once else text_of(args.input, shard)
-    with growing(args.output, made_of(args, models), args.resume) as output:
-        rest = not_done(text, output.done, args.input)
+    with ExitStack() as stack:
+        try:
+            text = Text(line_by_line(), 0, None) if is_at_once else text_of(args.input, shard)
+            output = stack.enter_context(growing(args.output, made_of(args, models), args.resume))
+            text = not_done(text, output.done, args.input)
+        except (ValueError, OSError) as error:  # the other processes wait for the first window
+            text = Text(failing(error), 0, None)
         is_shown = args.output is not None or sys.stderr.isatty()
-        for lines in translate_corpus(translator, rest.windows, rest.lines, is_shown, rest.before):
+        for lines in translate_corpus(translator, text.windows, text.lines, is_shown, text.before):
             too_long.add(lines)
             output.write([line.source for line in lines], list(FORMATS[args.format](lines)))
     if message := too_long.report():
         print(message, file=sys.stderr)
+
+
+def failing(error: Exception) -> Iterator[list[str]]:
+    """Raise an error where windows are read, from where it reaches every process."""
+    raise error
+    yield []
 
 
 def sampling_of(args: argparse.Namespace) -> "Sampling | None":

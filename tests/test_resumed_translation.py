@@ -239,19 +239,33 @@ def test_sigterm_and_a_full_disk_leave_what_is_done_and_two_processes_go_on(
     [now] = re.findall(goes_on, said.read_text())
     assert len(alone.splitlines()) > int(now) >= int(kept)
     assert not output.exists()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    processes = [
-        born(arguments, tmp_path / f"said {rank}", None, {**together, "RANK": rank, "LOCAL_RANK": rank})
-        for rank in "01"
-    ]
-    for each in processes:
-        each.join()
+    processes = together(arguments, tmp_path)
     assert [each.exitcode for each in processes] == [0, 0], (tmp_path / "said 0").read_text()
     assert output.read_bytes() == alone
     assert not journal.exists()
+
+
+@pytest.mark.slow
+def test_two_processes_end_where_the_output_is_refused(model: Path, text: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("old\n")
+    processes = together(words(model, text, tmp_path / "out", "--resume"), tmp_path)
+    assert [each.exitcode for each in processes] == [2, 2]
+    assert "out is there and has no out.journal" in (tmp_path / "said 0").read_text()
+    assert "Traceback" not in (tmp_path / "said 1").read_text()
+
+
+def together(arguments: list[str], folder: Path) -> list[BaseProcess]:
+    """Return two processes that share the work, at their end; what they said is in `folder`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    processes = [
+        born(arguments, folder / f"said {rank}", None, {**meet, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"
+    ]
+    for each in processes:
+        each.join()
+    return processes
 
 
 @pytest.mark.parametrize("ending", PACKINGS)
