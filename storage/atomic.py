@@ -51,11 +51,11 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         with path.open("wb") as file:
             yield file
         return
-    target = _without_links(path)
-    before = _status(target)
+    target = without_links(path)
+    before = status_to_write(target)
     with _draft(target, _new_file) as draft:
         if before is not None:
-            _set_owner(draft, before)
+            set_owner(draft, before)
         with draft.open("wb") as file:
             yield file
             file.flush()
@@ -79,7 +79,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         OSError: it cannot be written, or a folder that is not empty, or a file, has the name.
 
     """
-    target = _without_links(path)
+    target = without_links(path)
     with _draft(target, Path.mkdir) as draft:
         yield draft
         sync_tree(draft)
@@ -99,7 +99,7 @@ def atomic_files(folder: Path, last: str = "") -> Iterator[Path]:
         OSError: they cannot be written; then the folder is unchanged, unless they were already being moved.
 
     """
-    target = _without_links(folder)
+    target = without_links(folder)
     target.mkdir(parents=True, exist_ok=True)
     with _draft(target / "files", Path.mkdir) as draft:
         yield draft
@@ -143,11 +143,12 @@ def sync(path: Path) -> None:
             raise
 
 
-def _without_links(path: Path) -> Path:
+def without_links(path: Path) -> Path:
+    """Return the file that a path leads to, which may not be there yet."""
     return Path(os.path.realpath(path))
 
 
-def _status(target: Path) -> os.stat_result | None:
+def status_to_write(target: Path) -> os.stat_result | None:
     """Return the status of a file that may be written, None if there is none; OSError if it may not be written."""
     try:
         descriptor = os.open(target, os.O_WRONLY)
@@ -163,7 +164,7 @@ def _new_file(path: Path) -> None:
     path.touch(exist_ok=False)
 
 
-def _set_owner(draft: Path, before: os.stat_result) -> None:
+def set_owner(draft: Path, before: os.stat_result) -> None:
     """Give a draft the owner and the permissions of the file that it is to replace."""
     new = draft.stat()
     if sys.platform != "win32" and (new.st_uid, new.st_gid) != (before.st_uid, before.st_gid):
@@ -213,13 +214,13 @@ def _created(path: Path, create: Callable[[Path], None], target: Path) -> _Draft
         error.filename = str(target)  # the name that the user knows
         raise
     try:
-        lock = _opened(path)
+        descriptor = _opened(path)
         # The status of the locked file, whoever created it: an open inode is not given to another file meanwhile.
-        draft = _Draft(path, path.lstat() if lock is None else os.fstat(lock), lock)
+        draft = _Draft(path, path.lstat() if descriptor is None else os.fstat(descriptor), descriptor)
     except FileNotFoundError:
         return None  # another writer took it for an abandoned one, since it was not locked yet
     if draft.lock is not None:
-        _lock(draft.lock)
+        lock(draft.lock)
     if _is_at(draft.status, path):
         return draft
     if draft.lock is not None:
@@ -230,17 +231,19 @@ def _created(path: Path, create: Callable[[Path], None], target: Path) -> _Draft
 def _remove_if_left(path: Path) -> None:
     """Remove a draft of a writer that has ended; only the holder of a draft's lock may remove its name."""
     try:
-        lock = _opened(path)
+        descriptor = _opened(path)
     except OSError:  # there is none, or it belongs to another user
         return
-    if lock is None:
+    if descriptor is None:
         return
     try:
-        if _lock(lock, wait=False) and _is_at(os.fstat(lock), path):
+        if lock(descriptor, wait=False) and _is_at(os.fstat(descriptor), path):
             with suppress(PermissionError):
                 _remove(path)
+    except BlockingIOError:
+        pass  # it is still being written
     finally:
-        os.close(lock)
+        os.close(descriptor)
 
 
 def _opened(path: Path) -> int | None:
@@ -250,15 +253,18 @@ def _opened(path: Path) -> int | None:
     return os.open(path, os.O_RDONLY if path.is_dir() else os.O_WRONLY)
 
 
-def _lock(descriptor: int, wait: bool = True) -> bool:
-    """Lock, and return whether it succeeded; not if another writer holds the lock, or the disk has no locks."""
+def lock(descriptor: int, wait: bool = True) -> bool:
+    """Lock, and return whether it succeeded: not on a disk without locks.
+
+    Raises:
+        BlockingIOError: another writer holds the lock, and `wait` is false.
+
+    """
     if sys.platform == "win32":
         return False
     try:
         # Not lockf: threads of one process are separate writers.
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise

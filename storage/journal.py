@@ -8,18 +8,13 @@ removed. Its first line says what the output is made of; another output is not a
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
-from .atomic import atomic_write, sync
-
-if sys.platform != "win32":
-    import fcntl
-
+from .atomic import atomic_write, lock, set_owner, status_to_write, sync, without_links
 
 _END = {"complete": True}
 """The last line of a journal whose output has all its windows."""
@@ -42,7 +37,8 @@ class Journal:
     """The growing file and its journal; a context manager.
 
     Args:
-        output: the file that there will be at the end.
+        output: the file that there will be at the end, with the owner and permissions of one that it replaces; a link
+            stays a link to it.
         made_of: what its bytes depend on, by name, in values that JSON has.
         resume: go on with what is there; it is cut back to the last window of the journal that it holds unharmed.
 
@@ -54,7 +50,7 @@ class Journal:
     """
 
     def __init__(self, output: Path, made_of: Mapping[str, Any], resume: bool) -> None:
-        self.output = output
+        self.output = output = without_links(output)
         self.partial, self.path = (output.with_name(output.name + ending) for ending in (".partial", ".journal"))
         self._made_of = dict(made_of)
         self._is_finished = False
@@ -92,19 +88,13 @@ class Journal:
 
     def add(self, lines: int, read: str, content: bytes) -> None:
         """Append a window, and list it when it is on the disk."""
-        self._content.write(content)
-        self._content.flush()
-        os.fsync(self._content.fileno())
+        _append(self._content, content)
         self.windows.append(Window(lines, self._content.tell(), read, checksum(content)))
-        self._list.write(_line(self.windows[-1]._asdict()))
-        self._list.flush()
-        os.fsync(self._list.fileno())
+        _append(self._list, _line(self.windows[-1]._asdict()))
 
     def finish(self) -> None:
         """Give the output its name, and remove the journal."""
-        self._list.write(_line(_END))
-        self._list.flush()
-        os.fsync(self._list.fileno())
+        _append(self._list, _line(_END))
         self._files.close()
         self._finish_if_ended()
         self._is_finished = True
@@ -140,11 +130,13 @@ class Journal:
     def _locked(self) -> BinaryIO:
         """Open the growing file, which no other process may write meanwhile."""
         file = self._files.enter_context(self.partial.open("r+b" if self.partial.exists() else "w+b"))
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ValueError(f"{self.partial} is being written by another process; wait for its end") from error
+        try:
+            lock(file.fileno(), wait=False)
+        except BlockingIOError as error:
+            raise ValueError(f"{self.partial} is being written by another process; wait for its end") from error
+        before = status_to_write(self.output)
+        if before is not None:
+            set_owner(self.partial, before)
         return file
 
     def _read(self) -> None:
@@ -189,6 +181,13 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return what two mappings have not in common, for people: `beams was 4 and is 5`."""
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     return ", ".join(f"{name} was {before.get(name)} and is {now.get(name)}" for name in names)
+
+
+def _append(file: BinaryIO, content: bytes) -> None:
+    """Write, and come back when it is on the disk."""
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _line(content: Mapping[str, Any]) -> bytes:

@@ -120,6 +120,19 @@ def talker(toy_tokenizer: PreTrainedTokenizerFast) -> Callable[..., VaswaniForCo
     return build
 
 
+@pytest.fixture(scope="module")
+def talker_folder(
+    talker: Callable[[], VaswaniForConditionalGeneration],
+    toy_tokenizer: PreTrainedTokenizerFast,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Return the folder of a saved talker, to be read alone."""
+    path = tmp_path_factory.mktemp("model")
+    talker().save_pretrained(path)
+    toy_tokenizer.save_pretrained(path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def padded_batch() -> Callable[..., dict[str, Tensor]]:
     """Return `padded_batch(seed, ...)`: random sentences of unequal lengths on both sides, as keyword arguments."""

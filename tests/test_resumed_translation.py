@@ -23,7 +23,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import line_files, main
 from vaswani.commands.growing_output import Shard
@@ -97,6 +96,23 @@ def test_ended_between_its_last_steps_it_is_complete(
         assert list(output.parent.iterdir()) == [output]
 
 
+def test_a_link_stays_one_and_permissions_too(tmp_path: Path) -> None:
+    """As of every file that is replaced (tests/test_storage.py)."""
+    (tmp_path / "there").mkdir()
+    output = tmp_path / "there" / "out"
+    output.write_bytes(b"old")
+    output.chmod(0o640)
+    (tmp_path / "link").symlink_to(output)
+    with Journal(tmp_path / "link", WHAT, resume=False) as journal:
+        assert journal.partial.stat().st_mode & 0o777 == 0o640
+        journal.add(1, "", b"new")
+        assert output.read_bytes() == b"old"
+        journal.finish()
+    assert (tmp_path / "link").is_symlink()
+    assert output.read_bytes() == b"new"
+    assert output.stat().st_mode & 0o777 == 0o640
+
+
 def test_what_is_no_journal_of_this_output_is_refused(tmp_path: Path) -> None:
     output = tmp_path / "out"
     with Journal(output, WHAT, resume=False) as journal:
@@ -120,11 +136,8 @@ def test_what_is_no_journal_of_this_output_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def model(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model")
-    talker().save_pretrained(path)
-    toy_tokenizer.save_pretrained(path)
-    return path
+def model(talker_folder: Path) -> Path:
+    return talker_folder
 
 
 @pytest.fixture(scope="module")
