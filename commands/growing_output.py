@@ -1,5 +1,6 @@
 """Where translations go: to a pipe at once, or to a file that grows by windows and can be gone on with."""
 
+import os
 import signal
 import sys
 import threading
@@ -13,9 +14,6 @@ from vaswani.storage import Journal
 from vaswani.storage.journal import Window, checksum
 
 from .line_files import count_lines, each_line, windows, writing
-
-STOPPED = 75
-"""The exit code after SIGTERM: what was done stays (EX_TEMPFAIL of sysexits.h)."""
 
 
 class Shard(NamedTuple):
@@ -44,15 +42,20 @@ class Text(NamedTuple):
     """In the windows, if that is known."""
 
 
-def text_of(path: Path | None, shard: Shard | None) -> Text:
-    """Return a text, or a part of one; raises ValueError if a part is asked for of what is no file."""
+def text_of(path: Path | None, shard: Shard | None, is_counted: bool) -> Text:
+    """Return a text, or a part of one; `is_counted` asks for its lines, for which a file is read once more.
+
+    Raises:
+        ValueError: a part is asked for of what is no file.
+
+    """
     is_file = path is not None and path.is_file()
     if not is_file and shard is not None:
         raise ValueError(f"--shard {shard.number}/{shard.of} needs the length of the text: give it as --input FILE")
     if path is None or not is_file:
         return Text(windows(each_line(path)), 0, None)
     if shard is None:
-        return Text(windows(each_line(path)), 0, count_lines(path))
+        return Text(windows(each_line(path)), 0, count_lines(path) if is_counted else None)
     sizes = [len(each) for each in windows(each_line(path))]
     first, end = (len(sizes) * place // shard.of for place in (shard.number - 1, shard.number))
     return Text(islice(windows(each_line(path)), first, end), sum(sizes[:first]), sum(sizes[first:end]))
@@ -91,14 +94,15 @@ class Output(NamedTuple):
 
 
 @contextmanager
-def growing(path: Path | None, made_of: Mapping[str, Any], resume: bool) -> Iterator[Output]:
+def growing(path: Path | None, made_of: Callable[[], Mapping[str, Any]], resume: bool) -> Iterator[Output]:
     """Yield an output; a file is there under its name when the block has ended well, packed as the name says.
 
     After any other end its windows stay for `resume`, and a line on stderr says so, unless that end was a kill.
+    `made_of` is what `Journal` asks for; it is called for a file alone, since it reads the whole model.
 
     Raises:
         ValueError: see `Journal`; or `resume` is true and the output is no file.
-        SystemExit: SIGTERM came; its code is STOPPED.
+        SystemExit: SIGTERM came; its code is 75.
 
     """
     if path is None or (path.exists() and not path.is_file()):
@@ -111,7 +115,7 @@ def growing(path: Path | None, made_of: Mapping[str, Any], resume: bool) -> Iter
     from vaswani.data.containers import PACKINGS
 
     packing = PACKINGS.get(path.suffix)
-    with Journal(path, made_of, resume) as journal:
+    with Journal(path, made_of(), resume) as journal:
         if journal.dropped:
             print(
                 f"Translated again: {journal.dropped:,} window(s) that {journal.partial.name} does not hold whole",
@@ -140,7 +144,7 @@ def stopping_on_sigterm() -> Iterator[None]:
     """Let SIGTERM end the block by SystemExit."""
 
     def stop(*_: Any) -> None:
-        raise SystemExit(STOPPED)
+        raise SystemExit(os.EX_TEMPFAIL)  # as a run of training ends
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -178,14 +179,14 @@ def write_translation(
 
     too_long = TooLong(translator)
     is_at_once = args.line_buffered or (args.input is None and sys.stdin.isatty())
+    is_shown = args.output is not None or sys.stderr.isatty()
     with ExitStack() as stack:
         try:
-            text = Text(line_by_line(), 0, None) if is_at_once else text_of(args.input, shard)
-            output = stack.enter_context(growing(args.output, made_of(args, models), args.resume))
+            text = Text(line_by_line(), 0, None) if is_at_once else text_of(args.input, shard, is_shown)
+            output = stack.enter_context(growing(args.output, partial(made_of, args, models), args.resume))
             text = not_done(text, output.done, args.input)
         except (ValueError, OSError) as error:  # the other processes wait for the first window
             text = Text(failing(error), 0, None)
-        is_shown = args.output is not None or sys.stderr.isatty()
         for lines in translate_corpus(translator, text.windows, text.lines, is_shown, text.before):
             too_long.add(lines)
             output.write([line.source for line in lines], list(FORMATS[args.format](lines)))

@@ -1,4 +1,4 @@
-"""Multi30k, English to French, from the Hub or from files: the settings of recipes/multi30k.py.
+"""Multi30k, English to French, from the Hub or from files: recipes/multi30k.py with the norm before each sub-layer.
 
 accelerate launch recipes/multi30k_en_fr.py
 accelerate launch recipes/multi30k_en_fr.py --direction fr-en

@@ -56,14 +56,12 @@ def test_what_the_search_finds_is_judged_as_the_search_did(
 
 
 def test_the_command_prints_a_row_for_a_line(
-    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    talker_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    talker().save_pretrained(tmp_path / "model")
-    toy_tokenizer.save_pretrained(tmp_path / "model")
     sources, targets = tmp_path / "sources", tmp_path / "targets"
     sources.write_text("".join(f"{line}\n" for line in SOURCES), encoding="utf-8")
     targets.write_text("".join(f"{line}\n" for line in TARGETS), encoding="utf-8")
-    asked = ["score", "--model", str(tmp_path / "model")]
+    asked = ["score", "--model", str(talker_folder)]
     texts = ["--sources", str(sources), "--hypotheses", str(targets)]
     assert main([*asked, *texts]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.split("\n")[-1 - len(SOURCES) : -1]]

@@ -65,13 +65,11 @@ def test_the_coldest_and_the_narrowest_draw_is_greedy_search(
 
 
 def test_the_command_draws_and_refuses_what_it_does_not_know(
-    talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    talker_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model, text = tmp_path / "model", tmp_path / "text"
-    talker().save_pretrained(model)
-    toy_tokenizer.save_pretrained(model)
+    text = tmp_path / "text"
     text.write_text("".join(f"{line}\n" for line in LINES))
-    asked = ["translate", str(model), "--input", str(text)]
+    asked = ["translate", str(talker_folder), "--input", str(text)]
 
     def said(*more: str) -> bytes:
         assert main([*asked, "--output", str(tmp_path / "out"), *more]) == 0

@@ -145,11 +145,8 @@ def test_two_thousand_tokens_are_translated(talker: MakeModel, toy_tokenizer: Pr
 
 
 @pytest.fixture(scope="module")
-def folder(talker: MakeModel, toy_tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model")
-    talker().save_pretrained(path)
-    toy_tokenizer.save_pretrained(path)
-    return path
+def folder(talker_folder: Path) -> Path:
+    return talker_folder
 
 
 TEXT = ["the cat", "", "a\tb 😀 שלום", "the dog sat by the door and the cat", "x\u2028y", "dog " * 70, "über 12"]
