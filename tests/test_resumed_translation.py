@@ -11,10 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from itertools import count
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from killed import born, wait_for
 
 from vaswani.commands import line_files, main
 from vaswani.commands.growing_output import Shard
@@ -168,34 +167,15 @@ def alone(model: Path, text: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         return translated(model, text, tmp_path_factory.mktemp("alone") / "out", "--format", "tsv")
 
 
-def live(arguments: list[str], said: Path, limit: int | None, environment: dict[str, str]) -> None:
+def live(arguments: list[str], said: Path, limit: int | None = None, environment: dict[str, str] | None = None) -> None:
     """Run the command with small windows, and files of at most `limit` bytes; in a process of its own."""
     torch.set_num_threads(1)
-    os.environ.update(environment)
+    os.environ.update(environment or {})
     line_files.WINDOW_LINES = WINDOW
     os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     if limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     sys.exit(main(arguments))
-
-
-def born(
-    arguments: list[str], said: Path, limit: int | None = None, environment: dict[str, str] | None = None
-) -> BaseProcess:
-    """Start `live`, forked from a process that has imported everything."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    process = context.Process(target=live, args=(arguments, said, limit, environment or {}))
-    process.start()
-    return process
-
-
-def wait_for(process: BaseProcess, seen: Callable[[], bool]) -> None:
-    """Come back when this is seen or the process has ended."""
-    end = time.monotonic() + 120
-    while not seen() and process.is_alive():
-        assert time.monotonic() < end, "waited two minutes in vain"
-        time.sleep(0.0005)
 
 
 def rows_of(journal: Path) -> int:
@@ -218,8 +198,8 @@ def test_killed_it_goes_on_to_the_same_bytes(model: Path, text: Path, alone: byt
         while not output.exists():
             before = rows_of(journal)
             rows = before + draw.randint(0, 4)
-            process = born(arguments, tmp_path / "said")
-            wait_for(process, lambda journal=journal, rows=rows: rows_of(journal) > rows)  # type: ignore[misc]
+            process = born(live, arguments, tmp_path / "said")
+            wait_for(lambda journal=journal, rows=rows: rows_of(journal) > rows, process)
             process.join(draw.uniform(0, 0.03))
             process.kill()
             process.join()
@@ -237,15 +217,15 @@ def test_sigterm_and_a_full_disk_leave_what_is_done_and_two_processes_go_on(
 ) -> None:
     output, journal, said = (tmp_path / name for name in ("out", "out.journal", "said"))
     arguments = words(model, text, output, "--format", "tsv", "--resume")
-    process = born(arguments, said)
-    wait_for(process, lambda: rows_of(journal) > 2)
+    process = born(live, arguments, said)
+    wait_for(lambda: rows_of(journal) > 2, process)
     process.terminate()
     process.join()
     assert process.exitcode == 75, said.read_text()
     goes_on = rf"(\d+) line\(s\) are kept in {output}\.partial; the same command with --resume goes on"
     [kept] = re.findall(goes_on, said.read_text())
     assert int(kept) == WINDOW * (rows_of(journal) - 1) > 0
-    process = born(arguments, said, limit=(tmp_path / "out.partial").stat().st_size + 2000)
+    process = born(live, arguments, said, (tmp_path / "out.partial").stat().st_size + 2000)
     process.join()
     assert process.exitcode == 2
     assert "File too large" in said.read_text()
@@ -274,7 +254,8 @@ def together(arguments: list[str], folder: Path) -> list[BaseProcess]:
         port = str(free.getsockname()[1])
     meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     processes = [
-        born(arguments, folder / f"said {rank}", None, {**meet, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"
+        born(live, arguments, folder / f"said {rank}", None, {**meet, "RANK": rank, "LOCAL_RANK": rank})
+        for rank in "01"
     ]
     for each in processes:
         each.join()

@@ -8,10 +8,9 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from multiprocessing import get_context, set_start_method
-from multiprocessing.process import BaseProcess
+from multiprocessing import set_start_method
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from corpus_of_numbers import number_tokenizer
+from killed import born, wait_for
 from safetensors.torch import load_file
 from test_training import train
 
@@ -63,22 +63,6 @@ def live(folder: Path, kind: str, workers: int) -> None:
     )
 
 
-def born(folder: Path, kind: str, workers: int = 0) -> BaseProcess:
-    context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    process = context.Process(target=live, args=(folder, kind, workers))
-    process.start()
-    return process
-
-
-def wait_for(seen: Callable[[], bool], process: BaseProcess) -> None:
-    """Come back when this is seen or the process has ended."""
-    end = time.monotonic() + 120
-    while not seen() and process.is_alive():
-        assert time.monotonic() < end, "waited two minutes in vain"
-        time.sleep(0.0005)
-
-
 def saved(folder: Path) -> int:
     """Return the number of the newest checkpoint that is sealed."""
     return max((int(each.name.split("-")[1]) for each in sealed(folder)), default=0)
@@ -98,7 +82,7 @@ def killed_once(folder: Path, kind: str, draw: random.Random, while_saving: bool
     process itself or, with what is no part of the paper's, from a drawn number of workers.
     """
     step, start = saved(folder) + draw.randint(0, 3), time.time_ns()
-    process = born(folder, kind, draw.choice([0, 1, 3]) if KINDS[kind].settings else 0)
+    process = born(live, folder, kind, draw.choice([0, 1, 3]) if KINDS[kind].settings else 0)
     wait_for(lambda: saved(folder) >= step and (is_cut_off(folder, start) or not while_saving), process)
     process.join(draw.uniform(0, 0.01 if while_saving else 0.1))
     process.kill()  # SIGKILL; nothing where it has just ended: its parent is the fork server, which buries it at once
@@ -130,7 +114,7 @@ def folder_in_memory(tmp_path: Path) -> Iterator[Path]:
 def test_kills_change_nothing(kind: str, folder_in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for the process from which the others are forked
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    alone = born(folder_in_memory / "alone", kind)
+    alone = born(live, folder_in_memory / "alone", kind, 0)
     alone.join()
     expected = weights(folder_in_memory / "alone" / f"checkpoint-{LAST_STEP}")
     wanted = KINDS[kind]
