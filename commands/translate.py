@@ -8,13 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vaswani.documents.formats import DOCUMENTS, document_format
 from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_model
 
 from .growing_output import Shard, Text, growing, not_done, text_of
 from .line_files import check_readable, check_writable, line_by_line
+from .translated_document import check_document, failing, translate_document
 
 if TYPE_CHECKING:
-    from vaswani.translation.corpus import Translator
+    from vaswani.translation.corpus import Line, Translator
     from vaswani.translation.sampling import Sampling
 
 
@@ -51,10 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=("text", "tsv", "jsonl"),
-        default="text",
-        help="text: the translation; tsv: line, rank, score, translation; jsonl: the same with the source "
-        "(default: text)",
+        choices=("text", "tsv", "jsonl", *DOCUMENTS),
+        help="text: the translation of each line; tsv: line, rank, score, translation; jsonl: the same with the "
+        f"source; {', '.join(DOCUMENTS)}: a document, which comes out as it was with translations in their places "
+        "(default: by the ending of --input, such as messages.po, else text)",
     )
     parser.add_argument("--n_best", type=int, default=1, help="hypotheses of each line, for tsv and jsonl (default: 1)")
     parser.add_argument(
@@ -62,6 +64,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show which source word each word comes from, as i-j from 0: after ' ||| ', or one column or field more "
         "(default: no)",
+    )
+    parser.add_argument(
+        "--split_sentences",
+        metavar="LANGUAGE",
+        help="cut each line into sentences by the rules of its language, such as en, and translate them one by one; "
+        "long paragraphs need it (default: lines as they are)",
+    )
+    parser.add_argument(
+        "--direction",
+        metavar="FROM-TO",
+        help="languages of a tmx document, such as en-de or en:pt-BR (default: none)",
     )
     parser.add_argument(
         "--target",
@@ -135,6 +148,7 @@ def run(args: argparse.Namespace) -> None:
             f"--engine {args.engine} translates by one exported model, in the numbers that it was exported in, without "
             "attention; leave out --align, --dtype and all models but one, or use --engine torch"
         )
+    document = format_of(args)
     sampling = sampling_of(args)
     check_writable(args.output)
     for name in ("beams", "n_best", "tokens_per_batch", "max_tokens"):
@@ -162,7 +176,9 @@ def run(args: argparse.Namespace) -> None:
     translator = load_translator_of(args, models, sampling)
     if args.target is not None:
         translator = to_language(translator, args.target)
-    if state.is_main_process:
+    if document is not None:
+        translate_document(args, document, translator)
+    elif state.is_main_process:
         write_translation(args, models, translator, shard)
     else:
         for _ in translate_corpus(translator, []):
@@ -173,7 +189,7 @@ def write_translation(
     args: argparse.Namespace, models: list[Model], translator: "Translator", shard: Shard | None
 ) -> None:
     """Read, translate with the other processes, and write; raises as `run` does, in all processes."""
-    from vaswani.translation.corpus import TooLong, translate_corpus
+    from vaswani.translation.corpus import TooLong
     from vaswani.translation.formats import FORMATS
     from vaswani.translation.made_of import made_of
 
@@ -187,17 +203,47 @@ def write_translation(
             text = not_done(text, output.done, args.input)
         except (ValueError, OSError) as error:  # the other processes wait for the first window
             text = Text(failing(error), 0, None)
-        for lines in translate_corpus(translator, text.windows, text.lines, is_shown, text.before):
+        for lines in translated(translator, text, args.split_sentences, is_shown):
             too_long.add(lines)
             output.write([line.source for line in lines], list(FORMATS[args.format](lines)))
     if message := too_long.report():
         print(message, file=sys.stderr)
 
 
-def failing(error: Exception) -> Iterator[list[str]]:
-    """Raise an error where windows are read, from where it reaches every process."""
-    raise error
-    yield []
+def translated(translator: "Translator", text: Text, language: str | None, is_shown: bool) -> Iterator[list["Line"]]:
+    """Yield the results of a text, window after window; by sentences, if their language is given."""
+    from vaswani.translation.corpus import translate_corpus
+
+    if language is None:
+        yield from translate_corpus(translator, text.windows, text.lines, is_shown, text.before)
+        return
+
+    from vaswani.translation.sentences import BySentences, splitter
+
+    cut, before = BySentences(splitter(language)), text.before
+    for sentences in translate_corpus(translator, cut.windows(text.windows), None, is_shown):
+        lines = cut.lines(sentences, before)
+        before += len(lines)
+        yield lines
+
+
+def format_of(args: argparse.Namespace) -> str | None:
+    """Settle `args.format`, and return it if it is that of a document; raises ValueError if flags do not fit it."""
+    if args.format is None:
+        args.format = document_format(args.input) or "text"
+        if args.format != "text":
+            print(f"{args.input} is read as a document ({args.format}); --format text takes its lines", file=sys.stderr)
+    if args.format in DOCUMENTS:
+        check_document(args, args.format)
+        return str(args.format)
+    if args.split_sentences is not None and (args.format != "text" or args.align):
+        raise ValueError(
+            "--split_sentences gives a line the translations of its sentences, which have no score or alignment in "
+            "common: use --format text without --align"
+        )
+    if args.direction is not None:
+        raise ValueError("--direction is for documents of several languages (tmx): leave it out")
+    return None
 
 
 def sampling_of(args: argparse.Namespace) -> "Sampling | None":
