@@ -10,7 +10,21 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import average, consolidate, demo, export, import_model, inspect, plan, plot, push, score, serve, translate
+from . import (
+    average,
+    consolidate,
+    demo,
+    export,
+    filter_pairs,
+    import_model,
+    inspect,
+    plan,
+    plot,
+    push,
+    score,
+    serve,
+    translate,
+)
 
 COMMANDS = {
     "plan": plan,
@@ -20,6 +34,7 @@ COMMANDS = {
     "average": average,
     "translate": translate,
     "score": score,
+    "filter": filter_pairs,
     "export": export,
     "serve": serve,
     "demo": demo,

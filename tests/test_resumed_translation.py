@@ -286,7 +286,8 @@ def test_another_text_or_model_is_refused(
     lines = own.read_text(encoding="utf-8").splitlines(keepends=True)
     own.write_text("".join([*lines[:45], "another\n", *lines[46:]]), encoding="utf-8")
     assert main(words(model, own, output, "--resume")) == 2
-    assert f"{own} changed since it was translated, at or behind line 41" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{own}, or a file beside it, changed since the output was begun, at or behind line 41" in said
     own.write_text("".join([*lines[:70], "a new end\n"]), encoding="utf-8")  # behind what is done
     assert len(translated(model, own, output, "--resume").splitlines()) == 71
     config = json.loads((model / "generation_config.json").read_text())

@@ -26,6 +26,11 @@ def made_of(args: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]
     }
 
 
+def judged_by(model: Model) -> dict[str, Any]:
+    """Return what the probabilities of a text by a model depend on, by name."""
+    return {"model": checksum_of(model.folder, "torch"), **{name: version(name) for name in ("vaswani", "torch")}}
+
+
 def checksum_of(folder: Path, engine: str) -> str:
     """Return the SHA-256 of the files of a model that translations depend on."""
     parts = EXPORTED_FILES.get(engine, MODEL_FILES)
