@@ -11,7 +11,7 @@ CONVERSION = (
 """Of C's printf (ISO C, 7.21.6.1) and Python's %, without the flag " ", since "100% of" has none."""
 
 PATTERNS = (
-    r"<!--.*?-->|</?[A-Za-z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>",  # tags
+    r"<!--.*?-->|</?[A-Za-z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>|<[^<>\s]+>",  # tags, and what is in their brackets
     r"&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);",  # entities
     r"\b(?:https?|ftp|file|mailto)://?[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]}]",  # addresses
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
@@ -19,7 +19,7 @@ PATTERNS = (
     r"\$?\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}",  # braces, such as {0}, ${name}, {{name}}
     r"\$\(\w+\)|\$[A-Za-z_]\w*|%[A-Z][A-Z0-9_]{2,}%?",  # variables
     CONVERSION,
-    r"(?<![\w-])--[A-Za-z][\w-]*",  # options
+    r"(?<![\w-])(?:--[A-Za-z][\w-]*|-[A-Za-z0-9](?![\w-]))",  # options
     r"(?<![\w.~])/[\w.-]+(?:/[\w.-]+)+",  # paths
     r"\b(?:[a-z][a-z0-9]*(?:_[A-Za-z0-9]+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b",  # identifiers
 )

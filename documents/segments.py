@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .accelerators import accelerator_of, marked, without
 from .placeholders import MESSAGE, has_words, in_parts, is_kept, is_nested, pattern_of
@@ -38,6 +39,16 @@ class _Line:
         return has_words(self.text, self.pattern)
 
 
+class _Piece(NamedTuple):
+    """A part of a line that stands between placeholders, or is one."""
+
+    before: str
+    """What stays in front of it."""
+    text: str
+    """To be translated; empty if nothing is."""
+    after: str
+
+
 def translate_units(
     units: Sequence[Unit], translate: Translate, split: Split | None = None
 ) -> tuple[list[str | None], Counts]:
@@ -60,7 +71,7 @@ def translate_units(
     whole = _by_text(translate, (line.text for line in lines))
     done = {line: text for line in lines if (text := whole[line.text]) is not None and _is_good(line, text)}
     pieces = {line: _pieces_of(line) for line in lines - done.keys()}
-    parts = _by_text(translate, (part for each in pieces.values() for part in each if part.strip()))
+    parts = _by_text(translate, (piece.text for each in pieces.values() for piece in each if piece.text))
     again = {line: text for line in pieces if (text := _joined(line, pieces[line], parts)) is not None}
     found = done | again
     translations = [_unit_of(each, found) for each in cut]
@@ -111,29 +122,41 @@ def _is_good(line: _Line, translation: str) -> bool:
     return bool(translation.strip()) and is_kept(line.text, translation, line.pattern)
 
 
-def _pieces_of(line: _Line) -> list[str]:
-    """Return what is translated of a line if it is not translated whole: parts between placeholders, without marks."""
+def _pieces_of(line: _Line) -> list[_Piece]:
+    """Return the parts of a line between its placeholders, without the mark of a menu."""
     accelerator = accelerator_of(line.text, line.pattern)
     text = line.text if accelerator is None else without(line.text, accelerator)
-    between = in_parts(text, line.pattern)[::2]
-    return [part.strip() if any(map(str.isalpha, part)) else "" for part in between]
+    parts = in_parts(text, line.pattern)
+    last = len(parts) - 1
+    return [
+        _piece(part, place == 0, place == last) if place % 2 == 0 else _Piece(part, "", "")
+        for place, part in enumerate(parts)
+    ]
 
 
-def _joined(line: _Line, pieces: list[str], parts: dict[str, str | None]) -> str | None:
+def _piece(part: str, is_first: bool, is_last: bool) -> _Piece:
+    """Cut off what stands next to a placeholder and is no word, such as a quotation mark: it belongs to it."""
+    if not any(map(str.isalpha, part)):
+        return _Piece(part, "", "")
+    before = re.match(r"\s*" if is_first else r"[\W_]*", part)
+    after = re.search(r"\s*$" if is_last else r"[\W_]*$", part)
+    assert before is not None
+    assert after is not None
+    return _Piece(before.group(), part[before.end() : after.start()], after.group())
+
+
+def _joined(line: _Line, pieces: list[_Piece], parts: dict[str, str | None]) -> str | None:
     """Return a line of translated pieces, or None if one is missing or adds a placeholder."""
     if MESSAGE.search(line.text):
         return None  # its texts are within the placeholder
+    texts = []
+    for before, text, after in pieces:
+        translation = parts[text] if text else ""
+        if text and (not translation or in_parts(translation, line.pattern)[1:]):
+            return None
+        texts.append(f"{before}{(translation or '').strip()}{after}")
+    joined = "".join(texts)
     accelerator = accelerator_of(line.text, line.pattern)
-    text = line.text if accelerator is None else without(line.text, accelerator)
-    cut = in_parts(text, line.pattern)
-    for place, piece in enumerate(pieces):
-        if piece:
-            translation = parts[piece]
-            if not translation or in_parts(translation, line.pattern)[1:] != in_parts(piece, line.pattern)[1:]:
-                return None
-            before, _, after = EDGES.fullmatch(cut[2 * place]).groups()  # type: ignore[union-attr]
-            cut[2 * place] = before + translation.strip() + after
-    joined = "".join(cut)
     if accelerator is not None:
         joined = marked(joined, accelerator, line.pattern)
     return joined if _is_good(line, joined) else None

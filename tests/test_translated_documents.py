@@ -379,7 +379,8 @@ def test_a_document_has_its_own_encoding() -> None:
         ("100% of %d, %5.2f%% and %(name)s", ["%d", "%5.2f", "%%", "%(name)s"]),
         ("Write {0} or ${name} to {{x}}", ["{0}", "${name}", "{{x}}"]),
         ("See <a href='x>y'>this</a> &amp; http://a.org/b.", ["<a href='x>y'>", "</a>", "&amp;", "http://a.org/b"]),
-        ("Run `make all` with --jobs=4, not -", ["`make all`", "--jobs"]),
+        ("Run `make all` with --jobs=4 or -j 4, not - or a-b", ["`make all`", "--jobs", "-j"]),
+        ("<%s>: see <FILE>, 1 < 2 > 0", ["<%s>", "<FILE>"]),
         ("%PRODUCTNAME opens $(ARG1) in /etc/passwd", ["%PRODUCTNAME", "$(ARG1)", "/etc/passwd"]),
         ("mail me@example.org, use foo_bar and MAX_SIZE", ["me@example.org", "foo_bar", "MAX_SIZE"]),
         ("a < b, 5 % more, R&D, E_xit", []),
@@ -469,6 +470,19 @@ def test_pieces_save_what_the_whole_lost() -> None:
     assert translations[2] == "_FILE"
     assert counts.finished == len(units)
     assert counts.in_pieces >= 4
+
+
+def test_pieces_have_no_marks_of_their_neighbours() -> None:
+    """A colon or a quotation mark beside a placeholder stays there, and the network gets words."""
+    seen: list[str] = []
+
+    def translate(lines: list[str]) -> list[str | None]:
+        seen.extend(lines)
+        return [line.replace("%", "").upper() for line in lines]
+
+    units = reader_of("po", None)('msgid "%s: option \'%c%s\' is bad.\\n"\nmsgstr ""\n')
+    assert translate_units(units, translate)[0] == ["%s: OPTION '%c%s' IS BAD.\n"]
+    assert seen == ["%s: option '%c%s' is bad.", "is bad.", "option"]
 
 
 def test_sentences_are_not_cut_within_a_placeholder() -> None:
