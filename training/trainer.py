@@ -60,6 +60,7 @@ from .distribution.peers import peer_lost_on_timeout
 from .distribution.sharding import check_sharding, is_sharded, keep_embeddings_gathered, reduce_in_float32, whole_copy
 from .distribution.signals import Signals, shield_workers
 from .distribution.startup_checks import check_data, check_processes, check_weights
+from .distribution.unlike_processes import check_alike, settings_of
 from .early_stopping import EarlyStopping
 from .exceptions import TrainingEnd
 from .lora import has_adapters, load_adapters, merged_copy, save_adapters
@@ -487,6 +488,8 @@ class VaswaniTrainer(Trainer):
 
         """
         compile_each_shape(self.accelerator, self.stream.shapes)
+        network = {f"--{key}": each for key, each in self._bare_model().config.to_dict().items() if key[0] != "_"}
+        check_alike(network | settings_of(self.args), "Give every process the same arguments and network")
         check_processes(self.args, self.accelerator, self.stream.shapes)
         if checkpoint is not None:
             check_parts(checkpoint)
@@ -511,6 +514,8 @@ class VaswaniTrainer(Trainer):
                 return
         if checkpoint is not None and has_adapters(self._bare_model()):
             load_adapters(self._bare_model(), checkpoint)
+        place = self.stream.state(self.stream.consumed, [self.stream.notes()])
+        check_alike({"the order of training": place}, "Give every process the same text, vocabulary and checkpoint")
         self._counted_since = time.monotonic()
         with self._signals, peer_lost_on_timeout(self.args.ddp_timeout):
             try:
