@@ -19,6 +19,7 @@ from vaswani.training.trainer import POSITION
 
 from .argument_checks import check_lengths, check_metric, check_network, check_optimizer, check_text
 from .arguments import Arguments
+from .common_settings import check_texts
 from .console import say
 from .corpora import (
     ScoredText,
@@ -78,6 +79,8 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
     texts = scored_texts(data)
     scored = {name: read_pairs(each.data, each.split) for name, each in texts.items()}
     pairs_of = {name: pairs for name, (pairs, _) in scored.items()}
+    further_pairs = {name: read_pairs(text.data, text.split)[0] for name, text in further_texts(data).items()}
+    check_texts(data, train, pairs_of | further_pairs)
     in_training = find_test_overlap(train, pairs_of, training_cleaning_limits(data), data, training.seed)
     if in_training is not None:
         say("\n".join(overlap_as_text(in_training)))
@@ -88,7 +91,7 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
         return PairSet(pairs, tokenizer, data.tokens_per_batch, task, text.tag)
 
     sets = {name: pair_set(texts[name], pairs) for name, pairs in pairs_of.items()}
-    further = {name: pair_set(text, read_pairs(text.data, text.split)[0]) for name, text in further_texts(data).items()}
+    further = {name: pair_set(text, further_pairs[name]) for name, text in further_texts(data).items()}
     remarks = check_sets(sets, arguments)
     for name, each in further.items():
         check_lengths(name, each.longest, arguments.model)

@@ -46,6 +46,7 @@ from .argument_checks import (
 )
 from .arguments import Arguments
 from .checkpoint_selection import Selection, load_best
+from .common_settings import check_settings
 from .console import counted, say, summary
 from .error_messages import (
     exit_on_bad_input,
@@ -78,13 +79,11 @@ def run(arguments: Arguments) -> MetricsRecord:
     """
     training = arguments.training
     folder = str(training.output_dir)
-    with (
-        exit_on_interrupt(Path(folder)),
-        exit_on_training_end(),
-        exit_on_full_disk(folder),
-        peer_lost_on_timeout(training.ddp_timeout),
-    ):
-        return from_text_to_scores(arguments)
+    with exit_on_interrupt(Path(folder)), exit_on_training_end():
+        with peer_lost_on_timeout(training.ddp_timeout):
+            check_settings(arguments)  # first: unlike processes would wait in unlike places
+        with exit_on_full_disk(folder), peer_lost_on_timeout(training.ddp_timeout):
+            return from_text_to_scores(arguments)
 
 
 class Trained(NamedTuple):

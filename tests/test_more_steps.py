@@ -208,6 +208,46 @@ def test_a_run_that_a_signal_ended_logs_validates_and_chooses_as_one_that_never_
     assert_same(trained(tmp_path, tokenizer), whole)
 
 
+MISSED: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "at the last step": ({"max_steps": 9, "eval_steps": 3, "save_steps": 2}, (9,)),
+    "at the last step, where no validation is due": ({"max_steps": 10, "eval_steps": 4, "save_steps": 4}, (10,)),
+    "where patience ends": (
+        {"max_steps": 12, "eval_steps": 2, "save_steps": 5, "patience": 3, "save_total_limit": 1},
+        (6, 8),
+    ),
+    "at the best, where no checkpoint is due": ({"eval_steps": 2, "save_steps": 3, "save_total_limit": None}, (2,)),
+    "where the best alone is saved": ({"eval_steps": 2, "save_strategy": "best", "save_total_limit": 2}, (2, 5, 12)),
+}
+"""Validations that a signal prevented, by the settings of the run and the steps of the signal."""
+
+
+@pytest.mark.parametrize("case", MISSED)
+@pytest.mark.usefixtures("signals_as_they_were")
+def test_a_validation_that_a_signal_prevented_is_made_up_for_at_the_resume(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast, case: str
+) -> None:
+    """So that log, patience, best checkpoint, candidates and the folders that are left are those of no signal."""
+    asked, steps = MISSED[case]
+    alone = trained(tmp_path / "alone", tokenizer, **asked)
+    for step in steps:
+        run = tmp_path / f"told at {step}"
+        with pytest.raises(SignalledError):
+            trained(
+                run,
+                tokenizer,
+                **asked,
+                prepare=lambda trainer, step=step: trainer.add_callback(Tell(trainer, step, signal.SIGTERM)),
+            )
+        resumed = trained(run, tokenizer, **asked)
+        assert_same(resumed, alone)
+        assert resumed.ended() == alone.ended()
+        left = [[folder.name for folder in checkpoints(each)] for each in (run, tmp_path / "alone")]
+        assert left[0] == left[1]
+        for name in left[0]:
+            assert logged(run / name) == logged(tmp_path / "alone" / name), name
+        assert_same(trained(run, tokenizer, **asked), alone)  # ended, and asked once more
+
+
 @pytest.mark.usefixtures("signals_as_they_were")
 def test_a_validation_that_is_made_up_for_may_end_the_run(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     asked: dict[str, Any] = {"patience": 1, "eval_steps": 4}
