@@ -145,7 +145,7 @@ def named(given: Sequence[str]) -> list[Chosen]:
 
     """
     from vaswani.training.checkpointing.averaging import check_whole
-    from vaswani.translation.loading import check_files
+    from vaswani.translation.model_files import check_files
 
     chosen = []
     for name in given:

@@ -240,7 +240,8 @@ def attention(args: argparse.Namespace) -> "Figure":
 
     from vaswani.plots import draw_attention_lines, draw_attention_maps
     from vaswani.translation.attention import attentions
-    from vaswani.translation.search import BeamSettings, by_generate, positions
+    from vaswani.translation.hypotheses import BeamSettings
+    from vaswani.translation.search import by_generate, positions
     from vaswani.translation.token_text import tokens_as_words
 
     model, tokenizer = load_model(find_model(args.model).folder, find_device(args.device))

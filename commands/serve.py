@@ -1,10 +1,9 @@
 """Serve a trained model over HTTP: requests that arrive together form batches; limits, health and metrics."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaswani.translation.models import MODEL, find_device, find_model, load_model
+from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_model
 
 from .optional_packages import require_package
 
@@ -48,6 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="most sentences that wait for their turn; further requests are refused (default: 512)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
+    add_engine(parser)
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Declare --engine."""
+    parser.add_argument(
+        "--engine",
+        choices=("torch", *EXPORTED_FILES),
+        default="torch",
+        help="what translates: torch, or the engine that `vaswani export` wrote the folder for (default: torch)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -60,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     """
     require_package("serve", "fastapi", "uvicorn", "prometheus_client")
     check_numbers(args)
-    model = find_model(args.model)
+    model = find_model(args.model, args.engine)
 
     from vaswani.server.app import ServerSettings
     from vaswani.server.run import serve
@@ -73,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
         args.max_texts,
         args.max_waiting,
     )
-    serve(settings, lambda: load(model.folder, args.device, args.max_tokens), args.host, args.port)
+    serve(settings, lambda: load(model, args.engine, args.device, args.max_tokens), args.host, args.port)
 
 
 def check_numbers(args: argparse.Namespace) -> None:
@@ -94,22 +104,23 @@ def check_numbers(args: argparse.Namespace) -> None:
         raise ValueError(f"--port is {args.port}; give 0 to 65535")
 
 
-def load(folder: Path, device: str | None, max_tokens: int) -> "Loaded":
+def load(found: Model, engine: str, device: str | None, max_tokens: int) -> "Loaded":
     """Return the model, ready to search.
 
     Raises:
-        ValueError: the device is not here.
+        ValueError: the device is not here, or the engine is not installed.
     """
+    from vaswani.engines.load import load as load_found
     from vaswani.server.app import Loaded
-    from vaswani.translation.search import BeamSettings, by_generate, positions
+    from vaswani.translation.hypotheses import BeamSettings
 
-    model, tokenizer = load_model(folder, find_device(device))
-    by_generate(model, tokenizer, BeamSettings())(
-        tokenizer(["ready"]).input_ids
+    model = load_found(found, engine, device=device)
+    model.search(BeamSettings(), True)(
+        model.tokenizer(["ready"]).input_ids
     )  # the first search is slow, so no request has to wait for it
     return Loaded(
-        lambda beams: by_generate(model, tokenizer, beams),
-        tokenizer,
-        max(map(len, tokenizer.get_vocab())),
-        min(max_tokens, positions(model)),
+        lambda beams: model.search(beams, True),
+        model.tokenizer,
+        max(map(len, model.tokenizer.get_vocab())),
+        min(max_tokens, model.max_tokens),
     )

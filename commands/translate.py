@@ -164,21 +164,17 @@ def run(args: argparse.Namespace) -> None:
     check_readable(args.input)
     models = [find_model(given, args.engine) for given in args.models]
 
-    import torch
-    from accelerate import PartialState
-    from transformers.utils import logging
-
     from vaswani.translation.corpus import to_language, translate_corpus
+    from vaswani.translation.processes import processes
 
-    logging.disable_progress_bar()
-    state = PartialState(cpu=not torch.accelerator.is_available())
-    check_processes(state.num_processes)
+    all_of_us = processes()
+    check_processes(all_of_us.together)
     translator = load_translator_of(args, models, sampling)
     if args.target is not None:
         translator = to_language(translator, args.target)
     if document is not None:
         translate_document(args, document, translator)
-    elif state.is_main_process:
+    elif all_of_us.number == 0:
         write_translation(args, models, translator, shard)
     else:
         for _ in translate_corpus(translator, []):
@@ -266,14 +262,18 @@ def load_translator_of(
     args: argparse.Namespace, found: list[Model], sampling: "Sampling | None" = None
 ) -> "Translator":
     """Return the translator by models that were found."""
-    from vaswani.engines.load import load_exported_translator
-    from vaswani.translation.load import load_translator
-    from vaswani.translation.search import BeamSettings
+    from vaswani.translation.hypotheses import BeamSettings
 
     beams = BeamSettings(args.beams if sampling is None else 1, args.length_penalty, args.n_best)
     sizes = {"tokens_per_batch": args.tokens_per_batch, "max_tokens": args.max_tokens}
     if args.engine != "torch":
-        return load_exported_translator(found[0], args.engine, beams, device=args.device, **sizes)
+        from vaswani.engines.load import load
+        from vaswani.translation.corpus import by_model
+
+        return by_model(load(found[0], args.engine, device=args.device), beams, **sizes)
+
+    from vaswani.translation.load import load_translator
+
     is_scored = args.format != "text"
     return load_translator(
         found,

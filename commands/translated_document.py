@@ -54,13 +54,12 @@ def translate_document(args: argparse.Namespace, name: str, translator: "Transla
         OSError: it cannot be read or written.
 
     """
-    from accelerate import PartialState
-
     from vaswani.translation.corpus import TooLong, translate_corpus
+    from vaswani.translation.processes import processes
     from vaswani.translation.sentences import splitter
 
     split = None if args.split_sentences is None else splitter(args.split_sentences)
-    if not PartialState().is_main_process:
+    if processes().number > 0:
         for _ in range(2):  # as translate_units calls it
             for _ in translate_corpus(translator, []):
                 pass

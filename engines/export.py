@@ -15,7 +15,7 @@ from vaswani.translation.settings import generation_settings
 
 from . import native
 from .browser.record import BrowserRecord
-from .engine import engine_module, with_extra
+from .engine import network_module, with_extra
 
 
 def export(source: Path, folder: Path, engine: str, quantization: str = "float32") -> None:
@@ -32,7 +32,7 @@ def export(source: Path, folder: Path, engine: str, quantization: str = "float32
             not empty, or the engine is not installed or has no such quantization.
 
     """
-    module = engine_module(engine)
+    module = network_module(engine)
     model, tokenizer = checked(source, folder, quantization, engine, module.QUANTIZATIONS)
     with atomic_folder(folder) as draft:
         module.export(model, tokenizer, draft, quantization)

@@ -15,11 +15,10 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from transformers import PreTrainedTokenizerBase
 
 from vaswani.data.blank_text import is_blank
 from vaswani.data.containers import HEAD, recognise
-from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis
+from vaswani.translation.hypotheses import BatchSearch, BeamSettings, Hypothesis, Tokenizer
 
 from .admission import Admission
 from .queue import Queue, QueueFullError
@@ -55,7 +54,7 @@ class Loaded(NamedTuple):
     """A model that is ready."""
 
     search: Callable[[BeamSettings], BatchSearch]
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     longest_symbol: int
     """Characters of the longest token, to recognise without encoding that a text is too long."""
     max_tokens: int

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaswani.data.hub import open_hub
-from vaswani.data.open_corpus import (
+from vaswani.data.opening import (
     Corpus,
     JsonLinesCorpus,
     LocalParquet,

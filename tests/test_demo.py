@@ -32,9 +32,12 @@ from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.experiment.training_sentences import training_sentences
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.plots import draw_attention_maps
-from vaswani.server.demo import build_page, choose
+from vaswani.server.attention_picture import AttentionPicture, choose
+from vaswani.server.demo import build_page
 from vaswani.translation.attention import attentions
-from vaswani.translation.search import BeamSettings, Hypothesis, by_generate
+from vaswani.translation.hypotheses import BeamSettings, Hypothesis
+from vaswani.translation.load import by_network
+from vaswani.translation.search import by_generate
 from vaswani.translation.token_text import tokens_as_text
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
@@ -218,7 +221,8 @@ def test_what_is_behind_the_page_over_http(address: str, expected: list[Hypothes
 
 def drawn(about: Sequence[str], examples: Sequence[str], model: Any, tokenizer: Any) -> tuple[str, list[Any]]:
     """Return what a page says of the training, and its examples."""
-    parts = build_page(model, tokenizer, "tiny", about, examples).get_config_file()["components"]
+    page = build_page(by_network(model, tokenizer), AttentionPicture(model, tokenizer), "tiny", about, examples)
+    parts = page.get_config_file()["components"]
     [said] = [each["props"]["value"] for each in parts if each["props"].get("elem_id") == "about"]
     return said, [each["props"]["samples"] for each in parts if each["type"] == "dataset"]
 

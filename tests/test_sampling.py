@@ -11,8 +11,9 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
+from vaswani.translation.batches import encode, translate_batches
 from vaswani.translation.sampling import GumbelNoise, Sampling, by_sampling, check_sampling
-from vaswani.translation.translate import encode, translate, translate_batches
+from vaswani.translation.translate import translate
 
 MakeModel = Callable[..., Any]
 LINES = [f"the cat {number} sat by the {'door ' * (number % 5)}" for number in range(12)]

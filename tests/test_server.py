@@ -33,7 +33,8 @@ from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.server.admission import Admission
 from vaswani.server.queue import Queue, QueueFullError, Sentence, next_batch
 from vaswani.server.statistics import ServerStatistics
-from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis, by_generate
+from vaswani.translation.hypotheses import BatchSearch, BeamSettings, Hypothesis
+from vaswani.translation.search import by_generate
 from vaswani.translation.translate import translate
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))

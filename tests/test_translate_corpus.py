@@ -20,7 +20,8 @@ from vaswani.commands import main
 from vaswani.commands.line_files import windows
 from vaswani.translation.alignment import by_attention
 from vaswani.translation.corpus import Line, Translator, translate_corpus
-from vaswani.translation.search import BeamSettings, by_generate
+from vaswani.translation.hypotheses import BeamSettings
+from vaswani.translation.search import by_generate
 from vaswani.translation.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]

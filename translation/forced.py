@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from .batches import batches, encode
 from .search import evaluating, padded
-from .translate import batches, encode
 
 
 class Judged(NamedTuple):

@@ -18,23 +18,9 @@ from transformers import (
 )
 from transformers.utils import GENERATION_CONFIG_NAME
 
-from vaswani.data.containers import refuse_no_text, refuse_packed
-from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniForConditionalGeneration
 
-TEXTS = (
-    "config.json",
-    GENERATION_CONFIG_NAME,
-    "model.safetensors.index.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "target_vocab.json",
-    "shared_vocabulary.json",
-)
-WEIGHTS = (".safetensors", ".bin", ".onnx", ".spm")
+from .model_files import check_files
 
 
 def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
@@ -67,15 +53,6 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
         raise ValueError(_unlike(folder, f"the file also has {_some(further)}"))
     whole: PreTrainedModel = model
     return whole
-
-
-def check_files(folder: Path) -> None:
-    """Raise ValueError, with the way out, if a model's name is not UTF-8, or a file is compressed or in UTF-16."""
-    check_name(folder, "the folder")
-    for name in TEXTS:
-        refuse_no_text(folder / name)
-    for path in (each for ending in WEIGHTS for each in folder.glob(f"*{ending}")):
-        refuse_packed(path)
 
 
 def check_network(folder: Path) -> None:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from .corpus import Line
-from .search import Hypothesis
+from .hypotheses import Hypothesis
 
 Split = Callable[[str], list[str]]
 """A line to its sentences with the white space behind each; joined, they are the line."""
