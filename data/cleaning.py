@@ -21,6 +21,12 @@ REASONS = {
     "undecodable": "not UTF-8. Find out the encoding and convert the file: iconv -f latin1 -t utf-8 OLD > NEW",
     "malformed": "not a row in the format of the rest of the file. Fix or delete the row",
     "damaged": "bytes that cannot be decoded. Fetch the file again, or write it anew",
+    "untranslated": "a unit of a document without a translation. Translate it, or leave it as it is",
+    "fuzzy": "a translation that is marked fuzzy: it may belong to another text. Check it and take the mark away",
+    "obsolete": "an entry of a text that the program no longer has (#~). Leave it as it is",
+    "not approved": "a translation that its document says is not approved, or needs work. Check it and approve it",
+    "not to be translated": "a unit whose document says so. Leave it as it is",
+    "other language": "a unit without a text in one of the languages. Name the languages as the document does",
     "empty": "a side without text. Delete the pair, or check whether the files are still aligned there",
     "line break": "more than one line in one segment. Split the pair, or leave out --line_breaks drop, so that its "
     "line breaks are read as spaces",

@@ -254,14 +254,20 @@ def unpacked(stream: Any, name: str) -> io.BufferedReader:
         CorpusError: it does not hold text. Reads of the stream raise DamagedError if a compressed file is damaged.
 
     """
+    head, content = unpacked_bytes(stream, name)
+    refuse(head, name)
+    return content
+
+
+def unpacked_bytes(stream: Any, name: str) -> tuple[bytes, io.BufferedReader]:
+    """Return the first bytes of a file, unpacked as in `unpacked` but whatever they are, and a stream of all of it."""
     ending = Path(name).suffix
     while True:
         head = read_head(stream)
         packing = packing_of(head) or (PACKINGS.get(ending) if head else None)
         ending = ""
         if packing is None:
-            refuse(head, name)
-            return io.BufferedReader(_Joined(head, stream), _PIECE)
+            return head, io.BufferedReader(_Joined(head, stream), _PIECE)
         stream = io.BufferedReader(_Unpacking(io.BufferedReader(_Joined(head, stream), _PIECE), packing, name), _PIECE)
 
 

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from .cleaning import REASONS
+from vaswani.storage.cache_folder import default_cache
+
+from .cleaning import REASONS, UNREADABLE
 from .folders import open_folder
 from .hub import open_hub
 from .pairs import Corpus, NoPair, Pair, PairsCorpus, Row, Swapped
@@ -38,6 +40,7 @@ def open_corpus(
     target: str,
     patience: RetryPolicy = RetryPolicy(),  # noqa: B008  (frozen)
     tsv_quoting: str | None = None,
+    cache_dir: str | None = None,
 ) -> Corpus:
     """Open one split of one source of pairs.
 
@@ -53,6 +56,7 @@ def open_corpus(
         patience: how long to try a network that does not answer.
         tsv_quoting: what quotation marks in TSV files mean: "none", text; "spreadsheet", quoted cells as spreadsheets
             and pandas write them; None, text, but a file that looks quoted is refused.
+        cache_dir: where the rows of documents (TMX, XLIFF, PO, ...) are kept; None: the usual cache folder.
 
     Raises:
         ValueError: this does not name one corpus, or none of its first rows can be read; the message names what exists
@@ -67,13 +71,14 @@ def open_corpus(
     if TREES in (source, target):
         corpus = _open_trees(dataset, data_dir, split, source)
     elif data_dir is not None:
-        corpus = open_folder(Path(data_dir), split, source, target, tsv_quoting)
+        cache = Path(cache_dir or default_cache()).expanduser()
+        corpus = open_folder(Path(data_dir), split, source, target, tsv_quoting, cache)
     elif dataset == "grammar":
         corpus = _open_grammar(split, source, target)
     else:
         corpus = open_hub(str(dataset), config, split, source, target, patience, tsv_quoting)
     first = corpus.read(0)
-    bad = [row for row in first if isinstance(row, NoPair)]
+    bad = [row for row in first if isinstance(row, NoPair) and row.reason in UNREADABLE]
     if bad and len(bad) == len(first):
         reason, where = bad[0]
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,8 +53,8 @@ def training_cleaning_limits(data: DataArguments) -> CleaningLimits:
 
 
 def open_corpus(data: DataArguments, split: str) -> Corpus:
-    """Open one split of the run's data."""
-    return open_any(
+    """Open one split of the run's data, and say what reading its documents left aside."""
+    corpus = open_any(
         dataset=data.dataset,
         config=data.dataset_config,
         data_dir=data.data_dir,
@@ -62,7 +63,17 @@ def open_corpus(data: DataArguments, split: str) -> Corpus:
         target=data.target,
         patience=RetryPolicy(data.source_timeout),
         tsv_quoting=data.tsv_quoting,
+        cache_dir=data.cache_dir,
     )
+    for remark in getattr(corpus, "remarks", ()):
+        say_once(f"{corpus.name}: {remark}")
+    return corpus
+
+
+@cache
+def say_once(text: str) -> None:
+    """Print what has not been printed before: a text may be opened several times in a run."""
+    say(text)
 
 
 def open_training_corpus(data: DataArguments) -> Corpus:
@@ -75,10 +86,7 @@ def open_training_corpus(data: DataArguments) -> Corpus:
     split, texts = data.train_split, data.of_each_text()
     opened: Sequence[Corpus] = [
         *(open_corpus(each, split) for each in texts),
-        *(
-            open_any(data_dir=folder, split=split, source=data.source, target=data.target, tsv_quoting=data.tsv_quoting)
-            for folder in data.extra_dirs
-        ),
+        *(open_corpus(replace(data, extra_dirs=[], weights=[]).in_folder(folder), split) for folder in data.extra_dirs),
     ]
     if data.drop_duplicates:
         opened = [Deduplicated(*each) for each in zip(opened, repeats(opened, data), strict=True)]

@@ -337,12 +337,9 @@ def without_validation(found: Guidance) -> list[str]:
         "whole documents that the training text does not hold."
     )
     files = find_splits(Path(data.data_dir), data.source, data.target) if data.data_dir else {}
-    forms = files.get(data.train_split, [])
-    if (
-        len(forms) != 1
-        or len(forms[0]) != 2
-        or any(path.suffix not in (f".{data.source}", f".{data.target}", ".gz") for path in forms[0])
-    ):
+    forms = [form.files for form in files.get(data.train_split, [])]
+    sides = [f"{data.train_split}.{side}" for side in (data.source, data.target)]
+    if len(forms) != 1 or [path.name.removesuffix(".gz") for path in forms[0]] != sides:
         return [*lines, f"Or move the last {held:,} pairs of the training text there, by whatever wrote it."]
     folder = Path(str(data.data_dir))
     new = folder.with_name(f"{folder.name}-split")
