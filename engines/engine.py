@@ -5,6 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import torch
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis, one_line
@@ -65,6 +67,14 @@ def check_lengths(sources: Sequence[list[int]], most: int) -> None:
         )
 
 
+def check_probabilities(logarithms: Tensor) -> None:
+    """Raise ValueError unless a model gives probabilities: engines do not show their weights, and take NaN for one."""
+    if logarithms.isnan().any():
+        raise ValueError(
+            "the exported model gives probabilities that are no numbers: its weights are damaged; export it again"
+        )
+
+
 def by_engine(engine: Engine, tokenizer: PreTrainedTokenizerBase, beams: BeamSettings) -> BatchSearch:
     """Return a search with an exported model; its tokenizer is in the same folder."""
 
@@ -72,4 +82,9 @@ def by_engine(engine: Engine, tokenizer: PreTrainedTokenizerBase, beams: BeamSet
         text = tokenizer.decode(candidate.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return Hypothesis(one_line(str(text)), candidate.score if beams.number > 1 else None)
 
-    return lambda sources: [[hypothesis(each) for each in found] for found in engine.search(sources, beams)]
+    def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
+        found = engine.search(sources, beams)
+        check_probabilities(torch.tensor([each.score for candidates in found for each in candidates]))
+        return [[hypothesis(each) for each in candidates] for candidates in found]
+
+    return search
