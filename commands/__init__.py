@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from vaswani.flags import CommandHelp
+
 from . import (
     average,
     consolidate,
@@ -77,7 +79,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         about = (module.__doc__ or "").splitlines()[0]
-        module.add_arguments(commands.add_parser(name, help=about, description=about, allow_abbrev=False))
+        one = commands.add_parser(name, help=about, description=about, allow_abbrev=False, formatter_class=CommandHelp)
+        module.add_arguments(one)
     args = parser.parse_args(by_new_names(sys.argv[1:] if argv is None else argv))
     if isinstance(sys.stdout, io.TextIOWrapper):  # stdout may not have every character of a file's name
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vaswani.evaluation.metric_table import DEFAULT, METRICS, choices
+from vaswani.flags import numbers, whole
 from vaswani.translation.models import check_name, find_model, repository_of
 
 if TYPE_CHECKING:
@@ -29,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", metavar="OUT", type=Path, required=True, help="folder to make; it must not exist yet"
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--last", metavar="N", type=int, help=f"the last N checkpoints of the run (default: {LAST})")
     which.add_argument(
-        "--best", metavar="N", type=int, help="the N checkpoints that were best in validation (default: --last)"
+        "--last", metavar="N", type=whole(1), help=f"the last N checkpoints of the run (default: {LAST})"
+    )
+    which.add_argument(
+        "--best", metavar="N", type=whole(1), help="the N checkpoints that were best in validation (default: --last)"
     )
     parser.add_argument(
         "--metric",
@@ -41,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ema",
         metavar="D",
-        type=float,
+        type=numbers(above=0, below=1),
         help="exponential moving average over these checkpoints: each counts D times as much as the next one, such as "
         "0.7 (default: all count the same)",
     )

@@ -5,6 +5,7 @@ import sys
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from vaswani.flags import whole
 from vaswani.translation.models import MODEL, Model, find_device, find_model, load_model
 
 from .optional_packages import require_package
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani demo` takes."""
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
-    parser.add_argument("--port", type=int, default=7860, help="TCP port to listen on (default: 7860)")
+    parser.add_argument("--port", type=whole(1, 65535), default=7860, help="TCP port to listen on (default: 7860)")
     parser.add_argument(
         "--no_examples",
         action="store_true",
@@ -58,8 +59,6 @@ def run(args: argparse.Namespace) -> None:
         ValueError: an extra is not installed, there is no such model, or the device or the port is not available.
     """
     require_package("demo", "gradio")
-    if not 0 < args.port < 1 << 16:
-        raise ValueError(f"--port is {args.port}; give 1 to 65535")
     from vaswani.server.sockets import address, listen
 
     listen(args.host, args.port).close()  # an address that is taken is reported before the model is loaded

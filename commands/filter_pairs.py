@@ -4,6 +4,7 @@ import argparse
 from fractions import Fraction
 from pathlib import Path
 
+from vaswani.flags import numbers, whole
 from vaswani.translation.models import MODEL
 
 from .best_translations import choose_best
@@ -82,13 +83,22 @@ def add_pairs(parser: argparse.ArgumentParser) -> None:
         help="columns of figures, a row a pair, as `vaswani score --model` or --sentences writes them (default: none)",
     )
     pairs.add_argument(
-        "--column", type=int, metavar="N", help="number of the column of --scores that decides, from 1 (default: last)"
+        "--column",
+        type=whole(1),
+        metavar="N",
+        help="number of the column of --scores that decides, from 1 (default: last)",
     )
     pairs.add_argument(
-        "--min_score", type=float, metavar="X", help="drop pairs whose number in that column is less (default: none)"
+        "--min_score",
+        type=numbers(),
+        metavar="X",
+        help="drop pairs whose number in that column is less (default: none)",
     )
     pairs.add_argument(
-        "--max_score", type=float, metavar="X", help="drop pairs whose number in that column is more (default: none)"
+        "--max_score",
+        type=numbers(),
+        metavar="X",
+        help="drop pairs whose number in that column is more (default: none)",
     )
     worst = pairs.add_mutually_exclusive_group()
     of_share = "of the pairs that nothing else drops, such as 0.05; of equal ones the earlier are kept (default: none)"
@@ -98,11 +108,11 @@ def add_pairs(parser: argparse.ArgumentParser) -> None:
     worst.add_argument("--drop_highest", type=Fraction, metavar="SHARE", help=f"drop the highest: a share {of_share}")
     pairs.add_argument(
         "--max_ratio",
-        type=float,
+        type=numbers(1),
         metavar="X",
         help="largest ratio of the longer side to the shorter, in words, not counting 5 free ones (default: any)",
     )
-    pairs.add_argument("--max_tokens", type=int, metavar="N", help="most words of a side (default: any)")
+    pairs.add_argument("--max_tokens", type=whole(1), metavar="N", help="most words of a side (default: any)")
     pairs.add_argument(
         "--tokenizer",
         metavar="MODEL",

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vaswani.flags import whole
 from vaswani.translation.foreign import config_of, recognise
 from vaswani.translation.models import check_name, repository_of
 
@@ -23,13 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for our model; must not exist")
     parser.add_argument(
         "--num_heads",
-        type=int,
+        type=whole(1),
         help="attention heads of each layer, which tensor2tensor's .npz does not tell (default: what others tell)",
     )
     parser.add_argument(
         "--target_space",
         metavar="N",
-        type=int,
+        type=whole(0),
         help="for an .npz with target_space_embedding: the target_space_id, a number from 0, of the problem it was "
         "trained on (default: none)",
     )

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from vaswani.flags import numbers, whole
 from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_model
 
 from .optional_packages import require_package
@@ -16,33 +17,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     parser.add_argument(
-        "--port", type=int, default=8000, help="TCP port to listen on; 0 takes a free one (default: 8000)"
+        "--port", type=whole(0, 65535), default=8000, help="TCP port to listen on; 0 takes a free one (default: 8000)"
     )
     parser.add_argument(
-        "--beams", type=int, default=4, help="beams of the search, for requests without num_beams (default: 4)"
+        "--beams", type=whole(1), default=4, help="beams of the search, for requests without num_beams (default: 4)"
     )
     parser.add_argument(
         "--length_penalty",
-        type=float,
+        type=numbers(),
         default=0.6,
         help="exponent alpha of section 6.1; larger favours longer translations (default: 0.6)",
     )
     parser.add_argument(
         "--tokens_per_batch",
-        type=int,
+        type=whole(1),
         default=4096,
         help="most source tokens at once, padding included, times beams (default: 4096)",
     )
     parser.add_argument(
         "--max_tokens",
-        type=int,
+        type=whole(1),
         default=512,
         help="most tokens of one text (default: 512, or the positions that were learned)",
     )
-    parser.add_argument("--max_texts", type=int, default=128, help="most texts of one request (default: 128)")
+    parser.add_argument("--max_texts", type=whole(1), default=128, help="most texts of one request (default: 128)")
     parser.add_argument(
         "--max_waiting",
-        type=int,
+        type=whole(1),
         default=512,
         help="most sentences that wait for their turn; further requests are refused (default: 512)",
     )
@@ -87,12 +88,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check_numbers(args: argparse.Namespace) -> None:
-    """Raise ValueError for a number out of range."""
+    """Raise ValueError for numbers that do not go together, or of beams that the server never searches."""
     from vaswani.server.app import MAX_BEAMS
 
-    for name in ("beams", "tokens_per_batch", "max_tokens", "max_texts", "max_waiting"):
-        if getattr(args, name) < 1:
-            raise ValueError(f"--{name} is {getattr(args, name)}; give 1 or more")
     if args.max_texts > args.max_waiting:
         raise ValueError(
             f"--max_texts is {args.max_texts} and --max_waiting {args.max_waiting}: such a request would never find "
@@ -100,8 +98,6 @@ def check_numbers(args: argparse.Namespace) -> None:
         )
     if args.beams > MAX_BEAMS:
         raise ValueError(f"--beams is {args.beams}; give {MAX_BEAMS} or less")
-    if not 0 <= args.port < 1 << 16:
-        raise ValueError(f"--port is {args.port}; give 0 to 65535")
 
 
 def load(found: Model, engine: str, device: str | None, max_tokens: int) -> "Loaded":

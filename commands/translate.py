@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaswani.documents.formats import DOCUMENTS, document_format
+from vaswani.flags import numbers, whole
 from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_model
 
 from .growing_output import Shard, Text, growing, not_done, text_of
@@ -58,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"source; {', '.join(DOCUMENTS)}: a document, which comes out as it was with translations in their places "
         "(default: by the ending of --input, such as messages.po, else text)",
     )
-    parser.add_argument("--n_best", type=int, default=1, help="hypotheses of each line, for tsv and jsonl (default: 1)")
+    parser.add_argument(
+        "--n_best", type=whole(1), default=1, help="hypotheses of each line, for tsv and jsonl (default: 1)"
+    )
     parser.add_argument(
         "--align",
         action="store_true",
@@ -82,10 +85,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="language to translate into, such as de, for a model of several: each line then begins with the token "
         ">>de<< (default: lines as they are)",
     )
-    parser.add_argument("--beams", type=int, default=4, help="hypotheses kept by the search; 1 is greedy (default: 4)")
+    parser.add_argument(
+        "--beams", type=whole(1), default=4, help="hypotheses kept by the search; 1 is greedy (default: 4)"
+    )
     parser.add_argument(
         "--length_penalty",
-        type=float,
+        type=numbers(),
         default=0.6,
         help="exponent alpha of section 6.1; larger favours longer translations (default: 0.6)",
     )
@@ -97,27 +102,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--temperature",
-        type=float,
+        type=numbers(above=0),
         default=1.0,
         help="with --sample, the number that scores are divided by; below 1 nearer to the most probable translation "
         "(default: 1.0)",
     )
     parser.add_argument(
         "--top_k",
-        type=int,
+        type=whole(1),
         metavar="N",
         help="with --sample, draw each token among the N most probable ones (default: all)",
     )
-    parser.add_argument("--seed", type=int, metavar="N", default=0, help="number that --sample draws by (default: 0)")
+    parser.add_argument(
+        "--seed", type=whole(0, 2**32 - 1), metavar="N", default=0, help="number that --sample draws by (default: 0)"
+    )
     parser.add_argument(
         "--tokens_per_batch",
-        type=int,
+        type=whole(1),
         default=4096,
         help="most source tokens at once, padding included, times beams (default: 4096)",
     )
     parser.add_argument(
         "--max_tokens",
-        type=int,
+        type=whole(1),
         default=4096,
         help="most tokens of a line; translations of longer ones are left empty and reported, never cut (default: "
         "4096, or the positions that were learned)",
@@ -151,9 +158,6 @@ def run(args: argparse.Namespace) -> None:
     document = format_of(args)
     sampling = sampling_of(args)
     check_writable(args.output)
-    for name in ("beams", "n_best", "tokens_per_batch", "max_tokens"):
-        if getattr(args, name) < 1:
-            raise ValueError(f"--{name} is {getattr(args, name)}; give 1 or more")
     if args.n_best > 1 and args.format == "text":
         raise ValueError(
             f"--n_best {args.n_best} does not fit --format text, which has one line for each line; use tsv or jsonl"

@@ -1,6 +1,7 @@
 """Engines other than torch, which run what `vaswani export` wrote: one file and one extra each, with one interface."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
@@ -60,6 +61,14 @@ def check_lengths(sources: Sequence[list[int]], most: int) -> None:
         )
 
 
+def check_probabilities(logarithms: Iterable[float]) -> None:
+    """Raise ValueError unless a model gives probabilities: engines do not show their weights, and take NaN for one."""
+    if any(map(math.isnan, logarithms)):
+        raise ValueError(
+            "the exported model gives probabilities that are no numbers: its weights are damaged; export it again"
+        )
+
+
 def by_engine(engine: Engine, tokenizer: Tokenizer, beams: BeamSettings) -> BatchSearch:
     """Return a search with an exported model; its tokenizer is in the same folder."""
 
@@ -67,4 +76,9 @@ def by_engine(engine: Engine, tokenizer: Tokenizer, beams: BeamSettings) -> Batc
         text = tokenizer.decode(candidate.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return Hypothesis(one_line(str(text)), candidate.score if beams.number > 1 else None)
 
-    return lambda sources: [[hypothesis(each) for each in found] for found in engine.search(sources, beams)]
+    def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
+        found = engine.search(sources, beams)
+        check_probabilities(each.score for candidates in found for each in candidates)
+        return [[hypothesis(each) for each in candidates] for candidates in found]
+
+    return search

@@ -24,7 +24,7 @@ from vaswani.translation.model_files import check_files
 from vaswani.translation.search import padded
 from vaswani.translation.settings import saved_settings
 
-from .engine import Candidate, check_lengths
+from .engine import Candidate, check_lengths, check_probabilities
 
 
 class Engine:
@@ -114,7 +114,9 @@ class Decoder:
         given = [tokens, search.rows.numpy(), self.mask, *self.source, *self.past]
         names = [each.name for each in self.session.get_inputs()]
         log_p, *self.past = self.session.run(None, dict(zip(names, given, strict=True)))
-        return self.settings.obeyed(torch.from_numpy(log_p), search)
+        found = torch.from_numpy(log_p)
+        check_probabilities(log_p[..., 0].ravel())  # all of a softmax are numbers, or none
+        return self.settings.obeyed(found, search)
 
     def best(self, search: SearchState) -> Tensor:
         """Return the same with only the best token, which turns beam search into greedy search."""

@@ -220,7 +220,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     for values, what in (
         ({"consistency": "bidrop"}, "--consistency is bidrop; give rdrop or simcut"),
         ({"consistency_weight": 2.0}, "weighs nothing without --consistency"),
-        ({"consistency": RDROP, "consistency_weight": -1.0}, "give 0 or more"),
+        ({"consistency": RDROP, "consistency_weight": -1.0}, "give at least 0"),
         ({"consistency": SIMCUT, "cut_share": 1.0}, "--cut_share is 1.0"),
     ):
         with pytest.raises(ValueError, match=what):

@@ -4,6 +4,7 @@ When a library is upgraded and one of these has moved, this file says which and 
 """
 
 import inspect
+from argparse import HelpFormatter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,6 +58,8 @@ USES = (
     Use(_LINES, "_compute_segment_statistics", Metric, "self hypothesis ref_kwargs", _COUNTS),
     Use(_LINES, "_compute_score_from_stats", Metric, "self stats", _COUNTS),
     Use(_LINES, "_force", None, None, "whether its warning of tokenised text is switched off; tests/test_metrics.py"),
+    Use("flags/command_help.py", "_get_help_string", HelpFormatter, "self action",
+        "where argparse's own formatters add to the help of a flag, such as ArgumentDefaultsHelpFormatter"),
     Use("evaluation/metrics/sacrebleu/sacrebleu.py", "_preprocess_segment", TER, "self sent",
         "text without spaces is set apart before TER counts its words"),
 )  # fmt: skip

@@ -302,10 +302,8 @@ def test_a_full_queue_says_when_to_come_back_and_who_leaves_takes_its_sentences_
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--beams", "0"], "--beams is 0; give 1 or more"),
         (["--beams", "17"], "give 16 or less"),
         (["--max_texts", "9", "--max_waiting", "8"], "would never find room"),
-        (["--port", "65536"], "give 0 to 65535"),
     ],
 )
 def test_numbers_that_cannot_be(folder: Path, flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from transformers import (
 from transformers.utils import GENERATION_CONFIG_NAME
 
 from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.training.checkpointing.weight_checks import check_loaded
 
 from .model_files import check_files
 
@@ -31,8 +32,8 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
         **how: what `from_pretrained` takes.
 
     Raises:
-        ValueError: its weights are truncated or do not fit its configuration, its settings cannot be read, a file is
-            compressed, or it is no encoder-decoder that transformers knows.
+        ValueError: its weights are truncated, do not fit its configuration or are no finite floating-point numbers, its
+            settings cannot be read, a file is compressed, or it is no encoder-decoder that transformers knows.
 
     """
     check_files(folder)
@@ -51,6 +52,7 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
         raise ValueError(_unlike(folder, f"the file lacks {_some(lacking)}"))
     if further and isinstance(model, VaswaniForConditionalGeneration):
         raise ValueError(_unlike(folder, f"the file also has {_some(further)}"))
+    check_loaded(model, folder)
     whole: PreTrainedModel = model
     return whole
 

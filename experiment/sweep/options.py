@@ -10,6 +10,7 @@ from typing import NamedTuple
 from vaswani.experiment.arguments import Recipe, parse
 from vaswani.experiment.command_line import spelled
 from vaswani.experiment.help import filled
+from vaswani.flags import RecipeHelp, whole
 
 from .grid import Grid, read_grid
 
@@ -51,7 +52,7 @@ def options(argv: Sequence[str], description: str | None, read_recipe: Callable[
         usage=USAGE,
         description=filled(description or ""),
         epilog=filled(OTHERS),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=RecipeHelp,
         allow_abbrev=False,
         add_help=False,
     )
@@ -97,13 +98,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     section.add_argument(
         "--trials",
         metavar="N",
-        type=int,
+        type=whole(1),
         help="Draw this number of combinations by --seed, none twice. (default: all of them)",
     )
     section.add_argument(
         "--halvings",
         metavar="N",
-        type=int,
+        type=whole(0),
         default=2,
         help="Number of times that only the best trials go on; --max_steps / eta^N steps are the first rung; 0: all "
         "train to the end. (default: 2)",
@@ -111,7 +112,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     section.add_argument(
         "--eta",
         metavar="N",
-        type=int,
+        type=whole(2),
         default=2,
         help="The best 1 / eta of the trials go on, for eta times as many steps, a number. (default: 2)",
     )

@@ -21,6 +21,7 @@ from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 from vaswani.storage import atomic_folder, write_text
 
 from .checkpoints import FSDP_WEIGHTS, MANIFEST, Layout, check_parts, checkpoint_fault, layout
+from .weight_checks import check_weights
 
 NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
@@ -31,9 +32,16 @@ def read_weights(checkpoint: Path) -> dict[str, Tensor]:
     Tied weights appear under one name or under each of theirs.
 
     Raises:
-        ValueError: a file of weights or their index is damaged, or DeepSpeed is needed to read them and not installed.
+        ValueError: a file of weights or their index is damaged, they are no finite floating-point numbers, or DeepSpeed
+            is needed to read them and not installed.
 
     """
+    weights = _read(checkpoint)
+    check_weights(weights.items(), checkpoint)
+    return weights
+
+
+def _read(checkpoint: Path) -> dict[str, Tensor]:
     match layout(checkpoint):
         case Layout.WHOLE:
             try:
