@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("model", "folder", "output"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--engine", default="torch", help="of vaswani translate (default: torch)")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     print("file\tunits\ttranslated\tin pieces\tplaceholders kept\tof\tmsgfmt --check\tseconds")
@@ -37,7 +38,17 @@ def main() -> None:
         emptied, output = args.output / f"{path.stem}.empty.po", args.output / path.name
         empty(path, emptied)
         start = time.monotonic()
-        command = [sys.executable, "-m", "vaswani.commands", "translate", args.model, "--split_sentences", "en"]
+        command = [
+            sys.executable,
+            "-m",
+            "vaswani.commands",
+            "translate",
+            args.model,
+            "--engine",
+            args.engine,
+            "--split_sentences",
+            "en",
+        ]
         told = subprocess.run(
             [*command, "--input", emptied, "--output", output], check=True, capture_output=True, text=True
         ).stderr
