@@ -41,7 +41,7 @@ from vaswani.experiment import markdown
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 
 TINY: dict[str, Any] = {"d_model": 16, "d_ff": 32, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1}
-TOKENS = 8
+TOKENS = 2
 """The most of a translation, so that random weights come to an end."""
 
 
@@ -72,8 +72,8 @@ class Left(NamedTuple):
 def prepare(folder: Path, lines: int) -> list[str]:
     """Write a text and an exported network, and return the command that translates it."""
     sources = [pair.source for pair in GrammarCorpus("train").read(0)]
-    begun = (" ".join(source.split()[:3]) for source in cycle(sources))  # short lines: the windows are what matters
-    text = (f"{source} {number}\n" for number, source in enumerate(islice(begun, lines)))
+    words = (source.split()[0] for source in cycle(sources))  # short lines: the windows are what matters
+    text = (f"{word} {number}\n" for number, word in enumerate(islice(words, lines)))
     (folder / "text").write_text("".join(text), encoding="utf-8")
     torch.manual_seed(0)
     tokenizer = learn_tokenizer(sources[:1000], 400, show_progress=False)
