@@ -4,6 +4,7 @@
 # make test-oldest, make test-newest   the suite of tests/versions.txt with the oldest versions that setup.py admits,
 #              or the newest of the index, in .venv-oldest or .venv-newest (some gigabytes each, for torch)
 # make check   set up, then style, types and the import contract
+# make faults  set up, then strike 100 drawn faults (SEED=0 NUMBER=100) and print what came of them (some minutes)
 # make docs    set up, then build the documentation site in build/docs; make docs-links asks the web for its links
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := .venv/bin
 SPHINX := $(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --doctree-dir build/doctrees
 CHECK_PYTHON = $(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or later is needed, and $(PYTHON) is {v.major}.{v.minor}. Name another one: make PYTHON=python3.11")'
 
-.PHONY: train test test-oldest test-newest bench check docs docs-links format clean
+.PHONY: train test test-oldest test-newest faults bench check docs docs-links format clean
 train: .venv/ready
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$($(BIN)/python -c 'import os; print(os.cpu_count())')} \
 		$(BIN)/accelerate launch -q recipes/quickstart.py
@@ -35,6 +36,11 @@ test-oldest test-newest: test-%:
 	.venv-$*/bin/uv pip freeze --python .venv-$* > .venv-$*/versions.txt
 	VASWANI_VERSIONS=$* OMP_NUM_THREADS=1 .venv-$*/bin/python -m pytest -n auto --dist loadfile --durations 30 \
 		$$(grep -v '^#' tests/versions.txt)
+
+SEED ?= 0
+NUMBER ?= 100
+faults: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults.py --seed $(SEED) --number $(NUMBER)
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks.training.train_step --rounds 3

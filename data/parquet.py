@@ -1,6 +1,5 @@
 """Pairs from parquet files, on disk or at an address that fsspec opens (hf://, https://), by row groups."""
 
-import hashlib
 import io
 from bisect import bisect_right
 from collections import Counter
@@ -16,10 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .containers import read_head, refuse
+from .opened_file import LocalFiles
 from .pairs import CorpusError, NoPair, Rows, fingerprint, join_sides, legible, places
 from .retrying import RetryPolicy, is_transient, with_retries
 from .tables import doubled_column, missing_columns
-from .text_files import OpenedFile, decode_all
+from .text_files import decode_all
 
 ColumnPath = tuple[str, ...]  # ("en",) or ("translation", "en")
 
@@ -36,6 +36,7 @@ class ParquetCorpus:
         digits: its fingerprint, which changes whenever a file changes.
         source, target: columns, flat or inside a `translation` record.
         patience: how long to retry a network.
+        local: the files among them that are on this machine, and must not change.
 
     Raises:
         ValueError: a file is not parquet or lacks the columns, or none holds a row.
@@ -50,10 +51,12 @@ class ParquetCorpus:
         source: str,
         target: str,
         patience: RetryPolicy = RetryPolicy(),  # noqa: B008  (frozen)
+        local: LocalFiles = LocalFiles(()),  # noqa: B008  (none)
     ) -> None:
         self.name = name
         self.fingerprint = digits
         self._patience = patience
+        self._local = local
         with ThreadPoolExecutor(8) as readers:
             self._files = list(readers.map(lambda address: open_parquet(address, source, target, patience), addresses))
         self._ends = list(accumulate(file.footer.num_row_groups for file in self._files))
@@ -63,18 +66,21 @@ class ParquetCorpus:
             raise ValueError(f"{name} has columns but no rows. Give a file with pairs, or leave it out.")
 
     def read(self, group: int) -> Rows:
-        """Return the rows of one row group."""
+        """Return the rows of one row group. Raises CorpusError if its file is on this machine and has changed."""
         number = bisect_right(self._ends, group)
         file = self._files[number]
         inner = group - (self._ends[number - 1] if number else 0)
         where = f"{file.name}, row group {inner}"
+        self._local.unchanged(file.address)
         try:
             table = with_retries(lambda: file.read(inner), where, self._patience)
         except (pa.ArrowException, OSError) as error:
+            self._local.unchanged(file.address)  # which would explain it
             if not is_damage(error):
                 raise
             place = NoPair("damaged", f"{where} ({str(error).splitlines()[0]})")
             return Rows([place] * file.footer.row_group(inner).num_rows, lambda _: place.where)
+        self._local.unchanged(file.address)  # also while it was read
         return table_rows(table, file.columns, file.places(inner))
 
 
@@ -82,15 +88,9 @@ class LocalParquet(ParquetCorpus):
     """One local parquet file, which must not change after it was opened."""
 
     def __init__(self, path: Path, source: str, target: str) -> None:
-        self._opened = OpenedFile(path)
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        super().__init__(str(path), [str(path)], fingerprint(digest, source, target), source, target)
-
-    def read(self, group: int) -> Rows:
-        """Return the rows of one row group. Raises ValueError if the file has changed."""
-        self._opened.unchanged()
-        return super().read(group)
+        local = LocalFiles([str(path)])
+        digits = fingerprint(*local.digests, source, target)
+        super().__init__(str(path), [str(path)], digits, source, target, local=local)
 
 
 class ParquetFile(NamedTuple):

@@ -56,19 +56,19 @@ def check_settings(arguments: Arguments) -> None:
     )
 
 
-def check_texts(data: DataArguments, train: Corpus, scored: Mapping[str, Sequence[Pair]]) -> None:
+def check_texts(data: DataArguments, train: Corpus, scored: Mapping[str, str]) -> None:
     """Make sure that all processes read the same text.
 
     Args:
         data: where it comes from, for the message.
         train: the training text.
-        scored: the pairs of each set that is scored, by its name.
+        scored: the fingerprint of each set that is scored, by its name.
 
     Raises:
         StartupError: they do not; the message names the texts, and where they come from.
 
     """
-    held = {"the training text": train.fingerprint} | {f"the text of {name}": of_pairs(scored[name]) for name in scored}
+    held = {"the training text": train.fingerprint} | {f"the text of {name}": scored[name] for name in scored}
     given = {name: value for name, value in asdict(data).items() if value and name in ("data_dir", "extra_dirs")}
     whence = ", ".join(f"--{name} {value}" for name, value in given.items()) or f"--dataset {data.dataset}"
     check_alike(
@@ -109,6 +109,6 @@ def launcher() -> dict[str, str]:
     }
 
 
-def of_pairs(pairs: Sequence[Pair]) -> str:
+def fingerprint_of(pairs: Sequence[Pair]) -> str:
     """Return the fingerprint of pairs that are held in memory."""
     return fingerprint(*(side for pair in pairs for side in pair))

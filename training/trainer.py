@@ -395,7 +395,7 @@ class VaswaniTrainer(Trainer):
             if self._left_out:
                 logs.pop("grad_norm", None)
         if "train_loss" in logs:
-            logs["train_loss"] = self._loss_log.mean_since_start(self.state.global_step - self._begun_at)
+            logs["train_loss"] = self._loss_log.mean(self.state.global_step)
         # The Trainer's epoch is the share of --max_steps, which may be raised later, so it is not logged.
         share, self.state.epoch = self.state.epoch, None  # type: ignore[assignment]
         super().log(logs, start_time)

@@ -88,6 +88,8 @@ class SinceLog:
     """Steps since then."""
     lost: int
     """Those of them that were skipped."""
+    logged: float | None = None
+    """The sum of the losses of all steps up to the last line, the mean of the processes; older versions lack it."""
     version: int = VERSION
 
 
