@@ -21,7 +21,7 @@ from .containers import DamagedError, unpacked
 from .file_names import check_name
 from .opened_file import LocalFiles
 from .pairs import Corpus, CorpusError, Row, Rows, fingerprint
-from .parquet import ColumnPath, ParquetCorpus, find_columns, open_whole, table_rows
+from .parquet import ColumnPath, ParquetCorpus, WholeReads, find_columns, open_whole, read_alike, table_rows
 from .retrying import RetryPolicy, with_retries
 from .splits import choose_split
 from .tables import JsonTable, SeparatedTable, Table
@@ -121,7 +121,7 @@ class TableFiles:
         self._patience = patience
         self._local = local
         with ThreadPoolExecutor(8) as readers:
-            found = readers.map(lambda each: with_retries(lambda: find_places(each), each, _OPENING), addresses)
+            found = readers.map(lambda each: find_places(each, _OPENING), addresses)
             self._places = [place for places in found for place in places]
         self.groups = len(self._places)
         first: list[Row] = next(
@@ -137,7 +137,7 @@ class TableFiles:
         """Return the rows of one file. Raises CorpusError if it is truncated, lacks the columns or has changed."""
         place = self._places[group]
         self._local.unchanged(place.address)
-        content = with_retries(lambda: read_whole(place), place.name, self._patience)
+        content = read_alike(place.address, lambda stream: read_whole(stream, place), place.name, self._patience)
         self._local.unchanged(place.address)
         return self._table.rows(content, place.name)
 
@@ -149,26 +149,29 @@ class TableFiles:
             self.read(group)
 
 
-def find_places(address: str) -> list[Place]:
+def find_places(address: str, patience: RetryPolicy) -> list[Place]:
     """Return the file of an address, or those of an archive, without files that operating systems add."""
     if not address.endswith(".zip"):
         return [Place(address)]
+
+    def files(stream: WholeReads) -> list[str]:
+        with zipfile.ZipFile(stream) as archive:
+            return [each.filename for each in archive.infolist() if not each.is_dir()]
+
     try:
-        with open_whole(address) as stream, zipfile.ZipFile(stream) as archive:
-            names = [each.filename for each in archive.infolist() if not each.is_dir()]
+        names = read_alike(address, files, address, patience)
     except zipfile.BadZipFile as error:
         raise CorpusError(f"{address} is truncated or damaged ({error}); write it anew") from error
     return [Place(address, name) for name in names if not PurePath(name).name.startswith((".", "__"))]
 
 
-def read_whole(place: Place) -> bytes:
+def read_whole(stream: WholeReads, place: Place) -> bytes:
     """Return the content of a file, unpacked if it is compressed, without a byte order mark."""
-    with open_whole(place.address) as stream:
-        if place.member is None:
-            content: bytes = stream.read()
-        else:
-            with zipfile.ZipFile(stream) as archive:
-                content = archive.read(place.member)
+    if place.member is None:
+        content: bytes = stream.read()
+    else:
+        with zipfile.ZipFile(stream) as archive:
+            content = archive.read(place.member)
     try:
         with unpacked(io.BytesIO(content), place.member or place.address) as text:
             content = text.read()
