@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaswani.evaluation.metric_table import PROTOCOLS, Kind, as_shown, by_score_key, of_kind
+from vaswani.evaluation.metric_table import PROTOCOLS, Cost, Kind, as_shown, by_score_key, of_kind
 
 from .judged_pairs import judge
 from .line_files import check_readable, check_writable, read_lines, write_lines
@@ -16,6 +16,9 @@ from .sentence_scores import score_sentences
 if TYPE_CHECKING:
     from vaswani.evaluation.scores import LeftOut, Score
     from vaswani.evaluation.significance import Comparison
+
+MANY_LINES = 10_000
+"""Lines of all outputs from which the slowest score is announced."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,6 +136,11 @@ def run(args: argparse.Namespace) -> None:
     texts: dict[str, Any] = {"language": args.language, "sources": sources, "metrics": metrics}
     if sources is not None and not any(each.needs_sources for each in by_cost(metrics)):
         say("none of these scores reads the sources; --sources changes nothing")
+    slowest = [each.name for each in by_cost(metrics) if each.cost is Cost.LAST]
+    if slowest and len(references) * len(outputs) >= MANY_LINES:
+        say(
+            f"{', '.join(slowest)} comes last and takes about a minute for 3,000 lines of news; --metrics leaves it out"
+        )
     for key, score in scores_of(outputs, references, texts):
         if isinstance(score, LeftOut):
             left_out[key] = score.reason
