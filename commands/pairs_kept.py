@@ -35,8 +35,8 @@ def keep_pairs(args: argparse.Namespace) -> None:
     check(args)
     from vaswani.data import Drops
     from vaswani.data.file_names import printable
+    from vaswani.data.opened_file import OpenedFile
     from vaswani.data.pair_filter import kept_pairs
-    from vaswani.data.text_files import OpenedFile
 
     files = [args.sources, args.targets, *([] if args.scores is None else [args.scores])]
     as_opened = [OpenedFile(each) for each in files]

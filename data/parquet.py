@@ -1,5 +1,6 @@
 """Pairs from parquet files, on disk or at an address that fsspec opens (hf://, https://), by row groups."""
 
+import hashlib
 import io
 import zipfile
 from bisect import bisect_right
