@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .blank_text import is_blank
+from .language_tags import distance
 from .pairs import Corpus, Pair, Rows, fingerprint, read_rows
 
-_DIRECTION = re.compile(r"([^\s=-]+)-([^\s=-]+)(?:=(.+))?")
+_LANGUAGE = re.compile(r"[^\s=:]+")
 _TAG = re.compile(r">>[^\s<>]+<<")
 WITHIN = 0.1
 """How far whole weights may be from those of a temperature, as a share."""
@@ -27,6 +28,57 @@ class TextOfDirection(NamedTuple):
     """None: where the run's text is."""
 
 
+def languages_of(direction: str) -> tuple[str, str]:
+    """Return the source and the target language of a direction: en-de, or en:pt-BR.
+
+    Raises:
+        ValueError: it has another form, or a hyphen may be read in two ways; the message says how to write it.
+
+    """
+    parts = direction.split(":" if ":" in direction else "-")
+    if len(parts) != 2 or not all(map(_LANGUAGE.fullmatch, parts)) or parts[0] == parts[1]:
+        if ":" not in direction and len(parts) > 2 and all(map(_LANGUAGE.fullmatch, parts)):
+            ways = ["-".join(parts[:cut]) + ":" + "-".join(parts[cut:]) for cut in range(1, len(parts))]
+            raise ValueError(
+                f"direction {direction!r} can be read in {len(ways)} ways: write {' or '.join(ways)}, with a colon "
+                "where one language ends"
+            )
+        raise ValueError(
+            f"direction is {direction!r}; two languages joined by a hyphen are needed, such as en-de, or by a colon "
+            "where one has a hyphen itself, such as en:pt-BR"
+        )
+    return parts[0], parts[1]
+
+
+def direction_of(source: str, target: str) -> str:
+    """Return how a direction is written: en-de, or en:pt-BR where a language has a hyphen itself."""
+    return f"{source}{':' if '-' in source + target else '-'}{target}"
+
+
+def near_direction(source: str, target: str, found: Iterable[str]) -> str:
+    """Return a sentence with the direction to give where languages are called otherwise in a file, or nothing.
+
+    Args:
+        source: the language that is asked for.
+        target: likewise.
+        found: what the file has in their places, such as the names of its columns.
+
+    """
+    sides = [[each for each in found if distance(wanted, each) is not None] for wanted in (source, target)]
+    if not all(sides):
+        return ""
+    nearest = [
+        min(side, key=lambda each: distance(wanted, each) or 0)
+        for wanted, side in zip((source, target), sides, strict=True)
+    ]
+    return f" Languages are named as files name them: give --direction {direction_of(nearest[0], nearest[1])}."
+
+
+def in_file_names(direction: str) -> str:
+    """Return a direction as names of files and folders have it: en-pt-BR, since a colon is not allowed everywhere."""
+    return direction.replace(":", "-")
+
+
 def texts_of(given: Sequence[str]) -> list[TextOfDirection]:
     """Return the texts of --directions: each en-de, or en-de=FOLDER.
 
@@ -36,13 +88,17 @@ def texts_of(given: Sequence[str]) -> list[TextOfDirection]:
     """
     found = []
     for each in given:
-        match = _DIRECTION.fullmatch(each)
-        if match is None or match[1] == match[2]:
+        direction, equals, folder = each.partition("=")
+        try:
+            languages = languages_of(direction)
+        except ValueError as error:
             raise ValueError(
-                f"--directions has {each!r}; give two languages joined by a hyphen, such as en-de, and a folder if the "
-                "text is not that of --data_dir: en-fr=FOLDER"
-            )
-        text = TextOfDirection(f"{match[1]}-{match[2]}", match[3])
+                f"--directions has {each!r}: {error}. A folder stands behind it if the text is not that of --data_dir: "
+                "en-fr=FOLDER"
+            ) from error
+        if equals and not folder:
+            raise ValueError(f"--directions has {each!r} without a folder behind =; give en-fr=FOLDER, or {direction}")
+        text = TextOfDirection(direction_of(*languages), folder or None)
         if text in found:
             raise ValueError(f"--directions has {each!r} twice; to read a text more often give --weights")
         found.append(text)
@@ -56,7 +112,7 @@ def tag_of(language: str) -> str:
 
 def tags_of(directions: Iterable[str]) -> dict[str, str]:
     """Return what each source begins with, by its target language; nothing where all directions have one target."""
-    targets = dict.fromkeys(each.split("-")[1] for each in directions)
+    targets = dict.fromkeys(languages_of(each)[1] for each in directions)
     return {each: tag_of(each) for each in targets} if len(targets) > 1 else {}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .containers import PACKINGS
+from .directions import near_direction
 from .documents import READERS, Asked, DocumentCorpus, read_sgm_pair
 from .pairs import Corpus
 from .parquet import LocalParquet
@@ -99,11 +100,12 @@ def open_folder(
         listed = ", ".join(files[:10]) + (f" and {len(files) - 10:,} more" if len(files) > 10 else "")
         raise ValueError(
             f"--data_dir {folder} should hold {known_forms(source, target)}. It holds: {listed or 'nothing'}."
+            f"{near_direction(source, target, _languages(files))}"
         )
     split = choose_split(split, splits, f"--data_dir {folder}")
     forms = splits[split]
     if len(forms) > 1:
-        listed = ", ".join(" + ".join(path.name for path in form.files) for form in forms)
+        listed = ", ".join(sorted(" + ".join(path.name for path in form.files) for form in forms))
         raise ValueError(f'{folder} holds split "{split}" in {len(forms)} formats: {listed}. Keep one of them.')
     return forms[0].open(Opening(source, target, tsv_quoting, cache))
 
@@ -172,6 +174,12 @@ def _couples(folder: Path, names: set[str], source: str, target: str) -> Iterabl
                     if split != name and f"{split}{second}" in names:
                         pair = folder / name, folder / f"{split}{second}"
                         yield split, Form(pair, partial(opens, pair))
+
+
+def _languages(names: list[str]) -> list[str]:
+    """Return the languages that the names of files of lines may end in: pt-BR of train.pt-BR.gz."""
+    endings = [name.split(".")[1:] for name in names]
+    return [parts[-1] for parts in ([each for each in its if f".{each}" not in PACKINGS] for its in endings) if parts]
 
 
 def _open_lines(files: tuple[Path, Path], how: Opening) -> Corpus:  # noqa: ARG001

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from .directions import near_direction
 from .json_places import LinesOf, read_document
 from .pairs import ROWS_PER_GROUP, CorpusError, NoPair, Pair, Row, Rows, fingerprint, legible, places
 from .quoting import Grammar, Signs, grammar, records, signs, unmarked
@@ -23,9 +24,12 @@ _TAB = grammar(b"\t")
 
 def missing_columns(name: str, source: str, target: str, found: Iterable[str]) -> CorpusError:
     """Return the error for a table that lacks one of its two columns."""
+    found = sorted(found)
+    near = near_direction(source, target, [each.removeprefix("translation.") for each in found])
+    way_out = near or " Rename its columns, or give the names it has as source and target."
     return CorpusError(
         f'{name} has no columns "{source}" and "{target}", flat or in a "translation" record; it has: '
-        f"{', '.join(sorted(found)) or 'none'}. Rename its columns, or give the names it has as source and target."
+        f"{', '.join(found) or 'none'}.{way_out}"
     )
 
 

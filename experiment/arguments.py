@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import field, fields, make_dataclass
 from typing import Annotated, Any, NamedTuple
 
+from vaswani.data.directions import in_file_names
 from vaswani.evaluation.metric_table import METRICS, Kind, of_kind
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
@@ -140,7 +141,8 @@ def follow(arguments: Arguments, recipe: Recipe, flags: Sequence[str]) -> None:
         data.dataset = None  # a folder named on the command line takes the place of the recipe's data set
     if data.dataset != recipe.data.get("dataset") and not is_given("--dataset_config", flags):
         data.dataset_config = None  # the recipe's value belongs to its own data set
-    training.output_dir = str(training.output_dir).replace("{direction}", "+".join(data.of_each_direction()))
+    directions = in_file_names("+".join(data.of_each_direction()))
+    training.output_dir = str(training.output_dir).replace("{direction}", directions)
 
 
 def check_together(arguments: Arguments) -> None:

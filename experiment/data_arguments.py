@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from vaswani.data import scripts_of
-from vaswani.data.directions import TextOfDirection, tags_of, texts_of
+from vaswani.data.directions import TextOfDirection, direction_of, languages_of, tags_of, texts_of
 from vaswani.data.folders import known_forms
 from vaswani.data.line_breaks import LINE_BREAKS
 from vaswani.data.tables import check_quoting
@@ -39,7 +39,11 @@ class DataArguments:
                           "quoted, as spreadsheets and pandas write them."},
     )  # fmt: skip
     direction: str = field(
-        default="en-de", metadata={"help": "Two languages, named as the columns or file endings are; en-trees parses."}
+        default="en-de",
+        metadata={
+            "help": "Two languages, named as the columns or file endings are: en-de, or en:pt-BR where one has a "
+            "hyphen itself; en-trees parses."
+        },
     )
     directions: list[str] = field(
         default_factory=list,
@@ -167,10 +171,7 @@ class DataArguments:
         if texts:
             self.direction = texts[0].direction
             self.user_tokens = list(dict.fromkeys([*self.user_tokens, *self.tags.values()]))
-        if len(self.direction.split("-")) != 2 or "" in self.direction.split("-"):
-            raise ValueError(
-                f"direction is {self.direction!r}; two languages joined by a hyphen are needed, such as en-de"
-            )
+        self.direction = direction_of(*languages_of(self.direction))
         check_quoting(self.tsv_quoting)
         if self.line_breaks not in LINE_BREAKS:
             raise ValueError(f"--line_breaks is {self.line_breaks!r}. Give one of: {', '.join(LINE_BREAKS)}.")
@@ -222,12 +223,12 @@ class DataArguments:
     @property
     def source(self) -> str:
         """The language translated from."""
-        return self.direction.split("-")[0]
+        return languages_of(self.direction)[0]
 
     @property
     def target(self) -> str:
         """The language translated to."""
-        return self.direction.split("-")[1]
+        return languages_of(self.direction)[1]
 
     @property
     def quality(self) -> str:
@@ -252,13 +253,13 @@ def check_directions(data: DataArguments) -> None:
             f"--extra_dirs are {' '.join(data.extra_dirs)}, and with --directions each text needs its direction: give "
             f"--directions {texts[0].direction} {texts[0].direction}={data.extra_dirs[0]} ..."
         )
-    if TREES in {language for each in texts for language in each.direction.split("-")}:
+    if TREES in {language for each in texts for language in languages_of(each.direction)}:
         raise ValueError(f"--directions are {' '.join(data.directions)}, and trees are parsed alone: give --direction")
     if data.temperature is not None and data.weights:
         raise ValueError("--weights and --temperature both say how often each text is read; give one of them")
     if data.weights and len(data.weights) != len(texts):
         raise ValueError(f"weights are {data.weights}; {len(texts)} are needed: one for each of --directions")
-    if data.check_script and len({tuple(map(scripts_of, each.direction.split("-"))) for each in texts}) > 1:
+    if data.check_script and len({tuple(map(scripts_of, languages_of(each.direction))) for each in texts}) > 1:
         raise ValueError(
             f"--check_script knows the scripts of one direction, and --directions {' '.join(data.directions)} differ "
             "in theirs: clean the text beforehand, or leave it out"

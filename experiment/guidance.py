@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.data import Corpus, Drops, Pair
 from vaswani.data.batching import model_inputs
 from vaswani.data.cleaning import readable_rows
+from vaswani.data.directions import in_file_names
 from vaswani.data.encoding import encode
 from vaswani.data.file_names import printable
 from vaswani.data.folders import find_splits
@@ -245,7 +246,8 @@ def measured(
 
 def free_folder(data: DataArguments) -> str:
     """Return an unused folder for a run on a text, named after the text."""
-    name = printable(Path(data.data_dir or str(data.dataset)).resolve().name) + f"-{'+'.join(data.of_each_direction())}"
+    directions = in_file_names("+".join(data.of_each_direction()))
+    name = f"{printable(Path(data.data_dir or str(data.dataset)).resolve().name)}-{directions}"
     safe = "".join(each if each.isalnum() or each in "._-+" else "-" for each in name).lstrip(".-") or "mine"
     names = [safe, *(f"{safe}-{number}" for number in range(2, 1_000))]
     return next(f"runs/{each}" for each in names if not (Path("runs") / each).exists())

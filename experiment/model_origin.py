@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from huggingface_hub import ModelCard
 
+from vaswani.data.directions import languages_of
 from vaswani.data.file_names import all_printable, printable
 from vaswani.evaluation.metric_table import as_shown
 from vaswani.publishing import METRICS, RUN, MetricsRecord, RunRecord, read_metrics, read_run
@@ -58,7 +59,7 @@ def trained_on(run: RunRecord, measured: MetricsRecord | None) -> list[str]:
         text += f" ({code(data.dataset_config)})"
     if data.extra_dirs:
         text += " and " + ", ".join(code(Path(each).name) for each in data.extra_dirs)
-    spoken = " and ".join(" to ".join(map(code, each.split("-"))) for each in data.every_direction)
+    spoken = " and ".join(" to ".join(map(code, languages_of(each))) for each in data.every_direction)
     lines = [f"Trained from {spoken} on {text}"]
     if measured is None:
         return [f"{lines[0]}."]

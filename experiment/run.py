@@ -16,6 +16,7 @@ from transformers import GenerationConfig, PreTrainedModel, set_seed
 from transformers.utils import logging as transformers_logging
 
 from vaswani.data import Drops
+from vaswani.data.directions import languages_of
 from vaswani.engines.native import Validation, export_native
 from vaswani.evaluation.scores import blank_lines
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
@@ -270,7 +271,7 @@ def leave(arguments: Arguments, trained: Trained, prepared: Prepared, metrics: M
         trained.model.save_pretrained(draft)
         prepared.tokenizer.save_pretrained(draft)
     write_json(folder / "history.json", history)
-    directions = " and ".join(each.replace("-", " to ") for each in arguments.data.of_each_direction())
+    directions = " and ".join(" to ".join(languages_of(each)) for each in arguments.data.of_each_direction())
     title = f"{folder.name}: {directions}"
     save(draw_learning_curve(history, title), folder / "curve")
     write_metrics(folder, metrics)  # last: a run that has it has ended

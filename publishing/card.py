@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from vaswani.data.directions import tag_of, tagged
+from vaswani.data.directions import languages_of, tag_of, tagged
 from vaswani.data.trees import TREES
 from vaswani.evaluation.metric_table import as_shown, digits_of, on_hub
 from vaswani.modeling.configuration_vaswani import READERS
@@ -161,7 +161,7 @@ def _opening(run: RunRecord, measured: MetricsRecord | None) -> str:
 
 def in_words(direction: str) -> str:
     """Return a direction as a card says it."""
-    source, target = direction.split("-")
+    source, target = languages_of(direction)
     return f"from `{source}` to `{target}`"
 
 
@@ -196,7 +196,7 @@ def example_of(data: DataRecord | None, measured: MetricsRecord | None) -> str:
     if data is None or not data.tags:
         return text
     direction = data.direction_of(examples[0].split) if examples else data.direction
-    return tagged(text, tag_of(direction.split("-")[1]))
+    return tagged(text, tag_of(languages_of(direction)[1]))
 
 
 def use_section(name: str, example: str, branch: str | None) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vaswani.data.directions import tags_of, texts_of
+from vaswani.data.directions import in_file_names, languages_of, tags_of, texts_of
 from vaswani.storage.records import REST, read_record, write_record
 from vaswani.training.renamed import rename_run
 from vaswani.training.schedule import peak_rate
@@ -87,8 +87,7 @@ class DataRecord:
     @property
     def languages(self) -> tuple[str, str]:
         """Source and target; of a run in several directions, those of the first."""
-        source, target = self.direction.split("-")
-        return source, target
+        return languages_of(self.direction)
 
     @property
     def every_direction(self) -> list[str]:
@@ -98,7 +97,7 @@ class DataRecord:
     @property
     def every_language(self) -> list[str]:
         """Sources and targets of all directions, each once."""
-        return list(dict.fromkeys(code for each in self.every_direction for code in each.split("-")))
+        return list(dict.fromkeys(code for each in self.every_direction for code in languages_of(each)))
 
     @property
     def tags(self) -> list[str]:
@@ -107,12 +106,12 @@ class DataRecord:
 
     def direction_of(self, name: str) -> str:
         """Return the direction of a scored set, by its name."""
-        return next((each for each in self.every_direction if name.endswith(f".{each}")), self.direction)
+        return next((each for each in self.every_direction if name.endswith(f".{in_file_names(each)}")), self.direction)
 
 
 def name_of_set(split: str, direction: str | None) -> str:
     """Return the name of a scored set: its split, and its direction where a run has several."""
-    return split if direction is None else f"{split}.{direction}"
+    return split if direction is None else f"{split}.{in_file_names(direction)}"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Several directions in one run: tags, mixing, one exact order, scores by direction, and a model that takes the tag."""
 
+import gzip
 import json
 import os
 import signal
@@ -18,12 +19,22 @@ from safetensors.torch import load_file
 from test_experiment import TINY, recipe, run, toy_text
 
 from vaswani.commands import main
-from vaswani.data import CleaningLimits, Drops, Pair, PairsCorpus, TrainingStream, clean_pairs, fingerprint
-from vaswani.data.directions import Tagged, is_tag, tag_of, tagged, texts_of, weights_by_temperature
+from vaswani.data import CleaningLimits, Corpus, Drops, Pair, PairsCorpus, TrainingStream, clean_pairs, fingerprint
+from vaswani.data.directions import (
+    Tagged,
+    direction_of,
+    in_file_names,
+    is_tag,
+    languages_of,
+    tag_of,
+    tagged,
+    texts_of,
+    weights_by_temperature,
+)
 from vaswani.data.shuffling import Order
 from vaswani.data.stream import MicroBatches
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.experiment.corpora import further_texts, open_training_corpus, read_pairs, scored_texts
+from vaswani.experiment.corpora import further_texts, open_corpus, open_training_corpus, read_pairs, scored_texts
 from vaswani.experiment.data_arguments import DataArguments
 from vaswani.publishing import read_metrics, read_run
 from vaswani.publishing.card import model_card
@@ -58,8 +69,53 @@ def test_another_tag_is_another_text() -> None:
 
 @pytest.mark.parametrize("given_", ["en", "en-", "en-en", "en-de-fr", "en-de=", "en de", "-de"])
 def test_what_is_no_direction_is_refused(given_: str) -> None:
-    with pytest.raises(ValueError, match="give two languages joined by a hyphen"):
+    with pytest.raises(
+        ValueError, match=r"--directions has .*(two languages joined|can be read in 2 ways|without a folder)"
+    ):
         texts_of(["en-de", given_])
+
+
+CODES = st.from_regex(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,2}", fullmatch=True)
+
+
+@given(CODES, CODES)
+def test_any_two_languages_make_a_direction(source: str, target: str) -> None:
+    if source == target:
+        with pytest.raises(ValueError, match="two languages joined"):
+            languages_of(direction_of(source, target))
+        return
+    written = direction_of(source, target)
+    assert languages_of(written) == languages_of(f"{source}:{target}") == (source, target)
+    assert (":" in written) == ("-" in source + target)
+    data = DataArguments(data_dir="x", direction=f"{source}:{target}")
+    assert (data.direction, data.source, data.target) == (written, source, target)
+    assert ":" not in in_file_names(written)
+    joined = f"{source}-{target}"
+    if "-" in source + target:
+        with pytest.raises(ValueError, match="can be read in") as said:
+            DataArguments(data_dir="x", direction=joined)
+        assert written in str(said.value)
+
+
+def test_languages_are_called_as_files_call_them(tmp_path: Path) -> None:
+    def asked(direction: str) -> Corpus:
+        return open_corpus(DataArguments(data_dir=str(tmp_path), direction=direction), "train")
+
+    for name in ("train.en", "train.pt-BR", "train.sr_Latn.gz"):
+        content = b"one\n"
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    assert asked("en:pt-BR").read(0) == asked("en-sr_Latn").read(0) == [Pair("one", "one")]
+    for direction, right in (("en-pt", "en:pt-BR"), ("en-pt_BR", "en:pt-BR"), ("sr-en", "sr_Latn-en")):
+        with pytest.raises(ValueError, match=f"give --direction {right}"):
+            asked(direction)
+    for name in ("train.en", "train.pt-BR", "train.sr_Latn.gz"):
+        (tmp_path / name).unlink()
+    (tmp_path / "train.tsv").write_text("en\tzh-Hans\tde\na\tb\tc\n")
+    assert asked("en:zh-Hans").read(0) == [Pair("a", "b")]
+    with pytest.raises(ValueError, match=r"give --direction en:zh-Hans\.$"):
+        asked("en-zh")
+    with pytest.raises(ValueError, match="Rename its columns"):
+        asked("en-fr")
 
 
 # mixing

@@ -28,7 +28,8 @@ class Element:
         name: without its namespace if that is one of those asked for; else behind it and a space.
         attributes: their values, by their names, likewise.
         parts: texts and elements inside, in their order; of an element that is only on the way to others, none.
-        parent: the element around it; None for the outermost.
+        parent: the element around it, of a wanted one and of those around that; inside of it None, since elements that
+            knew of each other both ways would live until the garbage collector comes.
         line: of its start, from 1.
 
     """
@@ -107,8 +108,8 @@ class _Reader:
         self._wanted = frozenset(wanted)
         self._namespaces = namespaces
         self._names: dict[str, str] = {}
-        self._inner: Element | None = None  # the innermost that is open
-        self._is_in_wanted = 0  # how many elements are open, from the wanted one on
+        self._around: Element | None = None  # the innermost that is open, of those around wanted ones
+        self._open: list[Element] = []  # a wanted one, and those that are open in it
         self._depth = 0
         self._characters = 0
         self._done: list[Element] = []
@@ -138,32 +139,35 @@ class _Reader:
         if self._depth > _DEEPEST:
             raise self._fault(self._parser.CurrentLineNumber, f"elements are nested deeper than {_DEEPEST}")
         name = self._names.get(name) or self._names.setdefault(name, self._short(name))
-        element = Element(name, attributes, self._inner, self._parser.CurrentLineNumber)
-        if self._is_in_wanted:
-            assert self._inner is not None
-            self._inner.parts.append(element)
-            self._is_in_wanted += 1
+        line = self._parser.CurrentLineNumber
+        if self._open:
+            element = Element(name, attributes, None, line)
+            self._open[-1].parts.append(element)
+            self._open.append(element)
         elif name in self._wanted:
-            self._is_in_wanted, self._characters = 1, 0
-        self._inner = element
+            self._characters = 0
+            self._open.append(Element(name, attributes, self._around, line))
+        else:
+            self._around = Element(name, attributes, self._around, line)
 
     def _end(self, name: str) -> None:  # noqa: ARG002  (expat's own)
         self._depth -= 1
-        element = self._inner
-        assert element is not None
-        self._inner = element.parent
-        if self._is_in_wanted:
-            self._is_in_wanted -= 1
-            if not self._is_in_wanted:
-                self._done.append(element)
+        if not self._open:
+            assert self._around is not None
+            self._around = self._around.parent
+            return
+        element = self._open.pop()
+        if not self._open:
+            self._done.append(element)
 
     def _text(self, text: str) -> None:
-        if self._is_in_wanted:
-            assert self._inner is not None
+        if self._open:
             self._characters += len(text)
             if self._characters > _LONGEST:
-                raise self._fault(self._inner.line, f"a unit that begins there is longer than {_LONGEST:,} characters")
-            self._inner.parts.append(text)
+                raise self._fault(
+                    self._open[0].line, f"a unit that begins there is longer than {_LONGEST:,} characters"
+                )
+            self._open[-1].parts.append(text)
 
     def _short(self, name: str) -> str:
         namespace, _, local = name.rpartition(" ")
