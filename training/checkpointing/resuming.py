@@ -126,4 +126,4 @@ def lacks_validation(state: TrainerState, eval_steps: int, max_steps: int, delay
     """
     step = state.global_step
     is_made = any("eval_loss" in line for line in state.log_history if line["step"] == step)
-    return step >= delay and (step % eval_steps == 0 or step >= max_steps) and not is_made
+    return step >= delay and (step % eval_steps == 0 or step == max_steps) and not is_made

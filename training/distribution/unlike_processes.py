@@ -6,6 +6,7 @@ for each other until the time-out.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from types import MappingProxyType
@@ -103,8 +104,13 @@ def as_texts(held: Mapping[str, Any], within: str = "") -> dict[str, str]:
         else:
             is_whole = isinstance(value, float) and value.is_integer()  # a flag's 2.0 is a recipe's 2
             held_as = int(value) if is_whole else value
-            found[path] = json.dumps(held_as, default=str, ensure_ascii=False, sort_keys=True)
+            found[path] = json.dumps(held_as, default=_without_address, ensure_ascii=False, sort_keys=True)
     return found
+
+
+def _without_address(value: Any) -> str:
+    """Return any object as a text, without its place in the memory of this process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
 def settings_of(args: VaswaniTrainingArguments) -> dict[str, Any]:
