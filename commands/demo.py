@@ -8,6 +8,7 @@ from vaswani.flags import whole
 from vaswani.translation.models import MODEL, find_device, find_model, load_model
 
 from .optional_packages import require_package
+from .serve import add_allowed_hosts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show no example sentences from the training text (default: show some, if the run's text still exists)",
     )
+    add_allowed_hosts(parser)
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
 
 
@@ -47,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
     from vaswani.experiment.model_origin import model_origin
     from vaswani.experiment.training_sentences import training_sentences
     from vaswani.server.demo import EXAMPLES, build_page, most_tokens, show
+    from vaswani.server.hosts import known_names
 
     origin = model_origin(found.folder.resolve())
     model, tokenizer = load_model(found.folder, find_device(args.device))
@@ -61,4 +64,4 @@ def run(args: argparse.Namespace) -> None:
             "leaves them out",
             file=sys.stderr,
         )
-    show(page, args.host, args.port)
+    show(page, args.host, args.port, known_names(args.host, args.allowed_hosts))

@@ -25,9 +25,11 @@ def judge(args: argparse.Namespace) -> None:
 
     model, tokenizer = load_model(find_model(args.model).folder, find_device(None))
     with writing(None) as write:
+        first = 1
         for window in windows(pairs(args.sources, args.hypotheses[0])):
             sources, targets = zip(*(line.split("\n") for line in window), strict=True)
-            found = judge_pairs(model, tokenizer, sources, targets)
+            found = judge_pairs(model, tokenizer, sources, targets, first=first)
+            first += len(window)
             write(
                 "\t\t" if each is None else f"{each.log_p:.4f}\t{each.tokens}\t{each.cross_entropy:.6f}"
                 for each in found

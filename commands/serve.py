@@ -48,7 +48,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=512,
         help="most sentences that wait for their turn; further requests are refused (default: 512)",
     )
+    add_allowed_hosts(parser)
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
+
+
+def add_allowed_hosts(parser: argparse.ArgumentParser) -> None:
+    """Declare --allowed_hosts, of servers and pages."""
+    parser.add_argument(
+        "--allowed_hosts",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="further names by which clients may ask, such as that of a proxy; * for any. Addresses, localhost and "
+        "this machine's own name always may (default: none)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -64,6 +77,7 @@ def run(args: argparse.Namespace) -> None:
     model = find_model(args.model)
 
     from vaswani.server.app import ServerSettings
+    from vaswani.server.hosts import known_names
     from vaswani.server.run import serve
 
     settings = ServerSettings(
@@ -73,6 +87,7 @@ def run(args: argparse.Namespace) -> None:
         args.tokens_per_batch,
         args.max_texts,
         args.max_waiting,
+        known_names(args.host, args.allowed_hosts),
     )
     serve(settings, lambda: load(model.folder, args.device, args.max_tokens), args.host, args.port)
 

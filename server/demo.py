@@ -10,19 +10,26 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read at import; so
 import gradio as gr
 import torch
 from matplotlib.figure import Figure
+from starlette.middleware import Middleware
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.data.blank_text import is_blank
 from vaswani.plots import draw_attention_maps
 from vaswani.translation.attention import attentions
+from vaswani.translation.longest_text import check_characters
 from vaswani.translation.search import BeamSettings, by_generate, evaluating, positions
 from vaswani.translation.token_text import tokens_as_text
+
+from .admission import SmallBodies
+from .hosts import KnownHosts
 
 MEAN = "mean"
 MAX_BEAMS = 16
 MAX_TOKENS = 256
 """Most tokens of one text: a larger picture would be unreadable."""
+MAX_WAITING = 64
+"""Most translations that wait for their turn; further ones are refused."""
 EXAMPLES = 5
 UNKNOWN = "Its folder does not record what it was trained on."
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
@@ -61,7 +68,12 @@ class Translator:
         """
         if is_blank(text):
             return "", [], None, None
-        source, most = self.tokenizer(text).input_ids, most_tokens(self.model)
+        most = most_tokens(self.model)
+        try:
+            check_characters(self.tokenizer, text, most, "The text")
+        except ValueError as error:
+            raise gr.Error(f"{error}.") from None
+        source = self.tokenizer(text).input_ids
         if len(source) > most:
             raise gr.Error(f"The text has {len(source)} tokens, and {most} are allowed: split it into sentences.")
         settings = BeamSettings(int(beams), n_best=min(int(n_best), int(beams)))
@@ -165,9 +177,25 @@ def add_choices(layers: int, heads: int) -> tuple[gr.Dropdown, gr.Dropdown]:
     )
 
 
-def show(page: gr.Blocks, host: str, port: int) -> None:
-    """Serve the page until it is interrupted."""
+def show(page: gr.Blocks, host: str, port: int, hosts: frozenset[str]) -> None:
+    """Serve the page until it is interrupted.
+
+    Args:
+        page: what `build_page` returned.
+        host: address to listen on.
+        port: TCP port.
+        hosts: names by which it may be asked, as of `KnownHosts`.
+
+    """
+    page.queue(max_size=MAX_WAITING)
     theme = gr.themes.Soft(font=FONTS, font_mono=FONTS, primary_hue="blue")
     page.launch(
-        server_name=host, server_port=port, share=False, ssr_mode=False, footer_links=[], theme=theme, quiet=True
+        server_name=host,
+        server_port=port,
+        share=False,
+        ssr_mode=False,
+        footer_links=[],
+        theme=theme,
+        quiet=True,
+        app_kwargs={"middleware": [Middleware(KnownHosts, names=hosts), Middleware(SmallBodies)]},
     )

@@ -17,6 +17,7 @@ from vaswani.data.directions import is_tag, tag_of, tagged
 from vaswani.modeling.generation_vaswani import UNBOUNDED
 
 from .alignment import Align
+from .longest_text import longest_token, most_characters
 from .progress import Progress
 from .search import BatchSearch, Hypothesis
 from .translate import BLANK, batches, encode, translate_batches
@@ -61,7 +62,7 @@ class Line(NamedTuple):
     """From 1."""
     source: str
     tokens: int
-    """With </s>; 0 for a blank line."""
+    """With </s>; 0 for a blank line. Of one with too many characters to be encoded, the least that it can have."""
     is_too_long: bool
     hypotheses: list[Hypothesis]
     """Best first; a single empty one for a line that is blank or too long."""
@@ -88,11 +89,16 @@ def translate_corpus(
     """
     state, number = PartialState(), before
     is_shown = progress and state.is_main_process
+    longest = longest_token(translator.tokenizer)
+    most = most_characters(translator.tokenizer, translator.max_tokens)
     with torch.inference_mode(), Progress(total, " lines", is_shown) as bar:
         for lines in shared(iter(windows)):
-            inputs = [tagged(line, translator.tag) for line in lines]
-            sources = encode(translator.tokenizer, inputs)
-            lengths = [len(source) for source in sources]
+            fit = [line if len(line) <= most else "" for line in lines]  # none that takes too much memory to encode
+            sources = encode(translator.tokenizer, [tagged(line, translator.tag) for line in fit])
+            lengths = [
+                len(source) if len(line) <= most else 1 + len(line) // longest
+                for source, line in zip(sources, lines, strict=True)
+            ]
             cut = list(batches([n if n <= translator.max_tokens else 0 for n in lengths], translator.tokens_per_batch))
             mine = cut[state.process_index :: state.num_processes]
             found = translate_batches(translator.search, sources, mine, bar.update)

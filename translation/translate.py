@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from vaswani.data.blank_text import is_blank
 from vaswani.modeling.generation_vaswani import UNBOUNDED
 
+from .longest_text import check_characters
 from .search import BatchSearch, BeamSettings, Hypothesis, by_generate, evaluating
 
 BLANK = [Hypothesis("", None)]
@@ -78,6 +79,8 @@ def search_lines(
     """
     if tokens_per_batch < 1:
         raise ValueError(f"tokens_per_batch is {tokens_per_batch}: give at least 1")
+    for number, text in enumerate(lines, 1):
+        check_characters(tokenizer, text, max_tokens, f"line {number}")
     sources = encode(tokenizer, lines)
     lengths = [len(source) for source in sources]
     if lengths and max(lengths) > max_tokens:
