@@ -12,8 +12,8 @@ from vaswani.translation.progress import Progress
 from .growing_output import Text, growing, not_done
 from .line_files import check_readable, check_writable, each_line, uneven, windows
 
-Columns = Callable[[Sequence[Sequence[str]]], Iterator[str]]
-"""Takes the lines of each file, and returns the row of each line."""
+Columns = Callable[[Sequence[Sequence[str]], int], Iterator[str]]
+"""Takes the lines of each file and the number of the first, from 1, and returns the row of each line."""
 
 
 def write_columns(
@@ -35,8 +35,11 @@ def write_columns(
     is_shown = args.output is not None or (sys.stderr is not None and sys.stderr.isatty())
     with growing(args.output, made_of, args.resume) as output, Progress(None, " lines", is_shown) as progress:
         text = not_done(Text(windows(side_by_side(files)), 0, None), output.done, files[0])
+        first = text.before + 1
         for window in text.windows:
-            output.write(window, list(columns(list(zip(*(row.split("\n") for row in window), strict=True)))))
+            sides = list(zip(*(row.split("\n") for row in window), strict=True))
+            output.write(window, list(columns(sides, first)))
+            first += len(window)
             progress.update(len(window))
 
 

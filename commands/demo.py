@@ -9,7 +9,7 @@ from vaswani.flags import whole
 from vaswani.translation.models import MODEL, Model, find_device, find_model, load_model
 
 from .optional_packages import require_package
-from .serve import add_engine
+from .serve import add_allowed_hosts, add_engine
 
 if TYPE_CHECKING:
     from vaswani.server.attention_picture import AttentionPicture
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show no example sentences from the training text (default: show some, if the run's text still exists)",
     )
+    add_allowed_hosts(parser)
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
     add_engine(parser)
 
@@ -68,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
     from vaswani.experiment.model_origin import model_origin
     from vaswani.experiment.training_sentences import training_sentences
     from vaswani.server.demo import EXAMPLES, MAX_TOKENS, build_page, show
+    from vaswani.server.hosts import known_names
 
     origin = model_origin(found.folder.resolve())
     model, picture = load(found, args.engine, args.device)
@@ -82,4 +84,4 @@ def run(args: argparse.Namespace) -> None:
             "leaves them out",
             file=sys.stderr,
         )
-    show(page, args.host, args.port)
+    show(page, args.host, args.port, known_names(args.host, args.allowed_hosts))

@@ -28,9 +28,9 @@ def judge(args: argparse.Namespace) -> None:
     found = find_model(args.model)
     model, tokenizer = load_model(found.folder, find_device(None))
 
-    def columns(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    def columns(lines: Sequence[Sequence[str]], first: int) -> Iterator[str]:
         sources, targets = lines
-        for each in judge_pairs(model, tokenizer, sources, targets):
+        for each in judge_pairs(model, tokenizer, sources, targets, first=first):
             yield "\t\t" if each is None else f"{each.log_p:.4f}\t{each.tokens}\t{each.cross_entropy:.6f}"
 
     def made_of() -> dict[str, Any]:

@@ -242,10 +242,13 @@ def attention(args: argparse.Namespace) -> "Figure":
     from vaswani.plots import draw_attention_lines, draw_attention_maps
     from vaswani.translation.attention import attentions
     from vaswani.translation.hypotheses import BeamSettings
+    from vaswani.translation.longest_text import check_characters
     from vaswani.translation.search import by_generate, positions
     from vaswani.translation.token_text import tokens_as_words
 
     model, tokenizer = load_model(find_model(args.model).folder, find_device(args.device))
+    for what, text in (("--text", args.text), ("--translation", args.translation or "")):
+        check_characters(tokenizer, text, MOST_TOKENS, what)
     source = tokenizer(args.text).input_ids
     with torch.inference_mode():
         written = args.translation

@@ -32,7 +32,7 @@ def score_sentences(args: argparse.Namespace) -> None:
     language = language_of(args.references, args.language)
     metrics = [metric_in(measure, language) for measure in MEASURES]
 
-    def columns(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    def columns(lines: Sequence[Sequence[str]], _: int) -> Iterator[str]:
         references, hypotheses = lines
         for row in zip(*(scores_of_lines(each, hypotheses, references) for each in metrics), strict=True):
             yield "\t".join(f"{score:.4f}" for score in row)

@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=512,
         help="most sentences that wait for their turn; further requests are refused (default: 512)",
     )
+    add_allowed_hosts(parser)
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the accelerator if there is one)")
     add_engine(parser)
 
@@ -58,6 +59,18 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         choices=("torch", *EXPORTED_FILES),
         default="torch",
         help="what translates: torch, or the engine that `vaswani export` wrote the folder for (default: torch)",
+    )
+
+
+def add_allowed_hosts(parser: argparse.ArgumentParser) -> None:
+    """Declare --allowed_hosts, of servers and pages."""
+    parser.add_argument(
+        "--allowed_hosts",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="further names by which clients may ask, such as that of a proxy; * for any. Addresses, localhost and "
+        "this machine's own name always may (default: none)",
     )
 
 
@@ -74,6 +87,7 @@ def run(args: argparse.Namespace) -> None:
     model = find_model(args.model, args.engine)
 
     from vaswani.server.app import ServerSettings
+    from vaswani.server.hosts import known_names
     from vaswani.server.run import serve
 
     settings = ServerSettings(
@@ -83,6 +97,7 @@ def run(args: argparse.Namespace) -> None:
         args.tokens_per_batch,
         args.max_texts,
         args.max_waiting,
+        known_names(args.host, args.allowed_hosts),
     )
     serve(settings, lambda: load(model, args.engine, args.device, args.max_tokens), args.host, args.port)
 

@@ -21,6 +21,7 @@ from vaswani.data.containers import HEAD, recognise
 from vaswani.translation.hypotheses import BatchSearch, BeamSettings, Hypothesis, Tokenizer
 
 from .admission import Admission
+from .hosts import ANY, KnownHosts
 from .queue import Queue, QueueFullError
 from .statistics import ServerStatistics, Watched
 
@@ -48,6 +49,8 @@ class ServerSettings:
     """In one request."""
     max_waiting: int
     """Sentences that wait."""
+    hosts: frozenset[str] = frozenset({ANY})
+    """Names by which the server may be asked, as of `KnownHosts`."""
 
 
 class Loaded(NamedTuple):
@@ -150,6 +153,7 @@ def build_app(settings: ServerSettings, load: Callable[[], Loaded], failed: Call
     app = FastAPI(title="vaswani", summary=f"Translations by {settings.name}", lifespan=lifespan)
     app.add_middleware(Admission, path="/translate", most=settings.max_waiting + SPARE_REQUESTS)
     app.add_middleware(Watched, metrics=metrics, path="/translate")
+    app.add_middleware(KnownHosts, names=settings.hosts)  # the last one added is asked first
 
     app.exception_handler(RequestValidationError)(unprocessable)
     app.exception_handler(StarletteHTTPException)(refused)

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read at import; so that the page contacts no other host
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from vaswani.data.blank_text import is_blank
 from vaswani.translation.hypotheses import BeamSettings
 from vaswani.translation.loaded import LoadedModel
+from vaswani.translation.longest_text import check_characters
+
+from .admission import SmallBodies
+from .hosts import KnownHosts
 
 if TYPE_CHECKING:
     from .attention_picture import AttentionPicture
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
 MAX_BEAMS = 16
 MAX_TOKENS = 256
 """Most tokens of one text: a larger picture would be unreadable."""
+MAX_WAITING = 64
+"""Most translations that wait for their turn; further ones are refused."""
 EXAMPLES = 5
 UNKNOWN = "Its folder does not record what it was trained on."
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
@@ -52,6 +59,10 @@ class Translator:
         """
         if is_blank(text):
             return "", [], None, None
+        try:
+            check_characters(self.model.tokenizer, text, self.most_tokens, "The text")
+        except ValueError as error:
+            raise gr.Error(f"{error}.") from None
         source = self.model.tokenizer(text).input_ids
         if len(source) > self.most_tokens:
             raise gr.Error(
@@ -150,9 +161,25 @@ def add_picture(translator: Translator, picture: "AttentionPicture", asked: dict
     }
 
 
-def show(page: gr.Blocks, host: str, port: int) -> None:
-    """Serve the page until it is interrupted."""
+def show(page: gr.Blocks, host: str, port: int, hosts: frozenset[str]) -> None:
+    """Serve the page until it is interrupted.
+
+    Args:
+        page: what `build_page` returned.
+        host: address to listen on.
+        port: TCP port.
+        hosts: names by which it may be asked, as of `KnownHosts`.
+
+    """
+    page.queue(max_size=MAX_WAITING)
     theme = gr.themes.Soft(font=FONTS, font_mono=FONTS, primary_hue="blue")
     page.launch(
-        server_name=host, server_port=port, share=False, ssr_mode=False, footer_links=[], theme=theme, quiet=True
+        server_name=host,
+        server_port=port,
+        share=False,
+        ssr_mode=False,
+        footer_links=[],
+        theme=theme,
+        quiet=True,
+        app_kwargs={"middleware": [Middleware(KnownHosts, names=hosts), Middleware(SmallBodies)]},
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from vaswani.data.blank_text import is_blank
 
 from .hypotheses import BLANK, BatchSearch, Hypothesis, Tokenizer
+from .longest_text import check_characters
 from .settings import UNBOUNDED
 
 
@@ -34,6 +35,8 @@ def search_lines(
     """
     if tokens_per_batch < 1:
         raise ValueError(f"tokens_per_batch is {tokens_per_batch}: give at least 1")
+    for number, text in enumerate(lines, 1):
+        check_characters(tokenizer, text, max_tokens, f"line {number}")
     sources = encode(tokenizer, lines)
     lengths = [len(source) for source in sources]
     if lengths and max(lengths) > max_tokens:

@@ -13,6 +13,7 @@ from vaswani.data.directions import is_tag, tag_of, tagged
 from .batches import batches, encode, translate_batches
 from .hypotheses import BLANK, BatchSearch, BeamSettings, Hypothesis, Tokenizer
 from .loaded import LoadedModel
+from .longest_text import longest_token, most_characters
 from .processes import Processes, processes
 from .progress import Progress
 from .settings import UNBOUNDED
@@ -67,7 +68,7 @@ class Line(NamedTuple):
     """From 1."""
     source: str
     tokens: int
-    """With </s>; 0 for a blank line."""
+    """With </s>; 0 for a blank line. Of one with too many characters to be encoded, the least that it can have."""
     is_too_long: bool
     hypotheses: list[Hypothesis]
     """Best first; a single empty one for a line that is blank or too long."""
@@ -93,11 +94,16 @@ def translate_corpus(
 
     """
     all_of_us, number = processes(), before
+    longest = longest_token(translator.tokenizer)
+    most = most_characters(translator.tokenizer, translator.max_tokens)
     with Progress(total, " lines", progress and all_of_us.number == 0) as bar:
         for lines in shared(iter(windows), all_of_us):
-            inputs = [tagged(line, translator.tag) for line in lines]
-            sources = encode(translator.tokenizer, inputs)
-            lengths = [len(source) for source in sources]
+            fit = [line if len(line) <= most else "" for line in lines]  # none that takes too much memory to encode
+            sources = encode(translator.tokenizer, [tagged(line, translator.tag) for line in fit])
+            lengths = [
+                len(source) if len(line) <= most else 1 + len(line) // longest
+                for source, line in zip(sources, lines, strict=True)
+            ]
             cut = list(batches([n if n <= translator.max_tokens else 0 for n in lengths], translator.tokens_per_batch))
             mine = cut[all_of_us.number :: all_of_us.together]
             found = translate_batches(translator.search, sources, mine, bar.update)
