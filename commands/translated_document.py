@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vaswani.data.directions import languages_of
 from vaswani.documents import DocumentError, Unit, finished, reader_of, translate_units
 from vaswani.documents.declared_encoding import Decoded, decoded
 from vaswani.storage import atomic_write
@@ -38,12 +39,7 @@ def check_document(args: argparse.Namespace, name: str) -> None:
 
 def direction_of(args: argparse.Namespace) -> tuple[str, str] | None:
     """Return the languages of --direction; raises ValueError if it names no two."""
-    if args.direction is None:
-        return None
-    source, _, target = args.direction.partition(":" if ":" in args.direction else "-")
-    if not (source and target):
-        raise ValueError(f"--direction is {args.direction!r}; give two languages, such as en-de, or en:pt-BR")
-    return source, target
+    return None if args.direction is None else languages_of(args.direction)
 
 
 def translate_document(args: argparse.Namespace, name: str, translator: "Translator") -> None:

@@ -527,7 +527,7 @@ def test_the_command_translates_a_document(
         (["--resume"], "--resume is for lines"),
         (["--format", "text", "--direction", "en-de"], "--direction is for documents"),
         (["--format", "tmx"], "say which ones by --direction"),
-        (["--format", "tmx", "--direction", "en"], "give two languages"),
+        (["--format", "tmx", "--direction", "en"], "two languages joined by a hyphen are needed"),
         (["--format", "jsonl", "--split_sentences", "en"], "use --format text"),
     ],
 )
