@@ -14,6 +14,7 @@ import ctranslate2
 
 from vaswani.translation.hypotheses import BeamSettings
 from vaswani.translation.model_files import check_files
+from vaswani.translation.models import SHORTLIST
 from vaswani.translation.processes import processes
 from vaswani.translation.settings import saved_settings
 
@@ -65,6 +66,7 @@ class Engine:
             )
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"CTranslate2 cannot load {folder} on {device}: {error}") from error
+        self.uses_shortlist = (folder / SHORTLIST).exists()
         about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.max_positions = int(about["max_positions"])
         self.settings = saved_settings(folder)
@@ -112,6 +114,7 @@ class Engine:
             suppress_sequences=[[self.tokens[token]] for token in self.settings.forbidden] or None,
             return_scores=True,
             return_end_token=True,
+            use_vmap=self.uses_shortlist,
         )
         return [self.ordered(source, result, beams) for source, result in zip(sources, results, strict=True)]
 

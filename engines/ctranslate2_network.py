@@ -23,6 +23,7 @@ from vaswani.modeling.modeling_vaswani import MultiHeadAttention, Residual, sinu
 from vaswani.translation.settings import generation_settings
 
 from .exporting import save_beside
+from .shortlist import Shortlist, write_shortlist
 
 POSITIONS = 4096
 """Rows of the table that stands in for sinusoids, which the engine would compute by another formula."""
@@ -37,6 +38,7 @@ def export(
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
     quantization: str = "float32",
+    shortlist: Shortlist | None = None,
 ) -> None:
     """Write `model` as the engine reads it, with its vocabulary and tokenizer, to an empty or new folder.
 
@@ -45,6 +47,7 @@ def export(
         tokenizer: its own.
         folder: where to.
         quantization: one of QUANTIZATIONS.
+        shortlist: the tokens that translations may consist of; None: all.
 
     Raises:
         ValueError: the tokenizer has more tokens than the network, or another end token, or CTranslate2 cannot follow
@@ -90,6 +93,8 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     save_beside(model, tokenizer, folder)
     spec.save(str(folder))
+    if shortlist is not None:
+        write_shortlist(folder, shortlist, tokens)
 
 
 def vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> list[str]:

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .models import EXPORTED_FILES, MODEL_FILES, Model
+from .models import EXPORTED_FILES, MODEL_FILES, SHORTLIST, Model
 
 OPTIONS = (
     *("engine", "format", "n_best", "align", "target", "beams", "length_penalty", "tokens_per_batch", "max_tokens"),
@@ -34,7 +34,7 @@ def judged_by(model: Model) -> dict[str, Any]:
 def checksum_of(folder: Path, engine: str) -> str:
     """Return the SHA-256 of the files of a model that translations depend on."""
     parts = EXPORTED_FILES.get(engine, MODEL_FILES)
-    names = {*chain(*parts.values()), "generation_config.json"}
+    names = {*chain(*parts.values()), "generation_config.json", *((SHORTLIST,) if engine == "ctranslate2" else ())}
     digest = hashlib.sha256()
     for path in sorted([*filter(Path.is_file, (folder / name for name in names)), *folder.glob("model-*.safetensors")]):
         with path.open("rb") as file:
