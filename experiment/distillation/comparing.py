@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 
 import torch
 
-from vaswani.engines.load import load_exported
+from vaswani.engines.load import load as load_found
 from vaswani.evaluation.metric_table import PROTOCOLS
 from vaswani.evaluation.scores import LeftOut, each_score
 from vaswani.experiment.data_arguments import DataArguments
@@ -17,7 +17,7 @@ from vaswani.experiment.original_text import lines_of, paths_of
 from vaswani.experiment.stages import say
 from vaswani.storage.records import write_record
 from vaswani.translation.ensemble import by_ensemble, check_members
-from vaswani.translation.load import LoadedModel
+from vaswani.translation.loaded import LoadedModel
 from vaswani.translation.models import EXPORTED_FILES, MODEL_FILES, find_model, load_model
 from vaswani.translation.search import by_generate, positions
 
@@ -124,7 +124,7 @@ def rounds(works: Sequence[partial[list[str]]], lines: int) -> list[list[float]]
 def load(system: System) -> tuple[LoadedModel, int | None]:
     """Return what translates on the CPU, and the number of its parameters."""
     if system.engine != "torch":
-        return load_exported(system.models[0], system.engine, device="cpu"), None
+        return load_found(find_model(system.models[0], system.engine), system.engine, device="cpu"), None
     members = [load_model(find_model(each).folder, torch.device("cpu")) for each in system.models]
     networks, tokenizers = [network for network, _ in members], [tokenizer for _, tokenizer in members]
     check_members(networks, tokenizers)
