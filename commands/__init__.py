@@ -46,6 +46,10 @@ COMMANDS = {
 }
 
 
+SAVING = frozenset({"average", "consolidate", "export", "import", "push"})
+"""Commands that save models, on the CPU. transformers then imports DeepSpeed, if it is installed."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2 for what the user can fix (a line on stderr), 130 for Ctrl-C."""
     gc.set_threshold(50_000)  # torch and transformers make a million objects that stay: a tenth of their import time
@@ -84,6 +88,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(by_new_names(sys.argv[1:] if argv is None else argv))
     if isinstance(sys.stdout, io.TextIOWrapper):  # stdout may not have every character of a file's name
         sys.stdout.reconfigure(errors="backslashreplace")
+    if args.command in SAVING:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # or it would warn that it has found no GPU
     try:
         COMMANDS[args.command].run(args)
         if sys.stdout is not None:  # it may be closed

@@ -1,7 +1,6 @@
 """Average checkpoints into a model folder: the last ones of a run, the best ones by validation, or those named."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -71,8 +70,6 @@ def run(args: argparse.Namespace) -> None:
     """
     check_given(args)
     metric = args.metric or DEFAULT
-
-    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # where this works; DeepSpeed would complain of finding no GPU
 
     from transformers.utils import logging
 
@@ -189,8 +186,10 @@ def check_alike(folders: list[Path]) -> None:
 
     from vaswani.data.tokenizer import fingerprint
     from vaswani.modeling.configuration_vaswani import COMPUTED
-    from vaswani.translation.loading import load_tokenizer
+    from vaswani.translation.loading import check_network, load_tokenizer
 
+    for folder in folders:
+        check_network(folder)
     first, *others = folders
     config, vocabulary = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))
     for folder in others:

@@ -11,7 +11,9 @@ from typing import Any
 
 from torch import Tensor
 from transformers import GenerationConfig, MarianMTModel
+from transformers.utils import GENERATION_CONFIG_NAME
 
+from vaswani.storage import check_object, naming_damage
 from vaswani.training.checkpointing.weight_checks import check_loaded
 
 from .parameter_names import activation, under_our_names
@@ -27,7 +29,9 @@ def read_marian(folder: Path) -> tuple[ForeignModel, GenerationConfig]:
             floating-point numbers.
 
     """
-    loaded: Any = MarianMTModel.from_pretrained(folder, dtype="auto", output_loading_info=True)
+    check_object(folder / GENERATION_CONFIG_NAME)
+    with naming_damage(f"the MarianMTModel in {folder}", "config.json, generation_config.json or a file of weights"):
+        loaded: Any = MarianMTModel.from_pretrained(folder, dtype="auto", output_loading_info=True)
     model, found = loaded
     if lacking := sorted(found["missing_keys"]):
         raise ValueError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import ctranslate2
 
+from vaswani.storage import naming_damage
 from vaswani.translation.hypotheses import BeamSettings
 from vaswani.translation.model_files import check_files
 from vaswani.translation.models import SHORTLIST
@@ -40,6 +41,14 @@ def engine_penalty(beams: BeamSettings) -> float:
     return beams.length_penalty / 2 if beams.number > 1 else 0.0
 
 
+def check_kinds(about: dict[str, Any]) -> None:
+    """Raise TypeError unless what the engine and this module read in config.json is of its type."""
+    kinds = {"max_positions": int, "add_source_bos": bool, "add_source_eos": bool, "decoder_start_token": str}
+    for name, kind in kinds.items():
+        if type(about[name]) is not kind:
+            raise TypeError(f"{name} is {about[name]!r}, no {kind.__name__}")
+
+
 class Engine:
     """An exported model, loaded."""
 
@@ -65,14 +74,18 @@ class Engine:
                 str(folder), kind, device_index=int(index or 0), intra_threads=threads
             )
         except (ValueError, RuntimeError) as error:
-            raise ValueError(f"CTranslate2 cannot load {folder} on {device}: {error}") from error
+            raise ValueError(
+                f"CTranslate2 cannot load {folder} on {device}: {error}; export it again, or name another --device"
+            ) from error
         self.uses_shortlist = (folder / SHORTLIST).exists()
-        about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        self.max_positions = int(about["max_positions"])
         self.settings = saved_settings(folder)
-        self.tokens: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
-        self.ids = {token: place for place, token in enumerate(self.tokens)}
-        self.end = self.ids[about["eos_token"]]
+        with naming_damage(f"the export in {folder}", "config.json or shared_vocabulary.json"):
+            about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            check_kinds(about)
+            self.max_positions: int = about["max_positions"]
+            self.tokens: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
+            self.ids = {token: place for place, token in enumerate(self.tokens)}
+            self.end = self.ids[about["eos_token"]]
 
     def limit(self, source: list[int]) -> int:
         """Return how many tokens the translation may have."""

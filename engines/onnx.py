@@ -13,13 +13,14 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
 from torch import Tensor
 from transformers import AutoConfig
 
 from vaswani.modeling.generation_vaswani import UNBOUNDED, length_limits
 from vaswani.modeling.search_vaswani import NEVER, SearchState, beam_search, start
 from vaswani.translation.hypotheses import BeamSettings
+from vaswani.translation.loading import check_network
 from vaswani.translation.model_files import check_files
 from vaswani.translation.search import padded
 from vaswani.translation.settings import saved_settings
@@ -48,6 +49,7 @@ class Engine:
                 "ctranslate2 or torch"
             )
         check_files(folder)
+        check_network(folder)
         self.config: Any = AutoConfig.from_pretrained(folder)
         self.max_positions: int = self.config.max_positions if self.config.positions == "learned" else UNBOUNDED
         options = onnxruntime.SessionOptions()
@@ -57,8 +59,8 @@ class Engine:
                 onnxruntime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
                 for name in ("encoder.onnx", "decoder.onnx")
             )
-        except (Fail, InvalidGraph, InvalidProtobuf) as error:
-            raise ValueError(f"onnxruntime cannot load {folder}: {error}") from error
+        except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
+            raise ValueError(f"onnxruntime cannot load {folder}: {error}; export it again") from error
         self.settings = saved_settings(folder)
 
     @torch.inference_mode()

@@ -122,6 +122,11 @@ def claim(folder: Path, resume: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"--output_dir {folder} is a file; name a folder")
+    if folder.is_symlink() and not folder.exists():
+        raise RunFolderError(
+            f"--output_dir {folder} is a link to {folder.readlink()}, which is not there; make that folder, or name "
+            "another"
+        )
     make_folder(folder)
     names = {path.name for path in folder.iterdir() if not is_draft(path)}
     own = {RUN, LOCK, OLD_DRAFT}

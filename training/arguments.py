@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import torch
 from transformers import PreTrainedModel, TrainingArguments
+from transformers.training_args import trainer_log_levels
 
 from vaswani.evaluation.metric_table import DEFAULT, choices
 from vaswani.flags import numbers, range_faults, whole
@@ -245,6 +246,14 @@ class VaswaniTrainingArguments(TrainingArguments):
     )
     greater_is_better: bool | None = field(
         default=None, metadata={"help": "Follows from --metric_for_best_model; any other value is refused."}
+    )
+    log_level_replica: str = field(
+        default="passive",
+        metadata={
+            "help": "Level of transformers' own log in all processes but the first; passive leaves it as it is in the "
+            "first, where errors alone are logged.",
+            "choices": list(trainer_log_levels),
+        },
     )
     logging_nan_inf_filter: bool = field(
         default=False, metadata={"help": "Hide losses that are not finite from the log."}

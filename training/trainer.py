@@ -76,7 +76,7 @@ from .distribution.signals import Signals, shield_workers
 from .distribution.startup_checks import check_data, check_processes, check_weights
 from .distribution.unlike_processes import check_alike, settings_of
 from .early_stopping import EarlyStopping
-from .exceptions import TrainingEnd
+from .exceptions import TrainingEnd, ValidationStoppedError
 from .lora import has_adapters, load_adapters, merged_copy, save_adapters
 from .moving_average import MovingAverage
 from .muon import MUON, MuonWithAdam
@@ -358,18 +358,35 @@ class VaswaniTrainer(Trainer):
     # --- evaluation and logging ---
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
-        """Evaluate with the caller's function, log the figures and return them."""
+        """Evaluate with the caller's function, log the figures and return them; none if a signal stops it."""
         started = time.monotonic()
         with self._pace.validation():
             model = self.whole_model()
             model.eval()
-            with without_autocast(model):
-                metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.evaluate_model(model).items()}
+            try:
+                with without_autocast(model):
+                    found = self.evaluate_model(model)
+            except ValidationStoppedError:
+                found = None
             model.train()
+        if found is None:
+            self.stop_in_validation()
+            return {}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self._counted_since += time.monotonic() - started  # speed counts training only
         return metrics
+
+    @property
+    def is_asked_to_end(self) -> bool:
+        """Whether this process has received a signal that asks it to end."""
+        return self._signals.received is not None
+
+    def stop_in_validation(self) -> None:
+        """End training at this step, on all processes; a resume makes its validation (`take_up`)."""
+        self._signals.agreed = self.control.should_training_stop = True
+        self.control.should_save = not self._finite.streak
 
     def whole_model(self) -> PreTrainedModel:
         """Return the model with all of its weights in this process; called on every process.
@@ -512,6 +529,8 @@ class VaswaniTrainer(Trainer):
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:  # noqa: ARG002  (its signature)
         """Note the best validation so far; return whether it is the latest one, which must then be saved."""
+        if self._signals.agreed:
+            return self.control.should_save
         is_best = self._note_best(self.state).step == self.state.global_step
         if is_best and self._finite.streak and self.args.save_strategy == SaveStrategy.BEST:
             self._save_is_due = True

@@ -5,6 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vaswani.storage import check_object, naming_damage
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -16,6 +18,10 @@ UNBOUNDED = 2**62
 
 _OFF: tuple[Any, ...] = (None, 0, [], {})
 _NO_FACTOR = (None, 1)
+
+_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_eos_token_id")
+_NUMBERS = ("num_beams", "length_penalty", "max_length", "max_new_tokens", "min_length", "extra_tokens")
+_BOOLEANS = ("do_sample", "use_cache", "output_attentions", "output_hidden_states", "output_scores")
 
 ONLY_IN_GENERATE: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("repetition_penalty", "encoder_repetition_penalty", "guidance_scale"), _NO_FACTOR),
@@ -167,13 +173,35 @@ _PLAIN: dict[str, type | tuple[type, ...]] = {
 """Settings that mean what they say, with their types."""
 
 
+def check_kinds(file: Path) -> None:
+    """Raise ValueError if a generation_config.json is damaged, or has a token, number or switch that is none."""
+    check_object(file)
+    content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    kinds = {
+        **dict.fromkeys(_IDS, ("a number of a token", lambda value: all(type(each) is int for each in listed(value)))),
+        **dict.fromkeys(_NUMBERS, ("a number", lambda value: type(value) in (int, float))),
+        **dict.fromkeys(_BOOLEANS, ("true or false", lambda value: type(value) is bool)),
+    }
+    for name, (what, fits) in kinds.items():
+        if content.get(name) is not None and not fits(content[name]):
+            raise ValueError(f"{file} is damaged: {name} is {content[name]!r}, not {what}; copy it again")
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list as it is, and anything else as a list of it."""
+    return value if isinstance(value, list) else [value]
+
+
 def saved_settings(folder: Path) -> GenerationSettings:
     """Return the settings of a model that was exported to `folder`."""
-    found: Any = plain_settings(folder / "generation_config.json")
+    file = folder / "generation_config.json"
+    check_kinds(file)
+    found: Any = plain_settings(file)
     if found is None:
         from transformers import GenerationConfig
 
-        found = GenerationConfig.from_pretrained(folder)
+        with naming_damage(f"the settings in {folder}", file.name):
+            found = GenerationConfig.from_pretrained(folder)
     return generation_settings(found, folder)
 
 

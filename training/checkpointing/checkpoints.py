@@ -9,6 +9,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -195,7 +196,15 @@ def saved_by_zero3(folder: Path) -> bool:
 
 
 def checkpoint_fault(folder: Path) -> str | None:
-    """Return what is wrong with a checkpoint, or None if it is complete."""
+    """Return what is wrong with a checkpoint, or None if it is complete and the disk can read it."""
+    try:
+        return _fault(folder)
+    except OSError as error:
+        what = Path(error.filename).name if error.filename else "a file"
+        return f"{what} cannot be read ({error.strerror})"
+
+
+def _fault(folder: Path) -> str | None:
     if not (folder / MANIFEST).is_file():
         return "it was not saved to the end"
     try:
@@ -213,9 +222,12 @@ def checkpoint_fault(folder: Path) -> str | None:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
+    """Return the SHA-256 of a file; OSError, with its name, if the disk cannot read it."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:  # of reading, which does not name the file
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -278,14 +290,16 @@ def first_whole(folders: Iterable[Path], number: int) -> tuple[list[Path], dict[
 def set_aside(run: Path, names: Iterable[str]) -> None:
     """Rename skipped checkpoints to damaged-N, so that no newer one is deleted in their favour.
 
-    They stay for inspection; one that was never sealed is no loss, and its folder will be used again.
+    They stay for inspection; one that was never sealed is no loss, and its folder will be used again. One that the disk
+    does not rename stays where it is.
     """
     for name in names:
         if (run / name / MANIFEST).exists():
             into = run / name.replace("checkpoint", "damaged")
-            if into.exists():
-                shutil.rmtree(into)
-            (run / name).rename(into)
+            with suppress(OSError):
+                if into.exists():
+                    shutil.rmtree(into)
+                (run / name).rename(into)
 
 
 def prune(run: Path, keep: int | None, best: str | None, also: Collection[str] = (), has_ended: bool = False) -> None:
