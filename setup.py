@@ -63,7 +63,6 @@ setup(
             "onnxruntime>=1.22",
             "onnxscript>=0.7",
             "peft>=0.18",
-            "polib>=1.2",
             "prometheus-client>=0.22",
             "psutil>=6",
             "pytest>=8.4",
