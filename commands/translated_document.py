@@ -46,7 +46,7 @@ def translate_document(args: argparse.Namespace, name: str, translator: "Transla
     """Translate `args.input` with the other processes, and write `args.output` on the main one, complete.
 
     Raises:
-        ValueError: it is not of its format, or its encoding lacks a character of the translation.
+        ValueError: it is not of its format.
         OSError: it cannot be read or written.
 
     """
@@ -76,16 +76,24 @@ def translate_document(args: argparse.Namespace, name: str, translator: "Transla
             found += [None if line.is_too_long else line.hypotheses[0].text for line in part]
         return found
 
-    translations, counts = translate_units(units, translate, split)
+    found, counts = translate_units(units, translate, split)
+    translations = [each if each is not None and document.holds(each) else None for each in found]
+    unwritten = sum(each is not None for each in found) - sum(each is not None for each in translations)
     write_document(args.output, document.encoded(finished(document.text, units, translations)))
     left = [unit.line for unit, translation in zip(units, translations, strict=True) if translation is None]
     print(
-        f"{counts.finished:,} of {counts.units:,} untranslated unit(s) translated, {counts.in_pieces:,} of them in "
-        "pieces between their placeholders",
+        f"{counts.finished - unwritten:,} of {counts.units:,} untranslated unit(s) translated, {counts.in_pieces:,} of "
+        "them in pieces between their placeholders",
         file=sys.stderr,
     )
     if left:
         print(_left(left, too_long), file=sys.stderr)
+    if unwritten:
+        print(
+            f"{unwritten:,} of them since {document.encoding}, the document's encoding, lacks a character of the "
+            "translation; convert it to UTF-8 first, for PO by msgconv --to-code=UTF-8",
+            file=sys.stderr,
+        )
 
 
 def read_document(path: Path | None, name: str, direction: tuple[str, str] | None) -> tuple[Decoded, list[Unit]]:

@@ -12,6 +12,7 @@ DECLARATIONS = {
     "html": rb"<meta[^>]*charset\s*=\s*[\"']?([\w.-]+)",
     "po": rb"Content-Type:[^\"]*charset=([\w.-]+)",
 }
+WITH_REFERENCES = ("xliff", "tmx", "html")
 HEAD = 100_000
 """Bytes in which it is searched; a PO file's header follows the comments."""
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -24,16 +25,20 @@ class Decoded(NamedTuple):
     encoding: str
     mark: bytes
     """Its byte order mark, if it has one."""
+    has_references: bool
+    """Whether the format has references to characters, such as &#268;."""
+
+    def holds(self, translation: str) -> bool:
+        """Say whether all characters of a translation can be written."""
+        try:
+            translation.encode(self.encoding)
+        except UnicodeEncodeError:
+            return self.has_references
+        return True
 
     def encoded(self, text: str) -> bytes:
-        """Return the bytes of a changed text; raises ValueError if its encoding lacks a character."""
-        try:
-            return self.mark + text.encode(self.encoding)
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                f"the document is in {self.encoding}, which has no {text[error.start]!r}: convert it to UTF-8 first, "
-                "and its declaration too (msgconv --to-code=UTF-8 for PO)"
-            ) from None
+        """Return the bytes of a changed text; a character that the encoding lacks is a reference where these exist."""
+        return self.mark + text.encode(self.encoding, "xmlcharrefreplace" if self.has_references else "strict")
 
 
 def decoded(data: bytes, name: str) -> Decoded:
@@ -49,7 +54,7 @@ def decoded(data: bytes, name: str) -> Decoded:
     if encoding.upper() == "CHARSET":  # of a template
         encoding = "utf-8"
     try:
-        return Decoded(data[len(mark) :].decode(encoding), encoding, mark)
+        return Decoded(data[len(mark) :].decode(encoding), encoding, mark, name in WITH_REFERENCES)
     except LookupError:
         raise DocumentError(1, f"its encoding is {encoding}, which is unknown here; convert it to UTF-8") from None
     except UnicodeDecodeError as error:

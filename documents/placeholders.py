@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 CONVERSION = (
-    r"%(?:(?:\d+\$)?(?:\(\w+\))?[-+#0']*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|ll|[hlLqjzt])?[diouxXeEfFgGaAcCsSpnm@]"
+    r"%(?:(?:\d+\$)?(?:\(\w+\))?[-+#0']*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|ll|[hlLqjztZQN]|R\*?)?[diouxXeEfFgGaAcCsSpnm@]"
     r"|<PRI\w+>|%)"
 )
-"""Of C's printf (ISO C, 7.21.6.1) and Python's %, without the flag " ", since "100% of" has none."""
+"""Of C's printf (ISO C, 7.21.6.1), GMP, MPFR and Python's %, without the flag " ", since "100% of" has none."""
 
 PATTERNS = (
     r"<!--.*?-->|</?[A-Za-z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>|<[^<>\s]+>",  # tags, and what is in their brackets

@@ -359,13 +359,16 @@ def test_damage_has_its_line(name: str, text: str, line: int, problem: str) -> N
 
 
 def test_a_document_has_its_own_encoding() -> None:
-    """It is read and written by it; a character that it lacks is an error with the way out."""
+    """It is read and written by it; a character that it lacks is a reference, or cannot be written."""
     text = PO.replace("UTF-8", "ISO-8859-1").replace("Fertig", "Schön")
     document = decoded(text.encode("latin-1"), "po")
     assert document.text == text
     assert document.encoded(text) == text.encode("latin-1")
-    with pytest.raises(ValueError, match="ISO-8859-1, which has no '€': convert it to UTF-8"):
-        document.encoded("€")
+    assert document.holds("ö")
+    assert not document.holds("€")
+    page = decoded(b"<meta charset=iso-8859-1>", "html")
+    assert page.holds("€")
+    assert page.encoded("ö €") == "ö &#8364;".encode("latin-1")
     with pytest.raises(DocumentError, match="line 2: byte 6 of the file is not utf-8"):
         decoded(b"1234\n\xff", "srt")
 
@@ -381,6 +384,7 @@ def test_a_document_has_its_own_encoding() -> None:
         ("See <a href='x>y'>this</a> &amp; http://a.org/b.", ["<a href='x>y'>", "</a>", "&amp;", "http://a.org/b"]),
         ("Run `make all` with --jobs=4 or -j 4, not - or a-b", ["`make all`", "--jobs", "-j"]),
         ("<%s>: see <FILE>, 1 < 2 > 0", ["<%s>", "<FILE>"]),
+        ("compl(%Rg) and %Zd, %R*g", ["%Rg", "%Zd", "%R*g"]),
         ("%PRODUCTNAME opens $(ARG1) in /etc/passwd", ["%PRODUCTNAME", "$(ARG1)", "/etc/passwd"]),
         ("mail me@example.org, use foo_bar and MAX_SIZE", ["me@example.org", "foo_bar", "MAX_SIZE"]),
         ("a < b, 5 % more, R&D, E_xit", []),
