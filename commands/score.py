@@ -21,7 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani score` takes."""
     against = parser.add_mutually_exclusive_group(required=True)
     against.add_argument(
-        "--references", metavar="FILE", type=Path, help="the right translation, UTF-8; or --model (default: none)"
+        "--references",
+        metavar="FILE",
+        type=Path,
+        nargs="+",
+        help="right translations, each of all lines in UTF-8, or WMT's .xml or .sgm with those of several translators; "
+        "or --test_set, or --model (default: none)",
+    )
+    against.add_argument(
+        "--test_set",
+        metavar="NAME",
+        help="the references of a test set that sacreBLEU knows, such as wmt14, fetched once into ~/.sacrebleu; needs "
+        "--direction (default: none)",
     )
     against.add_argument(
         "--model",
@@ -45,13 +56,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "fits (default: guessed from their script)",
     )
     parser.add_argument(
+        "--direction", metavar="SOURCE-TARGET", help="languages of --test_set, such as en-de (default: none)"
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print JSON, figures unrounded (default: one line per score, two digits)"
     )
     parser.add_argument(
         "--sources",
         metavar="FILE",
         type=Path,
-        help="the sources, for --model, and for metrics that also read them (default: none)",
+        help="the sources, for --model, and for metrics that also read them; --test_set has its own (default: none)",
     )
     known = of_kind(Kind.TRANSLATIONS)
     which = parser.add_mutually_exclusive_group()
@@ -86,13 +100,22 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError("--model prints its own columns: leave out --metrics, --as and --json")
         judge(args)
         return
+    if (args.test_set is None) != (args.direction is None):
+        raise ValueError("--test_set and --direction belong together: give --test_set wmt14 --direction en-de")
     metrics = args.metrics if args.protocols is None else [PROTOCOLS[each] for each in args.protocols]
     if None in args.hypotheses:
         check_readable(None, "--hypotheses")
     from vaswani.data.file_names import printable
 
-    references = read_lines(args.references)
-    sources = None if args.sources is None else read_lines(args.sources)
+    from .reference_files import read_references, read_sources, read_test_set_of_sacrebleu, remarks_on
+
+    sources = None if args.sources is None else read_sources(args.sources)
+    if args.test_set is None:
+        found_references = read_references(args.references, args.language)
+    else:
+        found_references, its_sources = read_test_set_of_sacrebleu(args.test_set, args.direction)
+        sources = its_sources if sources is None else sources
+    references, language = found_references.first, args.language or found_references.language
     outputs = [read_lines(path) for path in args.hypotheses]
     names = ["stdin" if path is None else printable(path) for path in args.hypotheses]
 
@@ -103,14 +126,15 @@ def run(args: argparse.Namespace) -> None:
             check_lines(each, references)
     except ValueError as error:
         sizes = ", ".join(f"{name} {len(each)}" for name, each in zip(names, outputs, strict=True))
-        raise ValueError(f"{error}; lines: {sizes}, {printable(args.references)} {len(references)}") from error
-    said = remarks(references, args.language)
+        raise ValueError(f"{error}; lines: {sizes}, {found_references.names[0]} {len(references)}") from error
+    said = [*remarks_on(found_references), *remarks(references, language)]
     left_out: dict[str, str] = {}
     found: dict[str, Score | Comparison] = {}
     for remark in said:
         say(remark)
-    texts: dict[str, Any] = {"language": args.language, "sources": sources, "metrics": metrics}
-    if sources is not None and not any(each.needs_sources for each in by_cost(metrics)):
+    texts: dict[str, Any] = {"language": language, "sources": sources, "metrics": metrics}
+    texts["more_references"] = found_references.more
+    if args.sources is not None and not any(each.needs_sources for each in by_cost(metrics)):
         say("none of these scores reads the sources; --sources changes nothing")
     for key, score in scores_of(outputs, references, texts):
         if isinstance(score, LeftOut):
@@ -121,10 +145,12 @@ def run(args: argparse.Namespace) -> None:
         if not args.json:
             write_lines(None, as_table(key, score, names))
     for metric in map(by_score_key, found):
-        if args.language is None and metric is not None and metric.made_for is not None:
+        if language is None and metric is not None and metric.made_for is not None:
             say(f"{metric.name} is for {metric.made_for}; if this text is not, ignore it, or give --language")
     if args.json:
         document: dict[str, Any] = {key: as_json(score, names) for key, score in found.items()}
+        if args.test_set is not None:
+            document["test_set"] = {"name": args.test_set, "direction": args.direction}
         document |= {key: more for key, more in (("left_out", left_out), ("remarks", said)) if more}
         write_lines(None, [json.dumps(document, indent=2)])
 

@@ -7,7 +7,9 @@ It travels with the module beside it.
 
 import logging
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +22,20 @@ TOKENISED = 100
 
 
 def line_statistics(
-    metric: Metric, outputs: Sequence[Sequence[str]], references: Sequence[str], bar: str | None = None
+    metric: Metric,
+    outputs: Sequence[Sequence[str]],
+    references: Sequence[str],
+    bar: str | None = None,
+    more_references: Sequence[Sequence[str | None]] = (),
 ) -> Counts:
-    """Count for one score, line by line: only the n-grams of one reference are held at a time, and counted once.
+    """Count for one score, line by line: only the n-grams of one line's references are held at a time.
 
     Args:
         metric: its `get_signature` can be called afterwards.
         outputs: translations of the same lines, as many as the references.
         references: one per line, at least one.
         bar: the label of a progress bar on stderr; None for no bar.
+        more_references: further ones of all lines; None where one has no such line.
 
     Returns:
         `[outputs, lines, k]`, whole numbers; float64 holds their sums exactly.
@@ -36,14 +43,20 @@ def line_statistics(
     """
     rows = [array("d") for _ in outputs]
     lines = zip(references, *outputs, strict=True)
-    for reference, *translations in tqdm(lines, bar, len(references), leave=False, unit=" lines", disable=bar is None):
-        (wanted,) = metric._cache_references([[reference]])
+    further: Iterable[tuple[str | None, ...]] = zip(*more_references, strict=True) if more_references else repeat(())
+    watched = tqdm(lines, bar, len(references), leave=False, unit=" lines", disable=bar is None)
+    numbers = set()
+    for (reference, *translations), others in zip(watched, further, strict=False):
+        its: list[Any] = [[reference], *([other] for other in others)]  # sacrebleu's types know no None
+        (wanted,) = metric._cache_references(its)
+        numbers.add(metric.num_refs)
         counted: dict[str, list[int]] = {}  # good outputs have many lines in common
         for translation, row in zip(translations, rows, strict=True):
             if translation not in counted:
                 plain = metric._preprocess_segment(translation)
                 counted[translation] = metric._compute_segment_statistics(plain, wanted)
             row.extend(counted[translation])
+    metric.num_refs = numbers.pop() if len(numbers) == 1 else -1  # what sacrebleu's signature calls "var"
     if not metric._force:
         for output in outputs:
             _warn_of_tokens(output)

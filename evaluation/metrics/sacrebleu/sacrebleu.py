@@ -27,6 +27,7 @@ Args:
     references: one reference for each prediction, plain text.
     language: of both, such as "zh" or "pt-BR": it decides how BLEU separates words. By default as for one with spaces
         (13a).
+    more_references: further references, each a list of as many strings; None where one has no such segment.
     scores: which of "bleu", "chrf" and "ter" are wanted, by default all.
 Returns:
     For each score wanted its value and its signature, as bleu and bleu_signature; bleu and chrf are better when higher,
@@ -56,18 +57,20 @@ class SacreBleu(evaluate.Metric):
         references: list[str],
         language: str | None = None,
         scores: Sequence[str] = NAMES,
+        more_references: Sequence[Sequence[str | None]] = (),
     ) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name in scores:
             if name == "bleu":
                 found["bleu_note"] = note(references, language)
             elif name == "ter":
-                found["ter_left_out"] = ter_left_out([predictions], references, language)
+                found["ter_left_out"] = ter_left_out([predictions], references, language, more_references)
                 if found["ter_left_out"] is not None:
                     found["ter"] = found["ter_signature"] = None
                     continue
             metric = metric_of(name, language)
-            (value,) = corpus_scores(metric, line_statistics(metric, [predictions], references).sum(axis=1))
+            counts = line_statistics(metric, [predictions], references, more_references=more_references)
+            (value,) = corpus_scores(metric, counts.sum(axis=1))
             found[name] = float(value)
             found[f"{name}_signature"] = str(metric.get_signature())
         return found
@@ -96,14 +99,23 @@ def metric_of(name: str, language: str | None) -> Metric:
     raise ValueError(f"{name} is not a score; choose from {', '.join(NAMES)}")
 
 
-def ter_left_out(outputs: Sequence[Sequence[str]], references: Sequence[str], language: str | None) -> str | None:
+def ter_left_out(
+    outputs: Sequence[Sequence[str]],
+    references: Sequence[str],
+    language: str | None,
+    more_references: Sequence[Sequence[str | None]] = (),
+) -> str | None:
     """Return why TER of these outputs would take too long, or None."""
 
-    def words(lines: Sequence[str]) -> list[list[str]]:
-        return [(line if has_spaces(language) else set_apart(line)).lower().split() for line in lines]
+    def words(lines: Sequence[str | None]) -> list[list[str]]:
+        return [
+            (line if has_spaces(language) else set_apart(line)).lower().split()
+            for line in (each or "" for each in lines)
+        ]
 
-    wanted = words(references)
-    return next(filter(None, (reason_against(words(lines), wanted) for lines in outputs)), None)
+    wanted = [words(lines) for lines in (references, *more_references)]
+    reasons = (reason_against(words(lines), each) for lines in outputs for each in wanted)
+    return next(filter(None, reasons), None)
 
 
 def note(references: Sequence[str], language: str | None) -> str | None:
