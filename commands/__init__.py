@@ -5,12 +5,29 @@ A command's file has `add_arguments` and `run`, and the first line of its docstr
 """
 
 import argparse
+import gc
 import io
 import os
 import sys
 from collections.abc import Sequence
 
-from . import average, consolidate, demo, export, import_model, inspect, plan, plot, push, score, serve, translate
+from vaswani.flags import CommandHelp
+
+from . import (
+    average,
+    consolidate,
+    demo,
+    export,
+    filter_pairs,
+    import_model,
+    inspect,
+    plan,
+    plot,
+    push,
+    score,
+    serve,
+    translate,
+)
 
 COMMANDS = {
     "plan": plan,
@@ -20,6 +37,7 @@ COMMANDS = {
     "average": average,
     "translate": translate,
     "score": score,
+    "filter": filter_pairs,
     "export": export,
     "serve": serve,
     "demo": demo,
@@ -28,8 +46,13 @@ COMMANDS = {
 }
 
 
+SAVING = frozenset({"average", "consolidate", "export", "import", "push"})
+"""Commands that save models, on the CPU. transformers then imports DeepSpeed, if it is installed."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2 for what the user can fix (a line on stderr), 130 for Ctrl-C."""
+    gc.set_threshold(50_000)  # torch and transformers make a million objects that stay: a tenth of their import time
     code = run(argv)
     torch = sys.modules.get("torch")
     if torch is not None and torch.distributed.is_initialized():
@@ -60,10 +83,13 @@ def run(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         about = (module.__doc__ or "").splitlines()[0]
-        module.add_arguments(commands.add_parser(name, help=about, description=about, allow_abbrev=False))
+        one = commands.add_parser(name, help=about, description=about, allow_abbrev=False, formatter_class=CommandHelp)
+        module.add_arguments(one)
     args = parser.parse_args(by_new_names(sys.argv[1:] if argv is None else argv))
     if isinstance(sys.stdout, io.TextIOWrapper):  # stdout may not have every character of a file's name
         sys.stdout.reconfigure(errors="backslashreplace")
+    if args.command in SAVING:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # or it would warn that it has found no GPU
     try:
         COMMANDS[args.command].run(args)
         if sys.stdout is not None:  # it may be closed

@@ -1,12 +1,12 @@
 """Average checkpoints into a model folder: the last ones of a run, the best ones by validation, or those named."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vaswani.evaluation.metric_table import DEFAULT, METRICS, choices
+from vaswani.flags import numbers, whole
 from vaswani.translation.models import check_name, find_model, repository_of
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", metavar="OUT", type=Path, required=True, help="folder to make; it must not exist yet"
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--last", metavar="N", type=int, help=f"the last N checkpoints of the run (default: {LAST})")
     which.add_argument(
-        "--best", metavar="N", type=int, help="the N checkpoints that were best in validation (default: --last)"
+        "--last", metavar="N", type=whole(1), help=f"the last N checkpoints of the run (default: {LAST})"
+    )
+    which.add_argument(
+        "--best", metavar="N", type=whole(1), help="the N checkpoints that were best in validation (default: --last)"
     )
     parser.add_argument(
         "--metric",
@@ -41,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ema",
         metavar="D",
-        type=float,
+        type=numbers(above=0, below=1),
         help="exponential moving average over these checkpoints: each counts D times as much as the next one, such as "
         "0.7 (default: all count the same)",
     )
@@ -68,8 +70,6 @@ def run(args: argparse.Namespace) -> None:
     """
     check_given(args)
     metric = args.metric or DEFAULT
-
-    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # where this works; DeepSpeed would complain of finding no GPU
 
     from transformers.utils import logging
 
@@ -145,7 +145,7 @@ def named(given: Sequence[str]) -> list[Chosen]:
 
     """
     from vaswani.training.checkpointing.averaging import check_whole
-    from vaswani.translation.loading import check_files
+    from vaswani.translation.model_files import check_files
 
     chosen = []
     for name in given:
@@ -186,8 +186,10 @@ def check_alike(folders: list[Path]) -> None:
 
     from vaswani.data.tokenizer import fingerprint
     from vaswani.modeling.configuration_vaswani import COMPUTED
-    from vaswani.translation.loading import load_tokenizer
+    from vaswani.translation.loading import check_network, load_tokenizer
 
+    for folder in folders:
+        check_network(folder)
     first, *others = folders
     config, vocabulary = AutoConfig.from_pretrained(first), fingerprint(load_tokenizer(first))
     for folder in others:

@@ -1,7 +1,6 @@
 """Make a model of a checkpoint that FSDP2 or DeepSpeed saved in parts: a folder for `vaswani translate` and Auto*."""
 
 import argparse
-import os
 from pathlib import Path
 
 from vaswani.translation.models import check_name
@@ -22,8 +21,6 @@ def run(args: argparse.Namespace) -> None:
     """
     check_name(args.checkpoint)
     check_name(args.output)
-    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # where this works; DeepSpeed would complain of finding no GPU
-
     from transformers.utils import logging
 
     import vaswani.modeling  # noqa: F401  teaches Auto* our classes

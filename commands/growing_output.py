@@ -1,4 +1,4 @@
-"""Where translations go: to a pipe at once, or to a file that grows by windows and can be gone on with."""
+"""Where a line for each line goes: to a pipe at once, or to a file that grows by windows and can be gone on with."""
 
 import os
 import signal
@@ -62,7 +62,7 @@ def text_of(path: Path | None, shard: Shard | None, is_counted: bool) -> Text:
 
 
 def not_done(text: Text, done: list[Window], path: Path | None) -> Text:
-    """Return the rest of a text behind the windows that are done, which must be those that were translated."""
+    """Return the rest of a text behind the windows that are done, which must be those that were read."""
 
     def rest() -> Iterator[list[str]]:
         line = text.before
@@ -70,8 +70,8 @@ def not_done(text: Text, done: list[Window], path: Path | None) -> Text:
             found = next(text.windows, [])
             if len(found) != each.lines or read_of(found) != each.read:
                 raise ValueError(
-                    f"{path or 'stdin'} changed since it was translated, at or behind line {line + 1:,}: give the same "
-                    "text, or remove the journal and begin anew"
+                    f"{path or 'stdin'}, or a file beside it, changed since the output was begun, at or behind line "
+                    f"{line + 1:,}: give the same text, or remove the journal and begin anew"
                 )
             line += each.lines
         yield from text.windows
@@ -118,7 +118,7 @@ def growing(path: Path | None, made_of: Callable[[], Mapping[str, Any]], resume:
     with Journal(path, made_of(), resume) as journal:
         if journal.dropped:
             print(
-                f"Translated again: {journal.dropped:,} window(s) that {journal.partial.name} does not hold whole",
+                f"Done again: {journal.dropped:,} window(s) that {journal.partial.name} does not hold whole",
                 file=sys.stderr,
             )
 

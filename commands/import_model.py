@@ -1,9 +1,11 @@
 """Bring the weights of a Marian (OPUS-MT), fairseq or tensor2tensor model of the same architecture into ours."""
 
 import argparse
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vaswani.flags import whole
 from vaswani.translation.foreign import config_of, recognise
 from vaswani.translation.models import check_name, repository_of
 
@@ -23,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for our model; must not exist")
     parser.add_argument(
         "--num_heads",
-        type=int,
+        type=whole(1),
         help="attention heads of each layer, which tensor2tensor's .npz does not tell (default: what others tell)",
     )
     parser.add_argument(
         "--target_space",
         metavar="N",
-        type=int,
+        type=whole(0),
         help="for an .npz with target_space_embedding: the target_space_id, a number from 0, of the problem it was "
         "trained on (default: none)",
     )
@@ -71,25 +73,28 @@ def run(args: argparse.Namespace) -> None:
     of_marian = None if is_marian else find_marian(source)
     is_of_tensor2tensor = source.suffix == ".npz" and of_marian is None
     if is_of_tensor2tensor and args.num_heads is None:
+        if not zipfile.is_zipfile(source):
+            raise ValueError(f"{source} is damaged, or no .npz; was it cut off?")
         raise ValueError("an .npz does not record how many heads a layer has; give --num_heads")
     for name in ("num_heads", "target_space"):
         if not is_of_tensor2tensor and getattr(args, name) is not None:
             raise ValueError(f"--{name} is only for an .npz of tensor2tensor's; {source} records it, so leave it out")
 
     from vaswani.publishing.import_record import ImportRecord, write_import
-    from vaswani.storage import atomic_folder
+    from vaswani.storage import atomic_folder, naming_damage
 
     logging.disable_progress_bar()
     generation = None
-    if is_marian:
-        whose, (foreign, generation) = "Marian", read_marian(source)
-    elif of_marian is not None:
-        whose, foreign = "Marian", read_marian_npz(of_marian)
-    elif source.suffix == ".pt":
-        whose, foreign = "fairseq", read_fairseq(source)
-    else:
-        whose, foreign = "tensor2tensor", read_tensor2tensor(source, args.num_heads, args.target_space)
-    model = to_vaswani(foreign)
+    with naming_damage(str(source), "a file of it" if source.is_dir() else "it"):
+        if is_marian:
+            whose, (foreign, generation) = "Marian", read_marian(source)
+        elif of_marian is not None:
+            whose, foreign = "Marian", read_marian_npz(of_marian)
+        elif source.suffix == ".pt":
+            whose, foreign = "fairseq", read_fairseq(source)
+        else:
+            whose, foreign = "tensor2tensor", read_tensor2tensor(source, args.num_heads, args.target_space)
+        model = to_vaswani(foreign)
     if generation is not None:
         model.generation_config = generation
     called = source.resolve().name if repository is None else f"{repository.name}@{source.name}"

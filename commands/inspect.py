@@ -6,12 +6,16 @@ Pairs, dropped pairs by reason with examples, lengths, padding, steps and speed.
 import argparse
 from pathlib import Path
 
+from vaswani.flags import whole
+
 from .recipe import read_recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani inspect` takes."""
-    parser.add_argument("--windows", metavar="N", type=int, help="look at the first N windows only (default: an epoch)")
+    parser.add_argument(
+        "--windows", metavar="N", type=whole(1), help="look at the first N windows only (default: an epoch)"
+    )
     parser.add_argument(
         "--output",
         metavar="FOLDER",
@@ -30,8 +34,6 @@ def run(args: argparse.Namespace) -> None:
         OSError: a file cannot be read or written.
         SystemExit: code 2, a flag is unknown or a value does not fit.
     """
-    if args.windows is not None and args.windows < 1:
-        raise ValueError(f"--windows is {args.windows}; give 1 or more, or leave it out for a whole epoch")
     if args.output is not None and args.output.exists() and not args.output.is_dir():
         raise ValueError(f"--output {args.output} is a file; name a folder")
     recipe = read_recipe(args.recipe)

@@ -6,7 +6,7 @@ bytes, whatever its name, and unpacked.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -93,6 +93,16 @@ def windows(lines: Iterable[str]) -> Iterator[list[str]]:
         characters += len(line)
     if window:
         yield window
+
+
+def uneven(files: Sequence[Path | None], row: Sequence[object | None], number: int) -> ValueError:
+    """Return the error of parallel files of which some have no more lines: their `row`, of this number, has None."""
+    from vaswani.data.file_names import printable
+
+    names = ["stdin" if path is None else printable(path) for path in files]
+    short, long = (next(name for name, line in zip(names, row, strict=True) if (line is None) is is_short)
+                   for is_short in (True, False))  # fmt: skip
+    return ValueError(f"{short} ends behind line {number - 1:,}, and {long} goes on: they must have as many lines")
 
 
 def count_lines(path: Path) -> int:

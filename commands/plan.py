@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vaswani.flags import numbers, whole
+
 from .recipe import read_recipe
 
 if TYPE_CHECKING:
@@ -62,14 +64,14 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gpus",
         metavar="P",
-        type=int,
+        type=whole(1),
         default=kept,
         help="number of processes, one GPU each (default: 8, or fewer if a step has fewer micro-batches)",
     )
     parser.add_argument(
         "--peak_tflops",
         metavar="T",
-        type=float,
+        type=numbers(above=0),
         default=kept,
         help="peak of one GPU, in 10^12 operations a second, in the precision of training, as its maker states it "
         "(default: 989, an H100 in bf16 without sparsity)",
@@ -77,7 +79,7 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--utilisation",
         metavar="U",
-        type=float,
+        type=numbers(above=0, most=1),
         default=kept,
         help="share of that peak that training reaches, 0 to 1 (default: 0.4; measure yours: FLOP a step x steps a "
         "second / peak)",
@@ -85,21 +87,21 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--price_per_gpu_hour",
         metavar="X",
-        type=float,
+        type=numbers(0),
         default=kept,
         help="what a GPU costs an hour, in any currency (default: unknown, no cost is computed)",
     )
     parser.add_argument(
         "--pair_tokens",
         metavar="L",
-        type=int,
+        type=whole(1),
         default=kept,
         help="tokens of a pair on each side, padding and </s> included (default: 30; vaswani inspect shows yours)",
     )
     parser.add_argument(
         "--seconds",
         metavar="S",
-        type=float,
+        type=numbers(0),
         default=kept,
         help="with a text: seconds for which training steps are measured on this machine; 0: do not measure (default: "
         f"{SECONDS:g})",

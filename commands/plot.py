@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vaswani.flags import CommandHelp, whole
 from vaswani.translation.models import HISTORY, MODEL, find_device, find_history, find_model, load_model
 
 from .line_files import read_lines
@@ -32,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani plot` takes: a picture and its own flags."""
     pictures = parser.add_subparsers(dest="picture", metavar="PICTURE", required=True)
     for name, picture in PICTURES.items():
-        one = pictures.add_parser(name, help=picture.about, description=picture.about, allow_abbrev=False)
+        one = pictures.add_parser(
+            name, help=picture.about, description=picture.about, allow_abbrev=False, formatter_class=CommandHelp
+        )
         one.add_argument(
             "--output",
             metavar="STEM",
@@ -78,19 +81,19 @@ def add_positional(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--d_model",
         metavar="D",
-        type=int,
+        type=whole(2),
         default=128,
         help="dimensions of the encoding, an even number (default: 128)",
     )
-    one.add_argument("--length", metavar="T", type=int, default=100, help="number of positions, from 0 (default: 100)")
+    one.add_argument(
+        "--length", metavar="T", type=whole(1), default=100, help="number of positions, from 0 (default: 100)"
+    )
 
 
 def positional(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot positions`."""
-    if args.d_model < 2 or args.d_model % 2:
+    if args.d_model % 2:
         raise ValueError(f"d_model is {args.d_model}; sinusoids come in pairs, so give an even one")
-    if args.length < 1:
-        raise ValueError(f"length is {args.length}; at least 1 position is needed")
 
     import torch
 
@@ -109,13 +112,11 @@ def add_schedule(one: argparse.ArgumentParser) -> None:
         default=["512:4000", "512:8000", "1024:4000"],
         help="d_model:warmup_steps of each curve (default: 512:4000 512:8000 1024:4000)",
     )
-    one.add_argument("--max_steps", metavar="N", type=int, default=40_000, help="steps to draw (default: 40000)")
+    one.add_argument("--max_steps", metavar="N", type=whole(1), default=40_000, help="steps to draw (default: 40000)")
 
 
 def schedule(args: argparse.Namespace) -> "Figure":
     """Draw `vaswani plot schedule`."""
-    if args.max_steps < 1:
-        raise ValueError(f"max_steps is {args.max_steps}; at least 1 is needed")
     networks = []
     for each in args.networks:
         numbers = each.split(":")
@@ -207,8 +208,8 @@ def add_attention(one: argparse.ArgumentParser) -> None:
         help="which attention: the encoder's to itself, the decoder's to itself, or the decoder's to the encoder "
         "(default: cross)",
     )
-    one.add_argument("--layer", metavar="N", type=int, help="layer to draw, from 1 (default: the last)")
-    one.add_argument("--heads", metavar="N", type=int, nargs="+", help="heads to draw, from 1 (default: all)")
+    one.add_argument("--layer", metavar="N", type=whole(1), help="layer to draw, from 1 (default: the last)")
+    one.add_argument("--heads", metavar="N", type=whole(1), nargs="+", help="heads to draw, from 1 (default: all)")
     one.add_argument(
         "--as",
         dest="form",
@@ -219,7 +220,7 @@ def add_attention(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--tokens",
         metavar="N",
-        type=int,
+        type=whole(1),
         nargs="+",
         help="with lines, only what these tokens look at, from 1; all heads in one picture, by colour (default: all)",
     )
@@ -240,10 +241,14 @@ def attention(args: argparse.Namespace) -> "Figure":
 
     from vaswani.plots import draw_attention_lines, draw_attention_maps
     from vaswani.translation.attention import attentions
-    from vaswani.translation.search import BeamSettings, by_generate, positions
+    from vaswani.translation.hypotheses import BeamSettings
+    from vaswani.translation.longest_text import check_characters
+    from vaswani.translation.search import by_generate, positions
     from vaswani.translation.token_text import tokens_as_words
 
     model, tokenizer = load_model(find_model(args.model).folder, find_device(args.device))
+    for what, text in (("--text", args.text), ("--translation", args.translation or "")):
+        check_characters(tokenizer, text, MOST_TOKENS, what)
     source = tokenizer(args.text).input_ids
     with torch.inference_mode():
         written = args.translation
@@ -303,7 +308,7 @@ def add_lengths(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--width",
         metavar="W",
-        type=int,
+        type=whole(1),
         default=5,
         help="words that a bucket spans, or characters of text without spaces (default: 5)",
     )

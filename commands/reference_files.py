@@ -83,6 +83,11 @@ def read_sources(path: Path) -> list[str]:
     return read_lines(path)
 
 
+def has_lines(path: Path) -> bool:
+    """Return whether a file is read as lines, by its name: it is neither WMT's XML nor its SGM."""
+    return _ending(path) not in {".xml", ".sgm"}
+
+
 def _ending(path: Path) -> str:
     return next((end for end in reversed(path.suffixes) if end not in PACKINGS), "").lower()
 

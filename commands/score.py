@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaswani.evaluation.metric_table import PROTOCOLS, Kind, as_shown, by_score_key, of_kind
+from vaswani.evaluation.metric_table import PROTOCOLS, Cost, Kind, as_shown, by_score_key, of_kind
 
 from .judged_pairs import judge
 from .line_files import check_readable, check_writable, read_lines, write_lines
+from .sentence_scores import score_sentences
 
 if TYPE_CHECKING:
     from vaswani.evaluation.scores import LeftOut, Score
     from vaswani.evaluation.significance import Comparison
+
+MANY_LINES = 10_000
+"""Lines of all outputs from which the slowest score is announced."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +43,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="judge each pair of --sources and --hypotheses by this model: print log P of the translation (natural), "
         "its tokens, and -log P a token, as TSV (default: scores against --references)",
+    )
+    parser.add_argument(
+        "--sentences",
+        action="store_true",
+        help="print BLEU and chrF of each line, 0 to 100, as TSV; how BLEU is smoothed goes to stderr (default: scores "
+        "of the whole text)",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="where the rows of --model or --sentences go, packed if its name ends with .gz, .zst, .xz, .bz2 or .lz4; "
+        "until all is done it is FILE.partial, beside FILE.journal (default: stdout)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an --output that is not finished, with the same texts and flags; begin it if there is none "
+        "(default: no)",
     )
     parser.add_argument(
         "--hypotheses",
@@ -94,14 +117,15 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the counts of lines differ, there are none, or a line is not UTF-8.
         OSError: a file cannot be read.
     """
-    check_writable(None, "send it to a file or a terminal")
-    if args.model is not None:
-        if args.metrics or args.protocols or args.json:
-            raise ValueError("--model prints its own columns: leave out --metrics, --as and --json")
-        judge(args)
-        return
     if (args.test_set is None) != (args.direction is None):
         raise ValueError("--test_set and --direction belong together: give --test_set wmt14 --direction en-de")
+    if args.model is not None or args.sentences:
+        check_alone(args)
+        judge(args) if args.model is not None else score_sentences(args)
+        return
+    if args.output is not None or args.resume:
+        raise ValueError("--output and --resume are of --model and --sentences, which write a row for each line")
+    check_writable(None, "send it to a file or a terminal")
     metrics = args.metrics if args.protocols is None else [PROTOCOLS[each] for each in args.protocols]
     if None in args.hypotheses:
         check_readable(None, "--hypotheses")
@@ -136,6 +160,11 @@ def run(args: argparse.Namespace) -> None:
     texts["more_references"] = found_references.more
     if args.sources is not None and not any(each.needs_sources for each in by_cost(metrics)):
         say("none of these scores reads the sources; --sources changes nothing")
+    slowest = [each.name for each in by_cost(metrics) if each.cost is Cost.LAST]
+    if slowest and len(references) * len(outputs) >= MANY_LINES:
+        say(
+            f"{', '.join(slowest)} comes last and takes about a minute for 3,000 lines of news; --metrics leaves it out"
+        )
     for key, score in scores_of(outputs, references, texts):
         if isinstance(score, LeftOut):
             left_out[key] = score.reason
@@ -153,6 +182,27 @@ def run(args: argparse.Namespace) -> None:
             document["test_set"] = {"name": args.test_set, "direction": args.direction}
         document |= {key: more for key, more in (("left_out", left_out), ("remarks", said)) if more}
         write_lines(None, [json.dumps(document, indent=2)])
+
+
+def check_alone(args: argparse.Namespace) -> None:
+    """Refuse flags that do not go together with rows for lines; raises ValueError with the reason."""
+    flag = "--model" if args.model is not None else "--sentences"
+    if args.metrics or args.protocols or args.json:
+        raise ValueError(f"{flag} prints its own columns: leave out --metrics, --as and --json")
+    if args.sentences and args.model is not None:
+        raise ValueError("--model and --sentences print rows of their own; give one of them")
+    if args.sentences and args.sources is not None:
+        raise ValueError("--sentences compares with --references; leave out --sources")
+    if args.sentences:
+        check_single(args)
+
+
+def check_single(args: argparse.Namespace) -> None:
+    """Refuse for --sentences all references but one file of lines; raises ValueError."""
+    from .reference_files import has_lines
+
+    if args.test_set is not None or len(args.references) > 1 or not has_lines(args.references[0]):
+        raise ValueError("--sentences compares with one reference: give one file of lines as --references")
 
 
 def say(remark: str) -> None:

@@ -8,13 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vaswani.documents.formats import DOCUMENTS, document_format
+from vaswani.flags import numbers, whole
 from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_model
 
 from .growing_output import Shard, Text, growing, not_done, text_of
 from .line_files import check_readable, check_writable, line_by_line
+from .translated_document import check_document, failing, translate_document
 
 if TYPE_CHECKING:
-    from vaswani.translation.corpus import Translator
+    from vaswani.translation.corpus import Line, Translator
     from vaswani.translation.sampling import Sampling
 
 
@@ -51,12 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=("text", "tsv", "jsonl"),
-        default="text",
-        help="text: the translation; tsv: line, rank, score, translation; jsonl: the same with the source "
-        "(default: text)",
+        choices=("text", "tsv", "jsonl", *DOCUMENTS),
+        help="text: the translation of each line; tsv: line, rank, score, translation; jsonl: the same with the "
+        f"source; {', '.join(DOCUMENTS)}: a document, which comes out as it was with translations in their places "
+        "(default: by the ending of --input, such as messages.po, else text)",
     )
-    parser.add_argument("--n_best", type=int, default=1, help="hypotheses of each line, for tsv and jsonl (default: 1)")
+    parser.add_argument(
+        "--n_best", type=whole(1), default=1, help="hypotheses of each line, for tsv and jsonl (default: 1)"
+    )
     parser.add_argument(
         "--align",
         action="store_true",
@@ -64,15 +69,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: no)",
     )
     parser.add_argument(
+        "--split_sentences",
+        metavar="LANGUAGE",
+        help="cut each line into sentences by the rules of its language, such as en, and translate them one by one; "
+        "long paragraphs need it (default: lines as they are)",
+    )
+    parser.add_argument(
+        "--direction",
+        metavar="FROM-TO",
+        help="languages of a tmx document, such as en-de or en:pt-BR (default: none)",
+    )
+    parser.add_argument(
         "--target",
         metavar="LANGUAGE",
         help="language to translate into, such as de, for a model of several: each line then begins with the token "
         ">>de<< (default: lines as they are)",
     )
-    parser.add_argument("--beams", type=int, default=4, help="hypotheses kept by the search; 1 is greedy (default: 4)")
+    parser.add_argument(
+        "--beams", type=whole(1), default=4, help="hypotheses kept by the search; 1 is greedy (default: 4)"
+    )
     parser.add_argument(
         "--length_penalty",
-        type=float,
+        type=numbers(),
         default=0.6,
         help="exponent alpha of section 6.1; larger favours longer translations (default: 0.6)",
     )
@@ -84,27 +102,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--temperature",
-        type=float,
+        type=numbers(above=0),
         default=1.0,
         help="with --sample, the number that scores are divided by; below 1 nearer to the most probable translation "
         "(default: 1.0)",
     )
     parser.add_argument(
         "--top_k",
-        type=int,
+        type=whole(1),
         metavar="N",
         help="with --sample, draw each token among the N most probable ones (default: all)",
     )
-    parser.add_argument("--seed", type=int, metavar="N", default=0, help="number that --sample draws by (default: 0)")
+    parser.add_argument(
+        "--seed", type=whole(0, 2**32 - 1), metavar="N", default=0, help="number that --sample draws by (default: 0)"
+    )
     parser.add_argument(
         "--tokens_per_batch",
-        type=int,
+        type=whole(1),
         default=4096,
         help="most source tokens at once, padding included, times beams (default: 4096)",
     )
     parser.add_argument(
         "--max_tokens",
-        type=int,
+        type=whole(1),
         default=4096,
         help="most tokens of a line; translations of longer ones are left empty and reported, never cut (default: "
         "4096, or the positions that were learned)",
@@ -135,11 +155,9 @@ def run(args: argparse.Namespace) -> None:
             f"--engine {args.engine} translates by one exported model, in the numbers that it was exported in, without "
             "attention; leave out --align, --dtype and all models but one, or use --engine torch"
         )
+    document = format_of(args)
     sampling = sampling_of(args)
     check_writable(args.output)
-    for name in ("beams", "n_best", "tokens_per_batch", "max_tokens"):
-        if getattr(args, name) < 1:
-            raise ValueError(f"--{name} is {getattr(args, name)}; give 1 or more")
     if args.n_best > 1 and args.format == "text":
         raise ValueError(
             f"--n_best {args.n_best} does not fit --format text, which has one line for each line; use tsv or jsonl"
@@ -150,19 +168,17 @@ def run(args: argparse.Namespace) -> None:
     check_readable(args.input)
     models = [find_model(given, args.engine) for given in args.models]
 
-    import torch
-    from accelerate import PartialState
-    from transformers.utils import logging
-
     from vaswani.translation.corpus import to_language, translate_corpus
+    from vaswani.translation.processes import processes
 
-    logging.disable_progress_bar()
-    state = PartialState(cpu=not torch.accelerator.is_available())
-    check_processes(state.num_processes)
+    all_of_us = processes()
+    check_processes(all_of_us.together)
     translator = load_translator_of(args, models, sampling)
     if args.target is not None:
         translator = to_language(translator, args.target)
-    if state.is_main_process:
+    if document is not None:
+        translate_document(args, document, translator)
+    elif all_of_us.number == 0:
         write_translation(args, models, translator, shard)
     else:
         for _ in translate_corpus(translator, []):
@@ -173,7 +189,7 @@ def write_translation(
     args: argparse.Namespace, models: list[Model], translator: "Translator", shard: Shard | None
 ) -> None:
     """Read, translate with the other processes, and write; raises as `run` does, in all processes."""
-    from vaswani.translation.corpus import TooLong, translate_corpus
+    from vaswani.translation.corpus import TooLong
     from vaswani.translation.formats import FORMATS
     from vaswani.translation.made_of import made_of
 
@@ -187,17 +203,47 @@ def write_translation(
             text = not_done(text, output.done, args.input)
         except (ValueError, OSError) as error:  # the other processes wait for the first window
             text = Text(failing(error), 0, None)
-        for lines in translate_corpus(translator, text.windows, text.lines, is_shown, text.before):
+        for lines in translated(translator, text, args.split_sentences, is_shown):
             too_long.add(lines)
             output.write([line.source for line in lines], list(FORMATS[args.format](lines)))
     if message := too_long.report():
         print(message, file=sys.stderr)
 
 
-def failing(error: Exception) -> Iterator[list[str]]:
-    """Raise an error where windows are read, from where it reaches every process."""
-    raise error
-    yield []
+def translated(translator: "Translator", text: Text, language: str | None, is_shown: bool) -> Iterator[list["Line"]]:
+    """Yield the results of a text, window after window; by sentences, if their language is given."""
+    from vaswani.translation.corpus import translate_corpus
+
+    if language is None:
+        yield from translate_corpus(translator, text.windows, text.lines, is_shown, text.before)
+        return
+
+    from vaswani.translation.sentences import BySentences, splitter
+
+    cut, before = BySentences(splitter(language)), text.before
+    for sentences in translate_corpus(translator, cut.windows(text.windows), None, is_shown):
+        lines = cut.lines(sentences, before)
+        before += len(lines)
+        yield lines
+
+
+def format_of(args: argparse.Namespace) -> str | None:
+    """Settle `args.format`, and return it if it is that of a document; raises ValueError if flags do not fit it."""
+    if args.format is None:
+        args.format = document_format(args.input) or "text"
+        if args.format != "text":
+            print(f"{args.input} is read as a document ({args.format}); --format text takes its lines", file=sys.stderr)
+    if args.format in DOCUMENTS:
+        check_document(args, args.format)
+        return str(args.format)
+    if args.split_sentences is not None and (args.format != "text" or args.align):
+        raise ValueError(
+            "--split_sentences gives a line the translations of its sentences, which have no score or alignment in "
+            "common: use --format text without --align"
+        )
+    if args.direction is not None:
+        raise ValueError("--direction is for documents of several languages (tmx): leave it out")
+    return None
 
 
 def sampling_of(args: argparse.Namespace) -> "Sampling | None":
@@ -220,14 +266,18 @@ def load_translator_of(
     args: argparse.Namespace, found: list[Model], sampling: "Sampling | None" = None
 ) -> "Translator":
     """Return the translator by models that were found."""
-    from vaswani.engines.load import load_exported_translator
-    from vaswani.translation.load import load_translator
-    from vaswani.translation.search import BeamSettings
+    from vaswani.translation.hypotheses import BeamSettings
 
     beams = BeamSettings(args.beams if sampling is None else 1, args.length_penalty, args.n_best)
     sizes = {"tokens_per_batch": args.tokens_per_batch, "max_tokens": args.max_tokens}
     if args.engine != "torch":
-        return load_exported_translator(found[0], args.engine, beams, device=args.device, **sizes)
+        from vaswani.engines.load import load
+        from vaswani.translation.corpus import by_model
+
+        return by_model(load(found[0], args.engine, device=args.device), beams, **sizes)
+
+    from vaswani.translation.load import load_translator
+
     is_scored = args.format != "text"
     return load_translator(
         found,

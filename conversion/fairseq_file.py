@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from vaswani.training.checkpointing.weight_checks import check_weights
+
 from .to_vaswani import CannotConvertError
 
 
@@ -57,6 +59,7 @@ def read_file(path: Path) -> FairseqFile:
     Raises:
         CannotConvertError: the file is damaged, is no checkpoint of fairseq or a part of one, or holds objects that
             could run code.
+        ValueError: its weights are no finite floating-point numbers.
 
     """
     if not path.is_file():
@@ -74,6 +77,12 @@ def read_file(path: Path) -> FairseqFile:
         raise CannotConvertError(
             f'{path} has no "args"; a checkpoint of fairseq has its settings there or, since 2020, as "model" in "cfg"'
         )
+    strange = [name for name, weight in content["model"].items() if not isinstance(weight, Tensor)]
+    if strange:
+        raise CannotConvertError(
+            f"{path} holds {', '.join(map(str, strange[:3]))}, which are no weights; leave them out"
+        )
+    check_weights(content["model"].items(), path)
     extra = content.get("extra_state")
     return FairseqFile(content["model"], settings, isinstance(extra, dict) and "ema" in extra)
 

@@ -11,6 +11,10 @@ from typing import Any
 
 from torch import Tensor
 from transformers import GenerationConfig, MarianMTModel
+from transformers.utils import GENERATION_CONFIG_NAME
+
+from vaswani.storage import check_object, naming_damage
+from vaswani.training.checkpointing.weight_checks import check_loaded
 
 from .parameter_names import activation, under_our_names
 from .to_vaswani import CannotConvertError, ForeignModel, check_alike
@@ -21,16 +25,20 @@ def read_marian(folder: Path) -> tuple[ForeignModel, GenerationConfig]:
 
     Raises:
         CannotConvertError: an activation that ours has not, unlike embeddings, or stacks of unlike widths.
-        ValueError: the file lacks weights, which transformers would draw at random.
+        ValueError: the file lacks weights, which transformers would draw at random, or they are no finite
+            floating-point numbers.
 
     """
-    loaded: Any = MarianMTModel.from_pretrained(folder, dtype="auto", output_loading_info=True)
+    check_object(folder / GENERATION_CONFIG_NAME)
+    with naming_damage(f"the MarianMTModel in {folder}", "config.json, generation_config.json or a file of weights"):
+        loaded: Any = MarianMTModel.from_pretrained(folder, dtype="auto", output_loading_info=True)
     model, found = loaded
     if lacking := sorted(found["missing_keys"]):
         raise ValueError(
             f"the weights in {folder} are not those of its config.json: the file lacks {', '.join(lacking[:3])}"
             + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
         )
+    check_loaded(model, folder)
     config = model.config
     for what in ("attention_heads", "ffn_dim"):
         one, other = getattr(config, f"encoder_{what}"), getattr(config, f"decoder_{what}")

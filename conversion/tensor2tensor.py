@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vaswani.data.containers import refuse_packed
+from vaswani.training.checkpointing.weight_checks import check_weights
 
 from .to_vaswani import CannotConvertError, ForeignModel, tensor2tensor_sinusoids
 
@@ -127,7 +128,9 @@ def read_variables(path: Path, others: tuple[str, ...] = ()) -> dict[str, Tensor
     strange = [name for name, array in arrays.items() if array.dtype.kind != "f" and name not in others]
     if strange:
         raise CannotConvertError(f"{path} holds {', '.join(strange[:3])}, which are no weights; leave them out")
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    variables = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    check_weights(((name, variable) for name, variable in variables.items() if name not in others), path)
+    return variables
 
 
 def space_embedding(variables: dict[str, Tensor], row: int | None) -> Tensor | None:

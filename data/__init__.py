@@ -1,48 +1,63 @@
 """Text in, batches of token ids out."""
 
-from .batching import Shape
-from .cleaning import CleaningLimits, Drops, clean_pairs
-from .duplicates import Deduplicated, Repeats, deduplicated
-from .encoding import EncodedGroup, Ragged
-from .mixture import Mixture
-from .open_corpus import Corpus, Pair, PairsCorpus, open_corpus
-from .pairs import CorpusError, NoPair, Rows
-from .retrying import RetryPolicy, SourceLostError
-from .scripts import scripts_of
-from .shuffling import Order
-from .stream import Anchor, Batch, Place, StreamMismatchError, TrainingStream, Window
-from .token_cache import TokenCache
-from .tokenizer import fingerprint, learn_tokenizer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Anchor",
-    "Batch",
-    "CleaningLimits",
-    "Corpus",
-    "CorpusError",
-    "Deduplicated",
-    "Drops",
-    "EncodedGroup",
-    "Mixture",
-    "NoPair",
-    "Order",
-    "Pair",
-    "PairsCorpus",
-    "Place",
-    "Ragged",
-    "Repeats",
-    "RetryPolicy",
-    "Rows",
-    "Shape",
-    "SourceLostError",
-    "StreamMismatchError",
-    "TokenCache",
-    "TrainingStream",
-    "Window",
-    "clean_pairs",
-    "deduplicated",
-    "fingerprint",
-    "learn_tokenizer",
-    "open_corpus",
-    "scripts_of",
-]
+if TYPE_CHECKING:
+    from .batching import Shape as Shape
+    from .cleaning import CleaningLimits as CleaningLimits
+    from .cleaning import Drops as Drops
+    from .cleaning import clean_pairs as clean_pairs
+    from .duplicates import Deduplicated as Deduplicated
+    from .duplicates import Repeats as Repeats
+    from .duplicates import deduplicated as deduplicated
+    from .encoding import EncodedGroup as EncodedGroup
+    from .encoding import Ragged as Ragged
+    from .mixture import Mixture as Mixture
+    from .opening import Corpus as Corpus
+    from .opening import Pair as Pair
+    from .opening import PairsCorpus as PairsCorpus
+    from .opening import open_corpus as open_corpus
+    from .pairs import CorpusError as CorpusError
+    from .pairs import NoPair as NoPair
+    from .pairs import Rows as Rows
+    from .retrying import RetryPolicy as RetryPolicy
+    from .retrying import SourceLostError as SourceLostError
+    from .scripts import scripts_of as scripts_of
+    from .shuffling import Order as Order
+    from .stream import Anchor as Anchor
+    from .stream import Batch as Batch
+    from .stream import Place as Place
+    from .stream import StreamMismatchError as StreamMismatchError
+    from .stream import TrainingStream as TrainingStream
+    from .stream import Window as Window
+    from .token_cache import TokenCache as TokenCache
+    from .tokenizer import fingerprint as fingerprint
+    from .tokenizer import learn_tokenizer as learn_tokenizer
+
+_NAMES = {
+    "batching": "Shape",
+    "cleaning": "CleaningLimits Drops clean_pairs",
+    "duplicates": "Deduplicated Repeats deduplicated",
+    "encoding": "EncodedGroup Ragged",
+    "mixture": "Mixture",
+    "opening": "Corpus Pair PairsCorpus open_corpus",
+    "pairs": "CorpusError NoPair Rows",
+    "retrying": "RetryPolicy SourceLostError",
+    "scripts": "scripts_of",
+    "shuffling": "Order",
+    "stream": "Anchor Batch Place StreamMismatchError TrainingStream Window",
+    "token_cache": "TokenCache",
+    "tokenizer": "fingerprint learn_tokenizer",
+}
+"""The public names by the files that have them."""
+_FILES = {name: file for file, names in _NAMES.items() for name in names.split()}
+
+__all__ = sorted(_FILES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import the file of a public name when it is asked for: some need libraries that take seconds to import."""
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_FILES[name]}", __name__), name)

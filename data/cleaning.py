@@ -39,8 +39,15 @@ REASONS = {
     "duplicate": "an earlier pair has the same source and the same target. To keep it, leave out --drop_duplicates",
     "test text": "one of its sides occurs in the validation or a test set. To keep it, leave out --drop_test_text",
     "length ratio": "one side so much longer that it can hardly be a translation. Check the alignment",
+    "identical sides": "source and target are the same text. To keep it, leave out --drop_identical",
+    "no score": "no figure in its row of --scores, as for a blank source. Score it, or leave out --scores",
+    "score": "below --min_score or above --max_score. To keep it, change them",
+    "worst share": "among the share of --drop_lowest or --drop_highest. To keep it, drop fewer",
 }
 """Every reason for a drop, with what it means for the reader of a report."""
+
+OF_FILTER = frozenset({"identical sides", "no score", "score", "worst share"})
+"""Reasons of `vaswani filter` alone (pair_filter.py)."""
 
 UNREADABLE = frozenset({"undecodable", "malformed", "damaged"})
 """Reasons that indicate a broken source, not an unsuitable sentence: their number is limited."""

@@ -19,8 +19,9 @@ from datasets.packaged_modules.parquet.parquet import Parquet
 
 from .containers import DamagedError, unpacked
 from .file_names import check_name
+from .opened_file import LocalFiles
 from .pairs import Corpus, CorpusError, Row, Rows, fingerprint
-from .parquet import ColumnPath, ParquetCorpus, find_columns, open_whole, table_rows
+from .parquet import ColumnPath, ParquetCorpus, WholeReads, find_columns, open_whole, read_alike, table_rows
 from .retrying import RetryPolicy, with_retries
 from .splits import choose_split
 from .tables import JsonTable, SeparatedTable, Table
@@ -55,24 +56,27 @@ def open_hub(
     split = choose_split(split, [str(name) for name in files or builder.info.splits or ()], f"--dataset {shown}")
     name = f"{shown}:{split}"
     data = files.get(split)
-    # For each file its address, which names the revision, and its ETag (on this machine: the time of its change).
+    # For each file of the Hub its address, which names the revision, and its ETag.
     origin = str((list(data), data.origin_metadata)) if data else str(builder.hash)
-    digits = fingerprint(dataset, str(config), split, origin, source, target)
     addresses = [str(address) for address in data or ()]
+    local = LocalFiles(addresses)
+    if addresses and len(local.digests) == len(addresses):
+        dataset, origin = "", str(local.digests)  # what they hold, wherever they are and whenever they were written
+    digits = fingerprint(dataset, str(config), split, origin, source, target)
     if isinstance(builder, Parquet):
-        return ParquetCorpus(name, addresses, digits, source, target, patience)
+        return ParquetCorpus(name, addresses, digits, source, target, patience, local)
     # The fingerprint changed with the way of reading: older positions must not be resumed from.
     if isinstance(builder, Json):
         if not all(address.endswith((".jsonl", ".jsonl.gz")) for address in addresses):
             digits = fingerprint(digits, "by row")
-        return TableFiles(name, addresses, digits, json_table(builder, source, target, name), patience)
+        return TableFiles(name, addresses, digits, json_table(builder, source, target, name), patience, local)
     if isinstance(builder, Csv):
         if table := separated_table(builder, source, target, tsv_quoting):
             digits = fingerprint(digits, "by row", *(["spreadsheet"] if tsv_quoting == "spreadsheet" else []))
-            return TableFiles(name, addresses, digits, table, patience)
+            return TableFiles(name, addresses, digits, table, patience, local)
         as_text(builder, source, target)
         digits = fingerprint(digits, "as text")
-    return StreamedCorpus(builder, split, name, addresses, digits, source, target, patience)
+    return StreamedCorpus(builder, split, name, addresses, digits, source, target, patience, local)
 
 
 def open_builder(dataset: str, config: str | None) -> Any:
@@ -108,13 +112,16 @@ class TableFiles:
     lacks the columns.
     """
 
-    def __init__(self, name: str, addresses: list[str], digits: str, table: Table, patience: RetryPolicy) -> None:
+    def __init__(
+        self, name: str, addresses: list[str], digits: str, table: Table, patience: RetryPolicy, local: LocalFiles
+    ) -> None:
         self.name = name
         self.fingerprint = digits
         self._table = table
         self._patience = patience
+        self._local = local
         with ThreadPoolExecutor(8) as readers:
-            found = readers.map(lambda each: with_retries(lambda: find_places(each), each, _OPENING), addresses)
+            found = readers.map(lambda each: find_places(each, _OPENING), addresses)
             self._places = [place for places in found for place in places]
         self.groups = len(self._places)
         first: list[Row] = next(
@@ -127,9 +134,11 @@ class TableFiles:
             list(readers.map(self._check, range(self.groups)))
 
     def read(self, group: int) -> Rows:
-        """Return the rows of one file. Raises CorpusError if it is truncated or lacks the columns."""
+        """Return the rows of one file. Raises CorpusError if it is truncated, lacks the columns or has changed."""
         place = self._places[group]
-        content = with_retries(lambda: read_whole(place), place.name, self._patience)
+        self._local.unchanged(place.address)
+        content = read_alike(place.address, lambda stream: read_whole(stream, place), place.name, self._patience)
+        self._local.unchanged(place.address)
         return self._table.rows(content, place.name)
 
     def _check(self, group: int) -> None:
@@ -140,26 +149,29 @@ class TableFiles:
             self.read(group)
 
 
-def find_places(address: str) -> list[Place]:
+def find_places(address: str, patience: RetryPolicy) -> list[Place]:
     """Return the file of an address, or those of an archive, without files that operating systems add."""
     if not address.endswith(".zip"):
         return [Place(address)]
+
+    def files(stream: WholeReads) -> list[str]:
+        with zipfile.ZipFile(stream) as archive:
+            return [each.filename for each in archive.infolist() if not each.is_dir()]
+
     try:
-        with open_whole(address) as stream, zipfile.ZipFile(stream) as archive:
-            names = [each.filename for each in archive.infolist() if not each.is_dir()]
+        names = read_alike(address, files, address, patience)
     except zipfile.BadZipFile as error:
         raise CorpusError(f"{address} is truncated or damaged ({error}); write it anew") from error
     return [Place(address, name) for name in names if not PurePath(name).name.startswith((".", "__"))]
 
 
-def read_whole(place: Place) -> bytes:
+def read_whole(stream: WholeReads, place: Place) -> bytes:
     """Return the content of a file, unpacked if it is compressed, without a byte order mark."""
-    with open_whole(place.address) as stream:
-        if place.member is None:
-            content: bytes = stream.read()
-        else:
-            with zipfile.ZipFile(stream) as archive:
-                content = archive.read(place.member)
+    if place.member is None:
+        content: bytes = stream.read()
+    else:
+        with zipfile.ZipFile(stream) as archive:
+            content = archive.read(place.member)
     try:
         with unpacked(io.BytesIO(content), place.member or place.address) as text:
             content = text.read()
@@ -200,10 +212,12 @@ class StreamedCorpus:
         source: str,
         target: str,
         patience: RetryPolicy,
+        local: LocalFiles,
     ) -> None:
         self.name = name
         self._sides = (source, target)
         self._patience = patience
+        self._local = local
         self._stream: Any = builder.as_streaming_dataset(split=split).reshard().with_format("arrow")
         self.groups: int = self._stream.num_shards
         self.fingerprint = fingerprint(digits, str(self.groups))
@@ -218,8 +232,11 @@ class StreamedCorpus:
         self.rows: int = info.num_examples if info and info.num_examples else self.groups * len(self.read(0))
 
     def read(self, group: int) -> Rows:
-        """Return the rows of one group. Raises CorpusError if it cannot be read."""
-        return with_retries(lambda: self._rows(group), self._names[group], self._patience)
+        """Return the rows of one group. Raises CorpusError if it cannot be read, or a file has changed."""
+        self._local.unchanged()
+        rows = with_retries(lambda: self._rows(group), self._names[group], self._patience)
+        self._local.unchanged()
+        return rows
 
     def _rows(self, group: int) -> Rows:
         def where(position: int, first: int = 1) -> str:

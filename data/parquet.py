@@ -2,13 +2,14 @@
 
 import hashlib
 import io
+import zipfile
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -16,10 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .containers import read_head, refuse
+from .opened_file import LocalFiles
 from .pairs import CorpusError, NoPair, Rows, fingerprint, join_sides, legible, places
-from .retrying import RetryPolicy, is_transient, with_retries
+from .retrying import RetryPolicy, WrongBytesError, is_transient, with_retries
 from .tables import doubled_column, missing_columns
-from .text_files import OpenedFile, decode_all
+from .text_files import decode_all
 
 ColumnPath = tuple[str, ...]  # ("en",) or ("translation", "en")
 
@@ -36,6 +38,7 @@ class ParquetCorpus:
         digits: its fingerprint, which changes whenever a file changes.
         source, target: columns, flat or inside a `translation` record.
         patience: how long to retry a network.
+        local: the files among them that are on this machine, and must not change.
 
     Raises:
         ValueError: a file is not parquet or lacks the columns, or none holds a row.
@@ -50,10 +53,12 @@ class ParquetCorpus:
         source: str,
         target: str,
         patience: RetryPolicy = RetryPolicy(),  # noqa: B008  (frozen)
+        local: LocalFiles = LocalFiles(()),  # noqa: B008  (none)
     ) -> None:
         self.name = name
         self.fingerprint = digits
         self._patience = patience
+        self._local = local
         with ThreadPoolExecutor(8) as readers:
             self._files = list(readers.map(lambda address: open_parquet(address, source, target, patience), addresses))
         self._ends = list(accumulate(file.footer.num_row_groups for file in self._files))
@@ -63,18 +68,21 @@ class ParquetCorpus:
             raise ValueError(f"{name} has columns but no rows. Give a file with pairs, or leave it out.")
 
     def read(self, group: int) -> Rows:
-        """Return the rows of one row group."""
+        """Return the rows of one row group. Raises CorpusError if its file is on this machine and has changed."""
         number = bisect_right(self._ends, group)
         file = self._files[number]
         inner = group - (self._ends[number - 1] if number else 0)
         where = f"{file.name}, row group {inner}"
+        self._local.unchanged(file.address)
         try:
-            table = with_retries(lambda: file.read(inner), where, self._patience)
+            table = read_alike(file.address, lambda stream: file.read(stream, inner), where, self._patience)
         except (pa.ArrowException, OSError) as error:
+            self._local.unchanged(file.address)  # which would explain it
             if not is_damage(error):
                 raise
             place = NoPair("damaged", f"{where} ({str(error).splitlines()[0]})")
             return Rows([place] * file.footer.row_group(inner).num_rows, lambda _: place.where)
+        self._local.unchanged(file.address)  # also while it was read
         return table_rows(table, file.columns, file.places(inner))
 
 
@@ -82,15 +90,9 @@ class LocalParquet(ParquetCorpus):
     """One local parquet file, which must not change after it was opened."""
 
     def __init__(self, path: Path, source: str, target: str) -> None:
-        self._opened = OpenedFile(path)
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        super().__init__(str(path), [str(path)], fingerprint(digest, source, target), source, target)
-
-    def read(self, group: int) -> Rows:
-        """Return the rows of one row group. Raises ValueError if the file has changed."""
-        self._opened.unchanged()
-        return super().read(group)
+        local = LocalFiles([str(path)])
+        digits = fingerprint(*local.digests, source, target)
+        super().__init__(str(path), [str(path)], digits, source, target, local=local)
 
 
 class ParquetFile(NamedTuple):
@@ -115,20 +117,18 @@ class ParquetFile(NamedTuple):
             + (f" (row {before + position + 1} of the file)" if before else "")
         )
 
-    def read(self, group: int) -> pa.Table:
+    def read(self, stream: "WholeReads", group: int) -> pa.Table:
         """Return the two columns of one row group."""
-        with open_whole(self.address) as stream:
-            file = pq.ParquetFile(stream, metadata=self.footer, pre_buffer=True, page_checksum_verification=True)
-            return file.read_row_group(group, columns=[".".join(path) for path in self.columns], use_threads=False)
+        file = pq.ParquetFile(stream, metadata=self.footer, pre_buffer=True, page_checksum_verification=True)
+        return file.read_row_group(group, columns=[".".join(path) for path in self.columns], use_threads=False)
 
 
 def open_parquet(address: str, source: str, target: str, patience: RetryPolicy) -> ParquetFile:
     """Read the footer of a file. Raises ValueError when it is not parquet or lacks the columns."""
 
-    def footer() -> tuple[pq.FileMetaData, pa.Schema]:
-        with open_whole(address) as stream:
-            file = pq.ParquetFile(stream)
-            return file.metadata, file.schema_arrow
+    def footer(stream: WholeReads) -> tuple[pq.FileMetaData, pa.Schema]:
+        file = pq.ParquetFile(stream)
+        return file.metadata, file.schema_arrow
 
     def refuse_other_kinds() -> None:
         with open_whole(address) as stream:
@@ -137,7 +137,7 @@ def open_parquet(address: str, source: str, target: str, patience: RetryPolicy) 
             refuse(head, address)
 
     try:
-        metadata, schema = with_retries(footer, address, patience)
+        metadata, schema = read_alike(address, footer, address, patience)
     except (pa.ArrowException, OSError) as error:
         if not is_damage(error):
             raise
@@ -148,10 +148,45 @@ def open_parquet(address: str, source: str, target: str, patience: RetryPolicy) 
     return ParquetFile(address, metadata, columns, [0, *accumulate(sizes)][: len(sizes)])
 
 
+T = TypeVar("T")
+
+
+def read_alike(address: str, read: Callable[["WholeReads"], T], what: str, patience: RetryPolicy) -> T:
+    """Return what `read` makes of a file, and fetch anew what it cannot decode: damage is what comes twice alike.
+
+    A server may ignore a range, send another one, or a page that says what is wrong with it. A file on this machine is
+    read once.
+
+    Args:
+        address: of the file.
+        read: is given the file.
+        what: its name in messages.
+        patience: how long to fetch it anew while it comes differently each time.
+
+    Raises:
+        Exception: what `read` raised of damage (`is_damage`): the same bytes came twice, and cannot be decoded.
+        SourceLostError: as of `with_retries`.
+
+    """
+    before: set[frozenset[bytes]] = set()
+
+    def once() -> T:
+        with open_whole(address) as stream:
+            try:
+                return read(stream)
+            except (pa.ArrowException, OSError, CorpusError, zipfile.BadZipFile) as error:
+                if not is_damage(error) or stream.is_local or stream.received in before:
+                    raise
+                before.add(stream.received)
+                raise WrongBytesError(f"it cannot be decoded ({str(error).splitlines()[0]})") from error
+
+    return with_retries(once, what, patience)
+
+
 def is_damage(error: BaseException) -> bool:
     """Return whether an error comes from the bytes of a file, and not from their transport."""
     # pyarrow reports damage as its own errors or as a bare OSError without a number; all others concern transport.
-    return isinstance(error, pa.ArrowException) or (
+    return isinstance(error, pa.ArrowException | CorpusError | zipfile.BadZipFile) or (
         type(error) is OSError and error.errno is None and not is_transient(error)
     )
 
@@ -160,16 +195,25 @@ def open_whole(address: str) -> "WholeReads":
     """Open a file, local or remote, for reading in pieces, fetching only what is asked for."""
     system, path = fsspec.core.url_to_fs(address)
     options = {} if "file" in system.protocol else {"cache_type": "none"}
-    return WholeReads(system.open(path, "rb", **options), address)
+    return WholeReads(system.open(path, "rb", **options), address, "file" in system.protocol)
 
 
 class WholeReads(io.RawIOBase):
-    """A file whose reads are complete or an error, so that an answer truncated by a proxy is no damaged file."""
+    """A file whose reads are complete or an error, so that an answer truncated by a proxy is no damaged file.
 
-    def __init__(self, file: Any, name: str) -> None:
+    Args:
+        file: open.
+        name: of it in messages.
+        is_local: it is on this machine.
+
+    """
+
+    def __init__(self, file: Any, name: str, is_local: bool) -> None:
         super().__init__()
         self._file = file
         self._name = name
+        self.is_local = is_local
+        self._received: list[bytes] = []
         self._size: int = file.seek(0, io.SEEK_END)
         file.seek(0)
 
@@ -177,10 +221,20 @@ class WholeReads(io.RawIOBase):
         """Read `size` bytes, or to the end."""
         place = self._file.tell()
         wanted = self._size - place if size < 0 else min(size, self._size - place)
-        content: bytes = self._file.read(wanted)
-        if len(content) < wanted:
-            raise ConnectionError(f"{self._name}: {len(content)} of {wanted} bytes received")
+        try:
+            content: bytes = self._file.read(wanted)
+        except ValueError as error:  # fsspec's, where a server has sent all of a file in place of a range
+            raise WrongBytesError(f"{self._name}: {error}") from error
+        if len(content) != wanted:  # more, if a server ignores the range that was asked for
+            raise WrongBytesError(f"{self._name}: {len(content)} of {wanted} bytes received")
+        if not self.is_local:
+            self._received.append(hashlib.sha256(place.to_bytes(8) + content).digest())
         return content
+
+    @property
+    def received(self) -> frozenset[bytes]:
+        """What stands for all bytes that were read, with their places, in whatever order."""
+        return frozenset(self._received)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to a place."""

@@ -16,7 +16,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from .containers import is_packed, read_head, refuse, unpacked
-from .pairs import ROWS_PER_GROUP, CorpusError, NoPair, Rows, fingerprint, join_sides, legible, places
+from .opened_file import OpenedFile, digest_of
+from .pairs import ROWS_PER_GROUP, NoPair, Rows, fingerprint, join_sides, legible, places
 
 
 class LineIndex(NamedTuple):
@@ -41,28 +42,6 @@ def index_lines(stream: BinaryIO) -> LineIndex:
     return LineIndex(lines + (last != b"\n"), starts, digest.hexdigest())
 
 
-class OpenedFile:
-    """A file that must not change: its pairs are identified by their places in it, here and in other processes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
-        self._state = self._stat()
-
-    def unchanged(self) -> Path:
-        """Return the path. Raises CorpusError if size or modification time have changed since it was opened."""
-        try:
-            state = self._stat()
-        except FileNotFoundError as error:
-            raise CorpusError(f"{self.path} is gone since it was opened. Put it back, or start again.") from error
-        if state != self._state:
-            raise CorpusError(f"{self.path} has changed since it was opened. Start again on the file as it is now.")
-        return self.path
-
-    def _stat(self) -> tuple[int, int]:
-        stat = self.path.stat()
-        return stat.st_size, stat.st_mtime_ns
-
-
 class Lines:
     """The lines of one file, plain or compressed (`containers.PACKINGS`), in groups of 1,000.
 
@@ -82,6 +61,7 @@ class Lines:
             refuse(head, self.name)
         with self._stream() as stream:
             self.count, self._starts, self.digest = index_lines(stream)
+        self._file.digest = digest_of(path) if self._is_packed else self.digest
         if not self.count:
             raise ValueError(f"{path} is empty. Give a file with one sentence per line, or leave it out.")
         self.groups = len(self._starts) - 1
@@ -96,6 +76,7 @@ class Lines:
         with self._stream() as stream:
             stream.seek(start)
             block = stream.read(end - start)
+        self._file.unchanged()  # also while it was read
         return block.removeprefix(codecs.BOM_UTF8) if start == 0 else block
 
     def whole(self) -> "bytes | mmap.mmap":

@@ -1,13 +1,11 @@
 """Engines other than torch, which run what `vaswani export` wrote: one file and one extra each, with one interface."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis, one_line
+from vaswani.translation.hypotheses import BatchSearch, BeamSettings, Hypothesis, Tokenizer, one_line
 
 
 class Candidate(NamedTuple):
@@ -31,7 +29,7 @@ class Engine(Protocol):
 
 
 def engine_module(engine: str) -> Any:
-    """Return the module of an engine, which has QUANTIZATIONS, `export` and `Engine(folder, device, threads)`.
+    """Return the module of an engine, which has `Engine(folder, device, threads)`.
 
     Raises:
         ValueError: what it needs is not installed.
@@ -40,19 +38,17 @@ def engine_module(engine: str) -> Any:
     return with_extra(engine, engine)
 
 
+def network_module(engine: str) -> Any:
+    """Return the module that writes networks for an engine, with QUANTIZATIONS and `export`; as `engine_module`."""
+    return with_extra(f"{engine}_network", engine)
+
+
 def with_extra(module: str, extra: str) -> Any:
     """Return a module of this package that needs an extra; ValueError if that is not installed."""
     try:
         return import_module(f".{module}", __package__)
     except ModuleNotFoundError as error:
         raise ValueError(f"{error.name} is not installed; pip install 'vaswani[{extra}]'") from error
-
-
-def save_beside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write what a translation needs besides the network: the vocabulary, and the model's settings."""
-    tokenizer.save_pretrained(folder)
-    assert model.generation_config is not None
-    model.generation_config.save_pretrained(folder)
 
 
 def check_lengths(sources: Sequence[list[int]], most: int) -> None:
@@ -65,11 +61,24 @@ def check_lengths(sources: Sequence[list[int]], most: int) -> None:
         )
 
 
-def by_engine(engine: Engine, tokenizer: PreTrainedTokenizerBase, beams: BeamSettings) -> BatchSearch:
+def check_probabilities(logarithms: Iterable[float]) -> None:
+    """Raise ValueError unless a model gives probabilities: engines do not show their weights, and take NaN for one."""
+    if any(map(math.isnan, logarithms)):
+        raise ValueError(
+            "the exported model gives probabilities that are no numbers: its weights are damaged; export it again"
+        )
+
+
+def by_engine(engine: Engine, tokenizer: Tokenizer, beams: BeamSettings) -> BatchSearch:
     """Return a search with an exported model; its tokenizer is in the same folder."""
 
     def hypothesis(candidate: Candidate) -> Hypothesis:
         text = tokenizer.decode(candidate.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return Hypothesis(one_line(str(text)), candidate.score if beams.number > 1 else None)
 
-    return lambda sources: [[hypothesis(each) for each in found] for found in engine.search(sources, beams)]
+    def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
+        found = engine.search(sources, beams)
+        check_probabilities(each.score for candidates in found for each in candidates)
+        return [[hypothesis(each) for each in candidates] for candidates in found]
+
+    return search

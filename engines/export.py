@@ -1,6 +1,6 @@
 """Write a trained model for another engine: the folder is written completely or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -15,10 +15,18 @@ from vaswani.translation.settings import generation_settings
 
 from . import native
 from .browser.record import BrowserRecord
-from .engine import engine_module, with_extra
+from .engine import network_module, with_extra
 
 
-def export(source: Path, folder: Path, engine: str, quantization: str = "float32") -> None:
+def export(
+    source: Path,
+    folder: Path,
+    engine: str,
+    quantization: str = "float32",
+    shortlist_text: tuple[Sequence[str], Sequence[str]] | None = None,
+    validation: native.Validation | None = None,
+    say: Callable[[str], object] = lambda _: None,
+) -> None:
     """Export the model in `source` to `folder`, which must be new or empty.
 
     Args:
@@ -26,16 +34,28 @@ def export(source: Path, folder: Path, engine: str, quantization: str = "float32
         folder: what the engine loads.
         engine: the name of a module beside this one, and of an extra of this package.
         quantization: how the weights are stored; each engine has its own kinds.
+        shortlist_text: sources and targets that a vocabulary shortlist is learned from, for ctranslate2; None: none is.
+        validation: what the shortlist's loss and gain are measured on, if there is something.
+        say: hears of the shortlist's making.
 
     Raises:
         ValueError: the model is not ours, is incomplete or has settings that only `generate` supports, the folder is
             not empty, or the engine is not installed or has no such quantization.
 
     """
-    module = engine_module(engine)
+    module = network_module(engine)
     model, tokenizer = checked(source, folder, quantization, engine, module.QUANTIZATIONS)
     with atomic_folder(folder) as draft:
-        module.export(model, tokenizer, draft, quantization)
+        if shortlist_text is None:
+            module.export(model, tokenizer, draft, quantization)
+            return
+
+        from .shortlist import describe, judge_shortlist, learn_shortlist
+
+        shortlist = learn_shortlist(model, tokenizer, *shortlist_text, say)
+        module.export(model, tokenizer, draft, quantization, shortlist)
+        beams = int(model.generation_config.num_beams or 1)
+        say(describe(judge_shortlist(draft, tokenizer, beams, validation)))
 
 
 def export_to_transformers(

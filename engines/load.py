@@ -1,47 +1,54 @@
-"""Load an exported model from its folder into an object that translates lines."""
+"""Load a model, for torch or as exported to another engine, into an object that translates lines."""
 
-from typing import Any
+from pathlib import Path
 
-import torch
-
-from vaswani.translation.corpus import Translator
-from vaswani.translation.load import LoadedModel
-from vaswani.translation.loading import load_tokenizer
-from vaswani.translation.models import Model, find_model
-from vaswani.translation.search import BeamSettings
+from vaswani.translation.hypotheses import Tokenizer
+from vaswani.translation.loaded import LoadedModel
+from vaswani.translation.models import EXPORTED_FILES, Model
+from vaswani.translation.plain_tokenizer import load_plain
 
 from .engine import by_engine, engine_module
+from .threads import threads
 
 
-def load_exported(model: str, engine: str, *, device: str | None = None) -> LoadedModel:
-    """Load a model that `vaswani export` wrote.
+def load(found: Model, engine: str = "torch", *, device: str | None = None, dtype: str | None = None) -> LoadedModel:
+    """Load a model that was found.
 
     Args:
-        model: its folder, or OWNER/NAME on the Hub.
-        engine: what it was exported to, a name of `translation.models.EXPORTED_FILES`.
-        device: cpu, cuda, ...; None: the accelerator if the engine finds one.
+        found: by `find_model` for this engine.
+        engine: torch, or what `vaswani export` wrote the model for, a name of EXPORTED_FILES.
+        device: cpu, cuda, cuda:1, ...; None: the accelerator if there is one that the engine finds.
+        dtype: float32, bfloat16 or float16, for torch; None: as it was saved.
 
     Raises:
-        ValueError: there is no such model, it lacks a part, or the engine is not installed.
+        ValueError: the model is damaged, the engine is not installed, or the device is not here.
 
     """
-    loaded, tokenizer = _load(find_model(model, engine), engine, device)
+    check_engine(engine, dtype)
+    if engine == "torch":
+        from vaswani.translation.load import load as load_for_torch
+
+        return load_for_torch(found, device, dtype)
+    loaded = engine_module(engine).Engine(found.folder, device, threads())
+    tokenizer = _tokenizer(found.folder)
     return LoadedModel(lambda beams, _: by_engine(loaded, tokenizer, beams), tokenizer, loaded.max_positions)
 
 
-def load_exported_translator(
-    found: Model, engine: str, beams: BeamSettings, *, device: str | None, tokens_per_batch: int, max_tokens: int
-) -> Translator:
-    """Load an exported model for corpora of any size; arguments and errors as in `load_translator`."""
-    loaded, tokenizer = _load(found, engine, device)
-    return Translator(
-        tokenizer,
-        by_engine(loaded, tokenizer, beams),
-        tokens_per_batch // beams.number,
-        min(max_tokens, loaded.max_positions),
-        positions=loaded.max_positions,
-    )
+def check_engine(engine: str, dtype: str | None) -> None:
+    """Raise ValueError if there is no such engine, or a dtype for one that is not torch."""
+    if engine not in ("torch", *EXPORTED_FILES):
+        raise ValueError(f"there is no engine {engine}; give torch, {' or '.join(EXPORTED_FILES)}")
+    if engine != "torch" and dtype is not None:
+        raise ValueError(f"dtype is {dtype}, and a model exported to {engine} computes in what it was exported in")
 
 
-def _load(found: Model, engine: str, device: str | None) -> tuple[Any, Any]:
-    return engine_module(engine).Engine(found.folder, device, torch.get_num_threads()), load_tokenizer(found.folder)
+def _tokenizer(folder: Path) -> Tokenizer:
+    """Return the tokenizer of a folder; raises as `load_tokenizer` does."""
+    plain = load_plain(folder)
+    if plain is not None:
+        return plain
+
+    from vaswani.translation.loading import load_tokenizer
+
+    whole: Tokenizer = load_tokenizer(folder)
+    return whole

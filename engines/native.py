@@ -16,6 +16,7 @@ from vaswani.conversion.to_transformers import equal_slope, to_transformers
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.publishing.native_record import ExponentRecord, NativeRecord, write_native
 from vaswani.storage import write_text
+from vaswani.training.checkpointing.weight_checks import check_weights
 from vaswani.training.validation_figures import lower_is_better
 from vaswani.translation.translate import translate
 
@@ -61,6 +62,7 @@ def export_native(
 
     Raises:
         CannotConvertError: no class of transformers computes the same.
+        ValueError: a weight is beyond the numbers of `quantization`.
 
     """
     ours = model.generation_config
@@ -76,7 +78,9 @@ def export_native(
         settings: GenerationConfig | None = theirs.generation_config
         assert settings is not None
         settings.length_penalty = exponent
-    theirs.to(getattr(torch, quantization)).save_pretrained(draft)
+    theirs.to(getattr(torch, quantization))
+    check_weights(theirs.named_parameters(), Path(model.name_or_path or "."))  # 16 bits may be too few for a number
+    theirs.save_pretrained(draft)
     save_tokenizer(tokenizer, draft)
     record = NativeRecord(type(theirs).__name__, difference, beams, alpha, exponent, chosen)
     write_native(draft, record)

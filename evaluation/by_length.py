@@ -9,7 +9,7 @@ from sacrebleu.significance import estimate_ci
 from .bucket import Bucket
 from .languages import choose, lengths
 from .metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
-from .metrics.sacrebleu.sacrebleu import metric_of
+from .metrics.sacrebleu.metric_of_language import metric_of
 from .resampling import bootstrap, seed_asked_for
 from .scores import check_lines
 from .significance import SAMPLES

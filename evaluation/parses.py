@@ -8,8 +8,8 @@ from vaswani.data.trees.linearization import UNKNOWN
 from vaswani.data.trees.tree import Step, build, walk
 
 from .metric_table import METRICS
-from .metrics.evalb.evalb import DELETED, SIGNATURE
-from .scores import Score, check_lines, compute
+from .metrics.evalb.brackets import DELETED, SIGNATURE, score_bracketed
+from .scores import Score, check_lines
 
 
 class Parses(NamedTuple):
@@ -61,7 +61,7 @@ def score_parses(parses: Parses) -> dict[str, Score]:
         ValueError: there is nothing to score.
 
     """
-    figures = compute("evalb", *([bracketed(tree) for tree in trees] for trees in (parses.parsed, parses.gold)))
+    figures = score_bracketed(*([bracketed(tree) for tree in trees] for trees in (parses.parsed, parses.gold)))
     sentences = figures["sentences"]
     signature = f"evalb|{SIGNATURE}|punctuation:gold|sentences:{sentences}"
     if figures["errors"] or figures["skipped"]:

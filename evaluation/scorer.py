@@ -61,8 +61,6 @@ class Scorer(NamedTuple):
     """Takes several outputs and the label of a progress bar, None for no bar. Without it outputs cannot be compared."""
     reason_against: Callable[[Sequence[Lines], Inputs], str | None] | None = None
     """Returns why these outputs have no such score, as the end of a sentence, or None. None if all outputs have one."""
-    value: Callable[[Lines, Inputs], float] | None = None
-    """Returns only the figure of `score`, if there is a faster way."""
 
 
 def scorer_of(metric: Metric) -> Scorer:
@@ -84,8 +82,7 @@ def value_of(metric: Metric, hypotheses: Lines, inputs: Inputs) -> float:
     """Return only the figure of outputs, or NaN if they cannot be scored."""
     if reason_against(metric, [hypotheses], inputs) is not None:
         return math.nan
-    scorer = scorer_of(metric)
-    return scorer.score(hypotheses, inputs).value if scorer.value is None else scorer.value(hypotheses, inputs)
+    return scorer_of(metric).score(hypotheses, inputs).value
 
 
 def mean_of_lines(

@@ -5,8 +5,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import evaluate
-
 from vaswani.data.blank_text import is_blank
 
 from .languages import choose
@@ -218,9 +216,3 @@ def check_lines(hypotheses: Sequence[str], references: Sequence[str]) -> None:
         )
     if not references:
         raise ValueError("no references: there is nothing to score against, give at least one line")
-
-
-def compute(name: str, hypotheses: Sequence[str], references: Sequence[str], **options: Any) -> dict[str, Any]:
-    """Run one module of `metrics/`, in memory, so that other runs on the same machine share no cache file with it."""
-    metric = evaluate.load(str(MODULES / name), keep_in_memory=True)
-    return metric.compute(predictions=list(hypotheses), references=list(references), **options)

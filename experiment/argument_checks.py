@@ -197,6 +197,27 @@ def check_text(stream: TrainingStream, position: dict[str, Any], now: RunRecord,
         ) from error
 
 
+def check_scored_texts(now: RunRecord, before: RunRecord) -> list[str]:
+    """Make sure that a resumed run validates on the text on which it has validated; return remarks on other sets.
+
+    Raises:
+        ValueError: the text of the validation set, by which the weights are chosen, is another one.
+
+    """
+    then, name = before.scored_texts.get(before.data.validation_split), now.data.validation_split
+    if then not in (None, now.scored_texts[name]):
+        raise ValueError(
+            f"the text of {name}, by which the weights are chosen, is not the one on which this run has validated "
+            f"(fingerprint {now.scored_texts[name][:12]}, then {then[:12]}): figures of two texts cannot be compared. "
+            "Restore it, or start anew in another --output_dir"
+        )
+    return [
+        f"Note: the text of {other} has changed since the run began; earlier figures are of the text as it was"
+        for other, digits in now.scored_texts.items()
+        if other != name and before.scored_texts.get(other, digits) != digits
+    ]
+
+
 def check_network(checkpoint: Path, fields: dict[str, Any], before: NetworkRecord) -> None:
     """Make sure that a network computes the same as the network of the checkpoint.
 

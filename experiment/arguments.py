@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import field, fields, make_dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from vaswani.data.directions import in_file_names
 from vaswani.evaluation.metric_table import METRICS, Kind, of_kind
@@ -16,7 +16,7 @@ from vaswani.training.renamed import rename_fields, rename_flags
 
 from .command_line import Parser, check_no_args_file, is_given
 from .data_arguments import DataArguments
-from .help import NETWORK
+from .help import NETWORK, RANGES_OF_NETWORK
 
 _NOT_A_DIMENSION = {"is_encoder_decoder", "tie_word_embeddings", "use_cache"}
 MODEL_FIELDS = tuple(
@@ -102,11 +102,16 @@ def network_fields() -> Any:
     """Return a dataclass of the fields of `VaswaniConfig` that a recipe may give, with their help."""
     by_default = VaswaniConfig()
     derived = {"d_k", "d_v"}  # from d_model and num_heads, unless given
+    kinds = VaswaniConfig.__annotations__ | dict.fromkeys(
+        (name for name in MODEL_FIELDS if isinstance(getattr(by_default, name), float)), float
+    )
+    kinds |= {name: Annotated[kinds[name], its] for name, its in RANGES_OF_NETWORK.items()}
     return make_dataclass(
         "ModelArguments",
         [
-            (name, float if isinstance(getattr(by_default, name), float) else VaswaniConfig.__annotations__[name],
-             field(default=None if name in derived else getattr(by_default, name), metadata={"help": NETWORK[name]}))
+            (name, kinds[name],
+             field(default=None if name in derived else getattr(by_default, name),
+                   metadata={"help": NETWORK[name]}))
             for name in MODEL_FIELDS
         ],
     )  # fmt: skip

@@ -24,10 +24,20 @@ from vaswani.data.shuffling import permutation
 from vaswani.data.token_cache import GroupReader
 from vaswani.data.trees import TREES, tokens_of
 from vaswani.storage import atomic_files, atomic_folder
-from vaswani.training.checkpointing.checkpoints import checkpoints
+from vaswani.training.checkpointing.checkpoints import (
+    MANIFEST,
+    checkpoint_fault,
+    checkpoints,
+    newest_whole,
+    read_manifest,
+    seal,
+)
 
 from .console import say
 from .data_arguments import DataArguments
+
+VOCABULARY = ("tokenizer_config.json", "tokenizer.json")
+"""The files of a tokenizer."""
 
 
 def repeats(corpora: Sequence[Corpus], data: DataArguments) -> list[Repeats]:
@@ -35,10 +45,22 @@ def repeats(corpora: Sequence[Corpus], data: DataArguments) -> list[Repeats]:
     state = PartialState()
     path = cached(data, "duplicates", [corpus.fingerprint for corpus in corpora]).with_suffix(".npz")
     for looks in (state.is_main_process, state.is_local_main_process):  # machines may have caches of their own
-        if looks and not path.exists():
+        if looks and not has_repeats(path, corpora):
             save_repeats(path, find_repeats(corpora, progress=True))
         state.wait_for_everyone()
     return load_repeats(path, corpora)
+
+
+def has_repeats(path: Path, corpora: Sequence[Corpus]) -> bool:
+    """Tell whether the places of duplicates are kept, whole; report those that are damaged."""
+    if not path.exists():
+        return False
+    try:
+        load_repeats(path, corpora)
+    except ValueError:
+        say(f"{path} is damaged; searching for duplicates again")
+        return False
+    return True
 
 
 def joint_tokenizer(
@@ -57,24 +79,69 @@ def joint_tokenizer(
     state = PartialState()
     folder = cached(data, "tokenizers", vocabulary_facts(train, vocab_size, limits, data, seed))
     if state.is_main_process and not has_vocabulary(run):
-        if not (folder / "tokenizer.json").exists():
+        if (fault := fault_of_kept(folder)) is not None:
             groups = sample_of_groups(train, data.tokenizer_pairs, seed)
             share = "" if len(groups) == train.groups else f"{len(groups):,} of {train.groups:,} row groups of "
-            say(f"Learning {vocab_size:,} tokens from {share}{train.name}")
+            say(f"{fault}Learning {vocab_size:,} tokens from {share}{train.name}")
             tokenizer = learn_from_groups(train, groups, vocab_size, limits, data)
             try:
+                if fault:
+                    shutil.rmtree(folder, ignore_errors=True)
                 with atomic_folder(folder) as draft:
                     tokenizer.save_pretrained(draft)
+                    seal(draft)
             except OSError:  # another run learned the same meanwhile, or something else is wrong
-                if not (folder / "tokenizer.json").exists():
+                if fault_of_kept(folder) is not None:
                     raise
         if run is not None:
             with atomic_files(run, last="tokenizer.json") as draft:  # where this name exists, all of them do
-                for file in folder.iterdir():
-                    shutil.copyfile(file, draft / file.name)
+                for name in read_manifest(folder).files:
+                    shutil.copyfile(folder / name, draft / name)
+    elif state.is_main_process and run is not None:
+        restore_vocabulary(run)
     state.wait_for_everyone()
     # Another machine has the run's folder in common with the main process, but perhaps not the cache.
     return saved_tokenizer(folder if run is None else run)
+
+
+def fault_of_kept(folder: Path) -> str | None:
+    """Return None for a vocabulary that is kept, as it was learned; or else a text to begin a line: of why it is not.
+
+    Its checksums are those of a checkpoint, in manifest.json; a damaged vocabulary may load, and train another network.
+    """
+    if not folder.exists():
+        return ""
+    if not (folder / MANIFEST).is_file():  # of an older version, too
+        return f"{folder} has no checksums, and is not used. "
+    fault = checkpoint_fault(folder)
+    return None if fault is None else f"{folder} is damaged ({fault}), and is not used. "
+
+
+def restore_vocabulary(run: Path) -> None:
+    """Put back the vocabulary of a run, where its files cannot be read, from the newest whole checkpoint.
+
+    Raises:
+        ValueError: no checkpoint has it.
+
+    """
+    if all(is_json(run / name) for name in VOCABULARY):
+        return
+    checkpoint, _ = newest_whole(run)
+    if checkpoint is None or not all((checkpoint / name).is_file() for name in VOCABULARY):
+        raise ValueError(f"tokenizer.json of {run} is damaged, and no checkpoint has another; restore it")
+    with atomic_files(run, last="tokenizer.json") as draft:
+        for name in VOCABULARY:
+            shutil.copyfile(checkpoint / name, draft / name)
+    say(f"tokenizer.json of {run} could not be read; it is now that of {checkpoint.name}")
+
+
+def is_json(path: Path) -> bool:
+    """Tell whether a file can be read as JSON."""
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, FileNotFoundError):
+        return False
+    return True
 
 
 def copied_tokenizer(source: Callable[[], Path], run: Path) -> PreTrainedTokenizerFast:

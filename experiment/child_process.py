@@ -1,4 +1,4 @@
-"""A training process that another one starts and waits for."""
+"""A process that another one starts and waits for, such as one that trains."""
 
 import os
 import signal
@@ -9,12 +9,13 @@ from contextlib import suppress
 from typing import BinaryIO
 
 
-def run_to_end(command: Sequence[str], output: BinaryIO | None = None) -> int:
+def run_to_end(command: Sequence[str], output: BinaryIO | None = None, held: Sequence[int] = ()) -> int:
     """Run a command to its end, and return its exit code, negative after a signal.
 
     Args:
         command: its words.
         output: takes what it writes to stdout and stderr; None leaves that where ours goes.
+        held: descriptors that stay open in the process, such as one of a lock that is to last as long as it lives.
 
     Raises:
         SystemExit: a signal came and was passed on: the training process saves its step and ends. A second one kills.
@@ -22,7 +23,11 @@ def run_to_end(command: Sequence[str], output: BinaryIO | None = None) -> int:
     """
     # A process group of its own: accelerate launch, when it is ended, would leave a single training process running.
     process = subprocess.Popen(
-        command, process_group=0, stdout=output, stderr=None if output is None else subprocess.STDOUT
+        command,
+        process_group=0,
+        stdout=output,
+        stderr=None if output is None else subprocess.STDOUT,
+        pass_fds=held,
     )
     before = {each: signal.signal(each, _raise) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:

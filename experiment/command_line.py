@@ -12,6 +12,9 @@ from typing import Any, NoReturn, get_type_hints
 
 from transformers import HfArgumentParser
 
+from vaswani.flags import Range, ranges_of
+from vaswani.training.arguments import RANGES_OF_TRANSFORMERS
+
 from .help import SHOW, SHOW_ALL, USAGE, Flag, format_help
 
 
@@ -24,13 +27,22 @@ class Parser(HfArgumentParser):
         description: str | None,
         add_flags: Callable[[argparse.ArgumentParser], None] | None,
     ) -> None:
-        super().__init__(sections, description=description, usage=USAGE, allow_abbrev=False, add_help=False)
         self.sections, self.add_flags = sections, add_flags
+        self.ranges: dict[str, Range] = {}
+        for section in sections:
+            self.ranges |= ranges_of(section, RANGES_OF_TRANSFORMERS)
+        super().__init__(sections, description=description, usage=USAGE, allow_abbrev=False, add_help=False)
         self.recipe: dict[str, Any] = {}
         self.add_argument("-h", "--help", action="help", help=SHOW)
         self.add_argument(
             "--help-all", "--help_all", action=_HelpAll, nargs=0, dest=SUPPRESS, default=SUPPRESS, help=SHOW_ALL
         )
+
+    def add_argument(self, *names: Any, **how: Any) -> argparse.Action:
+        """Declare a flag, as argparse does; one of a number takes those in its range."""
+        if its := self.ranges.get(names[0].removeprefix("--")):
+            how["type"] = its
+        return super().add_argument(*names, **how)
 
     def format_help(self) -> str:
         """Return what --help shows."""
@@ -39,7 +51,13 @@ class Parser(HfArgumentParser):
     def format_flags(self, everything: bool) -> str:
         """Return what --help shows, or --help-all."""
         flags = [
-            Flag(each.name, kinds[each.name], each.metadata.get("help"), self.recipe.get(each.name, default_of(each)))
+            Flag(
+                each.name,
+                kinds[each.name],
+                each.metadata.get("help"),
+                self.recipe.get(each.name, default_of(each)),
+                self.ranges.get(each.name),
+            )
             for section in self.sections
             for kinds in [get_type_hints(section)]
             for each in fields(section)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 from vaswani.data import scripts_of
 from vaswani.data.directions import TextOfDirection, direction_of, languages_of, tags_of, texts_of
@@ -14,6 +14,7 @@ from vaswani.data.tokenizer import SPECIAL_TOKENS
 from vaswani.data.trees import TREES
 from vaswani.data.user_tokens import check_tokens, split_tokens
 from vaswani.evaluation.metric_table import PROTOCOLS, Kind, in_every_validation
+from vaswani.flags import numbers, range_faults, whole
 from vaswani.storage.cache_folder import default_cache
 
 
@@ -50,7 +51,7 @@ class DataArguments:
                           "run's text, or a folder of its own: en-fr=FOLDER. Where they have several target languages, "
                           "each source begins with a tag, such as >>de<<. The first direction chooses the weights."},
     )  # fmt: skip
-    temperature: float | None = field(
+    temperature: Annotated[float | None, numbers(1)] = field(
         default=None,
         metadata={"help": "In place of --weights, mix directions of n pairs by n^(1/temperature), 1 or more, in whole "
                           "readings an epoch; larger reads small directions more often, 5 is usual."},
@@ -77,10 +78,10 @@ class DataArguments:
         metadata={"help": "Score translations of test sets also as the papers on a task do: multi30k, iwslt14, wmt14 "
                           "or sacrebleu, as `vaswani score --as`."},
     )  # fmt: skip
-    max_tokens: int = field(
+    max_tokens: Annotated[int, whole(1)] = field(
         default=256, metadata={"help": "Most tokens of a pair on each side; longer pairs are dropped, never cut."}
     )
-    max_ratio: float = field(
+    max_ratio: Annotated[float, numbers(1)] = field(
         default=3.0,
         metadata={"help": "Largest ratio of the longer side to the shorter, in tokens, not counting 5 free ones; more "
                           "uneven pairs are dropped."},
@@ -94,8 +95,7 @@ class DataArguments:
         default=False, metadata={"help": "Drop training pairs with HTML or XML tags, or &amp; and the like."}
     )
     check_script: bool = field(
-        default=False,
-        metadata={"help": "Drop training pairs with a side that is mostly not in its language's script."},
+        default=False, metadata={"help": "Drop training pairs with a side that is mostly not in its language's script."}
     )
     drop_duplicates: bool = field(
         default=False,
@@ -110,35 +110,35 @@ class DataArguments:
         default_factory=list,
         metadata={"help": "Further folders of training text, in the forms of --data_dir; only their --train_split."},
     )
-    weights: list[int] = field(
+    weights: Annotated[list[int], whole(1)] = field(
         default_factory=list,
         metadata={"help": "How many times an epoch reads the training split and each of --extra_dirs."},
     )
-    tokens_per_batch: int = field(
+    tokens_per_batch: Annotated[int, whole(1)] = field(
         default=4096, metadata={"help": "Most tokens of a micro-batch, on each side, padding included."}
     )
-    widths: list[int] = field(
+    widths: Annotated[list[int], whole(1)] = field(
         default_factory=list,
         metadata={"help": "Pad both sides of a batch to one of these lengths in tokens (rising, the last at least "
                           "--max_tokens) and fill it up to --tokens_per_batch: one shape per length, for "
                           "--torch_compile and CUDA graphs."},
     )  # fmt: skip
-    streams: int = field(
+    streams: Annotated[int, whole(1)] = field(
         default=1,
         metadata={"help": "Streams that the text is split into; each process and loader worker reads its own. 32 or "
                           "64 for large corpora and many processes."},
     )  # fmt: skip
-    window_groups: int = field(
+    window_groups: Annotated[int, whole(1)] = field(
         default=64, metadata={"help": "Row groups, of 1,000 pairs each, that are shuffled together."}
     )
-    max_unreadable: float = field(
+    max_unreadable: Annotated[float, numbers(0, 1)] = field(
         default=0.001,
         metadata={"help": "Share of the rows that may be damaged, malformed or not UTF-8; beyond it the run ends."},
     )
-    source_timeout: float = field(
+    source_timeout: Annotated[float, numbers(0)] = field(
         default=600, metadata={"help": "Seconds to retry a network that does not answer, before the run ends."}
     )
-    tokenizer_pairs: int = field(
+    tokenizer_pairs: Annotated[int, whole(1)] = field(
         default=2_000_000,
         metadata={"help": "Most pairs from which the vocabulary is learned, sampled by row groups, to limit memory "
                           "and time."},
@@ -148,7 +148,7 @@ class DataArguments:
         metadata={"help": "Tokens of the vocabulary that are never split nor joined with their neighbours, such as "
                           '"<2de> <BT>". They are text and stay in the output; --vocab_size counts them.'},
     )  # fmt: skip
-    bpe_dropout: float = field(
+    bpe_dropout: Annotated[float, numbers(0, 1)] = field(
         default=0.0,
         metadata={"help": "BPE-dropout: the probability that a merge is left out where a word of the training text is "
                           "encoded, anew in each epoch; 0.1 in its paper."},
@@ -165,6 +165,8 @@ class DataArguments:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
+        for fault in range_faults(self, {}):
+            raise ValueError(fault)
         texts = texts_of(self.directions)
         if texts:
             self.direction = texts[0].direction
@@ -255,8 +257,6 @@ def check_directions(data: DataArguments) -> None:
         raise ValueError(f"--directions are {' '.join(data.directions)}, and trees are parsed alone: give --direction")
     if data.temperature is not None and data.weights:
         raise ValueError("--weights and --temperature both say how often each text is read; give one of them")
-    if data.temperature is not None and not data.temperature >= 1:
-        raise ValueError(f"--temperature is {data.temperature}; give 1, every pair as often, or more")
     if data.weights and len(data.weights) != len(texts):
         raise ValueError(f"weights are {data.weights}; {len(texts)} are needed: one for each of --directions")
     if data.check_script and len({tuple(map(scripts_of, languages_of(each.direction))) for each in texts}) > 1:

@@ -5,9 +5,10 @@ Where training itself ended early the code is that of its exception (`vaswani.tr
 
 import errno
 import os
-import shutil
+import re
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,14 @@ from accelerate import PartialState
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from vaswani.data import CorpusError, SourceLostError, StreamMismatchError
-from vaswani.training.checkpointing.checkpoints import checkpoints
+from vaswani.training.checkpointing.checkpoints import checkpoints, sealed
 from vaswani.training.exceptions import PeerLostError, TrainingEndedError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 NOTHING = 1 << 20
-"""Free bytes below which a disk counts as full, where the error itself does not say so."""
+"""Bytes that a disk has to take to count as writable, where an error does not say what it refused."""
+_OF_RUST = re.compile(r"\(os error (\d+)\)")
+_OF_TORCH = re.compile(r"inline_container\.cc|^Parent directory .* does not exist")
 
 
 @contextmanager
@@ -32,13 +36,11 @@ def exit_on_bad_input() -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, FileNotFoundError, PermissionError, NotADirectoryError, ConnectionError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
-    except OSError as error:
-        if error.errno != errno.EROFS:
-            raise
-        print(f"error: {error}; name another --output_dir or --cache_dir", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise  # which folder is full, exit_on_disk_error says
+        way = "; name another --output_dir or --cache_dir" if getattr(error, "errno", None) == errno.EROFS else ""
+        print(f"error: {error}{way}", file=sys.stderr)
         raise SystemExit(2) from error
 
 
@@ -101,23 +103,46 @@ def exit_on_interrupt(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exit_on_full_disk(folder: str) -> Iterator[None]:
-    """Name the folder and the way out when the disk is full, whichever layer noticed it."""
+def exit_on_disk_error(folder: Path) -> Iterator[None]:
+    """Name what the disk refuses, and the way out, whichever layer noticed it."""
     try:
         yield
     except Exception as error:
-        if is_disk_full(error, folder):
-            print(
-                f"error: no space is left on the disk of {folder}; free some, or lower --save_total_limit, then "
-                "continue with --resume: the last complete checkpoint is kept",
-                file=sys.stderr,
-            )
-            raise SystemExit(2) from error
-        raise
+        fault = disk_fault(error, folder)
+        if fault is None:
+            raise
+        if fault.errno in FULL:
+            what = f"no space is left on the disk of {folder}; free some, or lower --save_total_limit, then"
+        else:
+            what = f"a file cannot be read or written: {fault}. Mend that, then"
+        kept = "the last complete checkpoint is kept" if sealed(folder) else "nothing was saved yet"
+        print(f"error: {what} continue with --resume: {kept}", file=sys.stderr)
+        raise SystemExit(2) from error
 
 
-def is_disk_full(error: Exception, folder: str) -> bool:
-    """Return whether an error is a full disk; the message of torch.save does not say so, so the disk is checked."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    return "No space left on device" in str(error) or shutil.disk_usage(folder).free < NOTHING
+def disk_fault(error: BaseException, folder: Path) -> OSError | None:
+    """Return what the disk refused, if that is what an error is about; None if it is not.
+
+    Rust's error has its number in its text. torch.save says only that it could not write, so the disk is tried.
+    """
+    if isinstance(error, ConnectionError | TimeoutError | BlockingIOError | ChildProcessError | InterruptedError):
+        return None
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
+    if found := _OF_RUST.search(str(error)):
+        return OSError(int(found[1]), os.strerror(int(found[1])), str(folder))
+    if _OF_TORCH.search(str(error)):
+        return refusal_of(folder) or OSError(errno.EIO, str(error).splitlines()[0], str(folder))
+    return None
+
+
+def refusal_of(folder: Path) -> OSError | None:
+    """Return why nothing can be written to a folder now; None if something can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(NOTHING))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
+from vaswani.flags import Range, RecipeHelp, numbers, whole
 from vaswani.training.argument_checks import REFUSED
 from vaswani.training.arguments import TRAINING_GROUPS, Group
 
@@ -37,10 +38,17 @@ NETWORK = {
 }  # fmt: skip
 """What each field of the network is. Not in the configuration itself, whose file travels with saved models."""
 
+RANGES_OF_NETWORK = {
+    **dict.fromkeys(("vocab_size", "d_model", "d_ff", "num_heads", "d_k", "d_v", "max_positions"), whole(1)),
+    **dict.fromkeys(("encoder_layers", "decoder_layers"), whole(1)),
+    **dict.fromkeys(("dropout", "label_smoothing", "attention_dropout", "activation_dropout"), numbers(0, below=1)),
+}
+"""Of its numbers."""
+
 OF_TRANSFORMERS = {
     "output_dir": "Folder of the run: new or empty, or with --resume that of the run to resume. {direction} in its "
                   "name is replaced by --direction.",
-    "seed": "Seed of the initial weights, of dropout and of the order of the text: an integer below 2^32.",
+    "seed": "Seed of the initial weights, of dropout and of the order of the text.",
     "bf16": "Mixed precision: multiply in bfloat16, over float32 weights.",
     "fp16": "Mixed precision in float16, for GPUs without bfloat16.",
     "tf32": "Multiply float32 numbers in TF32, on NVIDIA GPUs since Ampere.",
@@ -153,6 +161,8 @@ class Flag(NamedTuple):
     """What it does, as argparse formats it."""
     default: Any
     """In this recipe."""
+    range: Range | None
+    """The numbers that it takes."""
 
 
 def format_help(
@@ -177,7 +187,7 @@ def format_help(
         usage=USAGE,
         description=filled(description or ""),
         epilog=filled(BOOLEANS if everything else MORE),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=RecipeHelp,
         add_help=False,
     )
     if add_flags is not None:
@@ -212,7 +222,7 @@ def show(section: Any, flag: Flag, with_default: bool = True) -> None:
     about = OF_TRANSFORMERS.get(flag.name, flag.about) or ""
     default = f" (default: {readable(flag)})".replace("%", "%%") if with_default else ""
     nargs = "+" if several else "?" if kind is bool else None
-    section.add_argument(f"--{flag.name}", metavar=metavar, nargs=nargs, help=f"{about}{default}")
+    section.add_argument(f"--{flag.name}", metavar=metavar, nargs=nargs, type=flag.range, help=f"{about}{default}")
 
 
 def plain(kind: Any) -> tuple[Any, bool]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers.trainer_callback import TrainerState
 
-from vaswani.publishing.metrics_record import METRICS, EarlierRecord, as_earlier, read_metrics
+from vaswani.publishing.metrics_record import METRICS, EarlierRecord, MetricsRecord, as_earlier, read_metrics
 from vaswani.publishing.run_record import TrainingRecord
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.best_validation import find_best
@@ -12,6 +12,9 @@ from vaswani.training.checkpointing.checkpoints import newest_whole
 from vaswani.training.checkpointing.resuming import log_without_final_validation
 from vaswani.training.early_stopping import EarlyStopping
 
+from .console import say
+
+UNREADABLE = "metrics.unreadable.json"
 SHARES = ("logging_steps", "eval_steps", "save_steps")
 """The flags that may be given as a share of --max_steps."""
 
@@ -67,6 +70,22 @@ def check_shares(training: VaswaniTrainingArguments, earlier: TrainingRecord) ->
             )
 
 
+def metrics_if_readable(path: Path) -> MetricsRecord | None:
+    """Return metrics.json of a run's folder, or under its later name; None where there is none that can be read."""
+    try:
+        return read_metrics(path)
+    except (ValueError, FileNotFoundError):
+        return None
+
+
+def set_unreadable_aside(folder: Path) -> None:
+    """Keep a metrics.json that cannot be read under another name: a run without one has not ended, and is scored."""
+    metrics = folder / METRICS
+    if metrics.exists() and metrics_if_readable(folder) is None:
+        metrics.rename(folder / UNREADABLE)
+        say(f"{metrics} cannot be read, and is now {UNREADABLE}; the run is scored, and writes it, again")
+
+
 def set_scores_aside(folder: Path) -> None:
     """Keep the scores of a run that ended, under the number of its steps, before it trains further."""
     metrics = folder / METRICS
@@ -76,5 +95,6 @@ def set_scores_aside(folder: Path) -> None:
 
 def earlier_scores(folder: Path) -> dict[str, EarlierRecord]:
     """Return the scores of earlier ends of a run, by the number of its steps then, the fewest first."""
-    found = sorted((read_metrics(path) for path in folder.glob("metrics-*.json")), key=lambda each: each.steps)
+    read = [metrics_if_readable(path) for path in folder.glob("metrics-*.json")]
+    found = sorted((each for each in read if each is not None), key=lambda each: each.steps)
     return {str(each.steps): as_earlier(each) for each in found}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -14,6 +15,7 @@ from vaswani.storage import write_text
 from vaswani.storage.records import read_record
 
 from .caches import cached
+from .console import say
 from .data_arguments import DataArguments
 from .main_process import on_main_process
 
@@ -42,7 +44,7 @@ def find_test_overlap(
         path = cached(data, "test_text", [*corpora, texts, len(groups), seed, EDITION, limits.facts()]).with_suffix(
             ".json"
         )
-        if not path.exists():
+        if not has_counts(path):
             looking = tqdm(groups, desc="Looking for test text", unit=" groups", disable=None)
             counts = find(looking, scored, limits)
             write_text(path, json.dumps({name: each._asdict() for name, each in counts.items()}))
@@ -50,3 +52,15 @@ def find_test_overlap(
         return OverlapRecord(data.drop_test_text, (len(groups), all_groups), found)
 
     return on_main_process(counted)
+
+
+def has_counts(path: Path) -> bool:
+    """Tell whether the counts are kept, whole; report those that are damaged."""
+    if not path.exists():
+        return False
+    try:
+        read_record(dict[str, FoundRecord], path)
+    except ValueError:
+        say(f"{path} is damaged; searching for test text again")
+        return False
+    return True

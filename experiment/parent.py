@@ -18,7 +18,7 @@ from vaswani.storage.records import as_json
 from vaswani.training.checkpointing.checkpoints import sealed
 from vaswani.training.lora import RATE_FACTOR
 from vaswani.training.schedule import inverse_square_root
-from vaswani.translation.loading import load_tokenizer, load_whole
+from vaswani.translation.loading import check_network, load_tokenizer, load_whole
 from vaswani.translation.models import find_model
 
 from .arguments import Arguments
@@ -131,6 +131,7 @@ def find_parent(given: str, is_vocabulary_kept: bool) -> Parent:
 
     """
     found = find_model(given)
+    check_network(found.folder)
     if (kind := VaswaniConfig.get_config_dict(found.folder)[0].get("model_type")) != VaswaniConfig.model_type:
         way = (
             f"vaswani import {given} OUT, then --init_from OUT" if kind == "marian" else "give a model of this package"

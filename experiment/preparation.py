@@ -17,8 +17,9 @@ from vaswani.training.argument_checks import metric_of
 from vaswani.training.checkpointing.checkpoints import check_parts, newest_whole, sealed, set_aside
 from vaswani.training.trainer import POSITION
 
-from .argument_checks import check_lengths, check_metric, check_network, check_optimizer, check_text
+from .argument_checks import check_lengths, check_metric, check_network, check_optimizer, check_scored_texts, check_text
 from .arguments import Arguments
+from .common_settings import check_texts, fingerprint_of
 from .console import say
 from .corpora import (
     ScoredText,
@@ -78,6 +79,10 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
     texts = scored_texts(data)
     scored = {name: read_pairs(each.data, each.split) for name, each in texts.items()}
     pairs_of = {name: pairs for name, (pairs, _) in scored.items()}
+    further_pairs = {name: read_pairs(text.data, text.split)[0] for name, text in further_texts(data).items()}
+    found = {name: fingerprint_of(pairs) for name, pairs in (pairs_of | further_pairs).items()}
+    description = replace(description, scored_texts=found)
+    check_texts(data, train, found)
     in_training = find_test_overlap(train, pairs_of, training_cleaning_limits(data), data, training.seed)
     if in_training is not None:
         say("\n".join(overlap_as_text(in_training)))
@@ -88,7 +93,7 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
         return PairSet(pairs, tokenizer, data.tokens_per_batch, task, text.tag)
 
     sets = {name: pair_set(texts[name], pairs) for name, pairs in pairs_of.items()}
-    further = {name: pair_set(text, read_pairs(text.data, text.split)[0]) for name, text in further_texts(data).items()}
+    further = {name: pair_set(text, further_pairs[name]) for name, text in further_texts(data).items()}
     remarks = check_sets(sets, arguments)
     for name, each in further.items():
         check_lengths(name, each.longest, arguments.model)
@@ -100,6 +105,8 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
         check_shares(training, before.training)
         check_optimizer(training, before.training)
         check_text(stream, as_json(position), description, before)
+        for remark in check_scored_texts(description, before):
+            say(remark)
     left_out = {split: drops for split, (_, drops) in scored.items()}
     return Prepared(description, tokenizer, stream, sets, further, left_out, in_training, remarks, checkpoint)
 

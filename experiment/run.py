@@ -47,10 +47,12 @@ from .argument_checks import (
 )
 from .arguments import Arguments
 from .checkpoint_selection import Selection, load_best
+from .common_settings import check_settings
 from .console import counted, say, summary
+from .early_signals import exit_on_signal
 from .error_messages import (
     exit_on_bad_input,
-    exit_on_full_disk,
+    exit_on_disk_error,
     exit_on_interrupt,
     exit_on_lost_source,
     exit_on_tracker_error,
@@ -79,13 +81,11 @@ def run(arguments: Arguments) -> MetricsRecord:
     """
     training = arguments.training
     folder = str(training.output_dir)
-    with (
-        exit_on_interrupt(Path(folder)),
-        exit_on_training_end(),
-        exit_on_full_disk(folder),
-        peer_lost_on_timeout(training.ddp_timeout),
-    ):
-        return from_text_to_scores(arguments)
+    with exit_on_signal(Path(folder)), exit_on_interrupt(Path(folder)), exit_on_training_end():
+        with peer_lost_on_timeout(training.ddp_timeout):
+            check_settings(arguments)  # first: unlike processes would wait in unlike places
+        with exit_on_disk_error(Path(folder)), peer_lost_on_timeout(training.ddp_timeout):
+            return from_text_to_scores(arguments)
 
 
 class Trained(NamedTuple):
@@ -183,7 +183,7 @@ def train(arguments: Arguments, prepared: Prepared, publication: Publication) ->
         model,
         training,
         prepared.stream,
-        lambda model: validate_all(model, validation_set, prepared.further, quick),
+        lambda model: validate_all(model, validation_set, prepared.further, quick, lambda: trainer.is_asked_to_end),
         tokenizer,
     )
     publication.trainer = trainer

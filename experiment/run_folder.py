@@ -21,15 +21,15 @@ from transformers.trainer_callback import TrainerState
 
 from vaswani.data import Drops
 from vaswani.data.cleaning import UNREADABLE
-from vaswani.publishing import METRICS, RUN, MetricsRecord, RunRecord, hide_in_command, read_metrics, write_run
+from vaswani.publishing import RUN, MetricsRecord, RunRecord, hide_in_command, write_run
 from vaswani.publishing.run_record import DataRecord, HardwareRecord, NetworkRecord, TrainingRecord
-from vaswani.storage import is_draft, write_text
+from vaswani.storage import is_draft, make_folder, write_text
 from vaswani.storage.records import from_json
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.schedule import peak_rate
 
 from .arguments import Arguments
-from .more_steps import set_scores_aside
+from .more_steps import metrics_if_readable, set_scores_aside, set_unreadable_aside
 
 LOCK = "run.lock"
 """Not written like other files: every process waits for this one file, so it may never be replaced."""
@@ -80,9 +80,9 @@ def take_folder(
     """
 
     def done() -> Done | None:
-        if not (resume and (folder / METRICS).exists()) or (why := nothing_to_do()) is None:
+        if not resume or (metrics := metrics_if_readable(folder)) is None or (why := nothing_to_do()) is None:
             return None
-        return Done(read_metrics(folder), why)
+        return Done(metrics, why)
 
     claim(folder, resume)
     if before := done():
@@ -91,6 +91,7 @@ def take_folder(
     claim(folder, resume)  # again: the process that we waited for may have left a run,
     if meanwhile := done():  # or have finished it
         return meanwhile
+    set_unreadable_aside(folder)
     if not (folder / RUN).exists():  # which makes it a run's folder
         write_run(folder, description)
     return None
@@ -121,7 +122,12 @@ def claim(folder: Path, resume: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"--output_dir {folder} is a file; name a folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_symlink() and not folder.exists():
+        raise RunFolderError(
+            f"--output_dir {folder} is a link to {folder.readlink()}, which is not there; make that folder, or name "
+            "another"
+        )
+    make_folder(folder)
     names = {path.name for path in folder.iterdir() if not is_draft(path)}
     own = {RUN, LOCK, OLD_DRAFT}
     if names <= own or (RUN in names and names <= own | VOCABULARY):

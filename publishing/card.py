@@ -18,6 +18,7 @@ from .native_record import NativeRecord
 from .native_section import BESIDE, INSTEAD, native_section
 from .overlap import overlap_as_text
 from .run_record import DataRecord, RunRecord
+from .secrets import without_folders
 
 SNIPPET = """\
 from transformers import pipeline
@@ -288,7 +289,7 @@ def training_section(run: RunRecord, measured: MetricsRecord | None) -> str:
     if tokens := run.data.user_tokens:
         lines += [f"- Tokens of the vocabulary that are never split: {', '.join(f'`{token}`' for token in tokens)}"]
     fields = ", ".join(f"{field}={value!r}" for field, value in as_json(run.model).items())
-    return "\n".join(["```bash", run.command, "```", "", *lines, f"- Network: {fields}"])
+    return "\n".join(["```bash", without_folders(run.command), "```", "", *lines, f"- Network: {fields}"])
 
 
 def limitations(data: DataRecord | None, measured: MetricsRecord | None) -> str:

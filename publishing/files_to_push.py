@@ -6,6 +6,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from vaswani.training.checkpointing.weight_checks import check_files, weight_files
+
 from .records import read_json
 
 HISTORY = "history.json"
@@ -31,7 +33,8 @@ def files_to_push(folder: Path) -> list[Path]:
     """Return the files that others need to load the model of a folder, by name.
 
     Raises:
-        ValueError: a part of the model is missing, its weights are pickled, or it lacks code that config.json names.
+        ValueError: a part of the model is missing, its weights are pickled or no finite floating-point numbers, or it
+            lacks code that config.json names.
 
     """
     found = sorted({path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_file()})
@@ -55,6 +58,7 @@ def files_to_push(folder: Path) -> list[Path]:
             f"{folder} lacks {', '.join(missing)}, without which nobody else could load the model; save it again with "
             "save_pretrained of the model and of its tokenizer"
         )
+    check_files(weight_files(folder))
     return sorted([*found, *(folder / name for name in code)])
 
 

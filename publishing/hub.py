@@ -84,7 +84,7 @@ def push(target: Target, files: list[Path], card: str, message: str, folders: di
         PublishingError: as in `open_repository`.
 
     """
-    content: dict[str, Path | bytes] = {"README.md": card.encode()}
+    content: dict[str, Path | bytes] = {"README.md": hide_tokens(card).encode()}
     content |= {path.name: path for path in files}
     for name, folder in (folders or {}).items():
         inside = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -95,7 +95,9 @@ def push(target: Target, files: list[Path], card: str, message: str, folders: di
         there = [each.rfilename for each in api.model_info(target.name, revision=target.branch).siblings or []]
         stale = [name for name in there if "/" not in name and is_of_model(name) and name not in content]
         gone = [CommitOperationDelete(path_in_repo=name) for name in stale]
-        commit = api.create_commit(target.name, [*added, *gone], commit_message=message, revision=target.branch)
+        commit = api.create_commit(
+            target.name, [*added, *gone], commit_message=hide_tokens(message), revision=target.branch
+        )
     return str(commit.commit_url)
 
 

@@ -194,6 +194,8 @@ class RunRecord:
     """None in older records."""
     training_text: str | None = None
     """Fingerprint of the text that --data_dir or --dataset named; None if it was not recorded."""
+    scored_texts: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprints of the pairs of the validation and test sets, by name; none in older records."""
     parent: ParentRecord | None = None
     """The model that it started from; None if it started anew."""
     version: int = VERSION

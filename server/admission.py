@@ -29,26 +29,37 @@ class Admission:
             return await refusal(scope, receive, send)
         self.under_way += 1
         try:
-            return await self.app(scope, self.limited(receive), send)
+            return await self.app(scope, within_limits(receive, self.body_seconds), send)
         finally:
             self.under_way -= 1
 
-    def limited(self, receive: Receive) -> Receive:
-        """Return `receive` with limits until the body is complete; after that it may wait until the client leaves."""
-        deadline, size, whole = asyncio.get_running_loop().time() + self.body_seconds, 0, False
 
-        async def receive_within_limits() -> Message:
-            nonlocal size, whole
-            try:
-                async with asyncio.timeout_at(None if whole else deadline):
-                    message = await receive()
-            except TimeoutError:
-                limit = f"{self.body_seconds:g} seconds"
-                raise HTTPException(408, f"the body did not arrive within {limit}; send it at once") from None
-            size += len(message.get("body", b""))
-            if size > MAX_BODY:
-                raise HTTPException(413, f"the body has more than {MAX_BODY} bytes; send several requests")
-            whole = whole or not message.get("more_body", False)
-            return message
+class SmallBodies:
+    """Refuses requests whose body is too large or too slow, to whatever path, before anything parses them."""
 
-        return receive_within_limits
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, within limits."""
+        await self.app(scope, within_limits(receive) if scope["type"] == "http" else receive, send)
+
+
+def within_limits(receive: Receive, seconds: float = BODY_SECONDS) -> Receive:
+    """Return `receive` with limits until the body is complete; after that it may wait until the client leaves."""
+    deadline, size, whole = asyncio.get_running_loop().time() + seconds, 0, False
+
+    async def receive_within_limits() -> Message:
+        nonlocal size, whole
+        try:
+            async with asyncio.timeout_at(None if whole else deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not arrive within {seconds:g} seconds; send it at once") from None
+        size += len(message.get("body", b""))
+        if size > MAX_BODY:
+            raise HTTPException(413, f"the body has more than {MAX_BODY} bytes; send several requests")
+        whole = whole or not message.get("more_body", False)
+        return message
+
+    return receive_within_limits

@@ -15,13 +15,13 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from transformers import PreTrainedTokenizerBase
 
 from vaswani.data.blank_text import is_blank
 from vaswani.data.containers import HEAD, recognise
-from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis
+from vaswani.translation.hypotheses import BatchSearch, BeamSettings, Hypothesis, Tokenizer
 
 from .admission import Admission
+from .hosts import ANY, KnownHosts
 from .queue import Queue, QueueFullError
 from .statistics import ServerStatistics, Watched
 
@@ -49,13 +49,15 @@ class ServerSettings:
     """In one request."""
     max_waiting: int
     """Sentences that wait."""
+    hosts: frozenset[str] = frozenset({ANY})
+    """Names by which the server may be asked, as of `KnownHosts`."""
 
 
 class Loaded(NamedTuple):
     """A model that is ready."""
 
     search: Callable[[BeamSettings], BatchSearch]
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     longest_symbol: int
     """Characters of the longest token, to recognise without encoding that a text is too long."""
     max_tokens: int
@@ -151,6 +153,7 @@ def build_app(settings: ServerSettings, load: Callable[[], Loaded], failed: Call
     app = FastAPI(title="vaswani", summary=f"Translations by {settings.name}", lifespan=lifespan)
     app.add_middleware(Admission, path="/translate", most=settings.max_waiting + SPARE_REQUESTS)
     app.add_middleware(Watched, metrics=metrics, path="/translate")
+    app.add_middleware(KnownHosts, names=settings.hosts)  # the last one added is asked first
 
     app.exception_handler(RequestValidationError)(unprocessable)
     app.exception_handler(StarletteHTTPException)(refused)

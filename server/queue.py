@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis
-from vaswani.translation.translate import batches
+from vaswani.translation.batches import batches
+from vaswani.translation.hypotheses import BatchSearch, BeamSettings, Hypothesis
 
 from .statistics import ServerStatistics
 

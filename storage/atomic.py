@@ -100,7 +100,7 @@ def atomic_files(folder: Path, last: str = "") -> Iterator[Path]:
 
     """
     target = without_links(folder)
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     with _draft(target / "files", Path.mkdir) as draft:
         yield draft
         sync_tree(draft)
@@ -113,6 +113,14 @@ def atomic_files(folder: Path, last: str = "") -> Iterator[Path]:
             file.replace(places[file])
         for each in {target, *(place.parent for place in places.values())}:
             sync(each)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, with those that it is in, and flush their names to the disk; do nothing if it is there."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync(each.parent)
 
 
 def is_draft(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A launcher of recipes that are there in a moment: `python forked_recipe.py SOCKET RECIPE FLAGS`.
+"""A launcher of recipes that are there in a moment: `python forked_recipe.py SOCKET RECIPE FLAGS`, or -m MODULE WORDS.
 
 With a socket alone it is the server: it has imported everything, and forks a process for each recipe that it is asked
 for. That process is a real one of the written command; the one that asks passes signals on to it, and ends as it does.
@@ -9,8 +9,10 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 
 def serve(path: str) -> None:
@@ -18,6 +20,8 @@ def serve(path: str) -> None:
     import runpy
 
     import vaswani.commands
+    import vaswani.experiment.back_translation
+    import vaswani.experiment.distillation
     import vaswani.experiment.sweep  # noqa: F401
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that answer
@@ -28,11 +32,21 @@ def serve(path: str) -> None:
             asker, _ = server.accept()
             if os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                answer(asker, runpy.run_path)
+                answer(asker, lambda words: run_words(runpy, words))
             asker.close()
 
 
-def answer(asker: socket.socket, run_path: object) -> None:
+def run_words(runpy: Any, words: list[str]) -> None:
+    """Run what Python would run by these words."""
+    if words[0] == "-m":
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = words
+        runpy.run_path(words[0], run_name="__main__")
+
+
+def answer(asker: socket.socket, run: Callable[[list[str]], None]) -> None:
     """Run a recipe in a process of its own, tell its number and then its exit code, and end."""
     message, (out, err), _, _ = socket.recv_fds(asker, 1 << 20, 2)
     asked = json.loads(message)
@@ -44,11 +58,10 @@ def answer(asker: socket.socket, run_path: object) -> None:
         os.setpgid(0, 0)
         os.chdir(asked["cwd"])
         os.environ.update(asked["environment"])
-        sys.argv = asked["words"]
+        sys.executable = os.environ.get("FORKED_PYTHON", sys.executable)  # what this process starts is forked too
         code = 1
         try:
-            assert callable(run_path)
-            run_path(sys.argv[0], run_name="__main__")
+            run(asked["words"])
             code = 0
         except SystemExit as ending:
             code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)

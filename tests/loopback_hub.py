@@ -15,7 +15,11 @@ from typing import Any
 from urllib.parse import unquote
 
 Fault = Callable[[str, tuple[int, int] | None], str | None]
-"""Given the file and the range asked for, "500", "stall", "cut", "short" or nothing."""
+"""Given the file and the range asked for, what goes wrong, or nothing.
+
+A status such as "500"; "stall", "cut" or "short"; "no range", all of the file; "page", a page of HTML of that length;
+"another range", the bytes of another place; "flipped", another bit; "loop", a redirect to itself.
+"""
 
 
 class LoopbackHub:
@@ -115,10 +119,17 @@ class _Handler(BaseHTTPRequestHandler):
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         span = (int(asked[1]), min(int(asked[2] or size - 1), size - 1)) if asked else None
         fault = hub.fault(name, span) if self.command == "GET" else None
-        if fault == "500":
-            self._json({"error": "try later"}, 500)
+        if fault is not None and fault.isdecimal():
+            self._json({"error": "not now"}, int(fault))
             return
+        if fault == "loop":
+            self._json({}, 302, {"Location": self.path})
+            return
+        if fault == "no range":
+            span = None
         start, end = span or (0, size - 1)
+        if fault == "another range":
+            start, end = (start + 64, end + 64) if end + 64 < size else (start - 64, end - 64)
         self.send_response(206 if span else 200)
         length = end - start + 1
         if fault == "short":  # a proxy that lost the end and says so nowhere
@@ -139,6 +150,10 @@ class _Handler(BaseHTTPRequestHandler):
         with path.open("rb") as file:
             file.seek(start)
             content = file.read(length)
+        if fault == "page":
+            content = (b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>" * length)[:length]
+        if fault == "flipped":
+            content = content[: length // 2] + bytes([content[length // 2] ^ 1]) + content[length // 2 + 1 :]
         if fault == "stall":
             self.wfile.write(content[: length // 2])
             hub.released.wait(600)

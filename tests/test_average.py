@@ -163,14 +163,12 @@ def test_what_cannot_be_averaged_is_told_and_nothing_is_written(
     good = run / "checkpoint-10"
     for asked, message in (
         ([run], "has 4, and 5 cannot be averaged; choose from 1 to that number"),
-        ([run, "--last", "0"], "0 cannot be averaged"),
         ([run, "--best", "4"], "has 4 checkpoint(s), and validation bleu of 3, and 4 cannot be averaged"),
         ([run, "--last", "3"], "checkpoint-20 cannot be trusted: model.safetensors was changed after it was saved"),
         ([run, "--best", "3"], "checkpoint-20 cannot be trusted"),
         ([good, unsealed], "unsealed cannot be trusted: it was not saved to the end"),
         ([good, other], f"{other} has d_ff 48 and {good} has 32"),
         ([good, "--last", "2"], "name the run, or leave them out"),
-        ([run, "--last", "2", "--ema", "1"], "the decay of the moving average is 1.0; give a number between 0 and 1"),
         ([tmp_path / "none"], "none is not a folder"),
         ([unsealed.parent], "has 0, and 5 cannot be averaged"),
         ([good, "--output", other], f"{other} exists already"),

@@ -10,7 +10,7 @@ from slow_search import END, probabilities, slow_search
 
 from benchmarks.decoding.compare_engines import Torch
 from benchmarks.decoding.ends import ends_among_k
-from vaswani.translation.search import BeamSettings
+from vaswani.translation.hypotheses import BeamSettings
 
 MakeModel = Callable[..., Any]
 

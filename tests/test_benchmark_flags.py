@@ -12,7 +12,8 @@ from conftest import Translator
 
 from benchmarks.decoding import alignment_layers, compare_engines, decode, serve
 from benchmarks.training import precisions
-from vaswani.translation.search import BeamSettings, by_generate
+from vaswani.translation.hypotheses import BeamSettings
+from vaswani.translation.search import by_generate
 
 MakeModel = Callable[..., Any]
 

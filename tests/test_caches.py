@@ -1,7 +1,9 @@
 """What a run keeps for later ones is found again, belongs to exactly its text, and never takes a disk unasked."""
 
 import errno
+import json
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ from vaswani.data import CleaningLimits, Pair, PairsCorpus, TokenCache, fingerpr
 from vaswani.data.encoding import encode_group
 from vaswani.data.token_cache import GroupReader
 from vaswani.experiment import caches
-from vaswani.experiment.caches import joint_tokenizer, sample_of_groups, token_cache
+from vaswani.experiment.caches import joint_tokenizer, repeats, sample_of_groups, token_cache
 from vaswani.experiment.data_arguments import DataArguments
+from vaswani.training.checkpointing.checkpoints import seal
 
 LIMITS = CleaningLimits(max_tokens=40)
 
@@ -48,6 +51,74 @@ def test_a_run_keeps_the_vocabulary_that_it_began_with(data: DataArguments, tmp_
     (run / "checkpoint-1").mkdir()
     again = joint_tokenizer(NumberedCorpus((9,)), 270, LIMITS, elsewhere, seed=1, run=run)
     assert fingerprint(again) == fingerprint(first)
+
+
+def swap_symbols(vocabulary: Path) -> None:
+    """Give two entries each other's numbers, as nothing would notice."""
+    content = json.loads(vocabulary.read_text(encoding="utf-8"))
+    numbers = content["model"]["vocab"]
+    first, second = list(numbers)[50:52]
+    numbers[first], numbers[second] = numbers[second], numbers[first]
+    vocabulary.write_text(json.dumps(content), encoding="utf-8")
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "two symbols swapped": swap_symbols,
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-100]),
+    "empty": lambda file: file.write_bytes(b""),
+    "gone": lambda file: file.unlink(),
+    "another file of it gone": lambda file: file.with_name("tokenizer_config.json").unlink(),
+    "without checksums": lambda file: file.with_name("manifest.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_vocabulary_is_learned_again_and_a_line_says_so(
+    data: DataArguments, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    corpus = NumberedCorpus((50, 50))
+    first = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
+    [folder] = (tmp_path / "cache" / "tokenizers").iterdir()
+    DAMAGES[damage](folder / "tokenizer.json")
+    capsys.readouterr()
+    again = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=tmp_path / "run")
+    said = capsys.readouterr().out
+    assert "is not used. Learning 280 tokens from numbers" in said
+    assert str(folder) in said
+    assert fingerprint(again) == fingerprint(first)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"tokenizer.json", "tokenizer_config.json"}
+    joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "gone", "another file of it gone"])
+def test_the_vocabulary_of_a_run_that_cannot_be_read_comes_from_its_checkpoint(
+    data: DataArguments, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    run, corpus = tmp_path / "run", NumberedCorpus((50, 50))
+    first = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=run)
+    (run / "checkpoint-1").mkdir()
+    first.save_pretrained(run / "checkpoint-1")
+    seal(run / "checkpoint-1")
+    DAMAGES[damage](run / "tokenizer.json")
+    assert fingerprint(joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=run)) == fingerprint(first)
+    assert (damage == "gone") != ("it is now that of checkpoint-1" in capsys.readouterr().out)
+    (run / "tokenizer.json").write_text("{")
+    (run / "checkpoint-1" / "tokenizer.json").write_text("{")
+    with pytest.raises(ValueError, match="is damaged, and no checkpoint has another"):
+        joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=run)
+
+
+def test_damaged_places_of_duplicates_are_searched_for_again(
+    data: DataArguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpora = [NumberedCorpus((50, 50))]
+    [first] = repeats(corpora, data)
+    [file] = (tmp_path / "cache" / "duplicates").iterdir()
+    file.write_bytes(file.read_bytes()[:-30])
+    [again] = repeats(corpora, data)
+    assert "is damaged; searching for duplicates again" in capsys.readouterr().out
+    assert again.rows.tolist() == first.rows.tolist()
 
 
 def test_two_runs_that_learn_the_same_vocabulary_at_once_both_get_it(

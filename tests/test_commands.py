@@ -385,4 +385,3 @@ def test_inspect_refuses_what_is_no_recipe(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("x = 1\n")
     assert "has no RECIPE" in run("inspect", tmp_path / "mine.py", code=2)[1]
     assert "is not a file" in run("inspect", tmp_path / "none.py", code=2)[1]
-    assert "--windows is 0" in run("inspect", "--windows", "0", tmp_path / "mine.py", code=2)[1]

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainingArguments, consistency
+from vaswani.training import loss as fused_loss
 from vaswani.training.consistency import KINDS, RDROP, SIMCUT, WEIGHTS, add_consistency, consistent_loss
 from vaswani.training.loss import fuse_loss
 
@@ -77,7 +78,7 @@ def test_loss_and_gradients_are_those_of_the_formulas(
     learned = [hidden, table] if bias is None else [hidden, table, bias]
     with pytest.MonkeyPatch.context() as small:
         small.setattr(consistency, "ROWS_ON_PROCESSORS", 32)
-        small.setattr(consistency, "IN_CACHE", 5)
+        small.setattr(fused_loss, "IN_CACHE", 10 * vocab_size)
         if are_ignored_kept:
             loss = consistency._ConsistentLoss.apply(*hidden, table, labels, smoothing, KINDS[kind], weight, bias)
         else:
@@ -220,7 +221,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     for values, what in (
         ({"consistency": "bidrop"}, "--consistency is bidrop; give rdrop or simcut"),
         ({"consistency_weight": 2.0}, "weighs nothing without --consistency"),
-        ({"consistency": RDROP, "consistency_weight": -1.0}, "give 0 or more"),
+        ({"consistency": RDROP, "consistency_weight": -1.0}, "give at least 0"),
         ({"consistency": SIMCUT, "cut_share": 1.0}, "--cut_share is 1.0"),
     ):
         with pytest.raises(ValueError, match=what):

@@ -28,7 +28,7 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
 from vaswani.data.containers import HEAD, DamagedError, recognise, unpacked
-from vaswani.data.open_corpus import open_corpus
+from vaswani.data.opening import open_corpus
 from vaswani.data.pairs import CorpusError, Pair
 
 TEXT = "the cat sat\nthe dog sat by the door\n"

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaswani.data.hub import open_hub
-from vaswani.data.open_corpus import (
+from vaswani.data.opening import (
     Corpus,
     JsonLinesCorpus,
     LocalParquet,
@@ -202,7 +202,7 @@ def test_a_streamed_row_group_is_read_without_the_files_of_the_others(tmp_path: 
     corpus = open_hub(str(tmp_path), None, "train", "en", "de")
     (tmp_path / "train-00001-of-00002.parquet").unlink()
     assert corpus.read(2) == PAIRS[800:1_000]
-    with pytest.raises(FileNotFoundError, match=r"train-00001-of-00002\.parquet"):
+    with pytest.raises(CorpusError, match=r"train-00001-of-00002\.parquet is gone"):
         corpus.read(3)
 
 
@@ -334,6 +334,8 @@ def test_the_fingerprint_of_a_streamed_dataset_follows_its_files_split_and_direc
     before = [found("train", "en", "de"), found("train", "de", "en"), found("validation", "en", "de")]
     assert before == [found("train", "en", "de"), found("train", "de", "en"), found("validation", "en", "de")]
     os.utime(tmp_path / "train-00000-of-00002.parquet", (1, 1))
+    assert found("train", "en", "de") == before[0]
+    write_hub(tmp_path, PAIRS[::-1])
     assert len({*before, found("train", "en", "de")}) == 4
 
 

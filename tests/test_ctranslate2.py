@@ -13,10 +13,12 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.engines.ctranslate2 import Engine, export
+from vaswani.engines.ctranslate2 import Engine
+from vaswani.engines.ctranslate2_network import export
 from vaswani.engines.engine import Candidate
 from vaswani.engines.export import export as export_folder
-from vaswani.translation.search import BeamSettings, padded
+from vaswani.translation.hypotheses import BeamSettings
+from vaswani.translation.search import padded
 
 MakeModel = Callable[..., Any]
 END = 3

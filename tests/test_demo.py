@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -32,9 +33,12 @@ from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.experiment.training_sentences import training_sentences
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.plots import draw_attention_maps
-from vaswani.server.demo import build_page, choose
+from vaswani.server.attention_picture import AttentionPicture, choose
+from vaswani.server.demo import build_page
 from vaswani.translation.attention import attentions
-from vaswani.translation.search import BeamSettings, Hypothesis, by_generate
+from vaswani.translation.hypotheses import BeamSettings, Hypothesis
+from vaswani.translation.load import by_network
+from vaswani.translation.search import by_generate
 from vaswani.translation.token_text import tokens_as_text
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
@@ -124,8 +128,9 @@ def like_a_model(folder: Path) -> Path:
 
 @pytest.mark.parametrize("port", [0, 70000])
 def test_a_port_that_cannot_be(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", str(like_a_model(tmp_path)), "--port", str(port)]) == 2
-    assert f"--port is {port}; give 1 to 65535" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["demo", str(like_a_model(tmp_path)), "--port", str(port)])
+    assert f"argument --port: {port} is out of range; give from 1 to 65,535" in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,9 +221,30 @@ def test_what_is_behind_the_page_over_http(address: str, expected: list[Hypothes
     assert "tokens, and 256 are allowed: split it into sentences" in json.dumps(said)
 
 
+def refused(address: str, content: bytes, **headers: str) -> int:
+    """Return the status of a request to translate that is refused."""
+    kind = {"Content-Type": "application/json"}
+    with pytest.raises(HTTPError) as met:
+        urlopen(Request(f"{address}/gradio_api/call/translate", content, kind | headers), timeout=60)
+    return met.value.code
+
+
+def test_what_is_too_large_or_for_another_host_is_refused_before_it_is_read(address: str, examples: list[str]) -> None:
+    asked = json.dumps({"data": [examples[0], 4, 3, "1", "mean"]}).encode()
+    assert refused(address, asked, Host="evil.example:80") == 421
+    assert refused(address, json.dumps({"data": ["a" * (1 << 21), 4, 3, "1", "mean"]}).encode()) == 413
+
+
+def test_a_text_of_too_many_characters_is_not_encoded(address: str) -> None:
+    event, message = call(address, "word " * 50_000, 4, 3, "1", "mean")
+    assert event == "error"
+    assert "250,000 characters, and 256 tokens hold" in str(message)
+
+
 def drawn(about: Sequence[str], examples: Sequence[str], model: Any, tokenizer: Any) -> tuple[str, list[Any]]:
     """Return what a page says of the training, and its examples."""
-    parts = build_page(model, tokenizer, "tiny", about, examples).get_config_file()["components"]
+    page = build_page(by_network(model, tokenizer), AttentionPicture(model, tokenizer), "tiny", about, examples)
+    parts = page.get_config_file()["components"]
     [said] = [each["props"]["value"] for each in parts if each["props"].get("elem_id") == "about"]
     return said, [each["props"]["samples"] for each in parts if each["type"] == "dataset"]
 

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, set_seed
 
-from vaswani.engines.ctranslate2 import Engine, export
+from vaswani.engines.ctranslate2 import Engine
+from vaswani.engines.ctranslate2_network import export
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.modeling.modeling_vaswani import sinusoidal_positions
 from vaswani.training.loss import fuse_loss

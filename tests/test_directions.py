@@ -275,7 +275,7 @@ def test_a_test_set_may_be_in_another_folder(text: Path) -> None:
         ({"extra_dirs": ["more"]}, "give --directions en-nds en-nds=more"),
         ({"weights": [1]}, "2 are needed: one for each of --directions"),
         ({"weights": [1, 2], "temperature": 5.0}, "give one of them"),
-        ({"temperature": 0.5}, "--temperature is 0.5; give 1"),
+        ({"temperature": 0.5}, "--temperature is 0.5; give at least 1"),
         ({"directions": ["en-nds", "en-nds"]}, "twice; to read a text more often give --weights"),
         ({"directions": ["en-de", "en-trees"]}, "trees are parsed alone"),
         ({"directions": ["en-de", "de-ru"], "check_script": True}, "differ in theirs"),

@@ -17,8 +17,10 @@ from vaswani.commands import main
 from vaswani.data.blank_text import is_blank
 from vaswani.engines.engine import Engine, by_engine, engine_module
 from vaswani.engines.export import export
-from vaswani.translation.search import BeamSettings, by_generate
-from vaswani.translation.translate import BLANK, batches, encode, translate, translate_batches
+from vaswani.translation.batches import batches, encode, translate_batches
+from vaswani.translation.hypotheses import BLANK, BeamSettings
+from vaswani.translation.search import by_generate
+from vaswani.translation.translate import translate
 
 MULTI30K = Path(__file__).resolve().parents[2] / "shared" / "data" / "multi30k" / "test_2016_flickr.en.gz"
 END = 3

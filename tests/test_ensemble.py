@@ -14,7 +14,8 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MarianConfig, Mar
 from vaswani.commands import main
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.translation.ensemble import by_ensemble, check_members
-from vaswani.translation.search import BeamSettings, by_generate
+from vaswani.translation.hypotheses import BeamSettings
+from vaswani.translation.search import by_generate
 
 MakeModel = Callable[..., Any]
 

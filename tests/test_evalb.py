@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_trees import TREES, words
 
 from vaswani.data.trees import Tree, bracketed, leaves, linearise, read_trees
-from vaswani.evaluation.metrics.evalb.evalb import Figures, brackets, compare, evalb
+from vaswani.evaluation.metrics.evalb.brackets import Figures, brackets, compare, evalb
 from vaswani.evaluation.parses import read_parses, score_parses
 from vaswani.evaluation.scores import MODULES
 

@@ -60,13 +60,31 @@ def test_the_fused_loss_is_torch_s_with_its_gradients(
     learned = (hidden, table) if bias is None else (hidden, table, bias)
     with pytest.MonkeyPatch.context() as small:
         small.setattr(fused_loss, "ROWS_ON_PROCESSORS", 32)
-        small.setattr(fused_loss, "IN_CACHE", 5)
+        small.setattr(fused_loss, "IN_CACHE", 5 * vocab_size)
         loss = smoothed_cross_entropy(hidden, table, labels, smoothing, bias)
         of_loss = torch.autograd.grad(3 * loss, learned)
     expected = by_torch(hidden, table, labels, smoothing, bias)
     torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-10)
     for found, right in zip(of_loss, torch.autograd.grad(3 * expected, learned), strict=True):
         torch.testing.assert_close(found, right, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 7, 64])
+def test_logits_in_bfloat16_cost_the_loss_no_digits_and_their_gradient_is_rounded_once(
+    rows_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of a token is that of its logits as they are, of which bfloat16 itself holds two digits."""
+    draw = torch.Generator().manual_seed(1)
+    logits = (4 * torch.randn(50, 300, generator=draw)).bfloat16()
+    labels = torch.randint(300, (50, 1), generator=draw)
+    exact = logits.double()
+    right = exact.logsumexp(1) - 0.9 * exact.gather(1, labels)[:, 0]
+    gradient = logits.float().softmax(1) - 0.1 / 300
+    gradient.scatter_add_(1, labels, torch.full((50, 1), -0.9))
+    monkeypatch.setattr(fused_loss, "IN_CACHE", 300 * rows_at_once)
+    found = fused_loss._turn_into_gradient(logits, labels[:, 0], 0.1)
+    torch.testing.assert_close(found.double(), right, rtol=1e-6, atol=1e-5)
+    assert torch.equal(logits, gradient.bfloat16())
 
 
 def test_ignored_tokens_that_are_not_left_out_beforehand_count_for_nothing() -> None:

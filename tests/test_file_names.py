@@ -24,7 +24,7 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.commands import main
 from vaswani.commands.plot import names_apart
 from vaswani.data.file_names import all_printable, check_name, printable
-from vaswani.data.open_corpus import Pair, open_corpus
+from vaswani.data.opening import Pair, open_corpus
 from vaswani.experiment.run_folder import write_json
 from vaswani.publishing import model_card, read_records
 from vaswani.publishing.records import read_json

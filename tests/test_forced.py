@@ -11,7 +11,8 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
 from vaswani.translation.forced import judge_pairs, log_probabilities
-from vaswani.translation.search import BeamSettings, by_generate
+from vaswani.translation.hypotheses import BeamSettings
+from vaswani.translation.search import by_generate
 
 MakeModel = Callable[..., Any]
 SOURCES = ["the cat", "", "the dog sat by the door", " \t", "a", "the mat " * 9]

@@ -19,7 +19,9 @@ from vaswani.commands.recipe import read_recipe
 from vaswani.experiment import Recipe, parse
 from vaswani.experiment.argument_checks import check_leaves_checkpoints
 from vaswani.experiment.arguments import MODEL_FIELDS
+from vaswani.experiment.back_translation.options import add_flags as add_flags_of_back_translation
 from vaswani.experiment.data_arguments import DataArguments
+from vaswani.experiment.distillation.options import add_flags as add_flags_of_distillation
 from vaswani.experiment.help import GROUPS, METAVARS, NETWORK, OF_TRANSFORMERS, UNSET
 from vaswani.experiment.sweep.options import add_flags as add_flags_of_sweep
 from vaswani.experiment.table3 import options
@@ -31,8 +33,13 @@ from vaswani.training.argument_checks import REFUSED
 from vaswani.training.renamed import RENAMED, announce, rename_fields, rename_flags, rename_run
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = sorted(set((ROOT / "recipes").glob("*.py")) - {ROOT / "recipes/sweep.py"})
-"""Without the one whose runs are those of another recipe; tests/test_sweep.py has its help."""
+OF_RECIPES = {
+    "sweep": add_flags_of_sweep,
+    "distill": add_flags_of_distillation,
+    "back_translation": add_flags_of_back_translation,
+}
+"""Those whose runs are of another recipe, with what declares their own flags; tests/test_sweep.py has its help."""
+RECIPES = sorted(path for path in (ROOT / "recipes").glob("*.py") if path.stem not in OF_RECIPES)
 every_recipe = pytest.mark.parametrize("path", RECIPES, ids=[path.stem for path in RECIPES])
 SMALL = Recipe("", {}, {"dataset": "grammar"}, {"output_dir": "run"})
 
@@ -249,9 +256,12 @@ def all_actions() -> list[tuple[str, argparse.Action]]:
         module.add_arguments(parts.add_parser(name))
     machine = argparse.ArgumentParser()
     commands.plan.add_machine(machine)
-    sweep = argparse.ArgumentParser()
-    add_flags_of_sweep(sweep)
-    return [*actions(parser, "vaswani"), *actions(machine, "vaswani plan"), *actions(sweep, "recipes/sweep.py")]
+    found = [*actions(parser, "vaswani"), *actions(machine, "vaswani plan")]
+    for name, add_flags in OF_RECIPES.items():
+        of_recipe = argparse.ArgumentParser()
+        add_flags(of_recipe)
+        found += actions(of_recipe, f"recipes/{name}.py")
+    return found
 
 
 def test_each_flag_of_vaswani_says_what_it_does_its_unit_and_its_default() -> None:

@@ -30,7 +30,7 @@ from vaswani.commands import main
 from vaswani.publishing import Target, hide_tokens, model_card, read_records
 from vaswani.publishing.hub import PublishingError, _one_line_error
 from vaswani.publishing.metrics_record import FoundRecord, OverlapRecord
-from vaswani.publishing.secrets import hide_in_command
+from vaswani.publishing.secrets import hide_in_command, without_folders
 
 Done = subprocess.CompletedProcess[str]
 ROOT = Path(__file__).resolve().parents[1]
@@ -339,6 +339,7 @@ def test_the_card_says_what_was_measured_and_is_read_back(world: World, trained:
     text = list(world.hub.model(NAME).commits.values())[3]["README.md"].decode()
     card = ModelCard(text)
     assert faults_of_card(text) == []
+    assert str(world.folder) not in text
     data: Any = card.data
     assert (data.language, data.license, data.datasets) == (["en", "de"], "cc-by-4.0", ["wmt/wmt14"])
     assert (data.library_name, data.pipeline_tag) == ("transformers", "translation")
@@ -412,12 +413,12 @@ print(json.dumps(found))
 @pytest.mark.slow
 def test_a_private_repository_needs_the_token_of_its_owner(world: World, trained: Any) -> None:
     folder, _ = trained
-    done = world.push(folder, "ann/secret", "--private", "--branch", "trial", "--message", "Look at this")
+    done = world.push(folder, "ann/secret", "--private", "--branch", "trial", "--message", f"Look at my_{BEN}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{world.hub.url}/ann/secret/commit/")
     repository = world.hub.model("ann/secret")
     assert repository.private
-    assert repository.messages == ["initial commit", "Look at this"]
+    assert repository.messages == ["initial commit", "Look at my_<HUB_TOKEN>"]
     assert repository.branches["trial"] != repository.branches["main"]
     card = repository.commits[repository.branches["trial"]]["README.md"].decode()
     assert 'model="ann/secret", revision="trial"' in card
@@ -626,8 +627,22 @@ def test_the_card_tells_precision_and_text_as_they_were(trained: Any) -> None:
 def test_tokens_are_hidden_however_they_come() -> None:
     assert hide_tokens(f"Bearer {ANN}: no") == "Bearer <HUB_TOKEN>: no"
     assert hide_tokens("hf_oauth_eyJhb.eyJzd-x hf_jwt_eyJ.x") == "<HUB_TOKEN> <HUB_TOKEN>"
+    for before in ("runs/my_", "/data/x", "v1-", "Push of "):
+        assert hide_tokens(f"{before}{ANN}/de") == f"{before}<HUB_TOKEN>/de"
     for word in ("half_done hf auth login", "--output_dir runs/hf_base --data_dir /data/hf_corpus/de"):
         assert hide_tokens(word) == word
     hidden = ["r.py", "--hub_token", "<HUB_TOKEN>", "--seed", "1"]
     assert hide_in_command(["r.py", "--hub_token", "oddlooking", "--seed", "1"]) == hidden
     assert hide_in_command(["r.py", "--hub-token=oddlooking"]) == ["r.py", "--hub-token=<HUB_TOKEN>"]
+
+
+def test_a_command_on_a_card_names_no_folder_of_a_machine() -> None:
+    command = (
+        "python /home/ann/vaswani/recipes/multi30k.py --data_dir '/mnt/ann s/multi 30k/' --output_dir ~/runs/mine "
+        "--test_splits test news=/mnt/news/2024 --hub_model_id ann/tiny --dataset https://example.org/a/b --seed=1 "
+        "--init_from runs/parent --extra_dirs=/mnt/a"
+    )
+    assert without_folders(command) == (
+        "python recipes/multi30k.py --data_dir 'multi 30k' --output_dir mine --test_splits test news=2024 "
+        "--hub_model_id ann/tiny --dataset https://example.org/a/b --seed=1 --init_from runs/parent --extra_dirs=a"
+    )

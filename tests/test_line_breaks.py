@@ -16,7 +16,7 @@ from vaswani.data import Order, TrainingStream, fingerprint
 from vaswani.data.cleaning import CleaningLimits, Drops, clean_pairs
 from vaswani.data.encoding import encode_group
 from vaswani.data.line_breaks import has_line_break, in_one_line
-from vaswani.data.open_corpus import Corpus, Pair, PairsCorpus, open_corpus
+from vaswani.data.opening import Corpus, Pair, PairsCorpus, open_corpus
 from vaswani.data.token_cache import GroupReader, TokenCache
 from vaswani.experiment.corpora import cleaning_limits, read_pairs, training_cleaning_limits
 from vaswani.experiment.data_arguments import DataArguments

@@ -120,7 +120,7 @@ def test_killed_it_resumes_to_the_same_bits_and_leaves_a_plain_network(
 
 def test_what_it_cannot_go_with_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for values, what in (
-        ({"lora_rank": 0}, "--lora_rank is 0; at least 1"),
+        ({"lora_rank": 0}, "--lora_rank is 0; give at least 1"),
         ({"lora_rank": 4}, "add --init_from MODEL"),
         ({"lora_rank": 4, "init_from": "x", "new_vocabulary": True}, "does not train embeddings"),
     ):

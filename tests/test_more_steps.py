@@ -23,6 +23,8 @@ from transformers import PreTrainedTokenizerFast, TrainerCallback
 
 from vaswani.experiment.checkpoint_selection import candidates_of
 from vaswani.training import VaswaniTrainer
+from vaswani.training import trainer as trainer_of_runs
+from vaswani.training.checkpointing import checkpoints as checkpointing
 from vaswani.training.checkpointing.checkpoints import UNSCHEDULED, checkpoint_fault, checkpoints, counted, newest_whole
 from vaswani.training.exceptions import SignalledError
 
@@ -208,6 +210,72 @@ def test_a_run_that_a_signal_ended_logs_validates_and_chooses_as_one_that_never_
     assert_same(trained(tmp_path, tokenizer), whole)
 
 
+def killed_before_it_prunes(folder: Path) -> None:
+    """Be a process that is killed when its last checkpoint is sealed and those that are one too many still stand."""
+    prune = checkpointing.prune
+
+    def kill_at_the_end(run: Path, *rest: Any) -> None:
+        if newest_whole(run)[0] == run / f"checkpoint-{LAST}":
+            os.kill(os.getpid(), signal.SIGKILL)
+        prune(run, *rest)
+
+    vars(trainer_of_runs)["prune"] = kill_at_the_end
+    trained(folder, number_tokenizer())
+
+
+def test_a_kill_between_the_last_seal_and_the_pruning_leaves_no_checkpoint_too_many(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast, whole: VaswaniTrainer, forks: Forks
+) -> None:
+    run = tmp_path / "killed"
+    forks.run(killed_before_it_prunes, run, kind="ddp", folder=tmp_path, processes=1, code=-signal.SIGKILL)
+    left = [folder.name for folder in checkpoints(run)]
+    assert_same(trained(run, tokenizer), whole)
+    assert len(checkpoints(run)) < len(left)
+    assert [folder.name for folder in checkpoints(run)] == [
+        folder.name for folder in checkpoints(Path(str(whole.args.output_dir)))
+    ]
+
+
+MISSED: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "at the last step": ({"max_steps": 9, "eval_steps": 3, "save_steps": 2}, (9,)),
+    "at the last step, where no validation is due": ({"max_steps": 10, "eval_steps": 4, "save_steps": 4}, (10,)),
+    "where patience ends": (
+        {"max_steps": 12, "eval_steps": 2, "save_steps": 5, "patience": 3, "save_total_limit": 1},
+        (6, 8),
+    ),
+    "at the best, where no checkpoint is due": ({"eval_steps": 2, "save_steps": 3, "save_total_limit": None}, (2,)),
+    "where the best alone is saved": ({"eval_steps": 2, "save_strategy": "best", "save_total_limit": 2}, (2, 5, 12)),
+}
+"""Validations that a signal prevented, by the settings of the run and the steps of the signal."""
+
+
+@pytest.mark.parametrize("case", MISSED)
+@pytest.mark.usefixtures("signals_as_they_were")
+def test_a_validation_that_a_signal_prevented_is_made_up_for_at_the_resume(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast, case: str
+) -> None:
+    """So that log, patience, best checkpoint, candidates and the folders that are left are those of no signal."""
+    asked, steps = MISSED[case]
+    alone = trained(tmp_path / "alone", tokenizer, **asked)
+    for step in steps:
+        run = tmp_path / f"told at {step}"
+        with pytest.raises(SignalledError):
+            trained(
+                run,
+                tokenizer,
+                **asked,
+                prepare=lambda trainer, step=step: trainer.add_callback(Tell(trainer, step, signal.SIGTERM)),
+            )
+        resumed = trained(run, tokenizer, **asked)
+        assert_same(resumed, alone)
+        assert resumed.ended() == alone.ended()
+        left = [[folder.name for folder in checkpoints(each)] for each in (run, tmp_path / "alone")]
+        assert left[0] == left[1]
+        for name in left[0]:
+            assert logged(run / name) == logged(tmp_path / "alone" / name), name
+        assert_same(trained(run, tokenizer, **asked), alone)  # ended, and asked once more
+
+
 @pytest.mark.usefixtures("signals_as_they_were")
 def test_a_validation_that_is_made_up_for_may_end_the_run(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     asked: dict[str, Any] = {"patience": 1, "eval_steps": 4}
@@ -273,15 +341,19 @@ class Runs:
 
     def __call__(self, name: str, steps: int, *flags: str, code: int = 0) -> str:
         """Run it, and return what its first process said."""
+        words = self.words(name, steps, *flags)
+        return self.forks.run(run_recipe, *words, *flags, kind="ddp", folder=self.folder, code=code)[0]
+
+    def words(self, name: str, steps: int, *flags: str) -> list[str]:
+        """Return its flags, before those of a single start."""
         settings = SCHEDULE | {
-            "data_dir": self.text,
+            **({} if "--dataset" in flags else {"data_dir": self.text}),
             "direction": "en-nds",
             "output_dir": self.folder / name,
             "max_steps": steps,
             "cache_dir": self.folder / "cache",
         }
-        words = [word for flag, value in settings.items() for word in (f"--{flag}", str(value))]
-        return self.forks.run(run_recipe, *words, *flags, kind="ddp", folder=self.folder, code=code)[0]
+        return [word for flag, value in settings.items() for word in (f"--{flag}", str(value))]
 
     def read(self, name: str, file: str) -> Any:
         return json.loads((self.folder / name / file).read_text(encoding="utf-8"))
@@ -314,14 +386,15 @@ def test_a_whole_run_trains_longer_and_keeps_what_it_scored_before(runs: Runs) -
     assert {k: v for k, v in longer.items() if k not in of_start} == {
         k: v for k, v in alone.items() if k not in of_start
     }
+    of_the_clock = ("tokens_per_second", "train_runtime", "train_samples_per_second", "train_steps_per_second")
     logs = [
         [
-            {name: value for name, value in line.items() if name != "tokens_per_second"}
+            {name: value for name, value in line.items() if name not in of_the_clock}
             for line in runs.read(name, "history.json")
-            if "train_runtime" not in line  # of this start
         ]
         for name in ("alone", "longer")
     ]
+    assert logs[0][-1].keys() == {"step", "total_flos", "train_loss"}
     assert logs[0] == logs[1]
     assert runs.read("longer", "metrics-5.json") == before
     assert runs.read("longer", "run.json")["training"]["max_steps"] == 11

@@ -8,10 +8,12 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from vaswani.engines.onnx import Decoder, Engine, export
+from vaswani.engines.onnx import Decoder, Engine
 from vaswani.engines.onnx_graph import write
+from vaswani.engines.onnx_network import export
 from vaswani.modeling.search_vaswani import SearchState, beam_search, start
-from vaswani.translation.search import BeamSettings, padded
+from vaswani.translation.hypotheses import BeamSettings
+from vaswani.translation.search import padded
 
 MakeModel = Callable[..., Any]
 END = 3

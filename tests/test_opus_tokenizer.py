@@ -20,7 +20,6 @@ import vaswani
 from vaswani.commands import main
 from vaswani.data.tokenizer import fingerprint
 from vaswani.engines.export import export
-from vaswani.engines.load import load_exported
 
 Randomise = Callable[[nn.Module], None]
 
@@ -89,7 +88,9 @@ def test_the_engines_say_what_torch_says(ours: Path, tmp_path: Path, engine: str
     export(ours, tmp_path / engine, engine)
     lines = sentences(LETTERS["source"], 30, seed=6)
     expected: list[Any] = [each for row in vaswani.load(str(ours)).n_best(lines, 2) for each in row]
-    found: list[Any] = [each for row in load_exported(str(tmp_path / engine), engine).n_best(lines, 2) for each in row]
+    found: list[Any] = [
+        each for row in vaswani.load(str(tmp_path / engine), engine=engine).n_best(lines, 2) for each in row
+    ]
     pairs = list(zip(expected, found, strict=True))
     same = sum(one.text == other.text and abs(one.score - other.score) < 1e-4 for one, other in pairs)
     assert same >= {"onnx": 60, "ctranslate2": 48}[engine]  # CTranslate2 counts ends among its first K alone

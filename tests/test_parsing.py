@@ -18,7 +18,7 @@ import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
 from vaswani.data.trees import Leaf, Node, Tree, delinearise, read_trees
 from vaswani.data.trees.builtin import BuiltinTreebank, words_of
 from vaswani.data.trees.tree import Close, Open, walk
-from vaswani.evaluation.metrics.evalb.evalb import evalb
+from vaswani.evaluation.metrics.evalb.brackets import evalb
 from vaswani.experiment import parse
 from vaswani.experiment.corpora import open_training_corpus
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration

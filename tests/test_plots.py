@@ -79,7 +79,6 @@ def test_positions_and_schedule_are_written(tmp_path: Path, capsys: pytest.Captu
     drawn(tmp_path / "schedule", "schedule", "--networks", "512:40", "--max_steps", "100")
     capsys.readouterr()
     assert "d_model is 7" in refused(capsys, "positions", "--d_model", "7")
-    assert "length is 0" in refused(capsys, "positions", "--length", "0")
     assert "'512' is no network" in refused(capsys, "schedule", "--networks", "512")
     assert "'512:0' is no network" in refused(capsys, "schedule", "--networks", "512:0")
 
@@ -283,7 +282,7 @@ def test_attention_of_a_saved_model_is_drawn(
     drawn(tmp_path / "some", *given, "--kind", "encoder", "--tokens", "1", "2")
     assert "Translated" not in capsys.readouterr().out
     assert "no layer 3; there are 1 to 2" in refused(capsys, *given, "--layer", "3")
-    assert "no head 0; there are 1 to 2" in refused(capsys, *given, "--heads", "0")
+    assert "no head 3; there are 1 to 2" in refused(capsys, *given, "--heads", "3")
     assert "no token 99" in refused(capsys, *given, "--tokens", "99")
     assert "--tokens chooses lines" in refused(capsys, *given, "--tokens", "1", "--as", "maps")
     for blank in (" ", "\u200b", "\ufeff\u00ad"):
@@ -337,7 +336,6 @@ def test_bleu_of_a_bucket_is_that_of_its_sentences(tmp_path: Path, capsys: pytes
     ]
     drawn(tmp_path / "lengths", "lengths", *files)
     capsys.readouterr()
-    assert "0; at least 1 word" in refused(capsys, "lengths", *files, "--width", "0")
     assert "need as many different --names" in refused(capsys, "lengths", *files, "--names", "a", "b")
     files[1] = tmp_path / "few"
     assert "3 sources and 55 references" in refused(capsys, "lengths", *files)

@@ -11,14 +11,17 @@ import pytest
 
 from vaswani.commands.recipe import read_recipe
 from vaswani.experiment import Recipe, parse
+from vaswani.experiment.back_translation import options as options_of_back_translation
+from vaswani.experiment.distillation import options as options_of_distillation
 from vaswani.experiment.sweep import options as options_of_sweep
 from vaswani.experiment.sweep import planned
 from vaswani.experiment.table3 import BY_NAME, arguments_of
 from vaswani.experiment.table3.options import options
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = sorted({path.stem for path in (ROOT / "recipes").glob("*.py")} - {"sweep"})
-"""Without the one whose runs are those of another recipe."""
+OF_RECIPES = {"sweep", "distill", "back_translation"}
+"""Those whose runs are those of another recipe."""
+RECIPES = sorted({path.stem for path in (ROOT / "recipes").glob("*.py")} - OF_RECIPES)
 
 BIG = {"d_model": 1024, "d_ff": 4096, "num_heads": 16}
 BIG_RUN = {"max_steps": 300_000, "save_steps": 600, "save_total_limit": 25, "average_checkpoints": 20}
@@ -163,9 +166,9 @@ def test_a_written_command_has_flags_that_exist(command: str, monkeypatch: pytes
     place = next(i for i, word in enumerate(words) if re.fullmatch(r"recipes/\w+\.py", word))
     check_files(words[:place])
     name, flags = Path(words[place]).stem, words[place + 1 :]
-    if name == "sweep":
+    if name in OF_RECIPES:
         monkeypatch.chdir(ROOT)
-        planned(options_of_sweep(flags, None, read_recipe))  # every trial is read
+        check_of_recipes(name, flags)
         return
     if name != "table3":
         parse(recipe(name), flags)
@@ -177,6 +180,16 @@ def test_a_written_command_has_flags_that_exist(command: str, monkeypatch: pytes
         assert arguments.model["num_heads"] == BY_NAME[row.name].change.get("num_heads", 8)
 
 
+def check_of_recipes(name: str, flags: list[str]) -> None:
+    if name == "sweep":
+        planned(options_of_sweep(flags, None, read_recipe))  # every trial is read
+    elif name == "distill":
+        options_of_distillation(flags, None, read_recipe)
+    else:
+        place = flags.index("--monolingual") + 1
+        options_of_back_translation([*flags[:place], str(ROOT / "README.md"), *flags[place + 1 :]], None, read_recipe)
+
+
 def check_files(words: list[str]) -> None:
     for word in words:
         if word.startswith("accelerate_configs/"):
@@ -185,4 +198,4 @@ def check_files(words: list[str]) -> None:
 
 def test_commands_are_found() -> None:
     recipes = {re.search(r"recipes/(\w+)\.py", command)[1] for command in written_commands()}  # type: ignore[index]
-    assert recipes == {*RECIPES, "sweep"}
+    assert recipes == {*RECIPES, *OF_RECIPES}

@@ -3,22 +3,18 @@
 import gzip
 import io
 import json
-import os
 import random
 import re
-import resource
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from itertools import count
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from command_processes import WINDOW, live, together
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from killed import born, wait_for
@@ -31,7 +27,6 @@ from vaswani.storage.journal import checksum
 from vaswani.translation import progress
 
 MakeModel = Callable[..., Any]
-WINDOW = 20
 TEXT = [f"the {draw} cat {number} sat by {'the door ' * (number % 7)}" for number, draw in enumerate("abcdefghij" * 30)]
 
 
@@ -167,17 +162,6 @@ def alone(model: Path, text: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         return translated(model, text, tmp_path_factory.mktemp("alone") / "out", "--format", "tsv")
 
 
-def live(arguments: list[str], said: Path, limit: int | None = None, environment: dict[str, str] | None = None) -> None:
-    """Run the command with small windows, and files of at most `limit` bytes; in a process of its own."""
-    torch.set_num_threads(1)
-    os.environ.update(environment or {})
-    line_files.WINDOW_LINES = WINDOW
-    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-    if limit is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    sys.exit(main(arguments))
-
-
 def rows_of(journal: Path) -> int:
     return journal.read_bytes().count(b"\n") if journal.exists() else 0
 
@@ -247,21 +231,6 @@ def test_two_processes_end_where_the_output_is_refused(model: Path, text: Path, 
     assert "Traceback" not in (tmp_path / "said 1").read_text()
 
 
-def together(arguments: list[str], folder: Path) -> list[BaseProcess]:
-    """Return two processes that share the work, at their end; what they said is in `folder`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    processes = [
-        born(live, arguments, folder / f"said {rank}", None, {**meet, "RANK": rank, "LOCAL_RANK": rank})
-        for rank in "01"
-    ]
-    for each in processes:
-        each.join()
-    return processes
-
-
 @pytest.mark.parametrize("ending", PACKINGS)
 def test_a_packed_output_is_the_same_after_a_stop(model: Path, text: Path, tmp_path: Path, ending: str) -> None:
     plain = translated(model, text, tmp_path / "plain")
@@ -317,7 +286,8 @@ def test_another_text_or_model_is_refused(
     lines = own.read_text(encoding="utf-8").splitlines(keepends=True)
     own.write_text("".join([*lines[:45], "another\n", *lines[46:]]), encoding="utf-8")
     assert main(words(model, own, output, "--resume")) == 2
-    assert f"{own} changed since it was translated, at or behind line 41" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{own}, or a file beside it, changed since the output was begun, at or behind line 41" in said
     own.write_text("".join([*lines[:70], "a new end\n"]), encoding="utf-8")  # behind what is done
     assert len(translated(model, own, output, "--resume").splitlines()) == 71
     config = json.loads((model / "generation_config.json").read_text())

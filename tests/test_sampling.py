@@ -11,8 +11,9 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.commands import main
+from vaswani.translation.batches import encode, translate_batches
 from vaswani.translation.sampling import GumbelNoise, Sampling, by_sampling, check_sampling
-from vaswani.translation.translate import encode, translate, translate_batches
+from vaswani.translation.translate import translate
 
 MakeModel = Callable[..., Any]
 LINES = [f"the cat {number} sat by the {'door ' * (number % 5)}" for number in range(12)]
@@ -82,9 +83,6 @@ def test_the_command_draws_and_refuses_what_it_does_not_know(
     for more, message in (
         (["--seed", "1"], "--temperature, --top_k and --seed are of --sample"),
         (["--sample", "--n_best", "2", "--format", "tsv"], "--sample draws one translation by one model"),
-        (["--sample", "--temperature", "0"], "--temperature is 0.0; give a number above 0"),
-        (["--sample", "--top_k", "0"], "--top_k is 0; give 1 or more"),
-        (["--sample", "--seed", "-1"], "--seed is -1; give 0 or more"),
     ):
         assert main([*asked, *more]) == 2
         assert message in capsys.readouterr().err

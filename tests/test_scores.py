@@ -18,11 +18,12 @@ from sacrebleu.metrics.ter import TER
 from sacremoses import MosesTokenizer
 
 from vaswani.commands import main
+from vaswani.commands import score as score_command
 from vaswani.data import Drops, scripts
 from vaswani.evaluation.by_length import bleu_by_length
 from vaswani.evaluation.languages import bleu_tokenizer, choose, language_seen, lengths
 from vaswani.evaluation.metrics.sacrebleu import by_language, ter_cost
-from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
+from vaswani.evaluation.metrics.wmt14_bleu import compound_split_bleu
 from vaswani.evaluation.scores import MODULES, LeftOut, Score, blank_lines, figure, remarks, score
 from vaswani.evaluation.significance import compare
 from vaswani.experiment.console import summary
@@ -276,7 +277,7 @@ def test_a_figure_that_is_none_is_refused_by_name() -> None:
 @pytest.mark.parametrize("part", [".", "DOT", "a.b. ", "Nr. 3. ", "a..b...", "wort. ", "MULTI", "'. ", "。 "])
 def test_the_papers_bleu_ends_on_a_line_of_a_megabyte(part: str) -> None:
     """What takes time as the square of the length would take hours here."""
-    (found,) = wmt14_bleu.tokenise([part * (1_000_000 // len(part))])
+    (found,) = compound_split_bleu.tokenise([part * (1_000_000 // len(part))])
     assert found
 
 
@@ -285,7 +286,7 @@ def test_the_papers_bleu_ends_on_a_line_of_a_megabyte(part: str) -> None:
 )
 @settings(deadline=None, max_examples=400)
 def test_the_tokens_of_the_papers_bleu_are_those_of_the_library(parts: list[str]) -> None:
-    line, library, ours = "".join(parts), MosesTokenizer("de"), wmt14_bleu.Tokenizer("de")
+    line, library, ours = "".join(parts), MosesTokenizer("de"), compound_split_bleu.Tokenizer("de")
     assert ours.tokenize(line, escape=False) == library.tokenize(line, escape=False)
 
 
@@ -335,6 +336,33 @@ def test_the_command_takes_the_language(tmp_path: Path, capsysbinary: pytest.Cap
     for more in ([], [french]):
         assert main(["score", "--references", french, "--hypotheses", french, *more, "--language", "fr"]) == 0
         assert b"wmt14_bleu" not in capsysbinary.readouterr().out
+
+
+def test_the_command_says_that_ter_of_many_lines_comes_last(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score_command, "MANY_LINES", 4)
+    text = lines_of(tmp_path / "text", "Das Haus ist alt.", "Das Haus ist groß.")
+    for outputs, metrics, is_said in (([text], [], False), ([text, text], [], True), ([text, text], ["chrf"], False)):
+        asked = ["--metrics", *metrics] if metrics else []
+        assert main(["score", "--references", text, "--language", "en", "--hypotheses", *outputs, *asked]) == 0
+        assert (b"TER comes last" in capsysbinary.readouterr().err) == is_said
+
+
+SCORED_WITHOUT = """
+import sys
+from vaswani.commands import main
+from vaswani.commands import score as score_command
+assert main(["score", "--references", sys.argv[1], "--hypotheses", *sys.argv[1:]]) == 0
+assert "evaluate" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_the_command_does_without_the_evaluate_library(tmp_path: Path, outputs: int) -> None:
+    """It takes seconds to import."""
+    text = lines_of(tmp_path / "text", "Das Haus ist alt.")
+    subprocess.run([sys.executable, "-c", SCORED_WITHOUT, *[text] * outputs], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_bleu_and_chrf_are_printed_before_ter_is_begun(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import torch
@@ -31,9 +32,11 @@ from vaswani.commands import main
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.server.admission import Admission
+from vaswani.server.hosts import KnownHosts, known_names
 from vaswani.server.queue import Queue, QueueFullError, Sentence, next_batch
 from vaswani.server.statistics import ServerStatistics
-from vaswani.translation.search import BatchSearch, BeamSettings, Hypothesis, by_generate
+from vaswani.translation.hypotheses import BatchSearch, BeamSettings, Hypothesis
+from vaswani.translation.search import by_generate
 from vaswani.translation.translate import translate
 
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
@@ -295,16 +298,53 @@ def test_a_full_queue_says_when_to_come_back_and_who_leaves_takes_its_sentences_
     assert server.figure("vaswani_sentences_total") - before < 100  # and not 513
 
 
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", ""])
+def test_a_name_of_a_stranger_is_refused(server: Server, host: str) -> None:
+    for method, path in (("POST", "/translate"), ("GET", "/metrics"), ("GET", "/health")):
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+        connection.putrequest(method, path, skip_host=True)
+        connection.putheader("Host", host)
+        connection.endheaders()
+        assert connection.getresponse().status == 421
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("[::1]:80", 200),
+        ("10.1.2.3:8000", 200),
+        ("LOCALHOST.", 200),
+        (socket.gethostname(), 200),
+        ("proxy.example:443", 200),
+        ("proxy.example.evil", 421),
+        ("127.0.0.1.evil", 421),
+        ("1.2.3", 421),
+    ],
+)
+def test_own_names_and_addresses_are_known(host: str, status: int) -> None:
+    seen: list[int] = []
+
+    async def send(message: Any) -> None:
+        seen.append(message.get("status", 0))
+
+    async def app(*_: Any) -> None:
+        seen.append(200)
+
+    scope = {"type": "http", "headers": [(b"host", host.encode())]}
+    asyncio.run(KnownHosts(app, known_names("0.0.0.0", ["Proxy.example"]))(scope, ANY, send))
+    assert seen[0] == status
+
+
 # What is refused at the start
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--beams", "0"], "--beams is 0; give 1 or more"),
         (["--beams", "17"], "give 16 or less"),
         (["--max_texts", "9", "--max_waiting", "8"], "would never find room"),
-        (["--port", "65536"], "give 0 to 65535"),
     ],
 )
 def test_numbers_that_cannot_be(folder: Path, flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

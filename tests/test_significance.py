@@ -21,14 +21,20 @@ from sacrebleu.significance import PairedTest
 
 from vaswani.evaluation import resampling, significance
 from vaswani.evaluation.by_length import bleu_by_length
-from vaswani.evaluation.metrics.sacrebleu.line_statistics import Counts, corpus_scores, line_statistics
+from vaswani.evaluation.metrics.sacrebleu import line_statistics as line_statistics_file
+from vaswani.evaluation.metrics.sacrebleu.line_statistics import Counts, blocks, corpus_scores, line_statistics
 from vaswani.evaluation.metrics.sacrebleu.sacrebleu import SacreBleu
-from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
+from vaswani.evaluation.metrics.wmt14_bleu import compound_split_bleu
 from vaswani.evaluation.resampling import bootstrap, halves, seed_asked_for
 from vaswani.evaluation.scores import LeftOut, Score, score
 from vaswani.evaluation.significance import Comparison, Draws, Resampled, chance, compare, resample
 
-METRICS: dict[str, Callable[[], Metric]] = {"sacreBLEU": BLEU, "chrF": CHRF, "TER": TER, "wmt14_bleu": wmt14_bleu.bleu}
+METRICS: dict[str, Callable[[], Metric]] = {
+    "sacreBLEU": BLEU,
+    "chrF": CHRF,
+    "TER": TER,
+    "wmt14_bleu": compound_split_bleu.bleu,
+}
 SEED = 12345
 
 
@@ -78,7 +84,7 @@ def score_of(name: str) -> Callable[[Counts], Counts]:
 
 
 def tokenised(name: str, lines: Sequence[str]) -> list[str]:
-    return wmt14_bleu.tokenise(lines) if name == "wmt14_bleu" else list(lines)
+    return compound_split_bleu.tokenise(lines) if name == "wmt14_bleu" else list(lines)
 
 
 def by_sacrebleu(name: str, three: Outputs, test: str, draws: int, **more: int) -> tuple[list[Any], str]:
@@ -156,6 +162,33 @@ def test_what_lines_count_adds_up_to_the_librarys_corpus_score(
     assert str(metric.get_signature()).startswith("nrefs:1|")
 
 
+FEW_SYMBOLS = st.text(st.sampled_from("aab\U0001f600 \u3000"), max_size=40)
+
+
+@pytest.mark.parametrize("name", ["sacreBLEU", "chrF", "wmt14_bleu"])
+@given(rows=st.lists(st.tuples(*[TEXT | PHRASES | FEW_SYMBOLS] * 3), min_size=1, max_size=30), size=st.integers(1, 99))
+@settings(max_examples=60, deadline=None)
+def test_each_line_counts_what_the_library_counts(name: str, rows: list[tuple[str, str, str]], size: int) -> None:
+    """In blocks of any size."""
+    references, *outputs = [list(side) for side in zip(*rows, strict=True)]
+    metric = METRICS[name]()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(line_statistics_file, "CHARACTERS", size)
+        found = line_statistics(metric, outputs, references)
+    for output, ours in zip(outputs, found, strict=True):
+        assert ours.tolist() == metric._extract_corpus_statistics(output, [references])
+
+
+def test_more_n_grams_than_an_integer_can_number_are_numbered_anew() -> None:
+    """A line of every character from U+4E00: six of 20,000 are 86 bits."""
+    line = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000)))
+    turned = line[10_000:] + line[:10_000]
+    metric = CHRF()
+    (found,) = line_statistics(metric, [[turned, line]], [line, turned])
+    assert found.tolist() == metric._extract_corpus_statistics([turned, line], [[line, turned]])
+    assert found[0, 2::3].tolist() == [20_000 - order - order for order in range(6)]
+
+
 @pytest.mark.parametrize(("lines", "draws"), [(1, 3), (37, 200), (20_000, 70)])
 def test_draws_in_blocks_are_those_of_one_call(lines: int, draws: int) -> None:
     """More than one block both ways; the draws of sacrebleu, which make its figures ours."""
@@ -167,6 +200,15 @@ def test_draws_in_blocks_are_those_of_one_call(lines: int, draws: int) -> None:
     taken = np.random.default_rng(7).integers(2, size=(draws, lines), dtype=bool)
     assert (halves(statistics, draws, 7) == [statistics[row].sum(axis=0) for row in taken]).all()
     assert sum(reported) == draws
+
+
+@pytest.mark.parametrize("statistics", [np.full((5000, 2), 2.0**20), np.linspace([0.1], [0.7], 5000)])
+def test_sums_that_float32_cannot_hold_are_exact_too(statistics: Counts) -> None:
+    """Too large, or no whole numbers."""
+    (taken,) = np.random.default_rng(7).integers(2, size=(1, 5000), dtype=bool)
+    assert halves(statistics, 1, 7)[0] == pytest.approx(statistics[taken].sum(axis=0), rel=1e-14)
+    (places,) = np.random.default_rng(7).choice(5000, size=(1, 5000))
+    assert bootstrap(statistics, 1, 7)[0] == pytest.approx(statistics[places].sum(axis=0), rel=1e-14)
 
 
 # What p is
@@ -361,22 +403,31 @@ def most_held(work: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("metric", [BLEU(), CHRF()], ids=["BLEU", "chrF"])
-def test_n_grams_of_one_line_are_held_at_a_time(metric: Metric) -> None:
+def test_n_grams_of_few_lines_are_held_at_a_time(metric: Metric, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of all references are 4 and 12 MB here, and are gigabytes for a large test set."""
     many = drawn(2, 400, 0.1, 0.2)
+    monkeypatch.setattr(line_statistics_file, "CHARACTERS", 2_000)
     assert most_held(lambda: line_statistics(metric, many.outputs, many.references)) < 1_000_000
+
+
+def test_lines_are_cut_into_blocks_by_the_characters_of_all_texts() -> None:
+    texts = [["", "ab", "c", "", "d"], ["", "abcdef", "c", "d", ""]]
+    for characters, ends in {1: [2, 3, 4, 5], 8: [2, 5], 9: [3, 5], 1000: [5]}.items():
+        assert [block.stop for block in blocks(texts, characters)] == ends
+    assert list(blocks([["", ""]], 1)) == [slice(0, 2)]
 
 
 def test_one_output_too_is_scored_with_few_n_grams_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of all references at once they are gigabytes for a large test set."""
     many = drawn(3, 500, 0.1)
-    output, references = [wmt14_bleu.tokenise(each) for each in (*many.outputs, many.references)]
-    whole = wmt14_bleu.bleu().corpus_score(output, [references]).score
-    assert most_held(lambda: wmt14_bleu.corpus_bleu(output, references)) > 1_500_000  # in one slice
-    monkeypatch.setattr(wmt14_bleu, "LINES", 60)
-    assert wmt14_bleu.corpus_bleu(output, references) == whole
-    assert most_held(lambda: wmt14_bleu.corpus_bleu(output, references)) < 800_000
+    output, references = [compound_split_bleu.tokenise(each) for each in (*many.outputs, many.references)]
+    whole = compound_split_bleu.bleu().corpus_score(output, [references]).score
+    assert most_held(lambda: compound_split_bleu.corpus_bleu(output, references)) > 1_500_000  # in one slice
+    monkeypatch.setattr(compound_split_bleu, "LINES", 60)
+    assert compound_split_bleu.corpus_bleu(output, references) == whole
+    assert most_held(lambda: compound_split_bleu.corpus_bleu(output, references)) < 800_000
     bleu = SacreBleu()
+    monkeypatch.setattr(line_statistics_file, "CHARACTERS", 2_000)
     assert most_held(lambda: bleu._compute(many.outputs[0], many.references, scores=["bleu", "chrf"])) < 1_000_000
 
 

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from packings import PACKINGS
 
-from vaswani.data.open_corpus import Corpus, NoPair, Pair, Row, open_corpus
+from vaswani.data.opening import Corpus, NoPair, Pair, Row, open_corpus
 from vaswani.data.pairs import CorpusError
 from vaswani.data.quoting import grammar, records, signs
 

@@ -171,7 +171,7 @@ def test_real_text_comes_back_exactly() -> None:
     folder = Path(__file__).parents[2] / "shared/data/multi30k"
     if not folder.is_dir():
         pytest.skip("needs Multi30k as text files in ../shared/data/multi30k")
-    from vaswani.data.open_corpus import Pair, open_corpus
+    from vaswani.data.opening import Pair, open_corpus
 
     corpus = open_corpus(data_dir=str(folder), split="validation", source="de", target="en")
     texts = [side for row in corpus.read(0) if isinstance(row, Pair) for side in row]

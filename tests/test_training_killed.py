@@ -112,7 +112,8 @@ def folder_in_memory(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_kills_change_nothing(kind: str, folder_in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for the process from which the others are forked
+    paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))  # for the process from which the others are forked
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     alone = born(live, folder_in_memory / "alone", kind, 0)
     alone.join()

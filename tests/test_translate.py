@@ -13,8 +13,10 @@ from transformers import MarianConfig, MarianMTModel, PreTrainedModel, PreTraine
 
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.translation.search import BeamSettings, by_generate, evaluating
-from vaswani.translation.translate import batches, translate
+from vaswani.translation.batches import batches
+from vaswani.translation.hypotheses import BeamSettings
+from vaswani.translation.search import by_generate, evaluating
+from vaswani.translation.translate import translate
 
 BLANK = st.sampled_from(["", " ", "\t", "\u00a0", "\u3000 "])
 LINES = st.lists(BLANK | st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=8)

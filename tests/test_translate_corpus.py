@@ -20,7 +20,8 @@ from vaswani.commands import main
 from vaswani.commands.line_files import windows
 from vaswani.translation.alignment import by_attention
 from vaswani.translation.corpus import Line, Translator, translate_corpus
-from vaswani.translation.search import BeamSettings, by_generate
+from vaswani.translation.hypotheses import BeamSettings
+from vaswani.translation.search import by_generate
 from vaswani.translation.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -234,8 +235,6 @@ def test_what_does_not_go_together_is_told(folder: Path, capsysbinary: pytest.Ca
     for asked, message in (
         (["--n_best", "2"], "--n_best 2 does not fit --format text"),
         (["--n_best", "5", "--format", "tsv"], "no more hypotheses than beams"),
-        (["--max_tokens", "0"], "--max_tokens is 0; give 1 or more"),
-        (["--length_penalty", "nan"], "the length penalty is nan; give a number"),
         ([str(folder), "--beams", "1"], "give an ensemble 2 beams or more"),
     ):
         assert main(["translate", str(folder), *asked]) == 2
@@ -314,3 +313,31 @@ def test_the_work_is_shared_and_an_error_in_one_process_ends_both_and_is_told_on
     kept = ["target.txt.journal", "target.txt.partial"]  # the first window
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes", "source.txt", "target.txt", *kept]
     assert [(notes / rank).read_text() for rank in "01"] == ["11 7 3\n", "9 5\n"]  # one after the other, longest first
+
+
+def test_a_line_of_too_many_characters_is_left_empty_without_being_encoded(folder: Path, tmp_path: Path) -> None:
+    """In a process of its own, whose memory is measured: to encode this line takes ten gigabytes."""
+    text, out = tmp_path / "text", tmp_path / "out"
+    text.write_text(f"the cat\n{'the cat sat ' * 3_000_000}\nthe dog\n")
+    command = [sys.executable, "-m", "vaswani.commands", "translate", folder, "--input", text, "--output", out]
+    with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        said = process.stderr.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, said[-1000:]
+    first, second, third = out.read_text().splitlines()
+    assert (bool(first), second, bool(third)) == (True, "", True)
+    assert "1 line(s) of more than 4,096 tokens were left empty, not cut: line (tokens) 2 (" in said
+    assert used.ru_maxrss < 2_000_000  # kilobytes
+
+
+def test_a_pair_of_too_many_characters_is_named(
+    folder: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    for name, line in (("short", "the cat"), ("long", "the cat " * 100_000)):
+        (tmp_path / name).write_text(f"the dog\n{line}\n")
+    sources, targets = (str(tmp_path / name) for name in ("short", "long"))
+    assert main(["score", "--model", str(folder), "--sources", sources, "--hypotheses", targets]) == 2
+    said = capsysbinary.readouterr().err.decode()
+    assert "the translation of pair 2 has 800,000 characters, and 4,096 tokens hold" in said

@@ -31,7 +31,7 @@ from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.publishing import read_run
 from vaswani.publishing.card import training_section
 from vaswani.training.checkpointing.checkpoints import MANIFEST, seal
-from vaswani.translation.search import BeamSettings
+from vaswani.translation.hypotheses import BeamSettings
 from vaswani.translation.translate import translate
 
 SYMBOLS = ["<2de>", "<2d", "<BT>", "→", "⟨é⟩", "und", "'s", ".*", "a+", "🏷️", "<unk>s"]

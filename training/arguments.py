@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from transformers import PreTrainedModel, TrainingArguments
+from transformers.training_args import trainer_log_levels
 
 from vaswani.evaluation.metric_table import DEFAULT, choices
+from vaswani.flags import numbers, range_faults, whole
 
 from .argument_checks import (
     batch_faults,
@@ -60,6 +62,19 @@ TRAINING_GROUPS = (
 """Where --help of a recipe shows the fields below and those of the Trainer; experiment/help.py has the groups before
 them, of network and data."""
 
+RANGES_OF_TRANSFORMERS = {
+    "seed": whole(0, 2**32 - 1),  # which all generators take
+    "neftune_noise_alpha": numbers(0),
+    "torch_empty_cache_steps": whole(1),
+    "eval_delay": numbers(0),
+    "per_device_eval_batch_size": whole(1),
+    "eval_accumulation_steps": whole(1),
+    "dataloader_prefetch_factor": whole(1),
+    "ddp_bucket_cap_mb": whole(1),
+    "local_rank": whole(-1),
+}
+"""Of the Trainer's own numeric fields, but for those that are refused at any value but their default."""
+
 LOSSES: dict[str, Callable[[PreTrainedModel, Any], None]] = {
     "consistency": lambda model, args: add_consistency(
         model, args.consistency, args.consistency_weight, args.cut_share
@@ -73,35 +88,37 @@ arguments. Without one the loss is the smoothed one of section 5.4 (training/los
 class VaswaniTrainingArguments(TrainingArguments):
     """Section 5.3 as defaults: Adam with betas 0.9 and 0.98 and eps 1e-9, eq. 3, no clipping, no weight decay."""
 
-    batches_per_step: int = field(
+    batches_per_step: Annotated[int, whole(1)] = field(
         default=1,
         metadata={"help": "Micro-batches of --tokens_per_batch in a step, over all processes together; the number of "
                           "processes must divide it. Gradient accumulation follows from it."},
     )  # fmt: skip
-    peak_learning_rate: float | None = field(
+    peak_learning_rate: Annotated[float | None, numbers(above=0)] = field(
         default=None,
         metadata={
             "help": "Learning rate at --warmup_steps, after which it falls with the inverse square root of the step."
         },
     )
-    warmup_steps: float = field(
+    warmup_steps: Annotated[float, numbers(1)] = field(
         default=4000, metadata={"help": "Steps in which the learning rate rises from 0 to its peak."}
     )
-    max_steps: int = field(default=100_000, metadata={"help": "Steps to train for; the text has no end."})
-    adam_beta1: float = field(
+    max_steps: Annotated[int, whole(1)] = field(
+        default=100_000, metadata={"help": "Steps to train for; the text has no end."}
+    )
+    adam_beta1: Annotated[float, numbers(0, below=1)] = field(
         default=0.9, metadata={"help": "Adam's beta_1: share of the mean gradient kept by a step."}
     )
-    adam_beta2: float = field(
+    adam_beta2: Annotated[float, numbers(0, below=1)] = field(
         default=0.98, metadata={"help": "Adam's beta_2: share of the mean squared gradient kept by a step."}
     )
-    adam_epsilon: float = field(
+    adam_epsilon: Annotated[float, numbers(0)] = field(
         default=1e-9, metadata={"help": "Adam's epsilon, added to the root of the mean squared gradient."}
     )
-    max_grad_norm: float = field(
+    max_grad_norm: Annotated[float, numbers(0)] = field(
         default=0.0,
         metadata={"help": "Norm above which a step's gradient is scaled down; 0 means never, as in the paper."},
     )
-    weight_decay: float = field(
+    weight_decay: Annotated[float, numbers(0)] = field(
         default=0.0,
         metadata={"help": "Share of the weights, times the learning rate, subtracted in each step; none in the paper."},
     )
@@ -129,14 +146,14 @@ class VaswaniTrainingArguments(TrainingArguments):
         metadata={"help": "Make two passes over each batch, and ask both for the same probabilities: rdrop, which "
                           "differ by dropout, or simcut, the second with token embeddings left out."},
     )  # fmt: skip
-    consistency_weight: float | None = field(
+    consistency_weight: Annotated[float | None, numbers(0)] = field(
         default=None,
         metadata={"help": "With --consistency, its weight beside the smoothed loss: alpha in the papers, a ratio."},
     )
-    cut_share: float = field(
+    cut_share: Annotated[float, numbers(0, below=1)] = field(
         default=0.05, metadata={"help": "With --consistency simcut, the share of the token embeddings left out."}
     )
-    lora_rank: int | None = field(
+    lora_rank: Annotated[int | None, whole(1)] = field(
         default=None,
         metadata={"help": "With --init_from, train by LoRA: the weights stay, and a product of this rank is learned "
                           "beside each weight of attention and feed-forward network; added up at the end."},
@@ -146,40 +163,40 @@ class VaswaniTrainingArguments(TrainingArguments):
         metadata={"help": "What makes the steps: adam, the paper's; muon, Muon for the matrices of linear layers and "
                           "Adam for the rest."},
     )  # fmt: skip
-    average_checkpoints: int = field(
+    average_checkpoints: Annotated[int, whole(1)] = field(
         default=5,
         metadata={"help": "Number of last checkpoints to average (section 6.1); the average is used only if it is "
                           "better on the validation set. 1 means no average."},
     )  # fmt: skip
-    ema_decay: float | None = field(
+    ema_decay: Annotated[float | None, numbers(above=0, below=1)] = field(
         default=None,
         metadata={"help": "Keep an exponential moving average of the weights over all steps with this decay, such as "
                           "0.999; it is used at the end only if it is best on the validation set."},
     )  # fmt: skip
-    patience: int | None = field(
+    patience: Annotated[int | None, whole(1)] = field(
         default=None,
         metadata={"help": "Stop after this many evaluations without a better --metric_for_best_model or, where that "
                           "is equal, a lower loss."},
     )  # fmt: skip
-    max_bad_steps: int = field(
+    max_bad_steps: Annotated[int, whole(1)] = field(
         default=10,
         metadata={"help": "End the run after this many steps in a row whose loss or gradient is not finite; fewer are "
                           "skipped and reported."},
     )  # fmt: skip
-    validation_beams: int = field(
+    validation_beams: Annotated[int, whole(1)] = field(
         default=1,
         metadata={"help": "Beams of the search for the BLEU or F1 measured while training; 1 is fast and close."},
     )
-    test_beams: int = field(
+    test_beams: Annotated[int, whole(1)] = field(
         default=4, metadata={"help": "Beams of the search for the test sets and of the saved model."}
     )
-    length_penalty: float = field(
+    length_penalty: Annotated[float, numbers()] = field(
         default=0.6,
         metadata={
             "help": "alpha of section 6.1, an exponent; a larger one makes the beam search favour longer outputs."
         },
     )
-    extra_tokens: int = field(
+    extra_tokens: Annotated[int, whole(0)] = field(
         default=50,
         metadata={"help": "Tokens by which an output may be longer than its source (50 in section 6.1, 300 for trees "
                           "in section 6.3); saved with the model."},
@@ -208,16 +225,16 @@ class VaswaniTrainingArguments(TrainingArguments):
     logging_strategy: str = field(
         default="steps", metadata={"help": "When to log: steps, every --logging_steps; no, never."}
     )
-    eval_steps: float | None = field(
+    eval_steps: Annotated[float | None, numbers(above=0)] = field(
         default=1000, metadata={"help": "Steps between validations; below 1, a share of --max_steps."}
     )
-    save_steps: float = field(
+    save_steps: Annotated[float, numbers(above=0)] = field(
         default=1000, metadata={"help": "Steps between checkpoints; below 1, a share of --max_steps."}
     )
-    logging_steps: float = field(
+    logging_steps: Annotated[float, numbers(above=0)] = field(
         default=100, metadata={"help": "Steps between two lines of the log; below 1, a share of --max_steps."}
     )
-    save_total_limit: int | None = field(
+    save_total_limit: Annotated[int | None, whole(1)] = field(
         default=10, metadata={"help": "Number of newest checkpoints to keep; the best one is kept as well."}
     )
     metric_for_best_model: str | None = field(
@@ -229,6 +246,14 @@ class VaswaniTrainingArguments(TrainingArguments):
     )
     greater_is_better: bool | None = field(
         default=None, metadata={"help": "Follows from --metric_for_best_model; any other value is refused."}
+    )
+    log_level_replica: str = field(
+        default="passive",
+        metadata={
+            "help": "Level of transformers' own log in all processes but the first; passive leaves it as it is in the "
+            "first, where errors alone are logged.",
+            "choices": list(trainer_log_levels),
+        },
     )
     logging_nan_inf_filter: bool = field(
         default=False, metadata={"help": "Hide losses that are not finite from the log."}
@@ -242,14 +267,14 @@ class VaswaniTrainingArguments(TrainingArguments):
     ignore_data_skip: bool = field(
         default=True, metadata={"help": "A resumed run goes to its place in the text by itself."}
     )
-    dataloader_num_workers: int = field(
+    dataloader_num_workers: Annotated[int, whole(0)] = field(
         default=1,
         metadata={
             "help": "Processes that read and encode text for each training process; 0 means that it does so itself."
         },
     )
     # Longer than --source_timeout, for which a process may rightly wait for its text, and half of the Trainer's.
-    ddp_timeout: int = field(
+    ddp_timeout: Annotated[int, whole(1)] = field(
         default=900,
         metadata={"help": "Seconds that processes wait for one that does not answer; longer than --source_timeout."},
     )
@@ -274,6 +299,7 @@ class VaswaniTrainingArguments(TrainingArguments):
         refuse(precision_faults(self, of_launcher), StartupError)
         if self.bf16_throughout:
             self.bf16 = False
+        refuse(range_faults(self, RANGES_OF_TRANSFORMERS))
         refuse(choice_faults(self))
         if self.consistency is not None and self.consistency_weight is None:
             self.consistency_weight = WEIGHTS[self.consistency]

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from .loss import IN_CACHE, ROWS, ROWS_ON_PROCESSORS, replace_loss, scaled
+from .loss import ROWS, ROWS_ON_PROCESSORS, replace_loss, rows_in_cache, scaled
 
 RDROP, SIMCUT = "rdrop", "simcut"
 WEIGHTS = {RDROP: 5.0, SIMCUT: 3.0}
@@ -213,11 +213,12 @@ def _turn_into_gradients(
 
     """
     exact = torch.promote_types(first.dtype, torch.float32)
-    size = IN_CACHE if first.device.type == "cpu" else max(1, len(first))
+    size = rows_in_cache(first, passes=2)
+    buffers = torch.empty((2, 2, size, first.shape[1]), dtype=exact, device=first.device)
     losses = []
     targets = labels.clamp(min=0).unsqueeze(1)
     for x, z, of_some in zip(first.split(size), second.split(size), targets.split(size), strict=True):
-        (p, logs_of_p), (q, logs_of_q) = (_probabilities(each, exact) for each in (x, z))
+        (p, logs_of_p), (q, logs_of_q) = map(_probabilities, (x, z), buffers)
         entropy = torch.zeros_like(p[:, :1])
         for logits, logs, share in zip((x, z), (logs_of_p, logs_of_q), loss.shares, strict=True):
             if share:  # log p = x - logsumexp(x)
@@ -232,10 +233,14 @@ def _turn_into_gradients(
     return torch.cat(losses).squeeze(1)
 
 
-def _probabilities(logits: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return the softmax of each row and its logarithm: by turns over the row, half the time of log_softmax and exp."""
-    logs = logits.to(dtype)
-    logs = logs - logs.amax(1, keepdim=True)
-    probabilities = logs.exp()
+def _probabilities(logits: Tensor, buffers: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the softmax of each row `[n, V]` and its logarithm, in the first n rows of two buffers.
+
+    On a CPU that takes a fifth less than `log_softmax` and `exp`, whose results are new memory for each few rows.
+    """
+    logs, probabilities = (buffer[: len(logits)] for buffer in buffers)
+    logs.copy_(logits)
+    logs.sub_(logs.amax(1, keepdim=True))
+    torch.exp(logs, out=probabilities)
     normaliser = probabilities.sum(1, keepdim=True)
     return probabilities.div_(normaliser), logs.sub_(normaliser.log())

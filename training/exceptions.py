@@ -41,6 +41,10 @@ class SignalledError(TrainingEndedError):
     exit_code = os.EX_TEMPFAIL  # 75
 
 
+class ValidationStoppedError(Exception):
+    """A process was asked to end during a validation, which no process finishes."""
+
+
 class StartupError(TrainingEndedError):
     """The processes differ, in configuration or contents, from what was asked for."""
 

@@ -29,7 +29,8 @@ order above with the installed library.
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,7 +45,20 @@ from vaswani.storage import write_text
 
 from .arguments import VaswaniTrainingArguments
 from .best_validation import Best, find_best
-from .checkpointing.checkpoints import UNSCHEDULED, begin, check_parts, prune, saved_on, seal, sealed_steps
+from .checkpointing.checkpoints import (
+    END,
+    SIGNAL,
+    UNSCHEDULED,
+    amend,
+    begin,
+    check_parts,
+    prune,
+    saved_on,
+    scheduled_steps,
+    seal,
+    sealed,
+    step_of,
+)
 from .checkpointing.consolidation import load_weights, read_weights
 from .checkpointing.resuming import (
     check_fits,
@@ -60,8 +74,9 @@ from .distribution.peers import peer_lost_on_timeout
 from .distribution.sharding import check_sharding, is_sharded, keep_embeddings_gathered, reduce_in_float32, whole_copy
 from .distribution.signals import Signals, shield_workers
 from .distribution.startup_checks import check_data, check_processes, check_weights
+from .distribution.unlike_processes import check_alike, settings_of
 from .early_stopping import EarlyStopping
-from .exceptions import TrainingEnd
+from .exceptions import TrainingEnd, ValidationStoppedError
 from .lora import has_adapters, load_adapters, merged_copy, save_adapters
 from .moving_average import MovingAverage
 from .muon import MUON, MuonWithAdam
@@ -76,6 +91,7 @@ from .speed.compilation import compile_each_shape
 from .validation_figures import called
 
 POSITION = "stream.json"
+STATE = "trainer_state.json"
 _log = logging.getLogger(__name__)
 
 
@@ -236,9 +252,31 @@ class VaswaniTrainer(Trainer):
             return
         if since := read_since_log(self._resume_from):
             self._loss_log.resume(since, self.args.process_index, self.args.world_size)
-        if self.args.eval_strategy == IntervalStrategy.STEPS and lacks_validation(self.state, self.args.eval_delay):
-            self._determine_best_metric(self.evaluate(), None)
+        if self._lacks_validation(self.state):
+            is_best = self._determine_best_metric(self.evaluate(), None)
             self.control.should_save = False  # this step is saved
+            if self.state.global_step >= self.args.max_steps:
+                self.control.should_training_stop = True
+            self._complete(self._resume_from, is_best)
+
+    def _lacks_validation(self, state: TrainerState) -> bool:
+        """Return whether a signal prevented the validation of a checkpoint's step."""
+        if self.args.eval_strategy != IntervalStrategy.STEPS:
+            return False
+        due = TrainerState(eval_steps=state.eval_steps)
+        due.compute_steps(self.args, self.args.max_steps)  # flags may give them as a share
+        return lacks_validation(state, due.eval_steps, self.args.max_steps, self.args.eval_delay)
+
+    def _complete(self, checkpoint: Path, is_best: bool) -> None:
+        """Make a checkpoint that a signal caused what it would be if its validation had been made at once."""
+        if self.args.should_save:
+            is_due = is_best and self.args.save_strategy == SaveStrategy.BEST
+            texts = {UNSCHEDULED: self._why_unscheduled()} if (checkpoint / UNSCHEDULED).exists() and not is_due else {}
+            saved = {self.state.global_step} if not texts or texts[UNSCHEDULED] == END else ()
+            self._note_best(self.state, saved)
+            amend(checkpoint, texts | {STATE: self._state_as_text()}, [UNSCHEDULED] if is_due else [])
+            self._prune()
+        self.accelerator.wait_for_everyone()
 
     def draw_anew(self) -> None:
         """Seed the random numbers of a run that resumes on another number of processes; the Trainer loads those saved.
@@ -320,18 +358,35 @@ class VaswaniTrainer(Trainer):
     # --- evaluation and logging ---
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
-        """Evaluate with the caller's function, log the figures and return them."""
+        """Evaluate with the caller's function, log the figures and return them; none if a signal stops it."""
         started = time.monotonic()
         with self._pace.validation():
             model = self.whole_model()
             model.eval()
-            with without_autocast(model):
-                metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.evaluate_model(model).items()}
+            try:
+                with without_autocast(model):
+                    found = self.evaluate_model(model)
+            except ValidationStoppedError:
+                found = None
             model.train()
+        if found is None:
+            self.stop_in_validation()
+            return {}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self._counted_since += time.monotonic() - started  # speed counts training only
         return metrics
+
+    @property
+    def is_asked_to_end(self) -> bool:
+        """Whether this process has received a signal that asks it to end."""
+        return self._signals.received is not None
+
+    def stop_in_validation(self) -> None:
+        """End training at this step, on all processes; a resume makes its validation (`take_up`)."""
+        self._signals.agreed = self.control.should_training_stop = True
+        self.control.should_save = not self._finite.streak
 
     def whole_model(self) -> PreTrainedModel:
         """Return the model with all of its weights in this process; called on every process.
@@ -357,7 +412,7 @@ class VaswaniTrainer(Trainer):
             if self._left_out:
                 logs.pop("grad_norm", None)
         if "train_loss" in logs:
-            logs["train_loss"] = self._loss_log.mean_since_start(self.state.global_step - self._begun_at)
+            logs["train_loss"] = self._loss_log.mean(self.state.global_step)
         # The Trainer's epoch is the share of --max_steps, which may be raised later, so it is not logged.
         share, self.state.epoch = self.state.epoch, None  # type: ignore[assignment]
         super().log(logs, start_time)
@@ -434,36 +489,65 @@ class VaswaniTrainer(Trainer):
             if self._moving_average is not None:
                 self._moving_average.save(folder)
             write_since_log(folder, self._loss_log.since_log(losses))
+            is_counted = self._is_scheduled or self._why_unscheduled() == END
             if not self._is_scheduled:
-                (folder / UNSCHEDULED).touch()
+                write_text(folder / UNSCHEDULED, self._why_unscheduled())
+            self._note_best(self.state, {self.state.global_step} if is_counted else ())
+            write_text(folder / STATE, self._state_as_text())
             check_parts(folder, self.args.world_size)
             seal(folder)
-            self._note_best(self.state)
-            if self.keep is not None:
-                # The best of a run that resumes from here may be an older one.
-                later = find_best(log_without_final_validation(self.state), self.metric, sealed_steps(run)).step
-                prune(run, self.keep, self.state.best_model_checkpoint, [f"checkpoint-{later}"])
+            self._prune()
         self.accelerator.wait_for_everyone()
         self._saved = self.state.global_step
         seconds = time.monotonic() - self._saving_since
         self._pace.saved(seconds)
         self._counted_since += seconds
 
+    def _prune(self) -> None:
+        """Delete the checkpoints that are not to be kept, as far as the log tells by now."""
+        run = Path(str(self.args.output_dir))
+        # The best of a run that resumes from here may be an older one.
+        later = find_best(log_without_final_validation(self.state), self.metric, scheduled_steps(run)).step
+        has_ended = self._has_ended(self.state) and not self._lacks_validation(self.state)
+        prune(run, self.keep, self.state.best_model_checkpoint, [f"checkpoint-{later}"], has_ended)
+
+    def _has_ended(self, state: TrainerState) -> bool:
+        """Return whether training goes no further than a state, by --max_steps or --patience."""
+        is_spent = self._patience is not None and self._patience.is_spent(find_best(state.log_history, self.metric))
+        return is_spent or state.global_step >= self.args.max_steps
+
+    def _why_unscheduled(self) -> str:
+        """Return why a checkpoint is saved at this step, at which none is due."""
+        is_end = self._has_ended(self.state) and self.args.save_strategy == SaveStrategy.STEPS
+        return END if is_end else SIGNAL
+
+    def _state_as_text(self) -> str:
+        """Return trainer_state.json as a run without signals has it at this step."""
+        callbacks: Any = self.state.stateful_callbacks
+        callbacks["TrainerControl"]["args"]["should_training_stop"] = self._has_ended(self.state)
+        return json.dumps(asdict(self.state), indent=2, sort_keys=True) + "\n"
+
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:  # noqa: ARG002  (its signature)
         """Note the best validation so far; return whether it is the latest one, which must then be saved."""
+        if self._signals.agreed:
+            return self.control.should_save
         is_best = self._note_best(self.state).step == self.state.global_step
         if is_best and self._finite.streak and self.args.save_strategy == SaveStrategy.BEST:
             self._save_is_due = True
             return False
         return is_best
 
-    def _note_best(self, state: TrainerState) -> Best:
-        """Note the best validation of a log by the present metric, and the best one whose checkpoint exists.
+    def _note_best(self, state: TrainerState, saving: Collection[int] = ()) -> Best:
+        """Note the best validation of a log by the present metric, and the best one whose checkpoint counts.
 
-        Only the log decides, whatever the metric was when it was written and wherever the run's folder was then.
+        Only the log decides, whatever the metric was when it was written and wherever the run's folder was then. A
+        checkpoint counts if it is one of the schedule or of the run's end; `saving` are steps whose checkpoints will.
         """
         best, run = find_best(state.log_history, self.metric), Path(str(self.args.output_dir))
-        saved = find_best(state.log_history, self.metric, sealed_steps(run)).step
+        steps = scheduled_steps(run).union(saving)
+        if self._has_ended(state) and self.args.save_strategy == SaveStrategy.STEPS:
+            steps |= {state.global_step} & set(map(step_of, sealed(run)))
+        saved = find_best(state.log_history, self.metric, steps).step
         state.best_metric, state.best_global_step = best.value, best.step
         state.best_model_checkpoint = None if saved is None else str(run / f"checkpoint-{saved}")
         return best
@@ -487,6 +571,8 @@ class VaswaniTrainer(Trainer):
 
         """
         compile_each_shape(self.accelerator, self.stream.shapes)
+        network = {f"--{key}": each for key, each in self._bare_model().config.to_dict().items() if key[0] != "_"}
+        check_alike(network | settings_of(self.args), "Give every process the same arguments and network")
         check_processes(self.args, self.accelerator, self.stream.shapes)
         if checkpoint is not None:
             check_parts(checkpoint)
@@ -503,14 +589,16 @@ class VaswaniTrainer(Trainer):
                     "%s validation(s) before %s did not measure %s, and are not compared with those to come",
                     *(len(unlike), checkpoint.name, called(self.metric)),
                 )
-            best = self._note_best(reached)
-            is_spent = self._patience is not None and self._patience.is_spent(best)
-            if is_spent or reached.global_step >= self.args.max_steps:  # the Trainer would make one step more
+            self._note_best(reached)
+            if self._has_ended(reached) and not self._lacks_validation(reached):  # the Trainer would make another step
                 self.state = reached
                 load_weights(self.whole_model(), read_weights(checkpoint))
+                self._finish()
                 return
         if checkpoint is not None and has_adapters(self._bare_model()):
             load_adapters(self._bare_model(), checkpoint)
+        place = self.stream.state(self.stream.consumed, [self.stream.notes()])
+        check_alike({"the order of training": place}, "Give every process the same text, vocabulary and checkpoint")
         self._counted_since = time.monotonic()
         with self._signals, peer_lost_on_timeout(self.args.ddp_timeout):
             try:
@@ -525,6 +613,14 @@ class VaswaniTrainer(Trainer):
             self._signals.check_end(self.state.global_step, self._saved)
         self._finite.check_end(self.state.global_step)
         remove_autocast(self._bare_model())
+        self._finish()
+
+    def _finish(self) -> None:
+        """Leave the checkpoints that this run should leave, whatever was interrupted on its way to the end."""
+        if self.args.should_save and sealed(Path(str(self.args.output_dir))):
+            self._prune()
+        self.accelerator.wait_for_everyone()
+        self._note_best(self.state)
 
 
 class _StartHooks(TrainerCallback):

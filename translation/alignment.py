@@ -62,6 +62,7 @@ def by_attention(
         )
     layers = [layer(len(attending(model))) for model in models]
 
+    @torch.inference_mode()
     def align(sources: list[str], targets: list[str], tag: str = "") -> list[str]:
         inputs = [tagged(source, tag) for source in sources]
         read = tokenizer(inputs, return_offsets_mapping=True)

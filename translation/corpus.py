@@ -6,37 +6,44 @@ same batch whatever the number of processes, and the result does not depend on i
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
-
-import torch
-from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, gather_object
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vaswani.data.directions import is_tag, tag_of, tagged
-from vaswani.modeling.generation_vaswani import UNBOUNDED
 
-from .alignment import Align
+from .batches import batches, encode, translate_batches
+from .hypotheses import BLANK, BatchSearch, BeamSettings, Hypothesis, Tokenizer
+from .loaded import LoadedModel
+from .longest_text import longest_token, most_characters
+from .processes import Processes, processes
 from .progress import Progress
-from .search import BatchSearch, Hypothesis
-from .translate import BLANK, batches, encode, translate_batches
+from .settings import UNBOUNDED
+
+if TYPE_CHECKING:
+    from .alignment import Align
 
 
 @dataclass(frozen=True)
 class Translator:
     """Everything that turns lines into translations."""
 
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     search: BatchSearch
     tokens_per_batch: int
     """Most source tokens in a batch, padding counted; a longer line goes alone."""
     max_tokens: int
     """A line with more is left empty, not cut."""
-    align: Align | None = None
+    align: "Align | None" = None
     positions: int = UNBOUNDED
     """The most tokens that the network can read, whatever `max_tokens` is."""
     tag: str = ""
     """What each line begins with for the network alone."""
+
+
+def by_model(model: LoadedModel, beams: BeamSettings, tokens_per_batch: int, max_tokens: int) -> Translator:
+    """Return a translator by a loaded model; arguments as in `load.load_translator`."""
+    most = min(max_tokens, model.max_tokens)
+    search = model.search(beams, True)
+    return Translator(model.tokenizer, search, tokens_per_batch // beams.number, most, positions=model.max_tokens)
 
 
 def to_language(translator: Translator, language: str) -> Translator:
@@ -61,7 +68,7 @@ class Line(NamedTuple):
     """From 1."""
     source: str
     tokens: int
-    """With </s>; 0 for a blank line."""
+    """With </s>; 0 for a blank line. Of one with too many characters to be encoded, the least that it can have."""
     is_too_long: bool
     hypotheses: list[Hypothesis]
     """Best first; a single empty one for a line that is blank or too long."""
@@ -86,17 +93,21 @@ def translate_corpus(
         before: lines of the text in front of the first window, which only the main process knows.
 
     """
-    state, number = PartialState(), before
-    is_shown = progress and state.is_main_process
-    with torch.inference_mode(), Progress(total, " lines", is_shown) as bar:
-        for lines in shared(iter(windows)):
-            inputs = [tagged(line, translator.tag) for line in lines]
-            sources = encode(translator.tokenizer, inputs)
-            lengths = [len(source) for source in sources]
+    all_of_us, number = processes(), before
+    longest = longest_token(translator.tokenizer)
+    most = most_characters(translator.tokenizer, translator.max_tokens)
+    with Progress(total, " lines", progress and all_of_us.number == 0) as bar:
+        for lines in shared(iter(windows), all_of_us):
+            fit = [line if len(line) <= most else "" for line in lines]  # none that takes too much memory to encode
+            sources = encode(translator.tokenizer, [tagged(line, translator.tag) for line in fit])
+            lengths = [
+                len(source) if len(line) <= most else 1 + len(line) // longest
+                for source, line in zip(sources, lines, strict=True)
+            ]
             cut = list(batches([n if n <= translator.max_tokens else 0 for n in lengths], translator.tokens_per_batch))
-            mine = cut[state.process_index :: state.num_processes]
+            mine = cut[all_of_us.number :: all_of_us.together]
             found = translate_batches(translator.search, sources, mine, bar.update)
-            parts: list[Any] = gather_object([(found, aligned(translator, lines, found, mine))])
+            parts = all_of_us.gathered((found, aligned(translator, lines, found, mine)))
             hypotheses = {place: each for part, _ in parts for place, each in part.items()}
             alignments = {place: each for _, part in parts for place, each in part.items()}
             yield [
@@ -128,22 +139,21 @@ def aligned(
     return alignments
 
 
-def shared(windows: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Give every process what the main one reads, or its error."""
-    state = PartialState()
+def shared(windows: Iterator[list[str]], all_of_us: Processes) -> Iterator[list[str]]:
+    """Give every process what process 0 reads, or its error."""
     while True:
-        held: list[Any] = [None]
-        if state.is_main_process:
+        held: Any = None
+        if all_of_us.number == 0:
             try:
-                held = [next(windows, None)]
+                held = next(windows, None)
             except (ValueError, OSError) as error:
-                held = [error]
-        broadcast_object_list(held)
-        if isinstance(held[0], Exception):
-            raise held[0]
-        if held[0] is None:
+                held = error
+        held = all_of_us.shared(held)
+        if isinstance(held, Exception):
+            raise held
+        if held is None:
             return
-        yield held[0]
+        yield held
 
 
 class TooLong:

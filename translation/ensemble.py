@@ -20,7 +20,8 @@ from vaswani.modeling import VaswaniConfig
 from vaswani.modeling.generation_vaswani import length_limits
 from vaswani.modeling.search_vaswani import CACHE, SearchState, beam_search, follow, start
 
-from .search import BatchSearch, BeamSettings, Hypothesis, hypotheses, padded, positions
+from .hypotheses import BatchSearch, BeamSettings, Hypothesis
+from .search import hypotheses, padded, positions
 from .settings import generation_settings
 
 
@@ -67,6 +68,7 @@ def by_ensemble(
     longest = min(first.most_tokens, *(positions(model) for model in models))
     ends = torch.tensor(first.ends, device=models[0].device)
 
+    @torch.inference_mode()
     def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
         input_ids, mask = (each.to(models[0].device) for each in padded(sources, first.padding))
         kept = [inputs(model, input_ids, mask) for model in models]

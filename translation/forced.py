@@ -11,8 +11,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from .search import evaluating, padded
-from .translate import batches, encode
+from .batches import batches, encode
+from .longest_text import check_characters
+from .search import evaluating, padded, positions
+
+MOST_TOKENS = 4096
+"""Of a text: as `vaswani translate` allows by default."""
 
 
 class Judged(NamedTuple):
@@ -35,6 +39,7 @@ def judge_pairs(
     sources: Sequence[str],
     targets: Sequence[str],
     tokens_per_batch: int = 2048,
+    first: int = 1,
 ) -> list[Judged | None]:
     """Return the probability of each target given its source, in their order; None for a blank source.
 
@@ -44,11 +49,22 @@ def judge_pairs(
         sources: a line each.
         targets: as many lines; a blank one is an end alone.
         tokens_per_batch: most tokens in a batch on the longer side, padding counted; a longer pair goes alone.
+        first: the number of the first pair, for errors.
+
+    Raises:
+        ValueError: a text is longer than MOST_TOKENS, or than the network can read.
 
     """
+    most = min(MOST_TOKENS, positions(model))
+    for number, pair in enumerate(zip(sources, targets, strict=True), first):
+        for what, text in zip(("source", "translation"), pair, strict=True):
+            check_characters(tokenizer, text, most, f"the {what} of pair {number:,}")
     ids = encode(tokenizer, sources)
     labels = tokenizer(text_target=list(targets)).input_ids if targets else []
     lengths = [max(len(source), len(label)) if source else 0 for source, label in zip(ids, labels, strict=True)]
+    for number, length in enumerate(lengths, first):
+        if length > most:
+            raise ValueError(f"pair {number:,} has a text of {length:,} tokens, and {most:,} are allowed; split it")
     found: list[Judged | None] = [None] * len(ids)
     with evaluating(model), torch.inference_mode():
         for places in batches(lengths, tokens_per_batch):

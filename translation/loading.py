@@ -1,6 +1,5 @@
 """A saved model, loaded completely or refused: transformers would initialise missing weights at random."""
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,23 +17,12 @@ from transformers import (
 )
 from transformers.utils import GENERATION_CONFIG_NAME
 
-from vaswani.data.containers import refuse_no_text, refuse_packed
-from vaswani.data.file_names import check_name
 from vaswani.modeling import VaswaniForConditionalGeneration
+from vaswani.storage import check_object, naming_damage
+from vaswani.training.checkpointing.weight_checks import check_loaded
 
-TEXTS = (
-    "config.json",
-    GENERATION_CONFIG_NAME,
-    "model.safetensors.index.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "target_vocab.json",
-    "shared_vocabulary.json",
-)
-WEIGHTS = (".safetensors", ".bin", ".onnx", ".spm")
+from .model_files import check_files
+from .settings import check_kinds
 
 
 def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
@@ -45,49 +33,46 @@ def load_whole(folder: Path, **how: Any) -> PreTrainedModel:
         **how: what `from_pretrained` takes.
 
     Raises:
-        ValueError: its weights are truncated or do not fit its configuration, its settings cannot be read, a file is
-            compressed, or it is no encoder-decoder that transformers knows.
+        ValueError: its weights are truncated, do not fit its configuration or are no finite floating-point numbers, its
+            settings cannot be read, a file is compressed, or it is no encoder-decoder that transformers knows.
 
     """
     check_files(folder)
-    check_settings(folder / GENERATION_CONFIG_NAME)
+    check_kinds(folder / GENERATION_CONFIG_NAME)
     check_network(folder)
-    try:
-        model, found = AutoModelForSeq2SeqLM.from_pretrained(
-            folder, output_loading_info=True, trust_remote_code=False, **how
-        )
-    except SafetensorError as error:
-        raise ValueError(f"the weights in {folder} are damaged ({error}); copy them again") from error
-    except RuntimeError as error:  # tensors of other sizes
-        raise ValueError(_unlike(folder, str(error).splitlines()[0])) from error
+    with naming_damage(f"the model in {folder}", "config.json, generation_config.json or a file of weights"):
+        try:
+            model, found = AutoModelForSeq2SeqLM.from_pretrained(
+                folder, output_loading_info=True, trust_remote_code=False, **how
+            )
+        except SafetensorError as error:
+            raise ValueError(f"the weights in {folder} are damaged ({error}); copy them again") from error
+        except RuntimeError as error:  # tensors of other sizes
+            raise ValueError(_unlike(folder, str(error).splitlines()[0])) from error
     lacking, further = sorted(found["missing_keys"]), sorted(found["unexpected_keys"])
     if lacking:
         raise ValueError(_unlike(folder, f"the file lacks {_some(lacking)}"))
     if further and isinstance(model, VaswaniForConditionalGeneration):
         raise ValueError(_unlike(folder, f"the file also has {_some(further)}"))
+    check_loaded(model, folder)
     whole: PreTrainedModel = model
     return whole
 
 
-def check_files(folder: Path) -> None:
-    """Raise ValueError, with the way out, if a model's name is not UTF-8, or a file is compressed or in UTF-16."""
-    check_name(folder, "the folder")
-    for name in TEXTS:
-        refuse_no_text(folder / name)
-    for path in (each for ending in WEIGHTS for each in folder.glob(f"*{ending}")):
-        refuse_packed(path)
-
-
 def check_network(folder: Path) -> None:
     """Raise ValueError unless a folder holds an encoder-decoder that transformers knows."""
+    check_object(folder / "config.json")
     content, _ = PreTrainedConfig.get_config_dict(folder)
+    if not isinstance(content.get("model_type"), str | None):
+        raise ValueError(f"{folder / 'config.json'} is damaged: model_type is {content['model_type']!r}; copy it again")
     kind = content.get("model_type") or f"that is not named ({', '.join(content.get('architectures') or ['unknown'])})"
     try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with naming_damage(f"the configuration in {folder}"):
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except ValueError as error:
         runs = "" if "auto_map" not in content else ", and the code beside it is not trusted to run"
         if content.get("model_type") in CONFIG_MAPPING:
-            raise
+            raise ValueError(f"{folder / 'config.json'} cannot be used: {error}") from error
         raise ValueError(
             f"{folder} holds a network of a type {kind}, which transformers {__version__} does not know{runs}"
         ) from error
@@ -95,19 +80,6 @@ def check_network(folder: Path) -> None:
         raise ValueError(
             f"{folder} holds a network of the type {kind}, which is not an encoder-decoder over text; give one that is"
         )
-
-
-def check_settings(file: Path) -> None:
-    """Raise ValueError if a generation_config.json is there and damaged: transformers would put defaults in its place.
-
-    A model may have none: old ones have its settings in config.json.
-    """
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged ({error}); copy it again") from error
-    if not isinstance(settings, dict):
-        raise ValueError(f"{file} is damaged (it holds a {type(settings).__name__}, no object); copy it again")
 
 
 def load_tokenizer(folder: Path) -> Any:

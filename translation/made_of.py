@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .models import EXPORTED_FILES, MODEL_FILES, Model
+from .models import EXPORTED_FILES, MODEL_FILES, SHORTLIST, Model
 
 OPTIONS = (
     *("engine", "format", "n_best", "align", "target", "beams", "length_penalty", "tokens_per_batch", "max_tokens"),
@@ -26,10 +26,15 @@ def made_of(args: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]
     }
 
 
+def judged_by(model: Model) -> dict[str, Any]:
+    """Return what the probabilities of a text by a model depend on, by name."""
+    return {"model": checksum_of(model.folder, "torch"), **{name: version(name) for name in ("vaswani", "torch")}}
+
+
 def checksum_of(folder: Path, engine: str) -> str:
     """Return the SHA-256 of the files of a model that translations depend on."""
     parts = EXPORTED_FILES.get(engine, MODEL_FILES)
-    names = {*chain(*parts.values()), "generation_config.json"}
+    names = {*chain(*parts.values()), "generation_config.json", *((SHORTLIST,) if engine == "ctranslate2" else ())}
     digest = hashlib.sha256()
     for path in sorted([*filter(Path.is_file, (folder / name for name in names)), *folder.glob("model-*.safetensors")]):
         with path.open("rb") as file:

@@ -27,6 +27,8 @@ EXPORTED_FILES = {
     "ctranslate2": {**BESIDE_EXPORTED, "the weights": ("model.bin",)},
     "onnx": {**BESIDE_EXPORTED, "the encoder": ("encoder.onnx",), "the decoder": ("decoder.onnx",)},
 }
+SHORTLIST = "vmap.txt"
+"""A file that a model exported to CTranslate2 may have: the target tokens that each source token may need."""
 PAGE = "browser.json"
 """A file of a model that was exported as a page for the browser."""
 
@@ -122,7 +124,8 @@ def find_model(given: str, engine: str = "torch") -> Model:
         from .loading import check_network
 
         check_network(folder)  # before large files are fetched
-    folder = fetch(repository, listing, WEIGHTS if engine == "torch" else list(chain(*EXPORTED_FILES[engine].values())))
+    exported = [*chain(*EXPORTED_FILES.get(engine, {}).values()), *({SHORTLIST} & listing.names)]
+    folder = fetch(repository, listing, WEIGHTS if engine == "torch" else exported)
     return Model(given, folder, listing.commit)
 
 

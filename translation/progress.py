@@ -5,8 +5,6 @@ import time
 from types import TracebackType
 from typing import Self
 
-from tqdm import tqdm
-
 SECONDS = 60.0
 """Between two lines."""
 
@@ -24,7 +22,11 @@ class Progress:
     def __init__(self, total: int | None, unit: str, is_shown: bool) -> None:
         self.total, self.unit, self.done = total, unit, 0
         is_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._bar = tqdm(total=total, unit=unit) if is_shown and is_terminal else None
+        self._bar = None
+        if is_shown and is_terminal:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, unit=unit)
         self._has_lines = is_shown and not is_terminal
         self._start = self._shown = time.monotonic()
 
@@ -42,6 +44,8 @@ class Progress:
         said = f"{self.done:,}{'' if self.total is None else f' of {self.total:,}'}{self.unit}  {rate:,.1f} a second"
         if self.total is None or not rate:
             return said
+        from tqdm import tqdm
+
         return f"{said}  {tqdm.format_interval((self.total - self.done) / rate)} left"
 
     def __enter__(self) -> Self:

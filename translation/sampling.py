@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
 
-from .search import BatchSearch, BeamSettings, by_generate
+from .hypotheses import BatchSearch, BeamSettings
+from .search import by_generate
 
 
 class Sampling(NamedTuple):

@@ -4,11 +4,9 @@ Shapes: B sentences, S source tokens, K beams.
 """
 
 import inspect
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,41 +15,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCrite
 
 from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_tokens, length_limits
 
+from .hypotheses import BatchSearch, BeamSettings, Hypothesis, one_line
 from .settings import most_tokens
-
-
-class Hypothesis(NamedTuple):
-    """A translation of one line."""
-
-    text: str
-    """Without line ends."""
-    score: float | None
-    """log P over the length penalty; None in greedy search, and if no scores were asked for."""
-
-
-@dataclass(frozen=True)
-class BeamSettings:
-    """How translations are searched for (section 6.1)."""
-
-    number: int = 4
-    """K; 1 is greedy search."""
-    length_penalty: float = 0.6
-    """alpha; larger favours longer translations."""
-    n_best: int = 1
-    """Hypotheses wanted for each sentence."""
-
-    def __post_init__(self) -> None:
-        if self.number < 1 or not 1 <= self.n_best <= self.number:
-            raise ValueError(
-                f"{self.number} beams and the {self.n_best} best are asked for: give at least 1 of each, and no more "
-                "hypotheses than beams"
-            )
-        if not math.isfinite(self.length_penalty):
-            raise ValueError(f"the length penalty is {self.length_penalty}; give a number, such as the paper's 0.6")
-
-
-BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
-"""From the ids of each source to its hypotheses, best first."""
 
 
 def by_generate(
@@ -76,6 +41,7 @@ def by_generate(
         settings |= {"length_penalty": beams.length_penalty, "num_return_sequences": beams.n_best}
         settings["output_scores"] = not is_paper and (scores or beams.n_best > 1)
 
+    @torch.inference_mode()
     def search(sources: list[list[int]]) -> list[list[Hypothesis]]:
         input_ids, mask = padded(sources, int(tokenizer.pad_token_id))
         limits = limits_of_batch(model, mask)
@@ -110,11 +76,6 @@ def hypotheses(tokenizer: PreTrainedTokenizerBase, tokens: Tensor, scores: Tenso
     found = [Hypothesis(one_line(text), value) for text, value in zip(texts, values, strict=True)]
     rows = [found[first : first + n_best] for first in range(0, len(found), n_best)]
     return [[row[0], *(each for each in row[1:] if each.score != float("-inf"))] for row in rows]
-
-
-def one_line(text: str) -> str:
-    """Replace line ends by spaces."""
-    return text.replace("\r", " ").replace("\n", " ")
 
 
 def positions(model: PreTrainedModel) -> int:

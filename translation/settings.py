@@ -1,17 +1,27 @@
 """The generation settings that are saved with a model, for searches other than `generate`."""
 
+import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
-from torch import Tensor
-from transformers import GenerationConfig
+from vaswani.storage import check_object, naming_damage
 
-from vaswani.modeling.generation_vaswani import UNBOUNDED, extra_tokens
-from vaswani.modeling.search_vaswani import NEVER, SearchState, force_end
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vaswani.modeling.search_vaswani import SearchState
+
+EXTRA_TOKENS = 50
+UNBOUNDED = 2**62
+"""Both as in modeling/generation_vaswani.py, which needs torch."""
 
 _OFF: tuple[Any, ...] = (None, 0, [], {})
 _NO_FACTOR = (None, 1)
+
+_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_eos_token_id")
+_NUMBERS = ("num_beams", "length_penalty", "max_length", "max_new_tokens", "min_length", "extra_tokens")
+_BOOLEANS = ("do_sample", "use_cache", "output_attentions", "output_hidden_states", "output_scores")
 
 ONLY_IN_GENERATE: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("repetition_penalty", "encoder_repetition_penalty", "guidance_scale"), _NO_FACTOR),
@@ -57,8 +67,16 @@ class GenerationSettings(NamedTuple):
     forces_end: bool = False
     """Whether what reaches its limit ends there, as if the end were certain."""
 
-    def obeyed(self, log_p: Tensor, search: SearchState) -> Tensor:
+    def limit(self, source_tokens: int, positions: int) -> int:
+        """Return the most tokens of a translation, given those of its source and the last position of the network."""
+        return min(source_tokens + self.extra_tokens, self.most_tokens, positions)
+
+    def obeyed(self, log_p: "Tensor", search: "SearchState") -> "Tensor":
         """Return log P `[B, n, V]` of each next token of a search, less what is forbidden and with what is forced."""
+        import torch
+
+        from vaswani.modeling.search_vaswani import NEVER, force_end
+
         if self.forbidden:
             log_p = log_p.index_fill(-1, torch.tensor(self.forbidden, device=log_p.device), NEVER)
         if self.forbidden and self.renormalizes:
@@ -66,11 +84,11 @@ class GenerationSettings(NamedTuple):
         return force_end(log_p, search, torch.tensor(self.ends, device=log_p.device)) if self.forces_end else log_p
 
 
-def generation_settings(generation: GenerationConfig | None, where: str | Path | None) -> GenerationSettings:
+def generation_settings(generation: Any, where: str | Path | None) -> GenerationSettings:
     """Return the settings saved with a model, interpreted as `generate` does.
 
     Args:
-        generation: its `generation_config`.
+        generation: its `generation_config`, or None.
         where: its name, for errors.
 
     Raises:
@@ -118,7 +136,7 @@ def as_tuple(ids: Any) -> tuple[int, ...]:
     return tuple(int(each) for each in ids) if isinstance(ids, list | tuple) else (int(ids),) if ids is not None else ()
 
 
-def most_tokens(generation: GenerationConfig | None) -> int:
+def most_tokens(generation: Any) -> int:
     """Return the most tokens of a translation, by the saved max_new_tokens, or else max_length (with the start token).
 
     Raises:
@@ -137,6 +155,73 @@ def most_tokens(generation: GenerationConfig | None) -> int:
     return UNBOUNDED
 
 
+def extra_tokens(generation: Any) -> int:
+    """Return how much longer than its source a translation may be, as `extra_tokens` of modeling does."""
+    found = (getattr(generation, name, None) for name in _EXTRA)
+    return int(next((value for value in found if value is not None), EXTRA_TOKENS))
+
+
+_EXTRA = ("extra_tokens", "extra_symbols")
+_COUNTS = ("max_length", "max_new_tokens", "num_beams")
+_PLAIN: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("bos_token_id", "decoder_start_token_id", "eos_token_id", "pad_token_id"), int),
+    **dict.fromkeys((*_EXTRA, *_COUNTS), int),
+    **dict.fromkeys(("use_cache", "output_attentions", "output_hidden_states", "_from_model_config"), bool),
+    "length_penalty": (int, float),
+    "transformers_version": str,
+}
+"""Settings that mean what they say, with their types."""
+
+
+def check_kinds(file: Path) -> None:
+    """Raise ValueError if a generation_config.json is damaged, or has a token, number or switch that is none."""
+    check_object(file)
+    content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    kinds = {
+        **dict.fromkeys(_IDS, ("a number of a token", lambda value: all(type(each) is int for each in listed(value)))),
+        **dict.fromkeys(_NUMBERS, ("a number", lambda value: type(value) in (int, float))),
+        **dict.fromkeys(_BOOLEANS, ("true or false", lambda value: type(value) is bool)),
+    }
+    for name, (what, fits) in kinds.items():
+        if content.get(name) is not None and not fits(content[name]):
+            raise ValueError(f"{file} is damaged: {name} is {content[name]!r}, not {what}; copy it again")
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list as it is, and anything else as a list of it."""
+    return value if isinstance(value, list) else [value]
+
+
 def saved_settings(folder: Path) -> GenerationSettings:
     """Return the settings of a model that was exported to `folder`."""
-    return generation_settings(GenerationConfig.from_pretrained(folder), folder)
+    file = folder / "generation_config.json"
+    check_kinds(file)
+    found: Any = plain_settings(file)
+    if found is None:
+        from transformers import GenerationConfig
+
+        with naming_damage(f"the settings in {folder}", file.name):
+            found = GenerationConfig.from_pretrained(folder)
+    return generation_settings(found, folder)
+
+
+def plain_settings(file: Path) -> SimpleNamespace | None:
+    """Return what a generation_config.json sets, if transformers, which takes long to import, would add nothing.
+
+    None: it sets something unusual or is damaged, and transformers is to read it and to judge it.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(found, dict) or not all(_is_plain(name, value) for name, value in found.items()):
+        return None
+    if found.get("_from_model_config") and found.keys() & set(_EXTRA):  # which transformers then drops
+        return None
+    return SimpleNamespace(**found)
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    kind = _PLAIN.get(name, ())
+    is_of_kind = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+    return is_of_kind and (name not in _COUNTS or int(value) > 0)

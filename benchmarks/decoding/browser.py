@@ -32,7 +32,7 @@ from vaswani.engines.browser.calibration import SENTENCES
 from vaswani.engines.export import export_to_browser
 from vaswani.engines.native import Validation
 from vaswani.evaluation.scores import figure
-from vaswani.translation.search import BeamSettings
+from vaswani.translation.hypotheses import BeamSettings
 
 from .compare_engines import Torch, translations
 

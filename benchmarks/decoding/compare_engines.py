@@ -21,8 +21,9 @@ from benchmarks.measuring.machine import machine
 from benchmarks.measuring.report import add_output, leave
 from vaswani.commands.line_files import read_lines
 from vaswani.engines.engine import Candidate, Engine
-from vaswani.translation.search import BeamSettings, LengthLimit, limits_of_batch, padded
-from vaswani.translation.translate import batches
+from vaswani.translation.batches import batches
+from vaswani.translation.hypotheses import BeamSettings
+from vaswani.translation.search import LengthLimit, limits_of_batch, padded
 
 from .exported import exported
 

@@ -32,8 +32,9 @@ from benchmarks.measuring.turns import against, in_turn
 from vaswani.commands.line_files import read_lines
 from vaswani.engines.engine import Engine, by_engine
 from vaswani.training.speed.fastest_attention import fastest_attention
-from vaswani.translation.search import BeamSettings
-from vaswani.translation.translate import BLANK, batches, encode, translate, translate_batches
+from vaswani.translation.batches import batches, encode, translate_batches
+from vaswani.translation.hypotheses import BLANK, BeamSettings
+from vaswani.translation.translate import translate
 
 from .exported import exported
 from .marian import as_marian

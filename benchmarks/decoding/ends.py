@@ -29,7 +29,7 @@ from vaswani.engines.engine import Candidate, Engine, engine_module
 from vaswani.engines.export import export
 from vaswani.modeling import search_vaswani
 from vaswani.modeling.search_vaswani import NEVER, SearchState, StopSignal, merge, penalty
-from vaswani.translation.search import BeamSettings
+from vaswani.translation.hypotheses import BeamSettings
 
 from .compare_engines import Torch, translations
 

@@ -20,15 +20,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
+import vaswani
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.process_memory import peak_memory
 from benchmarks.measuring.report import add_output, leave
 from vaswani.commands.line_files import read_lines
 from vaswani.experiment import markdown
-from vaswani.translation.translate import translate
 
 
 class Reply(NamedTuple):
@@ -87,6 +84,7 @@ def main() -> None:
     parser.add_argument("--input", type=Path, required=True, help="a sentence a line")
     parser.add_argument("--clients", type=int, default=64, help="clients at a time (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=60, help="after a sixth of them to warm up")
+    parser.add_argument("--engine", default="torch", help="of vaswani serve (default: %(default)s)")
     add_output(parser)
     parser.add_argument("flags", nargs="*", help="of vaswani serve, after --")
     given = parser.parse_args()
@@ -96,9 +94,9 @@ def main() -> None:
             f"--clients is {given.clients} and {given.input} has {len(lines)} line(s): each client sends lines of its "
             "own; give 1 or more clients, and as many lines"
         )
-    model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(given.model), AutoTokenizer.from_pretrained(given.model)
-    right = dict(zip(lines, translate(model, tokenizer, lines), strict=True))
-    command = [str(Path(sys.executable).with_name("vaswani")), "serve", str(given.model), "--port", "0", *given.flags]
+    right = dict(zip(lines, vaswani.load(given.model, engine=given.engine).translate(lines), strict=True))
+    command = [str(Path(sys.executable).with_name("vaswani")), "serve", str(given.model), "--engine", given.engine]
+    command += ["--port", "0", *given.flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr
@@ -115,7 +113,8 @@ def main() -> None:
     finally:
         process.terminate()
         code = process.wait()
-    about = machine("torch", "transformers", "fastapi", "uvicorn") | {
+    about = machine("torch", "transformers", "ctranslate2", "onnxruntime", "fastapi", "uvicorn") | {
+        "engine": given.engine,
         "lines": str(len(lines)),
         "exit code of the server": str(code),
     }

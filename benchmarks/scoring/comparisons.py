@@ -33,11 +33,16 @@ from benchmarks.measuring.process_memory import peak_memory
 from benchmarks.measuring.report import add_output, leave
 from vaswani.commands.line_files import read_lines, write_lines
 from vaswani.evaluation.metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
-from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
+from vaswani.evaluation.metrics.wmt14_bleu import compound_split_bleu
 from vaswani.evaluation.significance import SAMPLES, TRIALS, Draws, resample
 from vaswani.plots.style import styled
 
-SCORES: dict[str, Callable[[], Metric]] = {"sacreBLEU": BLEU, "chrF": CHRF, "TER": TER, "wmt14_bleu": wmt14_bleu.bleu}
+SCORES: dict[str, Callable[[], Metric]] = {
+    "sacreBLEU": BLEU,
+    "chrF": CHRF,
+    "TER": TER,
+    "wmt14_bleu": compound_split_bleu.bleu,
+}
 VOCABULARY = 20_000
 SEED = 12345
 
@@ -97,7 +102,7 @@ def p_values(score: str, pairs: int, lines: int, rates: Sequence[float]) -> dict
     for seed in tqdm(range(pairs), score, unit=" pairs"):
         written = write(np.random.default_rng(seed), lines, rates)
         if score == "wmt14_bleu":
-            written = [wmt14_bleu.tokenise(each) for each in written]
+            written = [compound_split_bleu.tokenise(each) for each in written]
         references, *outputs = written
         for test, p_of in TESTS.items():
             found[test].append(p_of(score, outputs, references))
@@ -109,7 +114,7 @@ def cost(test: str, score: str, folder: Path) -> dict[str, float]:
     before, started = peak_memory(), time.process_time()
     references, *outputs = [read_lines(folder / name) for name in ("references", "first", "second")]
     if score == "wmt14_bleu":
-        references, *outputs = [wmt14_bleu.tokenise(each) for each in (references, *outputs)]
+        references, *outputs = [compound_split_bleu.tokenise(each) for each in (references, *outputs)]
     TESTS[test](score, outputs, references)
     return {"seconds": time.process_time() - started, "peak_memory": peak_memory(), "memory_before": before}
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vaswani.data.trees import Leaf, Node, Tree, bracketed
-from vaswani.evaluation.metrics.evalb.evalb import compare, evalb
+from vaswani.evaluation.metrics.evalb.brackets import compare, evalb
 
 LABELS = ("NP", "VP", "S", "ADVP", "PRT", "NP-SBJ", "PP=2", "TOP", "SBAR-TMP-1", "-LRB-", ".")
 TAGS = ("NN", "VB", "DT", "ADVP", "PRT", "NN-X")

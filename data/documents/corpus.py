@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from vaswani.data.file_names import printable
+from vaswani.data.opened_file import OpenedFile
 from vaswani.data.pairs import ROWS_PER_GROUP, CorpusError, Rows
-from vaswani.data.text_files import OpenedFile
 from vaswani.storage import atomic_write
 from vaswani.storage.atomic import lock
 

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaswani.data.containers import read_head, refuse
+from vaswani.data.opened_file import OpenedFile
 from vaswani.data.pairs import ROWS_PER_GROUP, NoPair, Pair, Row, Rows, fingerprint, legible, places
 from vaswani.data.splits import choose_split
-from vaswani.data.text_files import OpenedFile, decode
+from vaswani.data.text_files import decode
 
 from .linearization import linearise
 from .normalization import normalize_tree

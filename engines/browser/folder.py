@@ -21,10 +21,12 @@ from vaswani.engines.native import Validation, save_tokenizer
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.modeling.generation_vaswani import UNBOUNDED
 from vaswani.storage import write_text
+from vaswani.translation.batches import encode
+from vaswani.translation.hypotheses import one_line
 from vaswani.translation.models import PAGE
-from vaswani.translation.search import one_line, positions
+from vaswani.translation.search import positions
 from vaswani.translation.settings import GenerationSettings, generation_settings
-from vaswani.translation.translate import encode, translate
+from vaswani.translation.translate import translate
 
 from .bundle import bundled_page
 from .calibration import SENTENCES, drawn_sources, measure

@@ -15,7 +15,7 @@ from sacremoses import MosesPunctNormalizer
 from sacremoses.corpus import NonbreakingPrefixes
 
 from vaswani.evaluation.metrics.sacrebleu.by_language import code_parts, has_spaces
-from vaswani.evaluation.metrics.wmt14_bleu.wmt14_bleu import Tokenizer, corpus_bleu, signed
+from vaswani.evaluation.metrics.wmt14_bleu.compound_split_bleu import Tokenizer, corpus_bleu, signed
 from vaswani.evaluation.scorer import Inputs, Lines, Scorer, Statistics, Value
 
 from .wmt14_bleu import statistics_of_tokens, tokenised_further

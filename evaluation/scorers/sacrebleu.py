@@ -1,26 +1,19 @@
-"""BLEU, chrF and TER, by the `evaluate` module `metrics/sacrebleu`."""
+"""BLEU, chrF and TER of sacrebleu (`metrics/sacrebleu`)."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from vaswani.evaluation.metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
-from vaswani.evaluation.metrics.sacrebleu.sacrebleu import metric_of, ter_left_out
+from vaswani.evaluation.metrics.sacrebleu.metric_of_language import metric_of, ter_left_out
 from vaswani.evaluation.scorer import Inputs, Lines, Scorer, Statistics, Value
-from vaswani.evaluation.scores import compute
 
 
 def score(key: str, hypotheses: Lines, inputs: Inputs) -> Value:
     """Return one of the three with its signature."""
-    more = {"more_references": inputs.more_references} if inputs.more_references else {}
-    found = compute("sacrebleu", hypotheses, inputs.references, language=inputs.language, scores=[key], **more)
-    return Value(found[key], found[f"{key}_signature"])
-
-
-def value(key: str, hypotheses: Lines, inputs: Inputs) -> float:
-    """Return the same figure without loading a module."""
-    wanted: list[Any] = [inputs.references, *inputs.more_references]  # sacrebleu's types know no None
-    return metric_of(key, inputs.language).corpus_score(hypotheses, wanted).score
+    metric = metric_of(key, inputs.language)
+    counts = line_statistics(metric, [hypotheses], inputs.references, more_references=inputs.more_references)
+    (value,) = corpus_scores(metric, counts.sum(axis=1))
+    return Value(float(value), str(metric.get_signature()))
 
 
 def statistics(key: str, outputs: Sequence[Lines], inputs: Inputs, bar: str | None) -> Statistics:
@@ -43,6 +36,6 @@ def too_long_for_ter(outputs: Sequence[Lines], inputs: Inputs) -> str | None:
 
 
 BLEU, CHRF, TER = (
-    Scorer(partial(score, key), partial(statistics, key), against, partial(value, key))
+    Scorer(partial(score, key), partial(statistics, key), against)
     for key, against in (("bleu", None), ("chrf", None), ("ter", too_long_for_ter))
 )

@@ -1,37 +1,27 @@
-"""The paper's BLEU, by the `evaluate` module `metrics/wmt14_bleu`, on its own tokens."""
+"""The paper's BLEU, on its own tokens (`metrics/wmt14_bleu`)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from vaswani.evaluation.languages import unfit_for_wmt14
 from vaswani.evaluation.metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
-from vaswani.evaluation.metrics.wmt14_bleu import wmt14_bleu
+from vaswani.evaluation.metrics.wmt14_bleu.compound_split_bleu import bleu, corpus_bleu, signature, tokenise
 from vaswani.evaluation.scorer import Inputs, Lines, Scorer, Statistics, Value
-from vaswani.evaluation.scores import compute
 
 
 def score(hypotheses: Lines, inputs: Inputs) -> Value:
     """Return the figure with its signature."""
-    if inputs.more_references:
-        return Value(value(hypotheses, inputs), wmt14_bleu.signature(references=inputs.number_of_references))
-    found = compute("wmt14_bleu", hypotheses, inputs.references)
-    return Value(found["wmt14_bleu"], found["signature"])
-
-
-def value(hypotheses: Lines, inputs: Inputs) -> float:
-    """Return the same figure without loading a module."""
-    tokenised = [wmt14_bleu.tokenise(side) for side in (hypotheses, inputs.references)]
-    wanted: list[Any] = [tokenised[1], *tokenised_further(wmt14_bleu.tokenise, inputs)]  # its types know no None
-    return wmt14_bleu.bleu().corpus_score(tokenised[0], wanted).score
+    more = tokenised_further(tokenise, inputs)
+    figure = corpus_bleu(tokenise(hypotheses), tokenise(inputs.references), more)
+    return Value(figure, signature(references=inputs.number_of_references))
 
 
 def statistics(outputs: Sequence[Lines], inputs: Inputs, bar: str | None) -> Statistics:
     """Return the counts of lines."""
-    references, *tokenised = [wmt14_bleu.tokenise(lines) for lines in (inputs.references, *outputs)]
-    signature = partial(wmt14_bleu.signature, references=inputs.number_of_references)
-    more = tokenised_further(wmt14_bleu.tokenise, inputs)
-    return statistics_of_tokens(tokenised, references, bar, signature, more)
+    references, *tokenised = [tokenise(lines) for lines in (inputs.references, *outputs)]
+    signature_of = partial(signature, references=inputs.number_of_references)
+    more = tokenised_further(tokenise, inputs)
+    return statistics_of_tokens(tokenised, references, bar, signature_of, more)
 
 
 def tokenised_further(tokenise: Callable[[Lines], list[str]], inputs: Inputs) -> list[list[str | None]]:
@@ -49,14 +39,14 @@ def statistics_of_tokens(
     outputs: Sequence[Lines],
     references: Lines,
     bar: str | None,
-    signature: Callable[..., str],
+    signature_of: Callable[..., str],
     more_references: Sequence[Sequence[str | None]] = (),
 ) -> Statistics:
-    """Return the counts of lines whose tokens are between spaces; `signature` takes how lines were drawn."""
-    metric = wmt14_bleu.bleu()
+    """Return the counts of lines whose tokens are between spaces; `signature_of` takes how lines were drawn."""
+    metric = bleu()
 
     def signed(drawn: Mapping[str, str]) -> str:
-        return signature(*(f"{name}:{how}" for name, how in drawn.items()))
+        return signature_of(*(f"{name}:{how}" for name, how in drawn.items()))
 
     return Statistics(
         line_statistics(metric, outputs, references, bar, more_references), partial(corpus_scores, metric), signed
@@ -68,4 +58,4 @@ def no_german(outputs: Sequence[Lines], inputs: Inputs) -> str | None:  # noqa: 
     return unfit_for_wmt14(inputs.references, inputs.language)
 
 
-WMT14_BLEU = Scorer(score, statistics, no_german, value)
+WMT14_BLEU = Scorer(score, statistics, no_german)

@@ -11,6 +11,7 @@ from transformers.trainer_utils import IntervalStrategy
 from vaswani.evaluation.metric_table import OF_THE_NETWORK
 from vaswani.experiment.arguments import Arguments, parse
 from vaswani.experiment.command_line import is_given, spelled
+from vaswani.experiment.options_of_recipe import ELSEWHERE
 from vaswani.publishing import hide_in_command
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.argument_checks import metric_of
@@ -144,9 +145,8 @@ def read(asked: Options, values: dict[str, str]) -> Arguments:
         SystemExit: the recipe's parser refuses them.
 
     """
-    # Where this process sees several GPUs the parser would refuse to train on them, which it does not do.
     try:
-        return parse(asked.recipe, [*asked.flags, *as_flags(values), "--use_cpu", "true"])
+        return parse(asked.recipe, [*asked.flags, *as_flags(values), *ELSEWHERE])
     except SystemExit:
         if values:
             print(f"That is the trial of {as_text(values)}.", file=sys.stderr)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vaswani.experiment.child_process import run_to_end
-from vaswani.experiment.exit_codes import INTERRUPTED
+from vaswani.experiment.launcher_messages import INTERRUPTED
 from vaswani.publishing import read_metrics
 from vaswani.training.best_validation import find_best
 from vaswani.training.exceptions import SignalledError, StartupError

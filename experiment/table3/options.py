@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from vaswani.experiment.arguments import Recipe, parse
 from vaswani.experiment.command_line import spelled
+from vaswani.flags import whole
 
 from .rows import ROWS, Row, Scale, chosen
 
@@ -64,7 +65,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--all", action="store_true", help="Train all rows in turn. (default: no)")
     section.add_argument(
         "--scale",
-        type=int,
+        type=whole(1, 16),
         default=1,
         metavar="S",
         help="Divide d_model, d_ff, d_k and d_v of every row, for small machines: 1, 2, 4, 8 or 16. "
@@ -73,14 +74,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     section.add_argument(
         "--layer_scale",
-        type=int,
+        type=whole(1, 2),
         default=1,
         metavar="S",
         help="Divide N, the layers, of every row by 1 or 2; deep narrow networks start to learn late. (default: 1)",
     )
     section.add_argument(
         "--seeds",
-        type=int,
+        type=whole(1),
         default=1,
         metavar="K",
         help="With --rows or --all: train with the seeds 1 to K, the whole table before the next seed. (default: 1)",

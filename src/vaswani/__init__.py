@@ -4,7 +4,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vaswani.translation.load import LoadedModel
+    from vaswani.translation.loaded import LoadedModel
 
 __version__ = "0.1.0"
 
@@ -24,16 +24,12 @@ def load(
         ValueError: there is no such model, it lacks a part, the engine is not installed, or the device is not here.
 
     """
-    given = fspath(model)
-    if engine == "torch":
-        from vaswani.translation.load import load as load_torch
+    from vaswani.engines.load import check_engine
+    from vaswani.engines.load import load as load_found
+    from vaswani.translation.models import find_model
 
-        return load_torch(given, device=device, dtype=dtype)
-    if dtype is not None:
-        raise ValueError(f"dtype is {dtype}, and a model exported to {engine} computes in what it was exported in")
-    from vaswani.engines.load import load_exported
-
-    return load_exported(given, engine, device=device)
+    check_engine(engine, dtype)
+    return load_found(find_model(fspath(model), engine), engine, device=device, dtype=dtype)
 
 
 __all__ = ["__version__", "load"]

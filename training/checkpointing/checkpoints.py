@@ -9,6 +9,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -16,12 +17,14 @@ from typing import ClassVar
 
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 
-from vaswani.storage import sync, sync_tree
+from vaswani.storage import sync, sync_tree, write_text
 from vaswani.storage.records import LEFT_OUT, REST, read_record, write_record
 
 MANIFEST = "manifest.json"
 UNSCHEDULED = "unscheduled"
-"""Marks a checkpoint that was saved only because training ended there, at its last step or by a signal."""
+"""Marks a checkpoint that was saved only because training ended there; holds what ended it, END or SIGNAL."""
+END, SIGNAL = "end", "signal"
+"""The last step of a run, which is asked for; or a signal, without which there would be no such checkpoint."""
 FSDP_WEIGHTS, FSDP_OPTIMIZER = "pytorch_model_fsdp_0", "optimizer_0"
 DEEPSPEED_TAG = "latest"
 _FILES = {
@@ -84,6 +87,24 @@ def seal(folder: Path) -> None:
     files = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     sync_tree(folder)
     sync(folder.parent)
+    write_manifest(folder, Manifest(files))
+
+
+def amend(folder: Path, texts: Mapping[str, str], without: Collection[str] = ()) -> None:
+    """Write texts into a sealed checkpoint, by their names, and remove others.
+
+    If that is interrupted, the checkpoint is no longer sealed, and a resume goes to the one before it.
+    """
+    files = dict(read_manifest(folder).files)
+    (folder / MANIFEST).unlink()
+    sync(folder)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+        files[name] = digest(folder / name)
+    for name in without:
+        (folder / name).unlink(missing_ok=True)
+        files.pop(name, None)
+    sync(folder)
     write_manifest(folder, Manifest(files))
 
 
@@ -175,7 +196,15 @@ def saved_by_zero3(folder: Path) -> bool:
 
 
 def checkpoint_fault(folder: Path) -> str | None:
-    """Return what is wrong with a checkpoint, or None if it is complete."""
+    """Return what is wrong with a checkpoint, or None if it is complete and the disk can read it."""
+    try:
+        return _fault(folder)
+    except OSError as error:
+        what = Path(error.filename).name if error.filename else "a file"
+        return f"{what} cannot be read ({error.strerror})"
+
+
+def _fault(folder: Path) -> str | None:
     if not (folder / MANIFEST).is_file():
         return "it was not saved to the end"
     try:
@@ -193,9 +222,12 @@ def checkpoint_fault(folder: Path) -> str | None:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
+    """Return the SHA-256 of a file; OSError, with its name, if the disk cannot read it."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:  # of reading, which does not name the file
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -218,9 +250,20 @@ def counted(run: Path) -> list[Path]:
     return [folder for folder in folders if folder == folders[-1] or not (folder / UNSCHEDULED).exists()]
 
 
-def sealed_steps(run: Path) -> set[int]:
-    """Return the steps after which checkpoints were saved completely."""
-    return {int(folder.name.split("-")[1]) for folder in sealed(run)}
+def is_left_by_signal(folder: Path) -> bool:
+    """Return whether a checkpoint is there only because of a signal; only newer versions say what ended training."""
+    file = folder / UNSCHEDULED
+    return file.is_file() and file.read_text(encoding="utf-8") == SIGNAL
+
+
+def scheduled_steps(run: Path) -> set[int]:
+    """Return the steps after which checkpoints were saved completely, and would be in a run of any length."""
+    return {step_of(folder) for folder in sealed(run) if not (folder / UNSCHEDULED).exists()}
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the step of a checkpoint, by its name."""
+    return int(checkpoint.name.split("-")[1])
 
 
 def newest_whole(run: Path) -> tuple[Path | None, dict[str, str]]:
@@ -247,17 +290,19 @@ def first_whole(folders: Iterable[Path], number: int) -> tuple[list[Path], dict[
 def set_aside(run: Path, names: Iterable[str]) -> None:
     """Rename skipped checkpoints to damaged-N, so that no newer one is deleted in their favour.
 
-    They stay for inspection; one that was never sealed is no loss, and its folder will be used again.
+    They stay for inspection; one that was never sealed is no loss, and its folder will be used again. One that the disk
+    does not rename stays where it is.
     """
     for name in names:
         if (run / name / MANIFEST).exists():
             into = run / name.replace("checkpoint", "damaged")
-            if into.exists():
-                shutil.rmtree(into)
-            (run / name).rename(into)
+            with suppress(OSError):
+                if into.exists():
+                    shutil.rmtree(into)
+                (run / name).rename(into)
 
 
-def prune(run: Path, keep: int, best: str | None, also: Collection[str] = ()) -> None:
+def prune(run: Path, keep: int | None, best: str | None, also: Collection[str] = (), has_ended: bool = False) -> None:
     """Delete all checkpoints but the last `keep` sealed ones and the best; called only when the newest is sealed.
 
     Earlier ones that were never sealed are deleted too, since no run returns to the step of an old signal. So are those
@@ -265,9 +310,10 @@ def prune(run: Path, keep: int, best: str | None, also: Collection[str] = ()) ->
 
     Args:
         run: its folder.
-        keep: how many to keep, at least 1.
+        keep: how many to keep, at least 1; None: all but those that a signal left.
         best: is kept too.
         also: are kept too.
+        has_ended: whether the run has, so that it needs no newest one to resume from.
 
     """
     for folder in checkpoints(run):
@@ -275,9 +321,14 @@ def prune(run: Path, keep: int, best: str | None, also: Collection[str] = ()) ->
             break
         if not (folder / MANIFEST).is_file():
             shutil.rmtree(folder)
-    kept = {Path(path).name for path in (best, *also) if path} | {
-        folder.name for folder in counted(run)[-max(keep, 1) :]
-    }
+    lasting = [folder for folder in sealed(run) if not is_left_by_signal(folder)]
+    newest = [] if has_ended and lasting else sealed(run)[-1:]
+    if keep is None:
+        kept = {folder.name for folder in lasting + newest}
+    else:
+        # One that a signal left takes no other's place: it will be gone, and nothing might come after that other.
+        last = [folder for folder in counted(run) if folder in lasting][-max(keep, 1) :]
+        kept = {folder.name for folder in last + newest} | {Path(path).name for path in (best, *also) if path}
     for folder in sealed(run):
         if folder.name not in kept:
             (folder / MANIFEST).unlink()  # so that an interrupted deletion leaves nothing that looks complete

@@ -16,11 +16,12 @@ from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, PreTrainedModel
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
+from transformers.utils import GENERATION_CONFIG_NAME, SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
-from vaswani.storage import atomic_folder, write_text
+from vaswani.storage import atomic_folder, check_object, naming_damage, write_text
 
 from .checkpoints import FSDP_WEIGHTS, MANIFEST, Layout, check_parts, checkpoint_fault, layout
+from .weight_checks import check_weights
 
 NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
@@ -31,9 +32,16 @@ def read_weights(checkpoint: Path) -> dict[str, Tensor]:
     Tied weights appear under one name or under each of theirs.
 
     Raises:
-        ValueError: a file of weights or their index is damaged, or DeepSpeed is needed to read them and not installed.
+        ValueError: a file of weights or their index is damaged, they are no finite floating-point numbers, or DeepSpeed
+            is needed to read them and not installed.
 
     """
+    weights = _read(checkpoint)
+    check_weights(weights.items(), checkpoint)
+    return weights
+
+
+def _read(checkpoint: Path) -> dict[str, Tensor]:
     match layout(checkpoint):
         case Layout.WHOLE:
             try:
@@ -146,8 +154,10 @@ def write_model(like: Path, weights: dict[str, Tensor], output: Path, notes: Map
     if output.exists():
         raise ValueError(f"{output} exists already; name a folder that does not")
     dtype = next(iter(weights.values())).dtype
-    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.from_pretrained(like), dtype=dtype)
-    model.generation_config = GenerationConfig.from_pretrained(like)
+    check_object(like / GENERATION_CONFIG_NAME)
+    with naming_damage(f"the configuration in {like}", "config.json or generation_config.json"):
+        model = AutoModelForSeq2SeqLM.from_config(AutoConfig.from_pretrained(like), dtype=dtype)
+        model.generation_config = GenerationConfig.from_pretrained(like)
     load_weights(model, weights)
     with atomic_folder(output) as draft:
         model.save_pretrained(draft)

@@ -88,6 +88,8 @@ class SinceLog:
     """Steps since then."""
     lost: int
     """Those of them that were skipped."""
+    logged: float | None = None
+    """The sum of the losses of all steps up to the last line, the mean of the processes; older versions lack it."""
     version: int = VERSION
 
 
@@ -112,10 +114,16 @@ def log_without_final_validation(state: TrainerState) -> list[dict[str, Any]]:
     return [line for line in state.log_history if not ("eval_loss" in line and line["step"] == state.max_steps)]
 
 
-def lacks_validation(state: TrainerState, delay: float) -> bool:
+def lacks_validation(state: TrainerState, eval_steps: int, max_steps: int, delay: float) -> bool:
     """Return whether a validation that was due at a checkpoint's step is missing in its log, because of a signal.
 
-    `delay` is --eval_delay, the step before which none is due.
+    Args:
+        state: the Trainer's, as the checkpoint has it.
+        eval_steps: steps between validations.
+        max_steps: the last step of the run, at which one is due too.
+        delay: --eval_delay, the step before which none is due.
+
     """
-    is_made = any("eval_loss" in line for line in state.log_history if line["step"] == state.global_step)
-    return state.global_step >= delay and state.global_step % state.eval_steps == 0 and not is_made
+    step = state.global_step
+    is_made = any("eval_loss" in line for line in state.log_history if line["step"] == step)
+    return step >= delay and (step % eval_steps == 0 or step == max_steps) and not is_made

@@ -20,7 +20,8 @@ class LossLog:
         self._sum = torch.zeros((), device=accelerator.device)
         self._logged = 0  # the step of the last line
         self._steps = self._left_out = 0  # since that line
-        self._of_lines = 0.0  # what the lines of this start added up to
+        self._of_lines = 0.0  # what the lines added up to, of all starts
+        self._before = 0  # steps before this start whose losses are not known
 
     def add(self, losses: Sequence[Tensor]) -> None:
         """Add a step that was made.
@@ -50,9 +51,12 @@ class LossLog:
         self._logged, self._steps, self._left_out = step, 0, 0
         return figures
 
-    def mean_since_start(self, steps: int) -> float:
-        """Return the mean loss of the steps of this start, as this process knows it."""
-        return (self._of_lines + self._sum.item()) / max(steps, 0.001)
+    def mean(self, step: int) -> float:
+        """Return the mean loss of all steps up to `step`, also before a resume, as this process knows it.
+
+        After a checkpoint of an older version, which lacks their sum, of the steps since its last line.
+        """
+        return (self._of_lines + self._sum.item()) / max(step - self._before, 0.001)
 
     def begin(self, step: int) -> None:
         """Begin after `step` with empty sums."""
@@ -60,7 +64,7 @@ class LossLog:
 
     def since_log(self, losses: list[float]) -> SinceLog:
         """Return what a checkpoint keeps for the next line, given `losses`, the `own_sum` of each process."""
-        return SinceLog(self._logged, tuple(losses), self._steps, self._left_out)
+        return SinceLog(self._logged, tuple(losses), self._steps, self._left_out, self._of_lines)
 
     @property
     def own_sum(self) -> float:
@@ -72,3 +76,4 @@ class LossLog:
         is_same = len(since.losses) == processes
         self._sum += since.losses[process] if is_same else sum(since.losses) / len(since.losses)
         self._logged, self._steps, self._left_out = since.last, since.judged, since.lost
+        self._of_lines, self._before = (0.0, since.last) if since.logged is None else (since.logged, 0)

@@ -10,14 +10,15 @@ from typing import Any
 
 import datasets
 import evaluate
-from sacrebleu.metrics.base import Metric
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
-from sacrebleu.metrics.ter import TER
 
-from .by_language import bleu_tokenizer, has_spaces, language_seen, set_apart
+from .by_language import bleu_tokenizer, language_seen
 from .line_statistics import corpus_scores, line_statistics
+from .metric_of_language import NAMES, metric_of, ter_left_out
+from .n_grams import n_grams
 from .ter_cost import reason_against
+
+TRAVELS_TOO = (n_grams, reason_against)
+"""The library that loads this file copies what it imports from beside it, and nothing that those files import."""
 
 DESCRIPTION = "Corpus BLEU (cased), chrF and TER of sacrebleu, from 0 to 100, with their signatures."
 CITATION = "Matt Post: A Call for Clarity in Reporting BLEU Scores. WMT 2018."
@@ -34,7 +35,6 @@ Returns:
     ter when lower. bleu_note is a remark on how BLEU separates words, or None. ter and its signature are None if TER
     would take too long; ter_left_out says why.
 """
-NAMES = ("bleu", "chrf", "ter")
 
 
 class SacreBleu(evaluate.Metric):
@@ -74,48 +74,6 @@ class SacreBleu(evaluate.Metric):
             found[name] = float(value)
             found[f"{name}_signature"] = str(metric.get_signature())
         return found
-
-
-class TERSetApart(TER):
-    """TER where each letter of a script without spaces is a word."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tokenizer_signature = "tercom-letters-apart"
-
-    def _preprocess_segment(self, sent: str) -> str:
-        return super()._preprocess_segment(set_apart(sent))
-
-
-def metric_of(name: str, language: str | None) -> Metric:
-    """Return "bleu", "chrf" or "ter" as it is computed for a language."""
-    match name:
-        case "bleu":
-            return BLEU(tokenize=bleu_tokenizer(language).name)
-        case "chrf":
-            return CHRF()
-        case "ter":
-            return TER() if has_spaces(language) else TERSetApart()
-    raise ValueError(f"{name} is not a score; choose from {', '.join(NAMES)}")
-
-
-def ter_left_out(
-    outputs: Sequence[Sequence[str]],
-    references: Sequence[str],
-    language: str | None,
-    more_references: Sequence[Sequence[str | None]] = (),
-) -> str | None:
-    """Return why TER of these outputs would take too long, or None."""
-
-    def words(lines: Sequence[str | None]) -> list[list[str]]:
-        return [
-            (line if has_spaces(language) else set_apart(line)).lower().split()
-            for line in (each or "" for each in lines)
-        ]
-
-    wanted = [words(lines) for lines in (references, *more_references)]
-    reasons = (reason_against(words(lines), each) for lines in outputs for each in wanted)
-    return next(filter(None, reasons), None)
 
 
 def note(references: Sequence[str], language: str | None) -> str | None:

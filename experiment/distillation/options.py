@@ -1,0 +1,131 @@
+"""The flags of recipes/distill.py that no other recipe has."""
+
+import argparse
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from vaswani.data.trees import TREES
+from vaswani.evaluation.sentence_scores import MEASURES
+from vaswani.experiment.arguments import Arguments, parse
+from vaswani.experiment.options_of_recipe import ELSEWHERE, Program, ReadRecipe, add_recipe, options_of_recipe
+from vaswani.experiment.stages import as_flags
+from vaswani.flags import whole
+
+USAGE = "%(prog)s --recipe FILE --teacher MODEL [MODEL ...] [--reverse MODEL] [--flag value ...]"
+FOLDER = "runs/distilled"
+STUDENT = {"encoder_layers": 6, "decoder_layers": 2, "d_model": 256, "d_ff": 1024, "num_heads": 4}
+"""The network of the student, unless flags give another; the rest of it is the recipe's."""
+OTHERS = (
+    "All other flags are those of the recipe, and --recipe FILE --help lists them: its text is what the teacher "
+    "translates, and the student is trained as it says, with 6 encoder and 2 decoder layers, d_model 256, d_ff 1024 "
+    f"and 4 heads unless flags say otherwise. --output_dir is the folder of all stages (default: {FOLDER})."
+)
+OWN = {
+    "output_dir": "the student's folder is in that of the stages",
+    "resume": "the same command goes on by itself",
+    "init_from": "the student begins anew; train it further by a run of its own",
+    "directions": "a student has one direction; give --direction",
+}
+"""Flags that the student's run cannot have, with the reason; the first is the folder of all stages."""
+OF_TEXT = ("dataset", "dataset_config", "data_dir", "tsv_quoting", "extra_dirs", "weights", "train_split")
+"""Flags of the text that the teacher translates."""
+
+
+class Options(NamedTuple):
+    """What to distil, and how."""
+
+    recipe: str
+    """As it was given."""
+    arguments: Arguments
+    """Of the student's run as if it were trained on the original text; the output_dir is the folder of all stages."""
+    teacher: list[str]
+    """Models; several are an ensemble."""
+    reverse: str | None
+    drop_worst: Fraction
+    n_best: int
+    choose_by: str
+    launcher: list[str]
+    """The words that start a process that trains or translates."""
+    student: dict[str, list[str]]
+    """Flags of the student's run by name, but for its folder and text."""
+
+
+def options(argv: Sequence[str], description: str | None, read_recipe: ReadRecipe) -> Options:
+    """Read the flags.
+
+    Raises:
+        SystemExit: they do not fit, or --help or --help-all asked what there is.
+
+    """
+    program = Program(description, USAGE, FOLDER, OTHERS, "student's run is", add_flags)
+    given = options_of_recipe(argv, program, read_recipe, lambda recipe: recipe._replace(model=recipe.model | STUDENT))
+    own, flags = given.own, as_flags(given.flags)
+    arguments = parse(given.recipe, [*given.flags, *ELSEWHERE])
+    try:
+        check(own, flags, arguments)
+    except ValueError as error:
+        given.error(str(error))
+    student = {name: [str(value)] for name, value in STUDENT.items()} | {
+        name: values for name, values in flags.items() if name not in OF_TEXT and name != "output_dir"
+    }
+    return Options(
+        str(own.recipe), arguments, own.teacher, own.reverse, own.drop_worst, own.n_best, own.choose_by, given.launcher,
+        student,
+    )  # fmt: skip
+
+
+def check(own: argparse.Namespace, flags: dict[str, list[str]], arguments: Arguments) -> None:
+    """Refuse what cannot be distilled; raises ValueError with the way out."""
+    if not own.teacher:
+        raise ValueError("say who teaches: --teacher MODEL, or several models, whose probabilities are averaged")
+    for name, reason in OWN.items():
+        if name in flags and name != "output_dir":
+            raise ValueError(f"--{name} cannot be used here: {reason}")
+    if arguments.data.directions:
+        raise ValueError(f"the recipe has directions {' '.join(arguments.data.directions)}; a student has one")
+    if arguments.data.target == TREES:
+        raise ValueError("trees have no sentence BLEU by which the best translation is chosen; distil a translator")
+    if not 0 <= own.drop_worst < 1:
+        raise ValueError(f"--drop_worst is {float(own.drop_worst):g}; give a share of the pairs, 0 or more and below 1")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that no other recipe has."""
+    section = parser.add_argument_group("distillation", "Who teaches, and what; --recipe and --teacher are needed.")
+    add_recipe(section, "The recipe whose text is taught, and by which the student is trained.",
+               "What starts processes that translate or train")  # fmt: skip
+    section.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        nargs="+",
+        help="Trained model, or several as one, that translates the sources of the training text. (default: none, it "
+        "is needed)",
+    )
+    section.add_argument(
+        "--n_best",
+        type=whole(1),
+        default=8,
+        metavar="N",
+        help="Translations of each line, of as many beams and at least 4, of which the best by its reference is "
+        "taught; 1: the first one. (default: 8)",
+    )
+    section.add_argument(
+        "--choose_by",
+        choices=tuple(MEASURES),
+        default="bleu",
+        help="The score of sentences by which the best is chosen. (default: bleu)",
+    )
+    section.add_argument(
+        "--reverse",
+        metavar="MODEL",
+        help="Model of the other direction; the share --drop_worst of the pairs to which it gives the highest "
+        "cross-entropy is left out. (default: none, all pairs are taught)",
+    )
+    section.add_argument(
+        "--drop_worst",
+        type=Fraction,
+        default=Fraction("0.05"),
+        metavar="SHARE",
+        help="With --reverse, the share of the pairs that is left out. (default: 1/20)",
+    )
