@@ -42,6 +42,8 @@ setup(
     extras_require={
         "deepspeed": ["deepspeed>=0.18"],
         "ctranslate2": ["ctranslate2>=4.6.3"],
+        "ja": ["sacrebleu[ja]>=2.5"],
+        "ko": ["sacrebleu[ko]>=2.5"],
         "lora": ["peft>=0.18"],
         "marian": ["sentencepiece>=0.2"],
         "onnx": ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.7"],

@@ -25,7 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani score` takes."""
     against = parser.add_mutually_exclusive_group(required=True)
     against.add_argument(
-        "--references", metavar="FILE", type=Path, help="the right translation, UTF-8; or --model (default: none)"
+        "--references",
+        metavar="FILE",
+        type=Path,
+        nargs="+",
+        help="right translations, each of all lines in UTF-8, or WMT's .xml or .sgm with those of several translators; "
+        "or --test_set, or --model (default: none)",
+    )
+    against.add_argument(
+        "--test_set",
+        metavar="NAME",
+        help="the references of a test set that sacreBLEU knows, such as wmt14, fetched once into ~/.sacrebleu; needs "
+        "--direction (default: none)",
     )
     against.add_argument(
         "--model",
@@ -68,13 +79,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "fits (default: guessed from their script)",
     )
     parser.add_argument(
+        "--direction", metavar="SOURCE-TARGET", help="languages of --test_set, such as en-de (default: none)"
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print JSON, figures unrounded (default: one line per score, two digits)"
     )
     parser.add_argument(
         "--sources",
         metavar="FILE",
         type=Path,
-        help="the sources, for --model, and for metrics that also read them (default: none)",
+        help="the sources, for --model, and for metrics that also read them; --test_set has its own (default: none)",
     )
     known = of_kind(Kind.TRANSLATIONS)
     which = parser.add_mutually_exclusive_group()
@@ -103,6 +117,8 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the counts of lines differ, there are none, or a line is not UTF-8.
         OSError: a file cannot be read.
     """
+    if (args.test_set is None) != (args.direction is None):
+        raise ValueError("--test_set and --direction belong together: give --test_set wmt14 --direction en-de")
     if args.model is not None or args.sentences:
         check_alone(args)
         judge(args) if args.model is not None else score_sentences(args)
@@ -115,8 +131,15 @@ def run(args: argparse.Namespace) -> None:
         check_readable(None, "--hypotheses")
     from vaswani.data.file_names import printable
 
-    references = read_lines(args.references)
-    sources = None if args.sources is None else read_lines(args.sources)
+    from .reference_files import read_references, read_sources, read_test_set_of_sacrebleu, remarks_on
+
+    sources = None if args.sources is None else read_sources(args.sources)
+    if args.test_set is None:
+        found_references = read_references(args.references, args.language)
+    else:
+        found_references, its_sources = read_test_set_of_sacrebleu(args.test_set, args.direction)
+        sources = its_sources if sources is None else sources
+    references, language = found_references.first, args.language or found_references.language
     outputs = [read_lines(path) for path in args.hypotheses]
     names = ["stdin" if path is None else printable(path) for path in args.hypotheses]
 
@@ -127,14 +150,15 @@ def run(args: argparse.Namespace) -> None:
             check_lines(each, references)
     except ValueError as error:
         sizes = ", ".join(f"{name} {len(each)}" for name, each in zip(names, outputs, strict=True))
-        raise ValueError(f"{error}; lines: {sizes}, {printable(args.references)} {len(references)}") from error
-    said = remarks(references, args.language)
+        raise ValueError(f"{error}; lines: {sizes}, {found_references.names[0]} {len(references)}") from error
+    said = [*remarks_on(found_references), *remarks(references, language)]
     left_out: dict[str, str] = {}
     found: dict[str, Score | Comparison] = {}
     for remark in said:
         say(remark)
-    texts: dict[str, Any] = {"language": args.language, "sources": sources, "metrics": metrics}
-    if sources is not None and not any(each.needs_sources for each in by_cost(metrics)):
+    texts: dict[str, Any] = {"language": language, "sources": sources, "metrics": metrics}
+    texts["more_references"] = found_references.more
+    if args.sources is not None and not any(each.needs_sources for each in by_cost(metrics)):
         say("none of these scores reads the sources; --sources changes nothing")
     slowest = [each.name for each in by_cost(metrics) if each.cost is Cost.LAST]
     if slowest and len(references) * len(outputs) >= MANY_LINES:
@@ -150,10 +174,12 @@ def run(args: argparse.Namespace) -> None:
         if not args.json:
             write_lines(None, as_table(key, score, names))
     for metric in map(by_score_key, found):
-        if args.language is None and metric is not None and metric.made_for is not None:
+        if language is None and metric is not None and metric.made_for is not None:
             say(f"{metric.name} is for {metric.made_for}; if this text is not, ignore it, or give --language")
     if args.json:
         document: dict[str, Any] = {key: as_json(score, names) for key, score in found.items()}
+        if args.test_set is not None:
+            document["test_set"] = {"name": args.test_set, "direction": args.direction}
         document |= {key: more for key, more in (("left_out", left_out), ("remarks", said)) if more}
         write_lines(None, [json.dumps(document, indent=2)])
 
@@ -167,6 +193,16 @@ def check_alone(args: argparse.Namespace) -> None:
         raise ValueError("--model and --sentences print rows of their own; give one of them")
     if args.sentences and args.sources is not None:
         raise ValueError("--sentences compares with --references; leave out --sources")
+    if args.sentences:
+        check_single(args)
+
+
+def check_single(args: argparse.Namespace) -> None:
+    """Refuse for --sentences all references but one file of lines; raises ValueError."""
+    from .reference_files import has_lines
+
+    if args.test_set is not None or len(args.references) > 1 or not has_lines(args.references[0]):
+        raise ValueError("--sentences compares with one reference: give one file of lines as --references")
 
 
 def say(remark: str) -> None:

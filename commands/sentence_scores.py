@@ -25,11 +25,12 @@ def score_sentences(args: argparse.Namespace) -> None:
     """
     if len(args.hypotheses) > 1:
         raise ValueError("--sentences scores one translation: give one file as --hypotheses")
-    files = [args.references, args.hypotheses[0]]
+    (references_file,) = args.references
+    files = [references_file, args.hypotheses[0]]
     check_columns(args, files, ["--references", "--hypotheses"])
     from vaswani.evaluation.sentence_scores import MEASURES, scores_of_lines
 
-    language = language_of(args.references, args.language)
+    language = language_of(references_file, args.language)
     metrics = [metric_in(measure, language) for measure in MEASURES]
 
     def columns(lines: Sequence[Sequence[str]], _: int) -> Iterator[str]:

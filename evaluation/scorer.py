@@ -26,6 +26,13 @@ class Inputs(NamedTuple):
     sources: Lines | None = None
     """Given whenever the metric `needs_sources`."""
     source_language: str | None = None
+    more_references: Sequence[Sequence[str | None]] = ()
+    """Further references, each of all lines; None where one has no such line."""
+
+    @property
+    def number_of_references(self) -> str:
+        """How many a line has, as a signature says it: "1", or "var" where they differ."""
+        return "var" if any(None in each for each in self.more_references) else str(1 + len(self.more_references))
 
 
 class Value(NamedTuple):

@@ -43,8 +43,9 @@ def score(
     sources: Sequence[str] | None = None,
     source_language: str | None = None,
     metrics: Collection[str] | None = None,
+    more_references: Sequence[Sequence[str | None]] = (),
 ) -> Scores:
-    """Score a corpus of translations against one reference each, plain text on both sides.
+    """Score a corpus of translations against one or several references each, plain text on both sides.
 
     Args:
         hypotheses: one line per segment.
@@ -54,12 +55,15 @@ def score(
         sources: as many; a metric that needs them is left out without them.
         source_language: theirs.
         metrics: keys of the `metric_table`; None for all metrics of translations that need not be asked for.
+        more_references: further references, each as many lines; None where one has no such line. A metric that is a
+            mean over lines reads only the first.
 
     Raises:
         ValueError: the two differ in length, there is nothing to score, or no such metric.
 
     """
     more: Any = {"sources": sources, "source_language": source_language, "metrics": metrics}
+    more["more_references"] = more_references
     return as_listed("Scores", dict(each_score(hypotheses, references, language, **more)))
 
 
@@ -77,6 +81,7 @@ def each_score(
     sources: Sequence[str] | None = None,
     source_language: str | None = None,
     metrics: Collection[str] | None = None,
+    more_references: Sequence[Sequence[str | None]] = (),
 ) -> Iterator[tuple[str, Score | LeftOut]]:
     """Yield what `score` returns, by name, each as soon as it is computed: cheap scores first, TER last.
 
@@ -86,7 +91,7 @@ def each_score(
     """
     asked = by_cost(metrics)
     check_lines(hypotheses, references)
-    inputs = inputs_of(references, language, sources, source_language)
+    inputs = inputs_of(references, language, sources, source_language, more_references)
     for metric in asked:
         yield metric.score_key, one_score(metric, hypotheses, inputs)
 
@@ -123,16 +128,20 @@ def inputs_of(
     language: str | None = None,
     sources: Sequence[str] | None = None,
     source_language: str | None = None,
+    more_references: Sequence[Sequence[str | None]] = (),
 ) -> Inputs:
     """Return what translations are scored against, with their language chosen.
 
     Raises:
-        ValueError: sources and references differ in length.
+        ValueError: sources and references differ in length, or references do.
 
     """
+    for each in more_references:
+        if len(each) != len(references):
+            raise ValueError(f"{len(references)} references and {len(each)} further ones; give the same number of both")
     if sources is not None and len(sources) != len(references):
         raise ValueError(f"{len(sources)} sources and {len(references)} references; give the same number of both")
-    return Inputs(references, choose(references, language).language, sources, source_language)
+    return Inputs(references, choose(references, language).language, sources, source_language, more_references)
 
 
 def figure(

@@ -80,6 +80,7 @@ def compare(
     source_language: str | None = None,
     metrics: Collection[str] | None = None,
     progress: bool = False,
+    more_references: Sequence[Sequence[str | None]] = (),
 ) -> Comparisons:
     """Compare translations with the first of them, all against the same references, all plain text.
 
@@ -96,6 +97,7 @@ def compare(
         source_language: theirs.
         metrics: keys of metrics; None for all metrics of translations.
         progress: show progress bars on stderr.
+        more_references: further references, as `score` takes them.
 
     Raises:
         ValueError: an output and the references differ in length, there is nothing to score, no such metric, or
@@ -103,6 +105,7 @@ def compare(
 
     """
     more: Any = {"sources": sources, "source_language": source_language, "metrics": metrics, "progress": progress}
+    more["more_references"] = more_references
     return as_listed(
         "Comparisons", dict(each_comparison(outputs, references, samples, trials, language=language, **more))
     )
@@ -119,6 +122,7 @@ def each_comparison(
     source_language: str | None = None,
     metrics: Collection[str] | None = None,
     progress: bool = False,
+    more_references: Sequence[Sequence[str | None]] = (),
 ) -> Iterator[tuple[str, Comparison | LeftOut]]:
     """Yield what `compare` returns, by name, each as soon as it is computed: the slowest comes last.
 
@@ -130,7 +134,7 @@ def each_comparison(
     for each in outputs:
         check_lines(each, references)
     draws = Draws(samples, trials, seed_asked_for())
-    inputs = inputs_of(references, language, sources, source_language)
+    inputs = inputs_of(references, language, sources, source_language, more_references)
     for metric in asked:
         yield metric.score_key, under(metric, outputs, inputs, draws, progress)
 

@@ -55,12 +55,13 @@ USES = (
     Use(_GENERATION, "_pad_token_tensor", None, None,
         "transformers hands the padding to a decoding loop under this name; tests/test_paper_search.py"),
     Use(_LINES, "_cache_references", Metric, "self references", _COUNTS),
+    Use(_LINES, "_extract_reference_info", Metric, "self refs", _COUNTS),
     Use(_LINES, "_compute_segment_statistics", Metric, "self hypothesis ref_kwargs", _COUNTS),
     Use(_LINES, "_compute_score_from_stats", Metric, "self stats", _COUNTS),
     Use(_LINES, "_force", None, None, "whether its warning of tokenised text is switched off; tests/test_metrics.py"),
     Use("flags/command_help.py", "_get_help_string", HelpFormatter, "self action",
         "where argparse's own formatters add to the help of a flag, such as ArgumentDefaultsHelpFormatter"),
-    Use("evaluation/metrics/sacrebleu/sacrebleu.py", "_preprocess_segment", TER, "self sent",
+    Use("evaluation/metrics/sacrebleu/metric_of_language.py", "_preprocess_segment", TER, "self sent",
         "text without spaces is set apart before TER counts its words"),
 )  # fmt: skip
 

@@ -102,6 +102,9 @@ def test_a_file_of_rows_goes_on_where_it_was_stopped(
         (["--metrics", "bleu"], "--sentences prints its own columns"),
         (["--sources", "x"], "--sentences compares with --references; leave out --sources"),
         (["--hypotheses", "x", "y"], "--sentences scores one translation: give one file"),
+        (["--references", "x", "y"], "--sentences compares with one reference: give one file of lines"),
+        (["--references", "set.xml.gz"], "--sentences compares with one reference: give one file of lines"),
+        (["--direction", "en-de"], "--test_set and --direction belong together"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(
@@ -109,6 +112,12 @@ def test_flags_that_do_not_fit_are_refused(
 ) -> None:
     assert main(["score", "--sentences", *texts, *more]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_test_set_has_no_rows(texts: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    named = ["--test_set", "wmt14", "--direction", "en-de"]
+    assert main(["score", "--sentences", *texts[:2], *named]) == 2
+    assert "--sentences compares with one reference: give one file of lines" in capsys.readouterr().err
 
 
 def test_only_rows_go_to_a_file_and_files_are_as_long(texts: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,9 +53,16 @@ class WmtSet(NamedTuple):
 
 
 def read_test_set(path: Path) -> WmtSet:
-    """Read a test set in WMT's XML; raises CorpusError if it is damaged or has no sources."""
+    """Read a test set in WMT's XML, without the documents of test suites, which no translator has translated.
+
+    Raises:
+        CorpusError: it is damaged or has no sources.
+
+    """
     kinds: dict[str, dict[str, Version]] = {"src": {}, "ref": {}, "hyp": {}}
     for document in elements(path, ("doc",)):
+        if "testsuite" in document.attributes:
+            continue
         for part in document.parts:
             if not isinstance(part, str) and part.name in kinds:
                 for segment in _segments(document, part):

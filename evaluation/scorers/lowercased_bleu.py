@@ -18,7 +18,7 @@ from vaswani.evaluation.metrics.sacrebleu.by_language import code_parts, has_spa
 from vaswani.evaluation.metrics.wmt14_bleu.compound_split_bleu import Tokenizer, corpus_bleu, signed
 from vaswani.evaluation.scorer import Inputs, Lines, Scorer, Statistics, Value
 
-from .wmt14_bleu import statistics_of_tokens
+from .wmt14_bleu import statistics_of_tokens, tokenised_further
 
 STEPS = {
     "multi30k": ("case:lower", "punctuation:moses", "tok:moses"),
@@ -74,20 +74,23 @@ def tokenise(protocol: str, lines: Sequence[str], language: str) -> list[str]:
 def score(protocol: str, hypotheses: Lines, inputs: Inputs) -> Value:
     """Return the figure with its signature."""
     language = language_of(inputs)
-    sides = (tokenise(protocol, lines, language) for lines in (hypotheses, inputs.references))
-    return Value(corpus_bleu(*sides), signature(protocol, language))
+    ours, theirs = (tokenise(protocol, lines, language) for lines in (hypotheses, inputs.references))
+    more = tokenised_further(partial(tokenise, protocol, language=language), inputs)
+    return Value(corpus_bleu(ours, theirs, more), signature(protocol, language, references=inputs.number_of_references))
 
 
 def statistics(protocol: str, outputs: Sequence[Lines], inputs: Inputs, bar: str | None) -> Statistics:
     """Return the counts of lines."""
     language = language_of(inputs)
     tokenised = [tokenise(protocol, lines, language) for lines in (inputs.references, *outputs)]
-    return statistics_of_tokens(tokenised[1:], tokenised[0], bar, partial(signature, protocol, language))
+    more = tokenised_further(partial(tokenise, protocol, language=language), inputs)
+    signed_as = partial(signature, protocol, language, references=inputs.number_of_references)
+    return statistics_of_tokens(tokenised[1:], tokenised[0], bar, signed_as, more)
 
 
-def signature(protocol: str, language: str, *more: str) -> str:
-    """Return what the figure depends on, and `more`."""
-    return signed(*more, f"lang:{language}", *STEPS[protocol])
+def signature(protocol: str, language: str, *more: str, references: str = "1") -> str:
+    """Return what the figure depends on, and `more`; `references` is how many a line has."""
+    return signed(*more, f"lang:{language}", *STEPS[protocol], references=references)
 
 
 def language_of(inputs: Inputs) -> str:

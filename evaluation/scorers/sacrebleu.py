@@ -11,14 +11,15 @@ from vaswani.evaluation.scorer import Inputs, Lines, Scorer, Statistics, Value
 def score(key: str, hypotheses: Lines, inputs: Inputs) -> Value:
     """Return one of the three with its signature."""
     metric = metric_of(key, inputs.language)
-    (value,) = corpus_scores(metric, line_statistics(metric, [hypotheses], inputs.references).sum(axis=1))
+    counts = line_statistics(metric, [hypotheses], inputs.references, more_references=inputs.more_references)
+    (value,) = corpus_scores(metric, counts.sum(axis=1))
     return Value(float(value), str(metric.get_signature()))
 
 
 def statistics(key: str, outputs: Sequence[Lines], inputs: Inputs, bar: str | None) -> Statistics:
     """Return the counts of lines; the signature names the draws like those of sacrebleu's tests."""
     metric = metric_of(key, inputs.language)
-    of_lines = line_statistics(metric, outputs, inputs.references, bar)
+    of_lines = line_statistics(metric, outputs, inputs.references, bar, inputs.more_references)
 
     def signature(drawn: Mapping[str, str]) -> str:
         signed = metric.get_signature()
@@ -31,7 +32,7 @@ def statistics(key: str, outputs: Sequence[Lines], inputs: Inputs, bar: str | No
 
 def too_long_for_ter(outputs: Sequence[Lines], inputs: Inputs) -> str | None:
     """Return why TER would take too long, or None."""
-    return ter_left_out(outputs, inputs.references, inputs.language)
+    return ter_left_out(outputs, inputs.references, inputs.language, inputs.more_references)
 
 
 BLEU, CHRF, TER = (

@@ -11,17 +11,36 @@ from vaswani.evaluation.scorer import Inputs, Lines, Scorer, Statistics, Value
 
 def score(hypotheses: Lines, inputs: Inputs) -> Value:
     """Return the figure with its signature."""
-    return Value(corpus_bleu(tokenise(hypotheses), tokenise(inputs.references)), signature())
+    more = tokenised_further(tokenise, inputs)
+    figure = corpus_bleu(tokenise(hypotheses), tokenise(inputs.references), more)
+    return Value(figure, signature(references=inputs.number_of_references))
 
 
 def statistics(outputs: Sequence[Lines], inputs: Inputs, bar: str | None) -> Statistics:
     """Return the counts of lines."""
     references, *tokenised = [tokenise(lines) for lines in (inputs.references, *outputs)]
-    return statistics_of_tokens(tokenised, references, bar, signature)
+    signature_of = partial(signature, references=inputs.number_of_references)
+    more = tokenised_further(tokenise, inputs)
+    return statistics_of_tokens(tokenised, references, bar, signature_of, more)
+
+
+def tokenised_further(tokenise: Callable[[Lines], list[str]], inputs: Inputs) -> list[list[str | None]]:
+    """Return the tokens of further references, between spaces; None where one has no such line."""
+    return [
+        [
+            None if line is None else tokens
+            for line, tokens in zip(lines, tokenise([each or "" for each in lines]), strict=True)
+        ]
+        for lines in inputs.more_references
+    ]
 
 
 def statistics_of_tokens(
-    outputs: Sequence[Lines], references: Lines, bar: str | None, signature_of: Callable[..., str]
+    outputs: Sequence[Lines],
+    references: Lines,
+    bar: str | None,
+    signature_of: Callable[..., str],
+    more_references: Sequence[Sequence[str | None]] = (),
 ) -> Statistics:
     """Return the counts of lines whose tokens are between spaces; `signature_of` takes how lines were drawn."""
     metric = bleu()
@@ -29,7 +48,9 @@ def statistics_of_tokens(
     def signed(drawn: Mapping[str, str]) -> str:
         return signature_of(*(f"{name}:{how}" for name, how in drawn.items()))
 
-    return Statistics(line_statistics(metric, outputs, references, bar), partial(corpus_scores, metric), signed)
+    return Statistics(
+        line_statistics(metric, outputs, references, bar, more_references), partial(corpus_scores, metric), signed
+    )
 
 
 def no_german(outputs: Sequence[Lines], inputs: Inputs) -> str | None:  # noqa: ARG001  (one signature for all)

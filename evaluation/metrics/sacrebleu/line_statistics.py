@@ -29,7 +29,11 @@ TOKENISED = 100
 
 
 def line_statistics(
-    metric: Metric, outputs: Sequence[Sequence[str]], references: Sequence[str], bar: str | None = None
+    metric: Metric,
+    outputs: Sequence[Sequence[str]],
+    references: Sequence[str],
+    bar: str | None = None,
+    more_references: Sequence[Sequence[str | None]] = (),
 ) -> Counts:
     """Count for one score, line by line, with few n-grams held at a time.
 
@@ -38,24 +42,53 @@ def line_statistics(
         outputs: translations of the same lines, as many as the references.
         references: one per line, at least one.
         bar: the label of a progress bar on stderr; None for no bar.
+        more_references: further ones of all lines; None where one has no such line.
 
     Returns:
         `[outputs, lines, k]`, whole numbers; float64 holds their sums exactly.
 
     """
-    metric._cache_references([[""]])  # one reference a line, which the signature names
-    count, characters = counting(metric)
-    found = []
     with tqdm(desc=bar, total=len(references), leave=False, unit=" lines", disable=bar is None) as shown:
-        for block in blocks([references, *outputs], characters):
-            wanted = [metric._preprocess_segment(line) for line in references[block]]
-            given = [[metric._preprocess_segment(line) for line in output[block]] for output in outputs]
-            found.append(count(metric, given, wanted))
-            shown.update(len(wanted))
+        if more_references:
+            found = _against_several(metric, outputs, [references, *more_references], shown)
+        else:
+            found = _against_one(metric, outputs, references, shown)
     if not metric._force:
         for output in outputs:
             _warn_of_tokens(output)
+    return found
+
+
+def _against_one(
+    metric: Metric, outputs: Sequence[Sequence[str]], references: Sequence[str], shown: "tqdm[None]"
+) -> Counts:
+    """Return the counts with one reference a line, many lines at a time: `[outputs, lines, k]`."""
+    metric._cache_references([[""]])  # one reference a line, which the signature names
+    count, characters = counting(metric)
+    found = []
+    for block in blocks([references, *outputs], characters):
+        wanted = [metric._preprocess_segment(line) for line in references[block]]
+        given = [[metric._preprocess_segment(line) for line in output[block]] for output in outputs]
+        found.append(count(metric, given, wanted))
+        shown.update(len(wanted))
     return np.concatenate(found, axis=1)
+
+
+def _against_several(
+    metric: Metric, outputs: Sequence[Sequence[str]], sides: Sequence[Sequence[str | None]], shown: "tqdm[None]"
+) -> Counts:
+    """Return what sacrebleu counts with several references a line, or with gaps, line by line."""
+    rows = [array("d") for _ in outputs]
+    numbers = set()
+    for references, *translations in zip(zip(*sides, strict=True), *outputs, strict=True):
+        its: list[Any] = [[each] for each in references]  # sacrebleu's types know no None
+        (wanted,) = metric._cache_references(its)
+        numbers.add(metric.num_refs)
+        plain = [metric._preprocess_segment(line) for line in translations]
+        _add_counts(metric, plain, wanted, rows)
+        shown.update()
+    metric.num_refs = numbers.pop() if len(numbers) == 1 else -1  # what sacrebleu's signature calls "var"
+    return np.stack([np.frombuffer(row).reshape(len(sides[0]), -1) for row in rows])
 
 
 def counting(metric: Metric) -> tuple[Count, int]:
@@ -107,13 +140,19 @@ def _by_the_library(metric: Metric, outputs: Sequence[Sequence[str]], references
     """Return what sacrebleu counts, line by line."""
     rows = [array("d") for _ in outputs]
     for reference, *translations in zip(references, *outputs, strict=True):
-        wanted = metric._extract_reference_info([reference])
-        counted: dict[str, list[int]] = {}  # good outputs have many lines in common
-        for translation, row in zip(translations, rows, strict=True):
-            if translation not in counted:
-                counted[translation] = metric._compute_segment_statistics(translation, wanted)
-            row.extend(counted[translation])
+        _add_counts(metric, translations, metric._extract_reference_info([reference]), rows)
     return np.stack([np.frombuffer(row).reshape(len(references), -1) for row in rows])
+
+
+def _add_counts(
+    metric: Metric, translations: Sequence[str], wanted: dict[str, Any], rows: Sequence["array[float]"]
+) -> None:
+    """Add to the row of each output what sacrebleu counts in its translation of one line."""
+    counted: dict[str, list[int]] = {}  # good outputs have many lines in common
+    for translation, row in zip(translations, rows, strict=True):
+        if translation not in counted:
+            counted[translation] = metric._compute_segment_statistics(translation, wanted)
+        row.extend(counted[translation])
 
 
 def _warn_of_tokens(lines: Sequence[str]) -> None:

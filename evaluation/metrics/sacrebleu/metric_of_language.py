@@ -39,11 +39,20 @@ def metric_of(name: str, language: str | None) -> Metric:
     raise ValueError(f"{name} is not a score; choose from {', '.join(NAMES)}")
 
 
-def ter_left_out(outputs: Sequence[Sequence[str]], references: Sequence[str], language: str | None) -> str | None:
+def ter_left_out(
+    outputs: Sequence[Sequence[str]],
+    references: Sequence[str],
+    language: str | None,
+    more_references: Sequence[Sequence[str | None]] = (),
+) -> str | None:
     """Return why TER of these outputs would take too long, or None."""
 
-    def words(lines: Sequence[str]) -> list[list[str]]:
-        return [(line if has_spaces(language) else set_apart(line)).lower().split() for line in lines]
+    def words(lines: Sequence[str | None]) -> list[list[str]]:
+        return [
+            (line if has_spaces(language) else set_apart(line)).lower().split()
+            for line in (each or "" for each in lines)
+        ]
 
-    wanted = words(references)
-    return next(filter(None, (reason_against(words(lines), wanted) for lines in outputs)), None)
+    wanted = [words(lines) for lines in (references, *more_references)]
+    reasons = (reason_against(words(lines), each) for lines in outputs for each in wanted)
+    return next(filter(None, reasons), None)

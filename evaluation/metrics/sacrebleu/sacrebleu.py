@@ -28,6 +28,7 @@ Args:
     references: one reference for each prediction, plain text.
     language: of both, such as "zh" or "pt-BR": it decides how BLEU separates words. By default as for one with spaces
         (13a).
+    more_references: further references, each a list of as many strings; None where one has no such segment.
     scores: which of "bleu", "chrf" and "ter" are wanted, by default all.
 Returns:
     For each score wanted its value and its signature, as bleu and bleu_signature; bleu and chrf are better when higher,
@@ -56,18 +57,20 @@ class SacreBleu(evaluate.Metric):
         references: list[str],
         language: str | None = None,
         scores: Sequence[str] = NAMES,
+        more_references: Sequence[Sequence[str | None]] = (),
     ) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name in scores:
             if name == "bleu":
                 found["bleu_note"] = note(references, language)
             elif name == "ter":
-                found["ter_left_out"] = ter_left_out([predictions], references, language)
+                found["ter_left_out"] = ter_left_out([predictions], references, language, more_references)
                 if found["ter_left_out"] is not None:
                     found["ter"] = found["ter_signature"] = None
                     continue
             metric = metric_of(name, language)
-            (value,) = corpus_scores(metric, line_statistics(metric, [predictions], references).sum(axis=1))
+            counts = line_statistics(metric, [predictions], references, more_references=more_references)
+            (value,) = corpus_scores(metric, counts.sum(axis=1))
             found[name] = float(value)
             found[f"{name}_signature"] = str(metric.get_signature())
         return found

@@ -16,6 +16,7 @@ into German. This file travels with the module beside it.
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 from sacrebleu.metrics.bleu import BLEU
 from sacremoses import MosesPunctNormalizer, MosesTokenizer
@@ -60,10 +61,13 @@ def bleu() -> BLEU:
     return BLEU(tokenize="none", smooth_method="none", force=True)  # "force" confirms that tokenised text is intended
 
 
-def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+def corpus_bleu(
+    hypotheses: Sequence[str], references: Sequence[str], more_references: Sequence[Sequence[str | None]] = ()
+) -> float:
     """Apply step 4 to tokenised lines, `LINES` at a time: sacrebleu holds the n-grams of all lines that it gets."""
     slices = [slice(start, start + LINES) for start in range(0, len(references), LINES)]
-    parts = [bleu().corpus_score(hypotheses[some], [references[some]]) for some in slices]
+    sides: list[Any] = [references, *more_references]  # sacrebleu's types know no None
+    parts = [bleu().corpus_score(hypotheses[some], [side[some] for side in sides]) for some in slices]
     return BLEU.compute_bleu(
         correct=[sum(order) for order in zip(*(part.counts for part in parts), strict=True)],
         total=[sum(order) for order in zip(*(part.totals for part in parts), strict=True)],
@@ -73,12 +77,12 @@ def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     ).score
 
 
-def signature(*more: str) -> str:
-    """Return what the figure depends on, and `more`."""
-    return signed(*more, "case:mixed", "quotes:ascii", "tok:moses-de", "compounds:atat")
+def signature(*more: str, references: str = "1") -> str:
+    """Return what the figure depends on, and `more`; `references` is how many a line has."""
+    return signed(*more, "case:mixed", "quotes:ascii", "tok:moses-de", "compounds:atat", references=references)
 
 
-def signed(*steps: str) -> str:
-    """Return the signature of step 4 on tokens that were made by `steps`."""
-    steps = ("nrefs:1", *steps, "smooth:none")
+def signed(*steps: str, references: str = "1") -> str:
+    """Return the signature of step 4 on tokens that were made by `steps`; `references` is how many a line has."""
+    steps = (f"nrefs:{references}", *steps, "smooth:none")
     return "|".join((*steps, f"sacremoses:{version('sacremoses')}", f"sacrebleu:{version('sacrebleu')}"))
