@@ -4,6 +4,7 @@ import argparse
 from fractions import Fraction
 from pathlib import Path
 
+from vaswani.evaluation.metric_table import SENTENCE_METRICS
 from vaswani.flags import numbers, whole
 from vaswani.translation.models import MODEL
 
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     best.add_argument("--references", metavar="FILE", type=Path, help="the right translations (default: none)")
     best.add_argument(
         "--by",
-        choices=("bleu", "chrf"),
+        choices=tuple(SENTENCE_METRICS),
         help="the score of a sentence that decides; of equal ones the first translation is kept (default: bleu)",
     )
     best.add_argument(

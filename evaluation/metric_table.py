@@ -133,3 +133,7 @@ def on_hub(score_key: str) -> str:
     """Return the Hub's name for a score of a test set."""
     metric = by_score_key(score_key)
     return score_key if metric is None or metric.on_hub is None else metric.on_hub
+
+
+SENTENCE_METRICS = {"bleu": "BLEU", "chrf": "chrF"}
+"""Those that single sentences are compared by, with their names."""

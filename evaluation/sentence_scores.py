@@ -11,9 +11,10 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from .languages import bleu_tokenizer
+from .metric_table import SENTENCE_METRICS
 from .metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
 
-MEASURES = {"bleu": "BLEU", "chrf": "chrF"}
+MEASURES = SENTENCE_METRICS
 """Their names for people."""
 
 

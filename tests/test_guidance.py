@@ -323,7 +323,7 @@ def test_the_built_in_grammar_has_the_quickstarts_settings() -> None:
         (["--direction", "en-de"], "there is nothing to plan"),
         (["--data_dir", "x", "--init_from", "runs/mine"], "--init_from has one; give a recipe"),
         (["--data_dir", "nowhere", "--direction", "en-de"], "nowhere is not a folder"),
-        (["--data_dir", ".", "--direction", "en-en"], 'Source and target are both "en"'),
+        (["--data_dir", ".", "--direction", "en-en"], "two languages joined by a hyphen are needed"),
         (["--data_dir", ".", "--direction", "en-trees"], "settings are proposed for translation"),
         (["--pair_tokens", "5", "--data_dir", "."], "--pair_tokens is counted"),
         (["."], ". is a folder; give a recipe"),

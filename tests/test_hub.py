@@ -638,7 +638,7 @@ def test_tokens_are_hidden_however_they_come() -> None:
 
 def test_a_command_on_a_card_names_no_folder_of_a_machine() -> None:
     command = (
-        "python /home/ann/vaswani/recipes/multi30k.py --data_dir '/mnt/ann s/multi 30k/' --output_dir ~/runs/mine "
+        "python /srv/ann/vaswani/recipes/multi30k.py --data_dir '/mnt/ann s/multi 30k/' --output_dir ~/runs/mine "
         "--test_splits test news=/mnt/news/2024 --hub_model_id ann/tiny --dataset https://example.org/a/b --seed=1 "
         "--init_from runs/parent --extra_dirs=/mnt/a"
     )

@@ -354,11 +354,16 @@ ELSEWHERE = {
     ("training/checkpointing/checkpoints.py", "rename"): "a whole folder gets another name",
     ("training/checkpointing/consolidation.py", "open"): "nowhere: /dev/null",
     ("training/trainer.py", "save_pretrained"): "a checkpoint in the making, which its list seals",
-    ("engines/engine.py", "save_pretrained"): "into the draft that an export is given",
+    ("engines/exporting.py", "save_pretrained"): "into the draft that an export is given",
     ("plots/style.py", "savefig"): "into the file that atomic_write gave",
     ("benchmarks/data/mixing.py", "savefig"): "likewise",
     ("experiment/sweep/trials.py", "open"): "what a trial says, from which only the reason of its failure is read",
     ("benchmarks/scoring/evalb_parity.py", "write_text"): "into a temporary folder",
+    ("benchmarks/data/documents.py", "open"): "likewise, a memory of a gigabyte",
+    ("benchmarks/decoding/kills.py", "open"): "likewise, what the command says",
+    ("benchmarks/decoding/kills.py", "save_pretrained"): "likewise",
+    ("benchmarks/decoding/kills.py", "write_bytes"): "likewise, a journal that is cut off on purpose",
+    ("benchmarks/decoding/kills.py", "write_text"): "likewise",
 }
 """Writing by other means, and why."""
 

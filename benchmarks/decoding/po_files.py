@@ -27,8 +27,9 @@ COUNTS = re.compile(r"([\d,]+) of ([\d,]+) untranslated unit\(s\) translated, ([
 def main() -> None:
     """Translate and check all files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("model", "folder", "output"):
-        parser.add_argument(name, type=Path)
+    parser.add_argument("model", type=Path, help="trained model")
+    parser.add_argument("folder", type=Path, help="PO files")
+    parser.add_argument("output", type=Path, help="folder for the emptied files and the translated ones")
     parser.add_argument("--engine", default="torch", help="of vaswani translate (default: torch)")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)

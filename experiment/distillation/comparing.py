@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 import torch
 
 from vaswani.engines.load import load as load_found
-from vaswani.evaluation.metric_table import PROTOCOLS
+from vaswani.evaluation.metric_table import PROTOCOLS, SENTENCE_METRICS
 from vaswani.evaluation.scores import LeftOut, each_score
 from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.original_text import lines_of, paths_of
@@ -92,7 +92,7 @@ def compare(systems: Sequence[System], text: Path, data: DataArguments, file: Pa
             say(f"{split}: {len(sources):,} lines by the {system.name}, {system.beams} beam(s)")
             translations = model.translate(sources, num_beams=system.beams)
             found[split] = {}
-            metrics = list(dict.fromkeys(["bleu", "chrf", PROTOCOLS[data.score_as or "sacrebleu"]]))
+            metrics = list(dict.fromkeys([*SENTENCE_METRICS, PROTOCOLS[data.score_as or "sacrebleu"]]))
             for key, each in each_score(translations, references, data.target, metrics=metrics):
                 if not isinstance(each, LeftOut):
                     found[split][key], signatures[key] = each.value, each.signature
