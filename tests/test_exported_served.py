@@ -62,7 +62,9 @@ def test_sixty_four_clients_get_the_answers_of_the_offline_command(served: Serve
                 both = [found, *found["alternatives"]]
                 assert [each["text"] for each in both] == [each["text"] for each in expected]
                 scores = [each["score"] for each in expected]
-                assert [each["score"] for each in both] == (scores if scores == [None] else pytest.approx(scores))
+                assert [each["score"] for each in both] == (
+                    scores if scores == [None] else pytest.approx(scores, rel=1e-5)
+                )
             sentences += sum(bool(served.lines[place]) for place in places)
         return sentences
 
@@ -75,7 +77,7 @@ def test_sixty_four_clients_get_the_answers_of_the_offline_command(served: Serve
 
 def test_limits_are_those_of_every_server(served: Served) -> None:
     for status, said, asked in (
-        (413, "tokens, and 512 are allowed: split it into sentences", {"text": "the cat " * 400}),
+        (413, "tokens, and 512 are allowed: split it into sentences", {"text": "the cat " * 300}),
         (413, "129 texts; a request may have 128", {"text": ["a"] * 129}),
         (422, "n_best is 4, but 3 beams find only 3", {"text": "a", "n_best": 4}),
         (422, "less than or equal to 16", {"text": "a", "num_beams": 17}),

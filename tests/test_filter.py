@@ -213,7 +213,6 @@ def test_an_end_in_the_midst_leaves_the_old_files(files: list[str], tmp_path: Pa
         (["--references", "x"], "--references cannot be used with --sources"),
         (["--tokenizer", "x"], "--tokenizer measures lengths, and none is limited"),
         (["--check_script", "en", "xx"], 'the script of language "xx" is not known'),
-        (["--max_ratio", "0.5"], "max_ratio is 0.5"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(

@@ -190,7 +190,6 @@ def test_plain_settings_mean_what_transformers_reads(exported: Path, tmp_path: P
         {"forced_eos_token_id": 3, "renormalize_logits": True},
         {"eos_token_id": [3, 7]},
         {"max_new_tokens": 0},
-        {"num_beams": "4"},
         {"extra_tokens": 3, "_from_model_config": True},
         {"no_repeat_ngram_size": 2},
     ],

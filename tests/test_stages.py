@@ -447,7 +447,10 @@ def test_back_translation_killed_in_each_stage_comes_to_the_same(
         (["--reverse", "x"], "say what is translated back: --monolingual FILE"),
         (["--reverse", "x", "--monolingual", "nowhere"], "--monolingual nowhere is not a file"),
         (["--reverse", "x", "--monolingual", MULTI30K, "--init_from", "y"], "--init_from cannot be used here"),
-        (["--reverse", "x", "--monolingual", MULTI30K, "--mix", "0", "1"], "--mix is 0 1; give whole numbers from 1"),
+        (
+            ["--reverse", "x", "--monolingual", MULTI30K, "--mix", "0", "1"],
+            "argument --mix: 0 is out of range; give at least 1",
+        ),
         (["--reverse", "x", "--monolingual", MULTI30K, "--tag", "a b"], "user_tokens"),
     ],
 )
