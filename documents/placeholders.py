@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 CONVERSION = (
-    r"%(?:(?:\d+\$)?(?:\(\w+\))?[-+#0']*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|ll|[hlLqjztZQN]|R\*?)?[diouxXeEfFgGaAcCsSpnm@]"
+    r"%(?:(?:\d+\$)?(?:\(\w+\))?[-+#0']*(?:\*|\d+)?(?:\.(?:\*|\d+)?)?(?:hh|ll|[hlLqjztZQN]|R\*?)?[diouxXeEfFgGaAcCsSpnm@]"
     r"|<PRI\w+>|%)"
 )
 """Of C's printf (ISO C, 7.21.6.1), GMP, MPFR and Python's %, without the flag " ", since "100% of" has none."""

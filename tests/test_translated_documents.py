@@ -384,7 +384,7 @@ def test_a_document_has_its_own_encoding() -> None:
         ("See <a href='x>y'>this</a> &amp; http://a.org/b.", ["<a href='x>y'>", "</a>", "&amp;", "http://a.org/b"]),
         ("Run `make all` with --jobs=4 or -j 4, not - or a-b", ["`make all`", "--jobs", "-j"]),
         ("<%s>: see <FILE>, 1 < 2 > 0", ["<%s>", "<FILE>"]),
-        ("compl(%Rg) and %Zd, %R*g", ["%Rg", "%Zd", "%R*g"]),
+        ("compl(%Rg) and %Zd, %R*g, %0.f%%", ["%Rg", "%Zd", "%R*g", "%0.f", "%%"]),
         ("%PRODUCTNAME opens $(ARG1) in /etc/passwd", ["%PRODUCTNAME", "$(ARG1)", "/etc/passwd"]),
         ("mail me@example.org, use foo_bar and MAX_SIZE", ["me@example.org", "foo_bar", "MAX_SIZE"]),
         ("a < b, 5 % more, R&D, E_xit", []),
