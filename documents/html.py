@@ -7,9 +7,9 @@ import re
 from html import unescape
 from html.parser import HTMLParser
 
+from .inline import MARKUP, as_read, as_written
 from .placeholders import TAG, VOID
 from .unit import Unit
-from .xml_spans import MARKUP
 
 INLINE = frozenset({
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del", "dfn",
@@ -108,12 +108,12 @@ def _unit(text: str, start: int, end: int) -> list[Unit]:
     if start >= end:
         return []
     raw = text[start:end]
-    source, markup = _as_read(raw)
+    source, markup = as_read(raw, _plain, _end_of)
     if not any(map(str.isalpha, MARKUP.sub("", raw))):
         return []
 
     def written(translation: str) -> str:
-        return raw if translation == source else _as_written(translation, markup)
+        return raw if translation == source else as_written(translation, markup, REFERENCE.pattern)
 
     return [Unit(source, text.count("\n", 0, start) + 1, start, end, written, None, markup)]
 
@@ -158,38 +158,20 @@ def _is_pair(parts: list[re.Match[str]]) -> bool:
     return False
 
 
-def _as_read(raw: str) -> tuple[str, tuple[str, ...]]:
-    """Return a run as the network gets it: white space as one space, letters in place of their references."""
-    texts: list[str] = []
-    markup: list[str] = []
-    done = 0
-    while found := MARKUP.search(raw, done):
-        texts.append(_plain(raw[done : found.start()]))
-        done = found.end()
-        tag = TAG.fullmatch(found.group())
-        if tag and not tag.group(1) and tag.group(2).lower() in CODE:
-            close = re.compile(rf"</{tag.group(2)}\s*>", re.IGNORECASE).search(raw, done)
-            done = len(raw) if close is None else close.end()
-        markup.append(raw[found.start() : done])
-        texts.append(markup[-1])
-    return "".join([*texts, _plain(raw[done:])]), tuple(markup)
+def _end_of(raw: str, found: re.Match[str]) -> int:
+    """Return where the markup ends that a tag begins: code is kept whole."""
+    tag = TAG.fullmatch(found.group())
+    if tag is None or tag.group(1) or tag.group(2).lower() not in CODE:
+        return found.end()
+    close = re.compile(rf"</{tag.group(2)}\s*>", re.IGNORECASE).search(raw, found.end())
+    return len(raw) if close is None else close.end()
 
 
 def _plain(raw: str) -> str:
+    """Return white space as one space, and letters in place of their references."""
     return re.sub(r"[ \t\r\n\f]+", " ", REFERENCE.sub(_letter, raw))
 
 
 def _letter(found: re.Match[str]) -> str:
     letter = unescape(found.group())
     return found.group() if letter in KEPT_REFERENCES or letter == found.group() else letter
-
-
-def _as_written(text: str, markup: tuple[str, ...]) -> str:
-    """Return a translation as HTML: what is neither the run's markup nor a reference is escaped."""
-    own = sorted(set(markup), key=len, reverse=True)
-    kept = "|".join([*map(re.escape, own), REFERENCE.pattern])
-    parts = re.split(f"({kept})", text)
-    return "".join(
-        part if place % 2 else part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        for place, part in enumerate(parts)
-    )

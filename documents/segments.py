@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
-from .accelerators import accelerator_of, marked, without
+from .accelerators import Accelerator, accelerator_of, marked, without
 from .placeholders import MESSAGE, has_words, in_parts, is_kept, is_nested, pattern_of
 from .unit import Unit
 
@@ -37,6 +38,16 @@ class _Line:
     @property
     def is_to_translate(self) -> bool:
         return has_words(self.text, self.pattern)
+
+    @cached_property
+    def accelerator(self) -> Accelerator | None:
+        return accelerator_of(self.text, self.pattern)
+
+    @cached_property
+    def parts(self) -> list[str]:
+        """What is translated, at even places, and placeholders at odd ones; without the mark of a menu."""
+        text = self.text if self.accelerator is None else without(self.text, self.accelerator)
+        return in_parts(text, self.pattern)
 
 
 class _Piece(NamedTuple):
@@ -114,23 +125,19 @@ def _by_text(translate: Translate, texts: Iterable[str]) -> dict[str, str | None
 
 def _is_good(line: _Line, translation: str) -> bool:
     """Say whether all of the line is in its translation that must be."""
-    accelerator = accelerator_of(line.text, line.pattern)
-    if accelerator is not None:
+    if line.accelerator is not None:
         found = accelerator_of(translation, line.pattern)
-        if found is None or found.mark != accelerator.mark:
+        if found is None or found.mark != line.accelerator.mark:
             return False
     return bool(translation.strip()) and is_kept(line.text, translation, line.pattern)
 
 
 def _pieces_of(line: _Line) -> list[_Piece]:
     """Return the parts of a line between its placeholders, without the mark of a menu."""
-    accelerator = accelerator_of(line.text, line.pattern)
-    text = line.text if accelerator is None else without(line.text, accelerator)
-    parts = in_parts(text, line.pattern)
-    last = len(parts) - 1
+    last = len(line.parts) - 1
     return [
         _piece(part, place == 0, place == last) if place % 2 == 0 else _Piece(part, "", "")
-        for place, part in enumerate(parts)
+        for place, part in enumerate(line.parts)
     ]
 
 
@@ -156,9 +163,8 @@ def _joined(line: _Line, pieces: list[_Piece], parts: dict[str, str | None]) -> 
             return None
         texts.append(f"{before}{(translation or '').strip()}{after}")
     joined = "".join(texts)
-    accelerator = accelerator_of(line.text, line.pattern)
-    if accelerator is not None:
-        joined = marked(joined, accelerator, line.pattern)
+    if line.accelerator is not None:
+        joined = marked(joined, line.accelerator, line.pattern)
     return joined if _is_good(line, joined) else None
 
 

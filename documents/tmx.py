@@ -3,8 +3,9 @@
 Standard: LISA OSCAR TMX 1.4b. Variants that exist stay byte for byte.
 """
 
+from .inline import as_written
 from .unit import DocumentError, Unit
-from .xml_spans import Element, inline, outline, root_of
+from .xml_spans import Element, inline, root_of
 
 OPAQUE = frozenset({"ph", "bpt", "ept", "it", "ut"})
 """Inline elements whose content is code of the original format (TMX 1.4b, section 4)."""
@@ -63,7 +64,7 @@ def _unit(unit: Element, text: str, source: str, target: str) -> Unit | None:
     last = [each for each in unit.children if each.name == "tuv"][-1]
 
     def written(translation: str) -> str:
-        body = raw if translation == content else outline(translation, markup)
+        body = raw if translation == content else as_written(translation, markup)
         return f'{head}<tuv xml:lang="{target}"><seg>{body}</seg></tuv>'
 
     return Unit(content, segment.line, last.end, last.end, written, None, markup)

@@ -7,8 +7,9 @@ Standards: OASIS XLIFF 1.2 and 2.1. A segment counts as untranslated if its targ
 import re
 from collections.abc import Iterator
 
+from .inline import as_written
 from .unit import DocumentError, Unit
-from .xml_spans import Element, inline, outline, root_of
+from .xml_spans import Element, inline, root_of
 
 OPAQUE = frozenset({"ph", "bpt", "ept", "it", "ut"})
 """Inline elements whose content is code of the original format (XLIFF 1.2, section 2.5)."""
@@ -61,7 +62,7 @@ def _unit(segment: Element, text: str, is_first: bool) -> Unit | None:
         tag = re.sub(r"\s*/>$", ">", text[target.start : target.inner])
 
     def written(translation: str) -> str:
-        body = raw if translation == content else outline(translation, markup)
+        body = raw if translation == content else as_written(translation, markup)
         return f"{head}{_with_state(tag, 'translated') if is_first else tag}{body}</{name}>"
 
     unfinished = f"{head}{_with_state(tag, 'needs-translation')}</{name}>" if is_first else None

@@ -6,13 +6,11 @@ Standard: XML 1.0. expat reads it and says where each tag begins; what is betwee
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html import escape
 from xml.parsers import expat
 
+from .inline import MARKUP, TAG, as_read
 from .unit import DocumentError
 
-TAG = re.compile(r"<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
-MARKUP = re.compile(rf"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|{TAG.pattern}", re.DOTALL)
 REFERENCE = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#([0-9]+)|#x([0-9A-Fa-f]+));")
 NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
@@ -97,35 +95,20 @@ def root_of(text: str) -> Element:
 
 
 def inline(raw: str, opaque: frozenset[str]) -> tuple[str, tuple[str, ...]]:
-    """Return the text between two tags as a reader sees it, with the tags in it as they stand, and these tags.
+    """Return the text between two tags and the tags in it, as of `as_read`.
 
     Args:
         raw: the characters of the file.
         opaque: names of elements whose content is no text of the language: they are kept whole.
 
     """
-    texts: list[str] = []
-    markup: list[str] = []
-    done = 0
-    while found := MARKUP.search(raw, done):
-        texts.append(unescaped(raw[done : found.start()]))
-        done = found.end()
-        if found.group().startswith("<![CDATA["):
-            texts.append(found.group()[9:-3])
-            continue
+
+    def end_of(raw: str, found: re.Match[str]) -> int:
         name = re.match(r"<(?:[\w.-]+:)?([\w.-]+)", found.group())
-        if name and name.group(1) in opaque and not found.group().endswith("/>"):
-            done = _end_of(raw, found.end(), name.group(1))
-        markup.append(raw[found.start() : done])
-        texts.append(markup[-1])
-    return "".join([*texts, unescaped(raw[done:])]), tuple(markup)
+        is_whole = name and name.group(1) in opaque and not found.group().endswith("/>")
+        return _end_of(raw, found.end(), name.group(1)) if name and is_whole else found.end()
 
-
-def outline(text: str, markup: tuple[str, ...]) -> str:
-    """Return the characters of the file for a text of `inline`."""
-    own = sorted(set(markup), key=len, reverse=True)
-    parts = re.split("(" + "|".join(map(re.escape, own)) + ")", text) if own else [text]
-    return "".join(part if place % 2 else escape(part, quote=False) for place, part in enumerate(parts))
+    return as_read(raw, unescaped, end_of, cdata=True)
 
 
 def unescaped(raw: str) -> str:
