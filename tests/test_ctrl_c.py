@@ -1,7 +1,6 @@
 """Ctrl-C, as a terminal sends it to all processes at once: what was reached is saved, and a line says how to go on."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from terminal import Terminal
 from test_experiment import ROOT, TINY
-from toy_language import sentence
+from toy_language import write_toy_text
 
 from vaswani.training.checkpointing.checkpoints import checkpoint_fault, checkpoints
 from vaswani.training.distribution.signals import ECHO_OF_CTRL_C
@@ -55,14 +54,7 @@ with exit_codes.exiting_with_code():
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("text")
-    draw = random.Random(1)
-    for split, size in (("train", 400), ("val", 4), ("test_toy", 4)):
-        pairs = [sentence(draw) for _ in range(size)]
-        for side, language in enumerate(("en", "nds")):
-            lines = "".join(pair[side] + "\n" for pair in pairs)
-            (folder / f"{split}.{language}").write_text(lines, encoding="utf-8")
-    return folder
+    return write_toy_text(tmp_path_factory.mktemp("text"), 400, 4, 4)
 
 
 def flags(text: Path, folder: Path, *more: str) -> list[str]:

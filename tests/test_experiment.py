@@ -3,7 +3,6 @@
 import importlib.metadata
 import json
 import os
-import random
 import re
 import runpy
 import shutil
@@ -18,7 +17,7 @@ import evaluate
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from toy_language import sentence
+from toy_language import write_toy_text
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, pipeline
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
@@ -56,13 +55,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def toy_text(folder: Path) -> Path:
     """Write text files into a folder: 3,000 pairs to train on, and 60 each to validate and to test."""
-    draw = random.Random(1)
-    for split, size in (("train", 3000), ("val", 60), ("test_toy", 60)):
-        pairs = [sentence(draw) for _ in range(size)]
-        for side, language in enumerate(("en", "nds")):
-            lines = "".join(pair[side] + "\n" for pair in pairs)
-            (folder / f"{split}.{language}").write_text(lines, encoding="utf-8")
-    return folder
+    return write_toy_text(folder, 3000, 60, 60)
 
 
 def recipe(*flags: str | Path) -> list[str]:

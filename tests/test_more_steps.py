@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import random
 import shutil
 import signal
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from forked import Forks
 from safetensors.torch import load_file
 from test_sharded_runs import run_recipe
 from test_training import train
-from toy_language import sentence
+from toy_language import write_toy_text
 from transformers import PreTrainedTokenizerFast, TrainerCallback
 
 from vaswani.experiment.checkpoint_selection import candidates_of
@@ -323,14 +322,7 @@ SCHEDULE = {
 
 @pytest.fixture
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("text")
-    draw = random.Random(1)
-    for split, size in (("train", 400), ("val", 6), ("test_toy", 6)):
-        pairs = [sentence(draw) for _ in range(size)]
-        for side, language in enumerate(("en", "nds")):
-            lines = "".join(pair[side] + "\n" for pair in pairs)
-            (folder / f"{split}.{language}").write_text(lines, encoding="utf-8")
-    return folder
+    return write_toy_text(tmp_path_factory.mktemp("text"), 400, 6, 6)
 
 
 class Runs:

@@ -1,7 +1,6 @@
 """Whole runs of a recipe under FSDP2 and ZeRO-3 leave the folder that any run leaves: scored and ready to load."""
 
 import json
-import random
 import runpy
 import shlex
 from pathlib import Path
@@ -10,7 +9,8 @@ import pytest
 import torch
 from forked import Forks
 from safetensors.torch import load_file
-from test_experiment import ROOT, TINY, sentence
+from test_experiment import ROOT, TINY
+from toy_language import write_toy_text
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
@@ -33,12 +33,7 @@ def run_recipe(*flags: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fsdp", "zero3"])
 def test_a_run_ends_as_a_scored_model_folder(kind: str, forks: Forks, tmp_path: Path) -> None:
-    draw = random.Random(1)
-    for split, size in (("train", 2000), ("val", 30), ("test_toy", 31)):
-        pairs = [sentence(draw) for _ in range(size)]
-        for side, language in enumerate(("en", "nds")):
-            lines = "".join(pair[side] + "\n" for pair in pairs)
-            (tmp_path / f"{split}.{language}").write_text(lines, encoding="utf-8")
+    write_toy_text(tmp_path, 2000, 30, 31)
     folder = tmp_path / "run"
     flags = ["--data_dir", str(tmp_path), "--direction", "en-nds", "--output_dir", str(folder), *TINY, *SCHEDULE]
     said = forks.run(run_recipe, *flags, kind=kind, folder=tmp_path)

@@ -1,7 +1,6 @@
 """Processes that were given unlike flags, text or software end before the first step, by name and with code 78."""
 
 import os
-import random
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,7 @@ from forked import Forks
 from test_experiment import ROOT
 from test_sharded_runs import run_recipe
 from test_training import train
-from toy_language import sentence
+from toy_language import write_toy_text
 
 from vaswani.experiment import common_settings
 from vaswani.experiment.arguments import Arguments, Recipe, network_fields, parse
@@ -138,14 +137,7 @@ def test_a_value_that_one_process_lacks_is_a_difference_and_long_ones_are_cut() 
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("text")
-    draw = random.Random(1)
-    for split, size in (("train", 400), ("val", 6), ("test_toy", 6)):
-        pairs = [sentence(draw) for _ in range(size)]
-        for side, language in enumerate(("en", "nds")):
-            lines = "".join(pair[side] + "\n" for pair in pairs)
-            (folder / f"{split}.{language}").write_text(lines, encoding="utf-8")
-    return folder
+    return write_toy_text(tmp_path_factory.mktemp("text"), 400, 6, 6)
 
 
 def run_unlike(settings: dict[str, Any], of_second: dict[str, Any]) -> None:
