@@ -33,7 +33,8 @@ class Range:
                 f"{text!r} is no {'whole ' if self.kind is int else ''}number; give {self}"
             ) from None
         if number not in self:
-            raise ArgumentTypeError(f"{text} is out of range; give {self}")
+            most = f" and at most {LARGEST:,}" if self.most == LARGEST < number else ""
+            raise ArgumentTypeError(f"{text} is out of range; give {self}{most}")
         return number
 
     def __contains__(self, number: float) -> bool:

@@ -339,7 +339,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         ("os.environ['ACCELERATE_MIXED_PRECISION'] = 'fp16'; more['bf16'] = True", "fp16 and the flags for bf16"),
         (
             "os.environ['ACCELERATE_MIXED_PRECISION'] = 'bf16' if rank else 'no'",
-            "run, in order, on cpu in no, cpu in bf16",
+            "--bf16 is false in process 0 and true in process 1. Give every process the same arguments",
         ),
     ],
     ids=["other weights", "the same data", "two wishes", "two precisions"],

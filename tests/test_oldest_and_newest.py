@@ -22,7 +22,7 @@ def ranges() -> list[tuple[str, str]]:
     given = {keyword.arg: keyword.value for keyword in call.keywords}
     groups = ast.literal_eval(given["extras_require"]) | {"-": ast.literal_eval(given["install_requires"])}
     named = [each for extra, group in groups.items() if extra != "docs" for each in group]
-    found = [re.fullmatch(r"([\w.-]+)>=([\d.]+)(,<[\d.]+)?", each) for each in named]
+    found = [re.fullmatch(r"([\w.-]+)(?:\[\w+\])?>=([\d.]+)(,<[\d.]+)?", each) for each in named]
     assert all(found), named
     return [(each[1], plain(each[2])) for each in found if each]
 

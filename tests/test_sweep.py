@@ -286,7 +286,7 @@ def test_another_sweep_in_its_folder_is_refused_by_name(
 @pytest.mark.slow
 def test_a_trial_that_fails_is_recorded_with_its_reason_and_ends_nothing(sweeps: Sweeps, tmp_path: Path) -> None:
     """One diverges, two want more memory than there is; the fourth is left, and goes on to the end."""
-    grid = ["--grid", "peak_learning_rate=1e30,1e-2", "d_model=100000000000,16", "--halvings", "1"]
+    grid = ["--grid", "peak_learning_rate=1e30,1e-2", "d_model=2147483640,16", "--halvings", "1"]
     flags = [*grid, "--max_steps", "20"]
     said = sweeps(tmp_path, *flags)
     folder = tmp_path / "runs/sweep"

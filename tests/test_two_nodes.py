@@ -19,7 +19,7 @@ import pytest
 import torch
 from recorded_run import SAVE_STEPS, STEPS, B, Life, brake, counting, lives, standing
 from safetensors.torch import load_file
-from test_experiment import sentence
+from toy_language import sentence
 from two_nodes import PORT, Node, Rendezvous, Torchrun, two_nodes
 
 RUN = Path(__file__).with_name("recorded_run.py")

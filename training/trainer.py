@@ -572,7 +572,9 @@ class VaswaniTrainer(Trainer):
         """
         compile_each_shape(self.accelerator, self.stream.shapes)
         network = {f"--{key}": each for key, each in self._bare_model().config.to_dict().items() if key[0] != "_"}
-        check_alike(network | settings_of(self.args), "Give every process the same arguments and network")
+        check_alike(
+            network | settings_of(self.args), "Give every process the same arguments, launch configuration and network"
+        )
         check_processes(self.args, self.accelerator, self.stream.shapes)
         if checkpoint is not None:
             check_parts(checkpoint)
