@@ -38,7 +38,8 @@ def choose_best(args: argparse.Namespace) -> None:
     for file, flag in ((args.n_best, "--n_best"), (args.references, "--references")):
         check_readable(file, flag)
     check_writable(path)
-    from vaswani.evaluation.sentence_scores import MEASURES, best_of, scores_of_translations
+    from vaswani.evaluation.metric_table import SENTENCE_METRICS
+    from vaswani.evaluation.sentence_scores import best_of, scores_of_translations
 
     measure, language = args.by or "bleu", language_of(args.references, args.language)
     metric = metric_in(measure, language)
@@ -57,7 +58,7 @@ def choose_best(args: argparse.Namespace) -> None:
             output.write(window, chosen)
             progress.update(len(window))
     if lines:
-        name = MEASURES[measure]
+        name = SENTENCE_METRICS[measure]
         print(
             f"{lines:,} lines judged; in {others:,} the best translation by sentence {name} is not the first. Mean "
             f"{name} of the first {of_first / lines:.2f}, of the best {of_best / lines:.2f}"

@@ -28,10 +28,11 @@ def score_sentences(args: argparse.Namespace) -> None:
     (references_file,) = args.references
     files = [references_file, args.hypotheses[0]]
     check_columns(args, files, ["--references", "--hypotheses"])
-    from vaswani.evaluation.sentence_scores import MEASURES, scores_of_lines
+    from vaswani.evaluation.metric_table import SENTENCE_METRICS
+    from vaswani.evaluation.sentence_scores import scores_of_lines
 
     language = language_of(references_file, args.language)
-    metrics = [metric_in(measure, language) for measure in MEASURES]
+    metrics = [metric_in(measure, language) for measure in SENTENCE_METRICS]
 
     def columns(lines: Sequence[Sequence[str]], _: int) -> Iterator[str]:
         references, hypotheses = lines
@@ -54,9 +55,10 @@ def language_of(references: Path, given: str | None) -> str | None:
 
 def metric_in(measure: str, language: str | None) -> "Metric":
     """Return a measure of sentences, and say on stderr how it counts: its smoothing among the rest."""
-    from vaswani.evaluation.sentence_scores import MEASURES, sentence_metric, signature
+    from vaswani.evaluation.metric_table import SENTENCE_METRICS
+    from vaswani.evaluation.sentence_scores import sentence_metric, signature
 
     metric = sentence_metric(measure, language)
     if sys.stderr is not None:
-        print(f"{MEASURES[measure]} of a sentence: {signature(metric)}", file=sys.stderr)
+        print(f"{SENTENCE_METRICS[measure]} of a sentence: {signature(metric)}", file=sys.stderr)
     return metric

@@ -1,7 +1,8 @@
 """Text in, batches of token ids out."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vaswani.public_names import on_demand
 
 if TYPE_CHECKING:
     from .batching import Shape as Shape
@@ -35,29 +36,21 @@ if TYPE_CHECKING:
     from .tokenizer import fingerprint as fingerprint
     from .tokenizer import learn_tokenizer as learn_tokenizer
 
-_NAMES = {
-    "batching": "Shape",
-    "cleaning": "CleaningLimits Drops clean_pairs",
-    "duplicates": "Deduplicated Repeats deduplicated",
-    "encoding": "EncodedGroup Ragged",
-    "mixture": "Mixture",
-    "opening": "Corpus Pair PairsCorpus open_corpus",
-    "pairs": "CorpusError NoPair Rows",
-    "retrying": "RetryPolicy SourceLostError",
-    "scripts": "scripts_of",
-    "shuffling": "Order",
-    "stream": "Anchor Batch Place StreamMismatchError TrainingStream Window",
-    "token_cache": "TokenCache",
-    "tokenizer": "fingerprint learn_tokenizer",
-}
-"""The public names by the files that have them."""
-_FILES = {name: file for file, names in _NAMES.items() for name in names.split()}
-
-__all__ = sorted(_FILES)
-
-
-def __getattr__(name: str) -> Any:
-    """Import the file of a public name when it is asked for: some need libraries that take seconds to import."""
-    if name not in _FILES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_FILES[name]}", __name__), name)
+__all__, __getattr__ = on_demand(
+    __name__,
+    {
+        "batching": "Shape",
+        "cleaning": "CleaningLimits Drops clean_pairs",
+        "duplicates": "Deduplicated Repeats deduplicated",
+        "encoding": "EncodedGroup Ragged",
+        "mixture": "Mixture",
+        "opening": "Corpus Pair PairsCorpus open_corpus",
+        "pairs": "CorpusError NoPair Rows",
+        "retrying": "RetryPolicy SourceLostError",
+        "scripts": "scripts_of",
+        "shuffling": "Order",
+        "stream": "Anchor Batch Place StreamMismatchError TrainingStream Window",
+        "token_cache": "TokenCache",
+        "tokenizer": "fingerprint learn_tokenizer",
+    },
+)

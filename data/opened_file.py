@@ -1,10 +1,11 @@
 """Files that must not change while a run reads them: a first look at their status, and at their content in doubt."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+
+from vaswani.storage import sha256_of
 
 from .pairs import CorpusError
 
@@ -39,7 +40,7 @@ class OpenedFile:
         try:
             now = status(self.path)
             if now != self._status:
-                if now.size != self._status.size or self.digest is None or digest_of(self.path) != self.digest:
+                if now.size != self._status.size or self.digest is None or sha256_of(self.path) != self.digest:
                     raise CorpusError(
                         f"{self.path} has changed since it was opened. Start again on the file as it is now."
                     )
@@ -55,7 +56,7 @@ class LocalFiles:
     def __init__(self, addresses: Sequence[str]) -> None:
         paths = {address: Path(address) for address in addresses if Path(address).is_file()}
         with ThreadPoolExecutor(8) as readers:
-            opened = readers.map(lambda path: OpenedFile(path, digest_of(path)), paths.values())
+            opened = readers.map(lambda path: OpenedFile(path, sha256_of(path)), paths.values())
             self._files = dict(zip(paths, opened, strict=True))
 
     @property
@@ -65,18 +66,11 @@ class LocalFiles:
 
     def unchanged(self, address: str | None = None) -> None:
         """Do nothing. Raises CorpusError if a file has changed: the one of an address, or any of them."""
-        for name, file in self._files.items():
-            if address in (None, name):
-                file.unchanged()
+        for file in self._files.values() if address is None else filter(None, [self._files.get(address)]):
+            file.unchanged()
 
 
 def status(path: Path) -> Status:
     """Return what a first look at a file shows."""
     found = path.stat()
     return Status(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
-
-
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

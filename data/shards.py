@@ -1,12 +1,11 @@
 """Several files of one split, read one after the other."""
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
-from .pairs import Corpus, CorpusError, Rows, fingerprint, read_rows
+from .mixture import Mixture
+from .pairs import Corpus, CorpusError, fingerprint
 
 _SHARD = re.compile(r"(?P<split>.+)-(?P<number>\d{5})-of-(?P<of>\d{5})")
 
@@ -37,23 +36,11 @@ def check_complete(shards: Sequence[Shard], place: str) -> None:
         )
 
 
-class Shards:
+class Shards(Mixture):
     """The row groups of several corpora, those of the first before those of the second."""
 
     def __init__(self, name: str, corpora: Sequence[Corpus]) -> None:
+        super().__init__(corpora, [1] * len(corpora))
         self.name = name
-        self._corpora = list(corpora)
-        self._ends = list(accumulate(each.groups for each in corpora))
         self.fingerprint = fingerprint("shards", *(each.fingerprint for each in corpora))
-        self.groups = self._ends[-1]
-        self.rows = sum(each.rows for each in corpora)
         self.remarks = [f"{each.name}: {remark}" for each in corpora for remark in getattr(each, "remarks", ())]
-
-    def inner(self, group: int) -> tuple[Corpus, int]:
-        """Return the corpus, and the group in it, behind a group of this one."""
-        number = bisect_right(self._ends, group)
-        return self._corpora[number], group - (self._ends[number - 1] if number else 0)
-
-    def read(self, group: int) -> Rows:
-        """Return the rows of one group."""
-        return read_rows(*self.inner(group))

@@ -15,8 +15,10 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from vaswani.storage import sha256_of
+
 from .containers import is_packed, read_head, refuse, unpacked
-from .opened_file import OpenedFile, digest_of
+from .opened_file import OpenedFile
 from .pairs import ROWS_PER_GROUP, NoPair, Rows, fingerprint, join_sides, legible, places
 
 
@@ -61,7 +63,7 @@ class Lines:
             refuse(head, self.name)
         with self._stream() as stream:
             self.count, self._starts, self.digest = index_lines(stream)
-        self._file.digest = digest_of(path) if self._is_packed else self.digest
+        self._file.digest = sha256_of(path) if self._is_packed else self.digest
         if not self.count:
             raise ValueError(f"{path} is empty. Give a file with one sentence per line, or leave it out.")
         self.groups = len(self._starts) - 1

@@ -11,15 +11,11 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from .languages import bleu_tokenizer
-from .metric_table import SENTENCE_METRICS
 from .metrics.sacrebleu.line_statistics import corpus_scores, line_statistics
-
-MEASURES = SENTENCE_METRICS
-"""Their names for people."""
 
 
 def sentence_metric(measure: str, language: str | None) -> Metric:
-    """Return one of MEASURES for single sentences.
+    """Return one of SENTENCE_METRICS for single sentences.
 
     Args:
         measure: which.

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -106,3 +106,10 @@ def add_recipe(section: Any, recipe: str, launcher: str) -> None:
         metavar="COMMAND",
         help=f'{launcher}, such as "accelerate launch -q". (default: this Python, for a single process)',
     )
+
+
+def refuse(flags: Container[str], reasons: Mapping[str, str]) -> None:
+    """Raise ValueError if a flag of the recipe is given that its runs cannot have, with the reason."""
+    for name, reason in reasons.items():
+        if name in flags:
+            raise ValueError(f"--{name} cannot be used here: {reason}")

@@ -8,10 +8,10 @@ from pathlib import Path
 from vaswani.data import Corpus, Drops, Pair, clean_pairs
 from vaswani.data.line_breaks import in_one_line
 from vaswani.storage import atomic_write
+from vaswani.training.reporting.progress import print_line
 
 from .corpora import open_corpus, open_training_corpus, scorable, training_cleaning_limits
 from .data_arguments import DataArguments
-from .stages import say
 
 
 def scored_splits(data: DataArguments) -> list[str]:
@@ -24,11 +24,11 @@ def write_original(folder: Path, data: DataArguments) -> None:
     drops = Drops()
     train: Corpus = open_training_corpus(replace(data, weights=[]))
     write_pairs(folder, data, "train", clean_pairs(train, training_cleaning_limits(data), drops))
-    say(f"{train.name}: {drops.report()}")
+    print_line(f"{train.name}: {drops.report()}")
     for split in scored_splits(data):
         drops = Drops()
         write_pairs(folder, data, split, scorable(open_corpus(data, split), data, drops))
-        say(f"{split}: {drops.report()}")
+        print_line(f"{split}: {drops.report()}")
 
 
 def write_pairs(folder: Path, data: DataArguments, split: str, pairs: Iterable[Pair]) -> None:

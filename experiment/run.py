@@ -80,12 +80,16 @@ def run(arguments: Arguments) -> MetricsRecord:
 
     """
     training = arguments.training
-    folder = str(training.output_dir)
-    with exit_on_signal(Path(folder)), exit_on_interrupt(Path(folder)), exit_on_training_end():
-        with peer_lost_on_timeout(training.ddp_timeout):
-            check_settings(arguments)  # first: unlike processes would wait in unlike places
-        with exit_on_disk_error(Path(folder)), peer_lost_on_timeout(training.ddp_timeout):
-            return from_text_to_scores(arguments)
+    folder = Path(str(training.output_dir))
+    with (
+        exit_on_signal(folder),
+        exit_on_interrupt(folder),
+        exit_on_training_end(),
+        exit_on_disk_error(folder),
+        peer_lost_on_timeout(training.ddp_timeout),
+    ):
+        check_settings(arguments)  # first: unlike processes would wait in unlike places
+        return from_text_to_scores(arguments)
 
 
 class Trained(NamedTuple):

@@ -5,7 +5,6 @@ files are no longer those of the stamp the stage is refused, with what changed a
 away without being asked for.
 """
 
-import hashlib
 import json
 import os
 import shlex
@@ -19,10 +18,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vaswani.publishing import hide_in_command
-from vaswani.storage import is_draft
+from vaswani.storage import is_draft, sha256_of
 from vaswani.storage.atomic import lock
 from vaswani.storage.journal import changes
 from vaswani.storage.records import read_record, write_record
+from vaswani.training.reporting.progress import print_line
 from vaswani.translation.made_of import checksum_of
 from vaswani.translation.models import find_model
 
@@ -87,7 +87,7 @@ class Stages:
         self._done += 1
         place = self.folder / f"{self._done}-{name}"
         made_of = json.loads(json.dumps(dict(flags)))
-        made_of |= {each: f"sha256 {sha256(path)}" for each, path in (files or {}).items()}
+        made_of |= {each: f"sha256 {sha256_of(path)}" for each, path in (files or {}).items()}
         made_of |= {
             each: f"sha256 {checksum_of(find_model(str(given)).folder, 'torch')}"
             for each, given in (models or {}).items()
@@ -97,9 +97,9 @@ class Stages:
         if before is not None and before.made_of != made_of:
             raise RunFolderError(self._refusal(place, changes(before.made_of, made_of)))
         if before is not None and before.has_ended:
-            say(f"=== {place.name} has ended before")
+            print_line(f"=== {place.name} has ended before")
             return place
-        say(f"=== {place.name}{' goes on' if before else ''}")
+        print_line(f"=== {place.name}{' goes on' if before else ''}")
         place.mkdir(exist_ok=True)
         write_record(place / STAMP, stamp)
         started = time.monotonic()
@@ -114,7 +114,7 @@ class Stages:
             SystemExit: it ended by an error, or a signal came.
 
         """
-        say(f"$ {shlex.join(hide_in_command(command))}")
+        print_line(f"$ {shlex.join(hide_in_command(command))}")
         code = run_to_end(command, held=(self._descriptor,))
         if code:
             print("error: that command failed, as it says above; the same command as before goes on", file=sys.stderr)
@@ -142,17 +142,6 @@ def seconds_of(stage: Path) -> float:
     return read_record(StampRecord, stage / STAMP).seconds
 
 
-def say(text: str) -> None:
-    """Print now, also where output goes to a file."""
-    print(text, flush=True)
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @contextmanager
 def stages_in(folder: Path) -> Iterator[Stages]:
     """Yield the stages in a folder, which no other process does meanwhile, not even one whose starter was killed.
@@ -172,7 +161,9 @@ def stages_in(folder: Path) -> Iterator[Stages]:
         try:
             lock(descriptor, wait=False)
         except BlockingIOError:
-            say(f"Another process works in {folder}, perhaps a stage whose starter was killed; waiting for its end")
+            print_line(
+                f"Another process works in {folder}, perhaps a stage whose starter was killed; waiting for its end"
+            )
             lock(descriptor)
         yield Stages(folder, descriptor)
     finally:

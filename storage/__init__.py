@@ -8,6 +8,7 @@ from .atomic import make_folder as make_folder
 from .atomic import sync as sync
 from .atomic import sync_tree as sync_tree
 from .atomic import write_text as write_text
+from .checksums import sha256_of as sha256_of
 from .damage import check_object as check_object
 from .damage import naming_damage as naming_damage
 from .journal import Journal as Journal

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaswani.commands import line_files, main
+from vaswani.evaluation.metric_table import SENTENCE_METRICS
 from vaswani.evaluation.sentence_scores import (
-    MEASURES,
     best_of,
     scores_of_lines,
     scores_of_translations,
@@ -27,7 +27,7 @@ HYPOTHESES = ["the cat sat", "", "a mat is there", "der Hund"]
 REFERENCES = ["the cat sat on it", "something", "a mat was there", ""]
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", SENTENCE_METRICS)
 @given(lines=st.lists(st.tuples(SENTENCE, SENTENCE), min_size=1, max_size=5))
 @settings(max_examples=40, deadline=None)
 def test_each_line_has_the_figure_of_sacrebleu(measure: str, lines: list[tuple[str, str]]) -> None:

@@ -95,7 +95,7 @@ def translate_corpus(
     """
     all_of_us, number = processes(), before
     longest = longest_token(translator.tokenizer)
-    most = most_characters(translator.tokenizer, translator.max_tokens)
+    most = most_characters(longest, translator.max_tokens)
     with Progress(total, " lines", progress and all_of_us.number == 0) as bar:
         for lines in shared(iter(windows), all_of_us):
             fit = [line if len(line) <= most else "" for line in lines]  # none that takes too much memory to encode

@@ -6,9 +6,9 @@ CHEAP = 100_000
 """Characters that are encoded however few tokens are allowed, in some megabytes: then a message has their number."""
 
 
-def most_characters(tokenizer: Tokenizer, tokens: int) -> int:
-    """Return how many characters so many tokens can hold, if all are as the longest one of the vocabulary; or CHEAP."""
-    return max(CHEAP, tokens * longest_token(tokenizer))
+def most_characters(longest: int, tokens: int) -> int:
+    """Return how many characters so many tokens can hold, if all have those of the longest one; or CHEAP."""
+    return max(CHEAP, tokens * longest)
 
 
 def longest_token(tokenizer: Tokenizer) -> int:
@@ -18,7 +18,7 @@ def longest_token(tokenizer: Tokenizer) -> int:
 
 def check_characters(tokenizer: Tokenizer, text: str, tokens: int, what: str) -> None:
     """Raise ValueError if a text has more characters than so many tokens can hold; `what` is its name."""
-    if len(text) > CHEAP and len(text) > (most := most_characters(tokenizer, tokens)):
+    if len(text) > CHEAP and len(text) > (most := most_characters(longest_token(tokenizer), tokens)):
         raise ValueError(
             f"{what} has {len(text):,} characters, and {tokens:,} tokens hold no more than {most:,}; split it into "
             "sentences"

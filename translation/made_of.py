@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from vaswani.storage import sha256_of
+
 from .models import EXPORTED_FILES, MODEL_FILES, SHORTLIST, Model
 
 OPTIONS = (
@@ -37,6 +39,5 @@ def checksum_of(folder: Path, engine: str) -> str:
     names = {*chain(*parts.values()), "generation_config.json", *((SHORTLIST,) if engine == "ctranslate2" else ())}
     digest = hashlib.sha256()
     for path in sorted([*filter(Path.is_file, (folder / name for name in names)), *folder.glob("model-*.safetensors")]):
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name} {sha256_of(path)}\n".encode())
     return digest.hexdigest()

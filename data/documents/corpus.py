@@ -23,7 +23,7 @@ from tqdm import tqdm
 from vaswani.data.file_names import printable
 from vaswani.data.opened_file import OpenedFile
 from vaswani.data.pairs import ROWS_PER_GROUP, CorpusError, Rows
-from vaswani.storage import atomic_write
+from vaswani.storage import atomic_write, sha256_of
 from vaswani.storage.atomic import lock
 
 from .units import Asked, Tally, Unit
@@ -71,7 +71,7 @@ class DocumentCorpus:
         kind: str,
     ) -> None:
         self.name = name
-        facts = json.dumps([EDITION, kind, asked, [_digest(path) for path in paths]])
+        facts = json.dumps([EDITION, kind, asked, [sha256_of(path) for path in paths]])
         self._kept = cache / "documents" / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.parquet"
         if not self._kept.exists():
             files = [OpenedFile(path) for path in paths]
@@ -106,11 +106,6 @@ class DocumentCorpus:
             lambda position: f"{self.name}, {units[position].place}",
             {place: (unit.source, unit.target) for place, unit in enumerate(units) if unit.reason is not None},
         )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _keep(

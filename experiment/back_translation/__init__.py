@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-from vaswani.experiment.error_messages import exit_on_bad_input
-from vaswani.experiment.exit_codes import exiting_with_code
 from vaswani.experiment.options_of_recipe import ReadRecipe
-from vaswani.experiment.stages import say, stages_in
+from vaswani.experiment.stage_report import work_in_stages
+from vaswani.experiment.stages import Stages
 from vaswani.translation.models import find_model
 
 from .options import Options, options
@@ -24,9 +23,9 @@ def main(description: str | None, read_recipe: ReadRecipe) -> None:
         read_recipe: returns the recipe of a file.
 
     """
-    asked = options(sys.argv[1:], description, read_recipe)
-    with exiting_with_code(), exit_on_bad_input():
-        find_model(asked.reverse)
-        folder = Path(str(asked.arguments.training.output_dir))
-        with stages_in(folder) as stages:
-            say(f"\n{leave(asked, folder, translate_back(asked, stages))}")
+    work_in_stages(options(sys.argv[1:], description, read_recipe), lambda asked: find_model(asked.reverse), work)
+
+
+def work(asked: Options, folder: Path, stages: Stages) -> str:
+    """Do all stages, and return the report."""
+    return leave(asked, folder, translate_back(asked, stages))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from vaswani.data.trees import TREES
 from vaswani.experiment.argument_checks import check_leaves_checkpoints
 from vaswani.experiment.arguments import Arguments, parse
-from vaswani.experiment.options_of_recipe import ELSEWHERE, Program, ReadRecipe, add_recipe, options_of_recipe
+from vaswani.experiment.options_of_recipe import ELSEWHERE, Program, ReadRecipe, add_recipe, options_of_recipe, refuse
 from vaswani.experiment.stages import as_flags, as_words
 from vaswani.flags import whole
 
@@ -99,9 +99,7 @@ def check(own: argparse.Namespace, flags: dict[str, list[str]], arguments: Argum
         raise ValueError("say what is translated back: --monolingual FILE, text of the target language, a line each")
     if not own.monolingual.is_file():
         raise ValueError(f"--monolingual {own.monolingual} is not a file")
-    for name, reason in OWN.items():
-        if name in flags:
-            raise ValueError(f"--{name} cannot be used here: {reason}")
+    refuse(flags, OWN)
     if arguments.data.directions or arguments.data.target == TREES:
         raise ValueError("text is translated back in one direction between two languages; give --direction")
 

@@ -5,10 +5,8 @@ from pathlib import Path
 from vaswani.evaluation.metric_table import as_shown
 from vaswani.experiment import markdown
 from vaswani.experiment.original_text import lines_of, paths_of
-from vaswani.experiment.run_folder import write_json
-from vaswani.experiment.stages import seconds_of, stage_folders
+from vaswani.experiment.stage_report import leave_report
 from vaswani.publishing import MetricsRecord, read_metrics
-from vaswani.storage import write_text
 from vaswani.storage.records import as_json
 
 from .options import Options
@@ -22,13 +20,13 @@ def leave(asked: Options, folder: Path, done: Translated) -> str:
     data = asked.arguments.data
     pairs = sum(1 for _ in lines_of(paths_of(done.pairs, data, data.train_split)[0]))
     found = {name: read_metrics(run) for name, run in done.runs.items()}
-    stages = {each.name: seconds_of(each) for each in stage_folders(folder)}
     tag = "without a tag" if asked.tag is None else f"after the tag `{asked.tag}`"
     signatures = {
         score.signature for each in found.values() for scores in each.test.values()
         for key, score in scores.items() if key == "sacrebleu"
     }  # fmt: skip
-    text = "\n\n".join(
+    return leave_report(
+        folder,
         [
             f"# {folder.name}: text translated back",
             f"{data.direction}. {asked.reverse} translated {asked.monolingual.name} back "
@@ -36,13 +34,7 @@ def leave(asked: Options, folder: Path, done: Translated) -> str:
             f"{asked.mix[0]} time(s) and these {asked.mix[1]} time(s).",
             table_of(found),
             f"Validation chose each run's weights. BLEU: {'; '.join(sorted(signatures))}.",
-            "## Stages",
-            markdown.table(["stage", "minutes"], [[name, f"{seconds / 60:.1f}"] for name, seconds in stages.items()]),
-        ]
-    )
-    write_text(folder / "report.md", f"{text}\n")
-    write_json(
-        folder / "report.json",
+        ],
         {
             "direction": data.direction,
             "pairs": pairs,
@@ -59,10 +51,8 @@ def leave(asked: Options, folder: Path, done: Translated) -> str:
                 }
                 for name, each in found.items()
             },
-            "seconds": stages,
         },
     )
-    return text
 
 
 def table_of(found: dict[str, MetricsRecord]) -> str:

@@ -14,8 +14,8 @@ from vaswani.evaluation.metric_table import PROTOCOLS, SENTENCE_METRICS
 from vaswani.evaluation.scores import LeftOut, each_score
 from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.original_text import lines_of, paths_of
-from vaswani.experiment.stages import say
 from vaswani.storage.records import write_record
+from vaswani.training.reporting.progress import print_line
 from vaswani.translation.ensemble import by_ensemble, check_members
 from vaswani.translation.loaded import LoadedModel
 from vaswani.translation.models import EXPORTED_FILES, MODEL_FILES, find_model, load_model
@@ -89,7 +89,7 @@ def compare(systems: Sequence[System], text: Path, data: DataArguments, file: Pa
     signatures: dict[str, str] = {}
     for split, (sources, references) in sets.items():
         for system, (model, _), found in zip(systems, loaded, scores, strict=True):
-            say(f"{split}: {len(sources):,} lines by the {system.name}, {system.beams} beam(s)")
+            print_line(f"{split}: {len(sources):,} lines by the {system.name}, {system.beams} beam(s)")
             translations = model.translate(sources, num_beams=system.beams)
             found[split] = {}
             metrics = list(dict.fromkeys([*SENTENCE_METRICS, PROTOCOLS[data.score_as or "sacrebleu"]]))
@@ -113,7 +113,7 @@ def rounds(works: Sequence[partial[list[str]]], lines: int) -> list[list[float]]
     """Return the lines a second of each work in each round; in a round they are done one after another."""
     found: list[list[float]] = [[] for _ in works]
     for number in range(1, ROUNDS + 1):
-        say(f"Round {number} of {ROUNDS}: {lines:,} lines by each, one thread")
+        print_line(f"Round {number} of {ROUNDS}: {lines:,} lines by each, one thread")
         for work, rates in zip(works, found, strict=True):
             started = time.perf_counter()
             work()

@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from vaswani.data.trees import TREES
-from vaswani.evaluation.sentence_scores import MEASURES
+from vaswani.evaluation.metric_table import SENTENCE_METRICS
 from vaswani.experiment.arguments import Arguments, parse
-from vaswani.experiment.options_of_recipe import ELSEWHERE, Program, ReadRecipe, add_recipe, options_of_recipe
+from vaswani.experiment.options_of_recipe import ELSEWHERE, Program, ReadRecipe, add_recipe, options_of_recipe, refuse
 from vaswani.experiment.stages import as_flags
 from vaswani.flags import whole
 
@@ -22,12 +22,11 @@ OTHERS = (
     f"and 4 heads unless flags say otherwise. --output_dir is the folder of all stages (default: {FOLDER})."
 )
 OWN = {
-    "output_dir": "the student's folder is in that of the stages",
     "resume": "the same command goes on by itself",
     "init_from": "the student begins anew; train it further by a run of its own",
     "directions": "a student has one direction; give --direction",
 }
-"""Flags that the student's run cannot have, with the reason; the first is the folder of all stages."""
+"""Flags that the student's run cannot have, with the reason."""
 OF_TEXT = ("dataset", "dataset_config", "data_dir", "tsv_quoting", "extra_dirs", "weights", "train_split")
 """Flags of the text that the teacher translates."""
 
@@ -79,9 +78,7 @@ def check(own: argparse.Namespace, flags: dict[str, list[str]], arguments: Argum
     """Refuse what cannot be distilled; raises ValueError with the way out."""
     if not own.teacher:
         raise ValueError("say who teaches: --teacher MODEL, or several models, whose probabilities are averaged")
-    for name, reason in OWN.items():
-        if name in flags and name != "output_dir":
-            raise ValueError(f"--{name} cannot be used here: {reason}")
+    refuse(flags, OWN)
     if arguments.data.directions:
         raise ValueError(f"the recipe has directions {' '.join(arguments.data.directions)}; a student has one")
     if arguments.data.target == TREES:
@@ -112,7 +109,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     section.add_argument(
         "--choose_by",
-        choices=tuple(MEASURES),
+        choices=tuple(SENTENCE_METRICS),
         default="bleu",
         help="The score of sentences by which the best is chosen. (default: bleu)",
     )

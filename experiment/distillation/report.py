@@ -3,15 +3,13 @@
 from pathlib import Path
 from statistics import median
 
-from vaswani.evaluation.metric_table import as_shown, by_score_key
-from vaswani.evaluation.sentence_scores import MEASURES
+from vaswani.evaluation.metric_table import SENTENCE_METRICS, as_shown, by_score_key
 from vaswani.experiment import markdown
 from vaswani.experiment.original_text import lines_of, paths_of
-from vaswani.experiment.run_folder import processor, write_json
-from vaswani.experiment.stages import seconds_of, stage_folders
+from vaswani.experiment.run_folder import processor
+from vaswani.experiment.stage_report import leave_report
 from vaswani.plots import SystemPoint, draw_distillation, save
 from vaswani.publishing import read_metrics
-from vaswani.storage import write_text
 from vaswani.storage.records import as_json, read_record
 
 from .comparing import COMPARISON, ROUNDS, ComparisonRecord, SystemRecord
@@ -27,8 +25,8 @@ def leave(asked: Options, folder: Path, distilled: Distilled) -> str:
         sum(1 for _ in lines_of(paths_of(each, data, "train")[0])) for each in (distilled.text, distilled.pairs)
     )
     metrics = read_metrics(distilled.student)
-    stages = {each.name: seconds_of(each) for each in stage_folders(folder)}
-    text = "\n\n".join(
+    text = leave_report(
+        folder,
         [
             f"# {folder.name}: student and teacher",
             how(asked, given, taught, metrics.parameters, compared),
@@ -38,19 +36,12 @@ def leave(asked: Options, folder: Path, distilled: Distilled) -> str:
             f"{compared.lines:,} lines of {compared.timed_on} one after another, by one thread of {processor()}; in "
             "brackets the slowest and the fastest round. Loading is not counted.",
             "![BLEU against sentences a second and megabytes](distillation.png)",
-            "## Stages",
-            markdown.table(["stage", "minutes"], [[name, f"{seconds / 60:.1f}"] for name, seconds in stages.items()]),
-        ]
-    )
-    write_text(folder / "report.md", f"{text}\n")
-    write_json(
-        folder / "report.json",
+        ],
         {
             **as_json(compared),
             "direction": data.direction,
             "pairs": {"given": given, "taught": taught},
             "student": {"parameters": metrics.parameters, "folder": str(distilled.student)},
-            "seconds": stages,
         },
     )
     save(draw_distillation([point(each, compared.timed_on) for each in compared.systems], compared.timed_on),
@@ -62,7 +53,7 @@ def how(asked: Options, given: int, taught: int, parameters: int, compared: Comp
     """Return a paragraph on what was taught to whom."""
     teacher = compared.systems[0]
     who = "The teacher" if len(asked.teacher) == 1 else f"{len(asked.teacher)} teachers as one"
-    by = f"sentence {MEASURES[asked.choose_by]} against its reference"
+    by = f"sentence {SENTENCE_METRICS[asked.choose_by]} against its reference"
     best = f"; of {asked.n_best} translations of each line, the best by {by}"
     left_out = f", without the {float(asked.drop_worst):.1%} to which {asked.reverse} gives the highest cross-entropy"
     return (

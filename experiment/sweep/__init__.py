@@ -10,6 +10,7 @@ from vaswani.experiment.error_messages import exit_on_bad_input
 from vaswani.experiment.exit_codes import exiting_with_code
 from vaswani.experiment.run_folder import LOCK, RunFolderError, hold
 from vaswani.storage import is_draft
+from vaswani.training.reporting.progress import print_line
 from vaswani.training.validation_figures import shown
 
 from .grid import as_text
@@ -48,24 +49,19 @@ def sweep(plan: Plan) -> int:
 
     """
     plan = plan._replace(sweep=taken(plan))
-    say(f"{plan.folder}: {plan.sweep.drawn} trials. {rungs_as_text(plan.sweep)}")
+    print_line(f"{plan.folder}: {plan.sweep.drawn} trials. {rungs_as_text(plan.sweep)}")
     for remark in plan.remarks:
-        say(remark)
+        print_line(remark)
     text = leave(plan)
     while (ahead := next_start(plan.sweep)) is not None:
         trial, rung = ahead
-        say(f"To step {plan.sweep.rungs[rung]:,}, trial {trial.number}: {as_text(trial.values)}")
+        print_line(f"To step {plan.sweep.rungs[rung]:,}, trial {trial.number}: {as_text(trial.values)}")
         trial = train(plan, trial, rung)
         plan = plan._replace(sweep=with_trial(plan.sweep, trial))
         text = leave(plan)
-        say(f"  {outcome(plan, trial)}")
-    say(f"\n{text}")
+        print_line(f"  {outcome(plan, trial)}")
+    print_line(f"\n{text}")
     return 0 if any(trial.results for trial in plan.sweep.trials) else 1
-
-
-def say(text: str) -> None:
-    """Print now, also where output goes to a file."""
-    print(text, flush=True)
 
 
 def taken(plan: Plan) -> SweepRecord:

@@ -5,7 +5,6 @@ are flushed to the disk, the list is written under another name, flushed too, an
 interrupted before that rename, by a kill or a power cut, or damaged after it.
 """
 
-import hashlib
 import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +16,7 @@ from typing import ClassVar
 
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 
-from vaswani.storage import sync, sync_tree, write_text
+from vaswani.storage import sha256_of, sync, sync_tree, write_text
 from vaswani.storage.records import LEFT_OUT, REST, read_record, write_record
 
 MANIFEST = "manifest.json"
@@ -84,7 +83,7 @@ def begin(folder: Path) -> None:
 
 def seal(folder: Path) -> None:
     """Write the list of a checkpoint's files with their SHA-256, and make sure that all of it is on the disk."""
-    files = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = {str(path.relative_to(folder)): sha256_of(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     sync_tree(folder)
     sync(folder.parent)
     write_manifest(folder, Manifest(files))
@@ -100,7 +99,7 @@ def amend(folder: Path, texts: Mapping[str, str], without: Collection[str] = ())
     sync(folder)
     for name, text in texts.items():
         write_text(folder / name, text)
-        files[name] = digest(folder / name)
+        files[name] = sha256_of(folder / name)
     for name in without:
         (folder / name).unlink(missing_ok=True)
         files.pop(name, None)
@@ -216,18 +215,9 @@ def _fault(folder: Path) -> str | None:
     for name, expected in files.items():
         if not (folder / name).is_file():
             return f"{name} is missing"
-        if digest(folder / name) != expected:
+        if sha256_of(folder / name) != expected:
             return f"{name} was changed after it was saved"
     return None
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file; OSError, with its name, if the disk cannot read it."""
-    with path.open("rb") as file:
-        try:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:  # of reading, which does not name the file
-            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def checkpoints(run: Path) -> list[Path]:

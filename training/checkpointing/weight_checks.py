@@ -64,7 +64,10 @@ def _stored_kinds(file: Path) -> dict[str, torch.dtype]:
     """Return the type of each tensor of a file, without reading its numbers."""
     if file.suffix == ".safetensors":
         with safe_open(file, "pt") as opened:
-            return {name: opened.get_tensor(name).dtype for name in opened.keys()}  # noqa: SIM118
+            parts = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
+            return {
+                name: (part[:0] if part.get_shape() else opened.get_tensor(name)).dtype for name, part in parts.items()
+            }
     content = torch.load(file, map_location="meta", weights_only=True)
     return {name: each.dtype for name, each in content.items() if isinstance(each, Tensor)}
 
