@@ -1,4 +1,4 @@
-"""Score a translation, or compare several: sacreBLEU, chrF, TER and the paper's BLEU, with signatures."""
+"""Score a translation, or compare several: sacreBLEU, chrF, TER, the paper's BLEU, with signatures; or its terms."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vaswani.evaluation.metric_table import PROTOCOLS, Cost, Kind, as_shown, by_score_key, of_kind
 
 from .judged_pairs import judge
+from .kept_terms import score_terms
 from .line_files import check_readable, check_writable, read_lines, write_lines
 from .sentence_scores import score_sentences
 
@@ -23,7 +24,7 @@ MANY_LINES = 10_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `vaswani score` takes."""
-    against = parser.add_mutually_exclusive_group(required=True)
+    against = parser.add_mutually_exclusive_group()
     against.add_argument(
         "--references",
         metavar="FILE",
@@ -43,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="judge each pair of --sources and --hypotheses by this model: print log P of the translation (natural), "
         "its tokens, and -log P a token, as TSV (default: scores against --references)",
+    )
+    parser.add_argument(
+        "--terms",
+        metavar="GLOSSARY",
+        type=Path,
+        help="print how many terms of a glossary, TSV or TBX, that stand in --sources are kept, which are missed most, "
+        "and beside it the share in --references, if they are given (default: scores)",
     )
     parser.add_argument(
         "--sentences",
@@ -79,7 +87,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "fits (default: guessed from their script)",
     )
     parser.add_argument(
-        "--direction", metavar="SOURCE-TARGET", help="languages of --test_set, such as en-de (default: none)"
+        "--direction",
+        metavar="SOURCE-TARGET",
+        help="languages of --test_set, or of a glossary that has several, such as en-de (default: none)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print JSON, figures unrounded (default: one line per score, two digits)"
@@ -88,7 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sources",
         metavar="FILE",
         type=Path,
-        help="the sources, for --model, and for metrics that also read them; --test_set has its own (default: none)",
+        help="the sources, for --model and --terms, and for metrics that also read them; --test_set has its own "
+        "(default: none)",
     )
     known = of_kind(Kind.TRANSLATIONS)
     which = parser.add_mutually_exclusive_group()
@@ -117,8 +128,15 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the counts of lines differ, there are none, or a line is not UTF-8.
         OSError: a file cannot be read.
     """
-    if (args.test_set is None) != (args.direction is None):
+    if args.terms is None and args.references is None and args.test_set is None and args.model is None:
+        raise ValueError("nothing says what the translation is judged by: give --references, --test_set, --model, or "
+                         "--terms")  # fmt: skip
+    if (args.test_set is None) != (args.direction is None) and (args.terms is None or args.direction is None):
         raise ValueError("--test_set and --direction belong together: give --test_set wmt14 --direction en-de")
+    if args.terms is not None:
+        check_terms(args)
+        score_terms(args)
+        return
     if args.model is not None or args.sentences:
         check_alone(args)
         judge(args) if args.model is not None else score_sentences(args)
@@ -195,6 +213,14 @@ def check_alone(args: argparse.Namespace) -> None:
         raise ValueError("--sentences compares with --references; leave out --sources")
     if args.sentences:
         check_single(args)
+
+
+def check_terms(args: argparse.Namespace) -> None:
+    """Refuse flags that do not go together with --terms; raises ValueError."""
+    if args.model is not None or args.sentences or args.metrics or args.protocols or args.output or args.resume:
+        raise ValueError(
+            "--terms prints lines of its own: leave out --model, --sentences, --metrics, --as, --output and --resume"
+        )
 
 
 def check_single(args: argparse.Namespace) -> None:

@@ -12,11 +12,13 @@ from vaswani.documents.formats import DOCUMENTS, document_format
 from vaswani.flags import numbers, whole
 from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_model
 
+from .glossary import TermsOfLines, glossary_of, say_how
 from .growing_output import Shard, Text, growing, not_done, text_of
 from .line_files import check_readable, check_writable, line_by_line
 from .translated_document import check_document, failing, translate_document
 
 if TYPE_CHECKING:
+    from vaswani.data.glossary.glossary import Glossary
     from vaswani.translation.corpus import Line, Translator
     from vaswani.translation.sampling import Sampling
 
@@ -77,7 +79,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--direction",
         metavar="FROM-TO",
-        help="languages of a tmx document, such as en-de or en:pt-BR (default: none)",
+        help="languages of a tmx document, or of a glossary that has several, such as en-de or en:pt-BR (default: "
+        "none)",
+    )
+    parser.add_argument(
+        "--glossary",
+        metavar="FILE",
+        type=Path,
+        help="terms that translations are to have, TSV or TBX: named in the source if the model was trained so, else "
+        "demanded of the search; how many are kept goes to stderr (default: none)",
     )
     parser.add_argument(
         "--target",
@@ -167,26 +177,29 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"--line_buffered reads stdin as lines come, and --input {args.input} is there: leave one out")
     check_readable(args.input)
     models = [find_model(given, args.engine) for given in args.models]
+    glossary = glossary_of(args)
 
     from vaswani.translation.corpus import to_language, translate_corpus
     from vaswani.translation.processes import processes
 
     all_of_us = processes()
     check_processes(all_of_us.together)
-    translator = load_translator_of(args, models, sampling)
+    translator = load_translator_of(args, models, sampling, glossary)
+    say_how(translator, all_of_us.number == 0)
+    terms = TermsOfLines(glossary)
     if args.target is not None:
         translator = to_language(translator, args.target)
     if document is not None:
-        translate_document(args, document, translator)
+        translate_document(args, document, translator, terms)
     elif all_of_us.number == 0:
-        write_translation(args, models, translator, shard)
+        write_translation(args, models, translator, shard, terms)
     else:
         for _ in translate_corpus(translator, []):
             pass
 
 
 def write_translation(
-    args: argparse.Namespace, models: list[Model], translator: "Translator", shard: Shard | None
+    args: argparse.Namespace, models: list[Model], translator: "Translator", shard: Shard | None, terms: TermsOfLines
 ) -> None:
     """Read, translate with the other processes, and write; raises as `run` does, in all processes."""
     from vaswani.translation.corpus import TooLong
@@ -205,9 +218,11 @@ def write_translation(
             text = Text(failing(error), 0, None)
         for lines in translated(translator, text, args.split_sentences, is_shown):
             too_long.add(lines)
+            terms.add(lines)
             output.write([line.source for line in lines], list(FORMATS[args.format](lines)))
-    if message := too_long.report():
-        print(message, file=sys.stderr)
+    for message in (too_long.report(), terms.report()):
+        if message:
+            print(message, file=sys.stderr)
 
 
 def translated(translator: "Translator", text: Text, language: str | None, is_shown: bool) -> Iterator[list["Line"]]:
@@ -241,8 +256,8 @@ def format_of(args: argparse.Namespace) -> str | None:
             "--split_sentences gives a line the translations of its sentences, which have no score or alignment in "
             "common: use --format text without --align"
         )
-    if args.direction is not None:
-        raise ValueError("--direction is for documents of several languages (tmx): leave it out")
+    if args.direction is not None and args.glossary is None:
+        raise ValueError("--direction is for documents of several languages (tmx), and --glossary: leave it out")
     return None
 
 
@@ -263,7 +278,10 @@ def sampling_of(args: argparse.Namespace) -> "Sampling | None":
 
 
 def load_translator_of(
-    args: argparse.Namespace, found: list[Model], sampling: "Sampling | None" = None
+    args: argparse.Namespace,
+    found: list[Model],
+    sampling: "Sampling | None" = None,
+    glossary: "Glossary | None" = None,
 ) -> "Translator":
     """Return the translator by models that were found."""
     from vaswani.translation.hypotheses import BeamSettings
@@ -272,9 +290,10 @@ def load_translator_of(
     sizes = {"tokens_per_batch": args.tokens_per_batch, "max_tokens": args.max_tokens}
     if args.engine != "torch":
         from vaswani.engines.load import load
-        from vaswani.translation.corpus import by_model
+        from vaswani.translation.corpus import by_model, with_terms_named
 
-        return by_model(load(found[0], args.engine, device=args.device), beams, **sizes)
+        translator = by_model(load(found[0], args.engine, device=args.device), beams, **sizes)
+        return translator if glossary is None else with_terms_named(translator, glossary, args.engine)
 
     from vaswani.translation.load import load_translator
 
@@ -288,6 +307,7 @@ def load_translator_of(
         scores=is_scored,
         align=args.align,
         sampling=sampling,
+        glossary=glossary,
     )
 
 

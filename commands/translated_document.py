@@ -16,6 +16,8 @@ from .line_files import windows
 if TYPE_CHECKING:
     from vaswani.translation.corpus import TooLong, Translator
 
+    from .glossary import TermsOfLines
+
 SHOWN = 10
 """Lines of untranslated units that are named."""
 
@@ -42,7 +44,9 @@ def direction_of(args: argparse.Namespace) -> tuple[str, str] | None:
     return None if args.direction is None else languages_of(args.direction)
 
 
-def translate_document(args: argparse.Namespace, name: str, translator: "Translator") -> None:
+def translate_document(
+    args: argparse.Namespace, name: str, translator: "Translator", terms: "TermsOfLines | None" = None
+) -> None:
     """Translate `args.input` with the other processes, and write `args.output` on the main one, complete.
 
     Raises:
@@ -73,6 +77,8 @@ def translate_document(args: argparse.Namespace, name: str, translator: "Transla
         found: list[str | None] = []
         for part in translate_corpus(translator, windows(lines), len(lines), is_shown):
             too_long.add(part)
+            if terms is not None:
+                terms.add(part)
             found += [None if line.is_too_long else line.hypotheses[0].text for line in part]
         return found
 
@@ -86,6 +92,8 @@ def translate_document(args: argparse.Namespace, name: str, translator: "Transla
         "them in pieces between their placeholders",
         file=sys.stderr,
     )
+    if terms is not None and (message := terms.report()):
+        print(message, file=sys.stderr)
     if left:
         print(_left(left, too_long), file=sys.stderr)
     if unwritten:

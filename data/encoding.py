@@ -61,8 +61,8 @@ class EncodedGroup(NamedTuple):
     drops: Drops
 
 
-Segment = Callable[[int, Pair], tuple[list[int], list[int]]]
-"""Encodes a pair, given its row in the group: source and target, each with </s>."""
+Segment = Callable[[int, Pair], tuple[list[int], list[int]] | None]
+"""Encodes a pair, given its row in the group: source and target, each with </s>. None: as the tokenizer does."""
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Ragged:
@@ -125,7 +125,7 @@ def segmented(group: EncodedGroup, pairs: Sequence[Pair], segment: Segment, limi
     sides: tuple[list[list[int]], list[list[int]]] = ([], [])
     for number, (row, pair) in enumerate(zip(group.rows.tolist(), pairs, strict=True)):
         ids = segment(row, pair)
-        if length_fault(len(ids[0]), len(ids[1]), limits):
+        if ids is None or length_fault(len(ids[0]), len(ids[1]), limits):
             ids = (group.sources.row(number).tolist(), group.targets.row(number).tolist())
         for side, of_side in zip(sides, ids, strict=True):
             side.append(of_side)

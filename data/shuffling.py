@@ -26,11 +26,19 @@ class Order:
     bpe_dropout: float = 0.0
     """The probability that a merge is left out (`bpe_dropout.py`)."""
 
+    glossary: str | None = None
+    """The fingerprint of the glossary whose terms are named in sources (`glossary/annotation.py`)."""
+
+    term_share: float = 0.0
+    """The share of the pairs with such terms that get them."""
+
     def __post_init__(self) -> None:
         if not 0 <= self.bpe_dropout <= 1:
             raise ValueError(
                 f"bpe_dropout is {self.bpe_dropout}; give a probability, 0 to 1 (0.1 in the paper of BPE-dropout)"
             )
+        if not 0 <= self.term_share <= 1:
+            raise ValueError(f"term_share is {self.term_share}; give a share, 0 to 1 (0.1 in its paper)")
         for name in ("tokens_per_batch", "streams", "window_groups"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")

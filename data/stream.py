@@ -30,8 +30,11 @@ from .batching import Indices, Shape, Tokens, cut_batches, cut_to_widths, model_
 from .bpe_dropout import BpeDropout
 from .cleaning import CleaningLimits, Drops
 from .encoding import EncodedGroup, Ragged, join
+from .glossary.annotation import Annotator
+from .glossary.glossary import Glossary
 from .pairs import Corpus, CorpusError
 from .position import PositionRecord
+from .segmentation import Segmentation
 from .shuffling import Order, groups_of_stream, permutation, window_starts
 from .token_cache import GroupReader, TokenCache
 
@@ -130,6 +133,33 @@ def build_window(
     return Window(sources, targets, ids, [mixed[cut] for cut in turned], shapes, drops, by_group)
 
 
+def segmentation(
+    tokenizer: PreTrainedTokenizerBase, order: Order, glossary: Glossary | None, cache: TokenCache | None
+) -> Segmentation | None:
+    """Return how each epoch encodes its pairs anew, or None if all encode them alike.
+
+    Raises:
+        ValueError: a packed cache, which keeps one encoding, is to be used too.
+
+    """
+    assert order.glossary == (None if glossary is None else glossary.fingerprint)
+    asked = {"bpe_dropout": order.bpe_dropout, "glossary": glossary is not None and order.term_share}
+    given = [f"--{name}" for name, value in asked.items() if value]
+    if given and cache is not None:
+        raise ValueError(
+            f"{' and '.join(given)} encodes each epoch anew, and a packed cache keeps one encoding; leave out one of "
+            f"{given[0]} and --packed_cache"
+        )
+    if not given:
+        return None
+    dropout = None
+    if order.bpe_dropout:
+        assert isinstance(tokenizer, PreTrainedTokenizerFast)
+        dropout = BpeDropout(tokenizer, order.bpe_dropout)
+    annotator = Annotator(glossary, order.term_share) if glossary is not None and order.term_share else None
+    return Segmentation(tokenizer, dropout, annotator)
+
+
 class StreamReader:
     """Gives the batches of one stream by number, in rising order, starting at an anchor.
 
@@ -226,6 +256,7 @@ class TrainingStream:
         order: Order,
         cache: TokenCache | None = None,
         max_unreadable: float = 0.001,
+        glossary: Glossary | None = None,
     ) -> None:
         if order.streams > corpus.groups:
             raise ValueError(
@@ -247,16 +278,7 @@ class TrainingStream:
         self._padding = padding
         self._corpus = corpus
         self._order = order
-        dropout = None
-        if order.bpe_dropout:
-            if cache is not None:
-                raise ValueError(
-                    f"bpe_dropout {order.bpe_dropout} encodes each epoch anew, and a packed cache keeps one encoding; "
-                    "leave out one of --bpe_dropout and --packed_cache"
-                )
-            assert isinstance(tokenizer, PreTrainedTokenizerFast)
-            dropout = BpeDropout(tokenizer, order.bpe_dropout)
-        self._read = GroupReader(corpus, tokenizer, limits, cache, dropout)
+        self._read = GroupReader(corpus, tokenizer, limits, cache, segmentation(tokenizer, order, glossary, cache))
         self._identity = _as_saved(
             {"data": corpus.fingerprint, "tokenizer": tokenizer_id, **asdict(order), **asdict(limits)}
         )

@@ -16,10 +16,10 @@ from transformers import PreTrainedTokenizerBase
 
 from vaswani.storage import atomic_write
 
-from .bpe_dropout import BpeDropout
 from .cleaning import CleaningLimits, Drops
 from .encoding import EncodedGroup, Ragged, encode_group
 from .pairs import Corpus
+from .segmentation import Segmentation
 
 _log = logging.getLogger(__name__)
 
@@ -120,11 +120,11 @@ class GroupReader:
         tokenizer: PreTrainedTokenizerBase,
         limits: CleaningLimits,
         cache: TokenCache | None,
-        dropout: BpeDropout | None = None,
+        segmentation: Segmentation | None = None,
     ) -> None:
         self._source = (corpus, tokenizer, limits)
         self._cache = cache
-        self._dropout = dropout
+        self._segmentation = segmentation
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Unpickle in a spawned loader worker, as on macOS."""
@@ -133,10 +133,10 @@ class GroupReader:
         self._source[1].backend_tokenizer.encode_special_tokens = True
 
     def __call__(self, group: int, *key: int) -> EncodedGroup:
-        """Return one row group; `key`, such as seed and epoch, decides what BPE-dropout draws."""
+        """Return one row group; `key`, such as seed and epoch, decides what is drawn for its pairs."""
         corpus, tokenizer, limits = self._source
-        if self._dropout is not None:
-            return encode_group(corpus, group, tokenizer, limits, partial(self._dropout.pair, (*key, group)))
+        if self._segmentation is not None:
+            return encode_group(corpus, group, tokenizer, limits, partial(self._segmentation.pair, (*key, group)))
         if self._cache is None:
             return encode_group(corpus, group, tokenizer, limits)
         encoded = self._cache.load(group)

@@ -26,6 +26,7 @@ from .data_arguments import DataArguments
 OF_TEXT = {
     "data_dir": "a path; what it holds is compared",
     "extra_dirs": "paths; what they hold is compared",
+    "glossary": "a path; what it holds is compared",
     "cache_dir": "a path, and what is kept there changes nothing",
     "packed_cache": "a machine may have less disk, and it changes no batch",
     "source_timeout": "how long to wait, no matter for what comes",

@@ -25,6 +25,7 @@ from vaswani.data import open_corpus as open_any
 from vaswani.data.cleaning import CHARACTERS, CHARACTERS_A_TOKEN
 from vaswani.data.directions import Tagged, weights_by_temperature
 from vaswani.data.duplicates import Deduplicated
+from vaswani.data.glossary.reading import read_glossary
 from vaswani.data.test_overlap import WithoutTestText
 from vaswani.publishing.run_record import name_of_set
 
@@ -220,6 +221,7 @@ def training_tokenizer(train: Corpus, arguments: Arguments, run: Path | None) ->
 def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments: Arguments) -> TrainingStream:
     """Return the run's order of training."""
     data, limits = arguments.data, training_cleaning_limits(arguments.data)
+    glossary = None if data.glossary is None else read_glossary(Path(data.glossary), (data.source, data.target))
     order = Order(
         arguments.training.seed,
         data.tokens_per_batch,
@@ -227,6 +229,8 @@ def training_stream(train: Corpus, tokenizer: PreTrainedTokenizerFast, arguments
         data.window_groups,
         tuple(data.widths),
         data.bpe_dropout,
+        None if glossary is None else glossary.fingerprint,
+        0.0 if glossary is None else data.term_share,
     )
     cache = token_cache(train, tokenizer, limits, data)
-    return TrainingStream(train, tokenizer, fingerprint(tokenizer), limits, order, cache, data.max_unreadable)
+    return TrainingStream(train, tokenizer, fingerprint(tokenizer), limits, order, cache, data.max_unreadable, glossary)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from vaswani.data import scripts_of
 from vaswani.data.directions import TextOfDirection, direction_of, languages_of, tags_of, texts_of
 from vaswani.data.folders import known_forms
+from vaswani.data.glossary.annotation import MARKS
 from vaswani.data.line_breaks import LINE_BREAKS
 from vaswani.data.tables import check_quoting
 from vaswani.data.tokenizer import SPECIAL_TOKENS
@@ -153,6 +154,17 @@ class DataArguments:
         metadata={"help": "BPE-dropout: the probability that a merge is left out where a word of the training text is "
                           "encoded, anew in each epoch; 0.1 in its paper."},
     )  # fmt: skip
+    glossary: str | None = field(
+        default=None,
+        metadata={"help": "A file of terms, TSV or TBX. Training pairs that have a term on both sides get its target "
+                          "term named in the source, so that translating with a glossary works; --vocab_size counts "
+                          "the three tokens around them."},
+    )  # fmt: skip
+    term_share: Annotated[float, numbers(0, 1)] = field(
+        default=0.1,
+        metadata={"help": "With --glossary, the share of the pairs with terms that get them named, drawn anew in each "
+                          "epoch."},
+    )  # fmt: skip
     packed_cache: bool = field(
         default=False,
         metadata={"help": "Keep the encoded text on disk, so that from the second epoch on nothing is read or encoded "
@@ -172,6 +184,9 @@ class DataArguments:
             self.direction = texts[0].direction
             self.user_tokens = list(dict.fromkeys([*self.user_tokens, *self.tags.values()]))
         self.direction = direction_of(*languages_of(self.direction))
+        if self.glossary is not None:
+            check_glossary(self)
+            self.user_tokens = list(dict.fromkeys([*self.user_tokens, *MARKS]))
         check_quoting(self.tsv_quoting)
         if self.line_breaks not in LINE_BREAKS:
             raise ValueError(f"--line_breaks is {self.line_breaks!r}. Give one of: {', '.join(LINE_BREAKS)}.")
@@ -264,6 +279,16 @@ def check_directions(data: DataArguments) -> None:
             f"--check_script knows the scripts of one direction, and --directions {' '.join(data.directions)} differ "
             "in theirs: clean the text beforehand, or leave it out"
         )
+
+
+def check_glossary(data: DataArguments) -> None:
+    """Make sure that terms can be named in the run's sources; raises ValueError if not."""
+    if len(set(data.of_each_direction())) > 1:
+        raise ValueError(
+            f"--glossary has terms of one direction, and --directions are {' '.join(data.directions)}: give --direction"
+        )
+    if data.target == TREES:
+        raise ValueError("--glossary has terms of a translation, and the target is trees: leave it out")
 
 
 def named_folders(sets: Sequence[str], flag: str = "--validation_splits") -> dict[str, str]:

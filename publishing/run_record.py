@@ -80,6 +80,8 @@ class DataRecord:
     tokenizer_pairs: int = 2_000_000
     user_tokens: tuple[str, ...] = ()
     bpe_dropout: float = 0.0
+    glossary: str | None = None
+    term_share: float = 0.1
     packed_cache: bool = False
     cache_dir: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict, metadata=REST)

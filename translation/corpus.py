@@ -4,7 +4,7 @@ A window is sorted by length and cut into batches, and each process takes every 
 same batch whatever the number of processes, and the result does not depend on it. Only one window is in memory.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +19,10 @@ from .progress import Progress
 from .settings import UNBOUNDED
 
 if TYPE_CHECKING:
+    from vaswani.data.glossary.glossary import Glossary
+
     from .alignment import Align
+    from .terms import TermSearch
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,14 @@ class Translator:
     """The most tokens that the network can read, whatever `max_tokens` is."""
     tag: str = ""
     """What each line begins with for the network alone."""
+    annotate: Callable[[str], str] | None = None
+    """Names the terms of a glossary in a line, for the network alone."""
+    terms: "TermSearch | None" = None
+    """Searches again for what lacks terms of a glossary."""
+
+    def read(self, line: str) -> str:
+        """Return what the network reads of a line."""
+        return tagged(line if self.annotate is None else self.annotate(line), self.tag)
 
 
 def by_model(model: LoadedModel, beams: BeamSettings, tokens_per_batch: int, max_tokens: int) -> Translator:
@@ -59,6 +70,23 @@ def to_language(translator: Translator, language: str) -> Translator:
         has = f"it has {', '.join(languages)}" if languages else "it has none, so it translates into one language only"
         raise ValueError(f"--target {language} needs the token {tag}, and the model does not know it: {has}")
     return replace(translator, tag=tag)
+
+
+def with_terms_named(translator: Translator, glossary: "Glossary", engine: str) -> Translator:
+    """Return a translator that names the terms of a glossary in the sources, as its model was trained.
+
+    Raises:
+        ValueError: it was not.
+
+    """
+    from vaswani.data.glossary.annotation import Annotator, knows_terms
+
+    if not knows_terms(translator.tokenizer.get_vocab()):
+        raise ValueError(
+            f"--glossary: the model was not trained with terms in its sources, and --engine {engine} cannot demand "
+            "them of its search; use --engine torch, or train it with --glossary"
+        )
+    return replace(translator, annotate=Annotator(glossary).line)
 
 
 class Line(NamedTuple):
@@ -99,7 +127,7 @@ def translate_corpus(
     with Progress(total, " lines", progress and all_of_us.number == 0) as bar:
         for lines in shared(iter(windows), all_of_us):
             fit = [line if len(line) <= most else "" for line in lines]  # none that takes too much memory to encode
-            sources = encode(translator.tokenizer, [tagged(line, translator.tag) for line in fit])
+            sources = encode(translator.tokenizer, [translator.read(line) for line in fit])
             lengths = [
                 len(source) if len(line) <= most else 1 + len(line) // longest
                 for source, line in zip(sources, lines, strict=True)
@@ -107,6 +135,9 @@ def translate_corpus(
             cut = list(batches([n if n <= translator.max_tokens else 0 for n in lengths], translator.tokens_per_batch))
             mine = cut[all_of_us.number :: all_of_us.together]
             found = translate_batches(translator.search, sources, mine, bar.update)
+            if translator.terms is not None:
+                for batch in mine:
+                    found |= translator.terms.again(lines, sources, batch, found, translator.tokens_per_batch)
             parts = all_of_us.gathered((found, aligned(translator, lines, found, mine)))
             hypotheses = {place: each for part, _ in parts for place, each in part.items()}
             alignments = {place: each for _, part in parts for place, each in part.items()}

@@ -22,7 +22,7 @@ from vaswani.modeling.search_vaswani import CACHE, SearchState, beam_search, fol
 
 from .hypotheses import BatchSearch, BeamSettings, Hypothesis
 from .search import hypotheses, padded, positions
-from .settings import generation_settings
+from .settings import GenerationSettings, generation_settings
 
 
 def check_members(models: Sequence[PreTrainedModel], tokenizers: Sequence[PreTrainedTokenizerFast]) -> None:
@@ -58,14 +58,7 @@ def by_ensemble(
     """
     if beams.number == 1:
         raise ValueError("1 beam is greedy search, which takes one model; give an ensemble 2 beams or more")
-    first, *others = (generation_settings(model.generation_config, model.name_or_path) for model in models)
-    for model, its in zip(models[1:], others, strict=True):
-        if its != first:
-            raise ValueError(
-                f"{model.name_or_path} translates with {its} and {models[0].name_or_path} with {first}: an ensemble "
-                "needs the same settings; make the generation_config.json of its members alike"
-            )
-    longest = min(first.most_tokens, *(positions(model) for model in models))
+    first, longest = settings_in_common(models)
     ends = torch.tensor(first.ends, device=models[0].device)
 
     @torch.inference_mode()
@@ -87,6 +80,23 @@ def by_ensemble(
         return hypotheses(tokenizer, found.tokens, found.scores)
 
     return search
+
+
+def settings_in_common(models: Sequence[PreTrainedModel]) -> tuple[GenerationSettings, int]:
+    """Return the settings that networks of this package translate with, and the most tokens of a translation.
+
+    Raises:
+        ValueError: they are saved with different settings, or with some that only `generate` supports.
+
+    """
+    first, *others = (generation_settings(model.generation_config, model.name_or_path) for model in models)
+    for model, its in zip(models[1:], others, strict=True):
+        if its != first:
+            raise ValueError(
+                f"{model.name_or_path} translates with {its} and {models[0].name_or_path} with {first}: an ensemble "
+                "needs the same settings; make the generation_config.json of its members alike"
+            )
+    return first, min(first.most_tokens, *(positions(model) for model in models))
 
 
 def inputs(model: PreTrainedModel, input_ids: Tensor, mask: Tensor) -> dict[str, Any]:

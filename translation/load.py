@@ -5,6 +5,9 @@ from functools import partial
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from vaswani.data.glossary.annotation import Annotator, knows_terms
+from vaswani.data.glossary.glossary import Glossary
+
 from .alignment import by_attention
 from .corpus import Translator
 from .ensemble import by_ensemble, check_members
@@ -13,6 +16,7 @@ from .loaded import LoadedModel
 from .models import Model, find_device, load_model
 from .sampling import Sampling, by_sampling
 from .search import by_generate, positions
+from .terms import by_terms
 
 
 def load(found: Model, device: str | None = None, dtype: str | None = None) -> LoadedModel:
@@ -46,6 +50,7 @@ def load_translator(
     scores: bool,
     align: bool,
     sampling: Sampling | None = None,
+    glossary: Glossary | None = None,
 ) -> Translator:
     """Load one model, or several as one, for corpora of any size.
 
@@ -59,6 +64,8 @@ def load_translator(
         scores: whether hypotheses need theirs.
         align: whether to say which source word each word comes from.
         sampling: how translations of one model are drawn, in place of a search by beams.
+        glossary: its terms stand in the translations: named in the sources where the models were trained so, or else
+            demanded of the search.
 
     Raises:
         ValueError: as of `load`; or the models cannot be averaged.
@@ -76,6 +83,7 @@ def load_translator(
     else:
         search = by_ensemble(models, tokenizer, beams)
     most = min(positions(model) for model in models)
+    is_named = glossary is not None and knows_terms(tokenizer.get_vocab())
     return Translator(
         tokenizer,
         search,
@@ -83,4 +91,6 @@ def load_translator(
         min(max_tokens, most),
         by_attention(models, tokenizer, letters_apart=True) if align else None,
         most,
+        annotate=Annotator(glossary).line if glossary is not None and is_named else None,
+        terms=by_terms(models, tokenizer, beams, glossary) if glossary is not None and not is_named else None,
     )

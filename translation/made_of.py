@@ -21,9 +21,11 @@ OPTIONS = (
 
 def made_of(args: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]:
     """Return the models by their checksums, the options and the versions, by name."""
+    glossary = getattr(args, "glossary", None)
     return {
         "models": [checksum_of(each.folder, args.engine) for each in models],
         **{name: getattr(args, name) for name in OPTIONS},
+        **({} if glossary is None else {"glossary": sha256_of(glossary), "direction": args.direction}),
         **{package: version(package) for package in ("vaswani", "torch")},
     }
 

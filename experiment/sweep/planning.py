@@ -42,7 +42,7 @@ COMMON = {
 }
 """Flags that are the same in all trials, with the reason."""
 
-OF_VOCABULARY = ("vocab_size", "user_tokens", "tokenizer_pairs", "new_vocabulary", "init_from")
+OF_VOCABULARY = ("vocab_size", "user_tokens", "glossary", "tokenizer_pairs", "new_vocabulary", "init_from")
 """Flags that change what a token is, and so the loss of one."""
 
 
