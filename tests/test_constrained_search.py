@@ -95,16 +95,17 @@ def test_the_best_hypothesis_with_the_phrases_is_found(seed: int) -> None:
     begins = [False, False, *(draw.random() < 0.4 for _ in range(vocab_size - 2))]
     ends = [False, False, *(draw.random() < 0.4 for _ in range(vocab_size - 2))]
 
-    def spelling() -> Spelling:
+    def spelling(needs_right: bool) -> Spelling:
         tokens = tuple(draw.randrange(2, vocab_size) for _ in range(draw.choice([1, 1, 2, 2, 3])))
-        return Spelling(tokens, draw.random() < 0.3, draw.random() < 0.4)
+        return Spelling(tokens, draw.random() < 0.3, needs_right)
 
     sentences = []
     for _ in range(4):
         phrases = []
         for _ in range(draw.choice([0, 1, 1, 2])):
-            several = tuple(dict.fromkeys(spelling() for _ in range(draw.choice([1, 1, 2]))))
-            phrases.append(Phrase(several, 2 if draw.random() < 0.2 and len(several) == 1 else 1))
+            needs_right = draw.random() < 0.4
+            several = tuple(dict.fromkeys(spelling(needs_right) for _ in range(draw.choice([1, 2, 2]))))
+            phrases.append(Phrase(several, draw.choice([1, 1, 2])))
         sentences.append(phrases)
     limits = [draw.randint(3, 5) for _ in sentences]
 

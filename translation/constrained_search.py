@@ -158,14 +158,19 @@ def advance(wanted: Wanted, words: Vocabulary, before: Written, last: Tensor, to
     may_begin = is_open[:, :, None] | ~wanted.needs_left[:, None]  # [B, X, R]
     is_bound = (is_end | ~words.begins[token])[:, :, None]
     lengths, needs_right = wanted.lengths[:, None], wanted.needs_right[:, None]
-    is_written = (before.at == lengths) & needs_right & is_bound & (lengths > 0)  # by the token before this one
+    terms = wanted.terms[:, None].expand_as(before.at)
+
+    def of_terms(done: Tensor) -> Tensor:  # [B, X, R] of spellings to [B, X, G] of terms
+        return torch.zeros_like(before.met).scatter_add(2, terms, done.long()) > 0
+
+    # By the token before this one; what is begun of another spelling lies within it, unless this token begins it.
+    written = of_terms((before.at == lengths) & needs_right & is_bound & (lengths > 0))
     place = torch.arange(shape[3], device=token.device)
-    fits = fits & ~(is_written[..., None] & (place > 0)) & (may_begin[..., None] | (place > 0))
+    fits = fits & ~(written.gather(2, terms)[..., None] & (place > 0)) & (may_begin[..., None] | (place > 0))
     at = ((place + 1) * (fits & same)).amax(-1)
-    is_written_now = (at == lengths) & ~needs_right & (lengths > 0)
-    at = at.masked_fill(is_written_now, 0)
-    done = (is_written | is_written_now).long()
-    met = before.met.scatter_add(2, wanted.terms[:, None].expand_as(done), done)
+    written_now = of_terms((at == lengths) & ~needs_right & (lengths > 0))
+    at = at.masked_fill(written_now.gather(2, terms), 0)
+    met = before.met + (written | written_now).long()
     return Written(at, torch.minimum(met, wanted.times[:, None]))
 
 
