@@ -9,6 +9,7 @@ import shlex
 import tempfile
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.data import CleaningLimits, Corpus, Drops, Mixture, Pair, open_corpus
 from vaswani.data.cleaning import OF_FILTER, REASONS, Dropped
-from vaswani.data.encoding import encode_rows
+from vaswani.data.encoding import encode, encode_rows
 from vaswani.data.json_places import read_document
 from vaswani.data.pairs import NoPair, read_rows
 from vaswani.experiment.arguments import Arguments, Recipe, parse
@@ -205,7 +206,7 @@ def test_what_is_dropped_is_named_by_its_line(
         for group in range(corpus.groups):
             dropped: list[Dropped] = []
             rows = read_rows(corpus, group)
-            drops = encode_rows(rows, toy_tokenizer, LIMITS, dropped).drops
+            drops = encode_rows(rows, partial(encode, toy_tokenizer), LIMITS, dropped).drops
             assert drops.dropped.total() == len(dropped)
             for position, reason in sorted(dropped):
                 row = rows[position]
