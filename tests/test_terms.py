@@ -304,14 +304,14 @@ def test_other_engines_refuse_to_search_for_terms_by_name(
 @pytest.mark.slow
 def test_a_run_trains_with_terms_and_translates_with_them(tmp_path: Path) -> None:
     """By real processes: one word has two translations in the text, and the glossary decides which is written."""
-    text = write_toy_text(tmp_path, 3000, 60, 60)
+    text = write_toy_text(tmp_path, 3000, 60, 200)
     for split in ("train", "val", "test_toy"):
         lines = (text / f"{split}.nds").read_text().split("\n")
         other = [line.replace("kat", "mieze") if number % 2 else line for number, line in enumerate(lines)]
         (text / f"{split}.nds").write_text("\n".join(other))
     (tmp_path / "both.tsv").write_text("en\tnds\tnds\ncat\tkat\tmieze\n")
     settings = ["--glossary", tmp_path / "both.tsv", "--term_share", 0.6, "--output_dir", tmp_path / "run"]
-    schedule = ["--max_steps", 400, "--eval_steps", 400, "--save_steps", 100, "--average_checkpoints", 2]
+    schedule = ["--max_steps", 300, "--eval_steps", 300, "--save_steps", 100, "--average_checkpoints", 2]
     done = run("--data_dir", text, "--direction", "en-nds", "--test_splits", "test_toy", *settings, *TINY, *schedule)
     assert done.returncode == 0
     assert json.loads((tmp_path / "run" / "run.json").read_text())["data"]["term_share"] == 0.6
