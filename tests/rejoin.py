@@ -1,6 +1,7 @@
 """How long a run takes from a loss to its next step, and where the time goes: torchrun and `vaswani torchrun` in turns.
 
-    python tests/rejoin.py --rounds 5        (some minutes a round)
+    python tests/rejoin.py --rounds 5                        (some minutes a round)
+    python tests/rejoin.py --rounds 5 --before ../old/src    (torchrun with the code of an older version)
 
 Two nodes in network namespaces train a tiny network. In each run a process is killed, then a node is lost, and then it
 comes back; afterwards the rows and the weights must be those of a run that nothing happens to. Prints Markdown.
@@ -170,7 +171,10 @@ def main() -> None:
     """Measure as often as asked."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--rounds", type=int, default=5, help="Losses of each kind with each starter (default: 5).")
+    asked.add_argument("--before", type=Path, help="Folder that torchrun takes vaswani from (default: this version).")
     given = asked.parse_args()
+    if given.before is not None:
+        STARTERS["torchrun"].variables["PYTHONPATH"] = str(given.before.resolve(strict=True))
     found: list[Timed] = []
     with place_of_work() as place, two_nodes() as nodes:
         (place / "text").mkdir()

@@ -88,7 +88,7 @@ class Starter(NamedTuple):
 
     command: tuple[str, ...]
     """To Python."""
-    variables: Mapping[str, str]
+    variables: dict[str, str]
     """Of its environment."""
 
 
