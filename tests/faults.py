@@ -30,6 +30,8 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from importlib import import_module
 from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -244,11 +246,23 @@ def lives(run: Path, kind: str, number: int, peers: Sequence[Peer | None]) -> li
     ]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join()
+    while living := [process for process in processes if process.is_alive()]:
+        wait([process.sentinel for process in living])
+        if any(process.exitcode for process in processes):
+            end_as_torchrun_does(living)
     if kind.startswith("power cut") and processes[0].exitcode:
         lose_what_was_not_flushed(run, log)
     return [process.exitcode for process in processes]
+
+
+def end_as_torchrun_does(processes: Sequence[BaseProcess]) -> None:
+    """End the processes that are left when one has failed: some wait for it where no signal is heard."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(30)
+        process.kill()
+        process.join()
 
 
 def files_of(run: Path) -> set[str]:
@@ -449,7 +463,8 @@ def main() -> None:
             folder = Path(place) / f"hit {len(outcomes)}"
             folder.mkdir()
             [(strike, _)] = draw.choices(KINDS, [share for _, share in KINDS])
-            outcomes.append(strike(draw, folder, alone))
+            with redirect_stdout(io.StringIO()):  # what runs print
+                outcomes.append(strike(draw, folder, alone))
             struck += len(outcomes[-1].kinds)
             if outcomes[-1].wrong:
                 print(f"WRONG after {', '.join(outcomes[-1].kinds)}: {outcomes[-1].wrong}", flush=True)
