@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vaswani.storage import atomic_write
 from vaswani.translation.progress import Progress
@@ -130,12 +130,12 @@ def lengths_of(args: argparse.Namespace) -> "Lengths":
         for path in (args.sources, args.targets):
             check_has_spaces(path)
         return lambda texts: [len(text.split()) for text in texts]
-    from vaswani.data.encoding import encode
+    from vaswani.data.word_encoding import WordEncoder
     from vaswani.translation.loading import load_tokenizer
     from vaswani.translation.models import find_model
 
-    tokenizer: Any = load_tokenizer(find_model(args.tokenizer).folder)
-    return lambda texts: encode(tokenizer, texts).lengths.tolist() if texts else []
+    encode_texts = WordEncoder(load_tokenizer(find_model(args.tokenizer).folder))
+    return lambda texts: encode_texts(texts).lengths.tolist() if texts else []
 
 
 def check_has_spaces(path: Path) -> None:

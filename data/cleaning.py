@@ -40,7 +40,7 @@ REASONS = {
     "test text": "one of its sides occurs in the validation or a test set. To keep it, leave out --drop_test_text",
     "length ratio": "one side so much longer that it can hardly be a translation. Check the alignment",
     "identical sides": "source and target are the same text. To keep it, leave out --drop_identical",
-    "no score": "no figure in its row of --scores, as for a blank source. Score it, or leave out --scores",
+    "no score": "no figure in its row of --scores, as for a blank or overlong text. Score it, or leave out --scores",
     "score": "below --min_score or above --max_score. To keep it, change them",
     "worst share": "among the share of --drop_lowest or --drop_highest. To keep it, drop fewer",
 }

@@ -61,6 +61,9 @@ class EncodedGroup(NamedTuple):
     drops: Drops
 
 
+Encode = Callable[[Iterable[str]], Ragged]
+"""Encodes texts, each with </s>."""
+
 Segment = Callable[[int, Pair], tuple[list[int], list[int]]]
 """Encodes a pair, given its row in the group: source and target, each with </s>."""
 
@@ -74,17 +77,17 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Ragged:
 def encode_group(
     corpus: Corpus,
     group: int,
-    tokenizer: PreTrainedTokenizerBase,
+    encode_texts: Encode,
     limits: CleaningLimits,
     segment: Segment | None = None,
 ) -> EncodedGroup:
     """Read, clean and encode one row group: a pure function of its arguments."""
-    return encode_rows(read_rows(corpus, group), tokenizer, limits, segment=segment)
+    return encode_rows(read_rows(corpus, group), encode_texts, limits, segment=segment)
 
 
 def encode_rows(
     rows: Rows,
-    tokenizer: PreTrainedTokenizerBase,
+    encode_texts: Encode,
     limits: CleaningLimits,
     dropped: list[Dropped] | None = None,
     segment: Segment | None = None,
@@ -93,7 +96,7 @@ def encode_rows(
 
     Args:
         rows: of the group.
-        tokenizer: decides which pairs are too long or too unlike in length.
+        encode_texts: decides which pairs are too long or too unlike in length.
         limits: of the cleaning.
         dropped: dropped rows are added to it, if it is given.
         segment: encodes the pairs that are kept in another way, if it is given; one that it would make too long, or too
@@ -102,8 +105,8 @@ def encode_rows(
     """
     drops = Drops()
     pairs = list(readable(rows, limits, drops, dropped))
-    sources = encode(tokenizer, (pair.source for _, pair in pairs))
-    targets = encode(tokenizer, (pair.target for _, pair in pairs))
+    sources = encode_texts(pair.source for _, pair in pairs)
+    targets = encode_texts(pair.target for _, pair in pairs)
     kept = np.ones(len(pairs), dtype=np.bool_)
     for number, lengths in enumerate(zip(sources.lengths.tolist(), targets.lengths.tolist(), strict=True)):
         if reason := length_fault(*lengths, limits):

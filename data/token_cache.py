@@ -9,7 +9,6 @@ from collections import Counter
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -20,6 +19,7 @@ from .bpe_dropout import BpeDropout
 from .cleaning import CleaningLimits, Drops
 from .encoding import EncodedGroup, Ragged, encode_group
 from .pairs import Corpus
+from .word_encoding import WordEncoder
 
 _log = logging.getLogger(__name__)
 
@@ -122,25 +122,19 @@ class GroupReader:
         cache: TokenCache | None,
         dropout: BpeDropout | None = None,
     ) -> None:
-        self._source = (corpus, tokenizer, limits)
+        self._source = (corpus, WordEncoder(tokenizer), limits)
         self._cache = cache
         self._dropout = dropout
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Unpickle in a spawned loader worker, as on macOS."""
-        self.__dict__ |= state
-        # Pickling loses this setting, and </s> in a text would become the token.
-        self._source[1].backend_tokenizer.encode_special_tokens = True
-
     def __call__(self, group: int, *key: int) -> EncodedGroup:
         """Return one row group; `key`, such as seed and epoch, decides what BPE-dropout draws."""
-        corpus, tokenizer, limits = self._source
+        corpus, encode_texts, limits = self._source
         if self._dropout is not None:
-            return encode_group(corpus, group, tokenizer, limits, partial(self._dropout.pair, (*key, group)))
+            return encode_group(corpus, group, encode_texts, limits, partial(self._dropout.pair, (*key, group)))
         if self._cache is None:
-            return encode_group(corpus, group, tokenizer, limits)
+            return encode_group(corpus, group, encode_texts, limits)
         encoded = self._cache.load(group)
         if encoded is None:
-            encoded = encode_group(corpus, group, tokenizer, limits)
+            encoded = encode_group(corpus, group, encode_texts, limits)
             self._cache.store(group, encoded)
         return encoded

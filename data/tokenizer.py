@@ -126,6 +126,32 @@ def _pieces(pattern: str) -> pre_tokenizers.PreTokenizer:
     )
 
 
+def words_apart(tokenizer: PreTrainedTokenizerBase) -> list[str] | None:
+    """Return the user's tokens of a vocabulary whose words are encoded one by one; None if it is not known to be one.
+
+    One that `learn_tokenizer` returned, without brackets, encodes a text as its words, one after another, where single
+    spaces part them and no word but the first begins with a user's token.
+    """
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        return None
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    if state["model"]["type"] != "BPE" or state["model"].get("dropout") or state["truncation"] or state["padding"]:
+        return None
+    merged = {"".join(merge) for merge in state["model"]["merges"]}
+    alphabet = set(pre_tokenizers.ByteLevel.alphabet())
+    plain = decoders.ByteLevel()
+    symbols = [
+        plain.decode([piece])
+        for piece in state["model"]["vocab"]
+        if state["model"]["ignore_merges"] and piece not in merged | alphabet and piece not in SPECIAL_TOKENS
+    ]
+    expected = _unlearned(False, symbols)
+    if symbols:
+        expected.pre_tokenizer = _pieces(words_around(symbols))
+    own = json.loads(expected.to_str())
+    return symbols if all(state[part] == own[part] for part in ("normalizer", "pre_tokenizer")) else None
+
+
 def _as_pretrained(bpe: Tokenizer) -> PreTrainedTokenizerFast:
     """Return a tokenizer as transformers has it, which ends each text with </s>."""
     end = ("</s>", SPECIAL_TOKENS.index("</s>"))

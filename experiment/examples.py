@@ -9,6 +9,7 @@ import shutil
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from hashlib import blake2b
 from heapq import nsmallest
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.data import CleaningLimits, Corpus, Drops, Mixture
 from vaswani.data.blank_text import is_blank
 from vaswani.data.cleaning import Dropped, readable
-from vaswani.data.encoding import encode_rows
+from vaswani.data.encoding import encode, encode_rows
 from vaswani.data.file_names import printable
 from vaswani.data.pairs import NoPair, read_rows
 
@@ -91,7 +92,7 @@ def read_examples(
         rows = read_rows(sample.corpus, group)
         dropped: list[Dropped] = []
         if BY_LENGTH & wanted.keys():
-            encode_rows(rows, tokenizer, limits, dropped)
+            encode_rows(rows, partial(encode, tokenizer), limits, dropped)
         else:
             list(readable(rows, limits, Drops(), dropped))
         for reason, numbers in wanted.items():

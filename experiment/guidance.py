@@ -42,8 +42,11 @@ TIMED = 32
 
 TEXT = frozenset(("direction", "tokens_per_batch", "test_splits"))
 NETWORK = frozenset(
-    ("d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers", "vocab_size", "dropout", "label_smoothing")
-)
+    (
+        "d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers", "norm",
+        "vocab_size", "dropout", "label_smoothing",
+    )
+)  # fmt: skip
 """The proposed fields that belong to the section `model` of a recipe."""
 
 

@@ -136,10 +136,10 @@ def network_line(found: Guidance, of_task: str) -> Line:
     return Line(
         "network",
         f"d_model {model['d_model']}, d_ff {model['d_ff']:,}, {model['num_heads']} heads, "
-        f"{model['encoder_layers']} + {model['decoder_layers']} layers: "
+        f"{model['encoder_layers']} + {model['decoder_layers']} layers, norm {model['norm']}: "
         f"{sum(parameters(dimensions_of(model))):,} parameters",
         f"{of_task}; {found.proposal.nearest.result}",
-        ("d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers"),
+        ("d_model", "d_ff", "num_heads", "encoder_layers", "decoder_layers", "norm"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Multi30k with a small Transformer: German to English as in the article "Grokking Transformers", or the other way.
+"""Multi30k with a small Transformer, German to English or the other way: 29,000 pairs, an hour and a half of one core.
 
 accelerate launch recipes/multi30k.py
 accelerate launch recipes/multi30k.py --direction en-de
@@ -12,21 +12,24 @@ RECIPE = Recipe(
     __doc__,
     model={
         "vocab_size": 8000,
-        "d_model": 256,
-        "d_ff": 1024,
+        "d_model": 128,
+        "d_ff": 256,
         "num_heads": 4,
-        "encoder_layers": 3,
-        "decoder_layers": 3,
+        "encoder_layers": 4,
+        "decoder_layers": 4,
+        "norm": "pre",
         "dropout": 0.3,
     },
-    data={"dataset": "bentrevett/multi30k", "direction": "de-en", "tokens_per_batch": 2048, "score_as": "multi30k"},
+    data={"dataset": "bentrevett/multi30k", "direction": "de-en", "tokens_per_batch": 4096, "score_as": "multi30k"},
     training={
         "output_dir": "runs/multi30k-{direction}",
-        "max_steps": 15_000,
+        "max_steps": 8000,
         "warmup_steps": 1000,
-        "peak_learning_rate": 1e-3,
+        "peak_learning_rate": 5e-3,
         "eval_steps": 500,
         "save_steps": 250,
+        "save_total_limit": 10,
+        "average_checkpoints": 10,
         "logging_steps": 50,
         "bf16": has_bf16(),
     },

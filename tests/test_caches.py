@@ -5,6 +5,7 @@ import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from corpus_of_numbers import NumberedCorpus
 from transformers import PreTrainedTokenizerFast
 
 from vaswani.data import CleaningLimits, Pair, PairsCorpus, TokenCache, fingerprint, learn_tokenizer
-from vaswani.data.encoding import encode_group
+from vaswani.data.encoding import encode, encode_group
 from vaswani.data.token_cache import GroupReader
 from vaswani.experiment import caches
 from vaswani.experiment.caches import joint_tokenizer, repeats, sample_of_groups, token_cache
@@ -163,7 +164,7 @@ def test_packed_text_tells_its_size_first_and_takes_about_that(
     cache = token_cache(corpus, tokenizer, LIMITS, data)
     assert cache is not None
     assert "0 of 6 row groups" in capsys.readouterr().out
-    groups = [encode_group(corpus, group, tokenizer, LIMITS) for group in range(6)]
+    groups = [encode_group(corpus, group, partial(encode, tokenizer), LIMITS) for group in range(6)]
     for number, group in enumerate(groups):
         cache.store(number, group)
     used = sum(path.stat().st_size for path in cache.folder.iterdir())
@@ -192,7 +193,7 @@ def test_packed_text_is_judged_by_rows_and_not_by_groups(data: DataArguments) ->
     tokenizer = joint_tokenizer(corpus, 280, LIMITS, data, seed=1, run=None)
     cache = token_cache(corpus, tokenizer, LIMITS, data)
     assert cache is not None
-    groups = [encode_group(corpus, group, tokenizer, LIMITS) for group in range(2)]
+    groups = [encode_group(corpus, group, partial(encode, tokenizer), LIMITS) for group in range(2)]
     for number, group in enumerate(groups):
         cache.store(number, group)
     used = sum(path.stat().st_size for path in cache.folder.iterdir())
@@ -212,7 +213,9 @@ def test_a_disk_that_fills_costs_reading_again_and_is_told_once(
     monkeypatch.setattr("os.fsync", full)
     read = GroupReader(corpus, tokenizer, LIMITS, cache)
     for group in (0, 1, 0):
-        assert read(group).rows.tolist() == encode_group(corpus, group, tokenizer, LIMITS).rows.tolist()
+        assert (
+            read(group).rows.tolist() == encode_group(corpus, group, partial(encode, tokenizer), LIMITS).rows.tolist()
+        )
     assert [record.message.count("is full") for record in caplog.records] == [1]
     assert cache.filled() == 0
 

@@ -70,6 +70,12 @@ def test_the_command_prints_a_row_for_a_line(
     for log_p, tokens, cross_entropy in (row for row in rows if row[0]):
         assert float(cross_entropy) == pytest.approx(-float(log_p) / int(tokens), abs=1e-4)
         assert math.isfinite(float(log_p))
+    sources.write_text(f"{SOURCES[0]}\n{'a ' * 4096}\n{'b' * 2_000_000}\n{SOURCES[0]}\n", encoding="utf-8")
+    targets.write_text(f"{TARGETS[0]}\n" * 4, encoding="utf-8")
+    assert main([*asked, *texts]) == 0
+    said = capsys.readouterr()
+    assert said.out == "".join(f"{row}\n" for row in ["\t".join(rows[0]), "\t\t", "\t\t", "\t".join(rows[0])])
+    assert "2 pair(s) with a text of more than 4,096 tokens have no figures, the first is pair 2; split" in said.err
     targets.write_text("one\n")
     assert main([*asked, *texts]) == 2
     assert f"{targets} ends behind line 1, and {sources} goes on" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.data import Order, TrainingStream, fingerprint
 from vaswani.data.cleaning import CleaningLimits, Drops, clean_pairs
-from vaswani.data.encoding import encode_group
+from vaswani.data.encoding import encode, encode_group
 from vaswani.data.line_breaks import has_line_break, in_one_line
 from vaswani.data.opening import Corpus, Pair, PairsCorpus, open_corpus
 from vaswani.data.token_cache import GroupReader, TokenCache
@@ -86,7 +87,7 @@ def test_what_is_encoded_and_kept_on_disk_is_in_one_line_and_counted(
     tmp_path: Path, toy_tokenizer: PreTrainedTokenizerFast
 ) -> None:
     corpus: Corpus = PairsCorpus("pairs", PAIRS)
-    encoded = encode_group(corpus, 0, toy_tokenizer, CleaningLimits())
+    encoded = encode_group(corpus, 0, partial(encode, toy_tokenizer), CleaningLimits())
     texts = [toy_tokenizer.decode(encoded.sources.row(n), skip_special_tokens=True) for n in range(len(encoded.rows))]
     assert texts == ["plain", *["one two"] * 2 * len(KINDS), "end"]
     cache = TokenCache(tmp_path / "cache")

@@ -247,7 +247,8 @@ def distilled(
     programs: Programs, toy_translator: Any, text: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Undisturbed:
     model = toy_translator.folder
-    flags = ["--teacher", model, "--reverse", model, "--n_best", "3", "--drop_worst", "0.1", "--data_dir", text]
+    flags = ["--teacher", model, "--reverse", model, "--n_best", "3", "--drop_worst", "0.1", "--data_dir", text,
+             "--original", "2"]  # fmt: skip
     where = tmp_path_factory.mktemp("distilled")
     return Undisturbed(where, flags, programs(where, DISTILL, *flags))
 
@@ -277,6 +278,7 @@ def test_the_student_learns_the_best_translations_without_the_worst_pairs(distil
     assert (out / "5-pairs/test.de").read_bytes() == (out / "1-text/test.de").read_bytes()
     run = read_run(out / "6-student/run")
     assert (run.model.encoder_layers, run.model.d_model, run.data.data_dir) == (2, 16, "out/5-pairs")
+    assert (run.data.extra_dirs, run.data.weights) == (("out/1-text",), (1, 2))
 
 
 @pytest.mark.slow
@@ -298,6 +300,7 @@ def test_the_report_shows_what_was_measured(distilled: Undisturbed, toy_translat
     page = (distilled.out / "report.md").read_text(encoding="utf-8")
     assert page.strip() in distilled.said
     assert "learned from 180 pairs, without the 10.0% to which" in page
+    assert "gives the highest cross-entropy and 2 times the original ones." in page
     for picture in ("distillation.png", "distillation.svg"):
         assert (distilled.out / picture).stat().st_size > 5000
 
@@ -320,6 +323,17 @@ def test_two_teachers_are_one_and_their_first_translation_is_taught_as_it_is(
     report = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
     assert [each["name"] for each in report["systems"]] == ["teacher", "student", "student, 8 bits"]
     assert report["systems"][0]["parameters"] == 2 * toy_translator.model.num_parameters()
+
+
+@pytest.mark.slow
+def test_a_teacher_translates_by_another_engine(
+    programs: Programs, toy_translator: Any, text: Path, tmp_path: Path
+) -> None:
+    flags = ["--teacher", toy_translator.folder, "--teacher_engine", "ctranslate2", "--n_best", "1"]
+    programs(tmp_path, DISTILL, *flags, "--data_dir", text)
+    assert (tmp_path / "out/2-teacher_exported/float32/model.bin").is_file()
+    sources = lines(tmp_path / "out/1-text/train.en")
+    assert lines(tmp_path / "out/3-translations/train.de") == toy_translator_beams(toy_translator, sources)
 
 
 @pytest.mark.slow
@@ -374,6 +388,10 @@ def test_other_flags_and_texts_are_refused_and_nothing_is_lost(
         (["--recipe", MULTI30K], "say who teaches: --teacher MODEL"),
         (["--teacher", "x"], "say which recipe the student's run is of: --recipe FILE"),
         (["--recipe", MULTI30K, "--teacher", "x", "--resume", "true"], "--resume cannot be used here"),
+        (
+            ["--recipe", MULTI30K, "--teacher", "x", "y", "--teacher_engine", "ctranslate2"],
+            "2 teachers are averaged by torch only; leave out --teacher_engine ctranslate2",
+        ),
         (["--recipe", MULTI30K, "--teacher", "x", "--drop_worst", "1"], "--drop_worst is 1; give a share"),
         (["--recipe", MULTI30K, "--teacher", "x", "--direction", "en-trees", *F1], "trees have no sentence BLEU"),
     ],

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, fields
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.data import Pair, TokenCache, fingerprint, learn_tokenizer
 from vaswani.data.cleaning import CleaningLimits
-from vaswani.data.encoding import encode_group
+from vaswani.data.encoding import encode, encode_group
 from vaswani.data.shuffling import Order
 from vaswani.data.stream import MicroBatches, StreamMismatchError, TooManyUnreadableError, TrainingStream
 
@@ -367,7 +368,7 @@ def test_no_change_of_a_packed_file_goes_unnoticed(
     tmp_path: Path, tokenizer: PreTrainedTokenizerFast, data: st.DataObject
 ) -> None:
     cache = TokenCache(tmp_path)
-    cache.store(0, encode_group(NumberedCorpus((9,)), 0, tokenizer, LIMITS))
+    cache.store(0, encode_group(NumberedCorpus((9,)), 0, partial(encode, tokenizer), LIMITS))
     path = tmp_path / "0000000.npz"
     content = bytearray(path.read_bytes())
     for at in data.draw(st.sets(st.integers(0, len(content) - 1), min_size=1, max_size=3)):

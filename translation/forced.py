@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .batches import batches, encode
-from .longest_text import check_characters
+from .longest_text import longest_token, most_characters
 from .search import evaluating, padded, positions
 
 MOST_TOKENS = 4096
@@ -39,9 +39,11 @@ def judge_pairs(
     sources: Sequence[str],
     targets: Sequence[str],
     tokens_per_batch: int = 2048,
-    first: int = 1,
 ) -> list[Judged | None]:
-    """Return the probability of each target given its source, in their order; None for a blank source.
+    """Return the probability of each target given its source, in their order.
+
+    None stands for a pair that was not judged: its source is blank, or one of its texts is longer than MOST_TOKENS, or
+    than the network can read.
 
     Args:
         model: any encoder-decoder, on any device, in either mode, which is restored.
@@ -49,22 +51,16 @@ def judge_pairs(
         sources: a line each.
         targets: as many lines; a blank one is an end alone.
         tokens_per_batch: most tokens in a batch on the longer side, padding counted; a longer pair goes alone.
-        first: the number of the first pair, for errors.
-
-    Raises:
-        ValueError: a text is longer than MOST_TOKENS, or than the network can read.
 
     """
-    most = min(MOST_TOKENS, positions(model))
-    for number, pair in enumerate(zip(sources, targets, strict=True), first):
-        for what, text in zip(("source", "translation"), pair, strict=True):
-            check_characters(tokenizer, text, most, f"the {what} of pair {number:,}")
-    ids = encode(tokenizer, sources)
-    labels = tokenizer(text_target=list(targets)).input_ids if targets else []
-    lengths = [max(len(source), len(label)) if source else 0 for source, label in zip(ids, labels, strict=True)]
-    for number, length in enumerate(lengths, first):
-        if length > most:
-            raise ValueError(f"pair {number:,} has a text of {length:,} tokens, and {most:,} are allowed; split it")
+    most = most_tokens(model)
+    characters = most_characters(longest_token(tokenizer), most)
+    fit = [max(map(len, pair)) <= characters for pair in zip(sources, targets, strict=True)]
+    ids = encode(tokenizer, [text if fits else "" for text, fits in zip(sources, fit, strict=True)])
+    texts = [text if fits else "" for text, fits in zip(targets, fit, strict=True)]
+    labels = tokenizer(text_target=texts).input_ids if texts else []
+    longer = [max(len(source), len(label)) if source else 0 for source, label in zip(ids, labels, strict=True)]
+    lengths = [length if length <= most else 0 for length in longer]
     found: list[Judged | None] = [None] * len(ids)
     with evaluating(model), torch.inference_mode():
         for places in batches(lengths, tokens_per_batch):
@@ -72,6 +68,11 @@ def judge_pairs(
             for place, value in zip(places, log_p.tolist(), strict=True):
                 found[place] = Judged(value, len(labels[place]))
     return found
+
+
+def most_tokens(model: PreTrainedModel) -> int:
+    """Return how many tokens a text may have that is judged."""
+    return min(MOST_TOKENS, positions(model))
 
 
 def log_probabilities(

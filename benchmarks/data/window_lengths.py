@@ -7,6 +7,7 @@ is counted here (batches before a position, padding) is what training would see.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def group_lengths(folder: Path, most: int) -> GroupLengths:
         for group in tqdm(range(min(most, corpus.groups)), "Counting tokens", unit=" groups"):
             parts.append(_lengths(corpus, group, tokenizer, known))
             if group % 50 == 0:
-                encoded = encode_group(corpus, group, tokenizer, CleaningLimits())
+                encoded = encode_group(corpus, group, partial(encode, tokenizer), CleaningLimits())
                 if not np.array_equal(parts[-1], np.stack([encoded.sources.lengths, encoded.targets.lengths], 1)):
                     raise ValueError(f"row group {group} of {folder} is not made of sentences as wmt14_corpus.py does")
         np.savez(path, lengths=np.concatenate(parts), starts=np.cumsum([0] + [len(part) for part in parts]))

@@ -13,7 +13,6 @@ from vaswani.storage import atomic_write
 from .comparing import COMPARISON, System, compare
 from .options import Options
 
-INT8 = ("--to", "ctranslate2", "--quantization", "int8")
 BEAMS = 4
 """Of a search, at least."""
 
@@ -32,25 +31,38 @@ def distil(asked: Options, stages: Stages) -> Distilled:
     data = asked.arguments.data
     text = stages.do("text", lambda folder: write_original(folder, data), text_flags(asked), files_of_text(data))
     pairs = filtered(asked, stages, text, translated(asked, stages, text))
-    files = {each.name: each for split in ("train", *scored_splits(data)) for each in paths_of(pairs, data, split)}
-    training = Training(asked.launcher, asked.recipe)
-    student = trained(stages, "student", training, asked.student, {"data_dir": [str(pairs)]}, files)
+    student = learned(asked, stages, text, pairs)
     return Distilled(text, pairs, student, compared(asked, stages, text, student))
+
+
+def learned(asked: Options, stages: Stages, text: Path, pairs: Path) -> Path:
+    """Return the folder of the student's run."""
+    data, flags, places = asked.arguments.data, asked.student, {"data_dir": [str(pairs)]}
+    files = {each.name: each for split in ("train", *scored_splits(data)) for each in paths_of(pairs, data, split)}
+    if asked.original:
+        flags = flags | {"weights": ["1", str(asked.original)]}
+        places["extra_dirs"] = [str(text)]
+        files |= {f"original {each.name}": each for each in paths_of(text, data, "train")}
+    return trained(stages, "student", Training(asked.launcher, asked.recipe), flags, places, files)
 
 
 def translated(asked: Options, stages: Stages, text: Path) -> Path:
     """Return the file of the translations that are taught, line for line with the training text."""
     sources, references = paths_of(text, asked.arguments.data, "train")
     name = "train.tsv" if asked.n_best > 1 else references.name
+    by_torch, models = asked.teacher_engine == "torch", asked.teacher
+    if not by_torch:
+        models = [str(exported(stages, "teacher_exported", asked.teacher[0], "float32"))]
 
     def translate(folder: Path) -> None:
         what = ["--format", "tsv", "--n_best", str(asked.n_best)] if asked.n_best > 1 else []
+        what += [] if by_torch else ["--engine", asked.teacher_engine]
         beams = str(max(BEAMS, asked.n_best))
-        words = ["translate", *asked.teacher, "--input", sources, "--output", folder / name, "--beams", beams, *what]
+        words = ["translate", *models, "--input", sources, "--output", folder / name, "--beams", beams, *what]
         if not (folder / name).exists():
             stages.run(vaswani(asked.launcher, *words, "--resume"))
 
-    flags = {"n_best": asked.n_best}
+    flags = {"n_best": asked.n_best, "engine": asked.teacher_engine}
     found = stages.do("translations", translate, flags, {"sources": sources}, teachers(asked)) / name
     return chosen(asked, stages, found, references) if asked.n_best > 1 else found
 
@@ -63,10 +75,10 @@ def teachers(asked: Options) -> dict[str, str | Path]:
 def compared(asked: Options, stages: Stages, text: Path, student: Path) -> Path:
     """Return the folder of what teacher and student come to on the test sets."""
     data = asked.arguments.data
-    in_8_bits = export(stages, "student", str(student))
+    in_8_bits = exported(stages, "student_in_8_bits", str(student), "int8")
     files, alone = {"student in 8 bits": in_8_bits / "model.bin"}, []
     if len(asked.teacher) == 1:  # the greedy search and other engines take one model
-        of_teacher = export(stages, "teacher", asked.teacher[0])
+        of_teacher = exported(stages, "teacher_in_8_bits", asked.teacher[0], "int8")
         files["teacher in 8 bits"] = of_teacher / "model.bin"
         alone = [
             System("teacher", asked.teacher, "torch", 1),
@@ -132,14 +144,15 @@ def filtered(asked: Options, stages: Stages, text: Path, translated: Path) -> Pa
     return stages.do("pairs", keep, {"drop_worst": worst}, files | scored)
 
 
-def export(stages: Stages, who: str, model: str) -> Path:
-    """Return the folder of a model in 8 bits."""
+def exported(stages: Stages, stage: str, model: str, quantization: str) -> Path:
+    """Return the folder of a model for CTranslate2."""
 
     def work(folder: Path) -> None:
-        if not (folder / "int8").exists():
-            stages.run(vaswani([sys.executable], "export", model, folder / "int8", *INT8))
+        words = ["export", model, folder / quantization, "--to", "ctranslate2", "--quantization", quantization]
+        if not (folder / quantization).exists():
+            stages.run(vaswani([sys.executable], *words))
 
-    return stages.do(f"{who}_in_8_bits", work, {}, {}, {"model": model}) / "int8"
+    return stages.do(stage, work, {}, {}, {"model": model}) / quantization
 
 
 def text_flags(asked: Options) -> dict[str, Any]:

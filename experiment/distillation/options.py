@@ -40,10 +40,14 @@ class Options(NamedTuple):
     """Of the student's run as if it were trained on the original text; the output_dir is the folder of all stages."""
     teacher: list[str]
     """Models; several are an ensemble."""
+    teacher_engine: str
+    """torch or ctranslate2."""
     reverse: str | None
     drop_worst: Fraction
     n_best: int
     choose_by: str
+    original: int
+    """How often an epoch of the student reads the original pairs too."""
     launcher: list[str]
     """The words that start a process that trains or translates."""
     student: dict[str, list[str]]
@@ -69,8 +73,8 @@ def options(argv: Sequence[str], description: str | None, read_recipe: ReadRecip
         name: values for name, values in flags.items() if name not in OF_TEXT and name != "output_dir"
     }
     return Options(
-        str(own.recipe), arguments, own.teacher, own.reverse, own.drop_worst, own.n_best, own.choose_by, given.launcher,
-        student,
+        str(own.recipe), arguments, own.teacher, own.teacher_engine, own.reverse, own.drop_worst, own.n_best,
+        own.choose_by, own.original, given.launcher, student,
     )  # fmt: skip
 
 
@@ -81,6 +85,11 @@ def check(own: argparse.Namespace, flags: dict[str, list[str]], arguments: Argum
     refuse(flags, OWN)
     if arguments.data.directions:
         raise ValueError(f"the recipe has directions {' '.join(arguments.data.directions)}; a student has one")
+    if len(own.teacher) > 1 and own.teacher_engine != "torch":
+        raise ValueError(
+            f"{len(own.teacher)} teachers are averaged by torch only; leave out --teacher_engine {own.teacher_engine}, "
+            "or give one teacher"
+        )
     if arguments.data.target == TREES:
         raise ValueError("trees have no sentence BLEU by which the best translation is chosen; distil a translator")
     if not 0 <= own.drop_worst < 1:
@@ -100,6 +109,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "is needed)",
     )
     section.add_argument(
+        "--teacher_engine",
+        choices=("torch", "ctranslate2"),
+        default="torch",
+        help="What the teacher translates by; for ctranslate2 it is exported in float32 first. (default: torch)",
+    )
+    section.add_argument(
         "--n_best",
         type=whole(1),
         default=8,
@@ -112,6 +127,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         choices=tuple(SENTENCE_METRICS),
         default="bleu",
         help="The score of sentences by which the best is chosen. (default: bleu)",
+    )
+    section.add_argument(
+        "--original",
+        type=whole(0),
+        default=0,
+        metavar="TIMES",
+        help="How often an epoch of the student reads the original pairs, and what is taught once; 0: it does not. "
+        "(default: 0)",
     )
     section.add_argument(
         "--reverse",

@@ -55,11 +55,12 @@ def how(asked: Options, given: int, taught: int, parameters: int, compared: Comp
     who = "The teacher" if len(asked.teacher) == 1 else f"{len(asked.teacher)} teachers as one"
     by = f"sentence {SENTENCE_METRICS[asked.choose_by]} against its reference"
     best = f"; of {asked.n_best} translations of each line, the best by {by}"
+    beside = f" and {asked.original} times the original ones" if asked.original else ""
     left_out = f", without the {float(asked.drop_worst):.1%} to which {asked.reverse} gives the highest cross-entropy"
     return (
         f"{asked.arguments.data.direction}. {who} ({', '.join(asked.teacher)}) translated {given:,} lines"
         f"{best if asked.n_best > 1 else ''}. The student learned from {taught:,} pairs"
-        f"{left_out if asked.reverse is not None else ''}. It has {parameters:,} parameters, "
+        f"{left_out if asked.reverse is not None else ''}{beside}. It has {parameters:,} parameters, "
         f"{parameters / (teacher.parameters or parameters):.2f} of the teacher's."
     )
 
