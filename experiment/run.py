@@ -270,7 +270,7 @@ def metrics_of(trained: Trained, prepared: Prepared, scored: Scored, drops: Drop
 
 def leave(arguments: Arguments, trained: Trained, prepared: Prepared, metrics: MetricsRecord) -> None:
     """Leave model, vocabulary, history, curve and metrics in the run's folder."""
-    from vaswani.plots import draw_learning_curve, save  # a tenth of a start's imports, and nothing for its steps
+    from vaswani.plots import draw_learning_curve, save  # a twelfth of a start's imports, and not for its steps
 
     folder, history = Path(str(arguments.training.output_dir)), trained.trainer.state.log_history
     with atomic_files(folder) as draft:

@@ -37,10 +37,10 @@ CONF = {
 LOSES, WAITS = HELD + 4, HELD + 8
 """The steps, two after a checkpoint, in which a node is lost, and in which the other waits for its return."""
 
-ALL = ["ended", "process", "interpreter", "imports", *(part for part, _, _ in PARTS[:-1])]
+ALL = ["noticed", "process", "interpreter", "imports", *(part for part, _, _ in PARTS[:-1])]
 NAMES = {
-    "ended": "noticed, and all processes have ended",
-    "process": "rendezvous",
+    "noticed": "noticed by each torchrun",
+    "process": "all processes have ended; rendezvous",
     "interpreter": "a process begins its script",
     "first batch": "first batch of the next step",
 }
@@ -59,8 +59,8 @@ class Timed(NamedTuple):
         return self.parts["first batch"]
 
 
-def ended(runs: Runs, since: float) -> float:
-    """Return when the last torchrun said that a process of its had failed, in seconds since 1970."""
+def noticed(runs: Runs, since: float) -> float:
+    """Return when the last torchrun said that its process has failed or is to end, in seconds since 1970."""
     stamp = re.compile(
         r"^[EW](\d{4} [\d:.]+) \d+ .*(?:failed \(exitcode|Sending process|Closing process)", re.MULTILINE
     )
@@ -88,7 +88,7 @@ def wait_for_step(torchrun: Torchrun, runs: Runs, starter: str, event: str, happ
         return sum(json.loads(file.read_text())["process"] > happened for file in files) == processes
 
     torchrun.wait_until(begun)
-    reached = {"ended": ended(runs, happened)} | marks(runs, happened)
+    reached = {"noticed": noticed(runs, happened)} | marks(runs, happened)
     return Timed(starter, event, {part: when - happened for part, when in reached.items()})
 
 
