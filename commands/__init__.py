@@ -26,6 +26,7 @@ from . import (
     push,
     score,
     serve,
+    torchrun,
     translate,
 )
 
@@ -43,6 +44,7 @@ COMMANDS = {
     "demo": demo,
     "push": push,
     "import": import_model,
+    "torchrun": torchrun,
 }
 
 
@@ -74,6 +76,13 @@ def by_new_names(argv: Sequence[str]) -> Sequence[str]:
     return rename_flags(argv, renamed)
 
 
+def passed_on(argv: Sequence[str]) -> Sequence[str]:
+    """Return a command line whose flags argparse leaves alone, if its command passes them on; it may ask for help."""
+    name, *words = argv or [""]
+    passes = getattr(COMMANDS.get(name), "TAKES_ALL", False) and words[:1] not in (["-h"], ["--help"])
+    return [name, "--", *words] if passes else argv
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
     for stream in (sys.stdout, sys.stderr):
@@ -85,7 +94,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         about = (module.__doc__ or "").splitlines()[0]
         one = commands.add_parser(name, help=about, description=about, allow_abbrev=False, formatter_class=CommandHelp)
         module.add_arguments(one)
-    args = parser.parse_args(by_new_names(sys.argv[1:] if argv is None else argv))
+    args = parser.parse_args(passed_on(by_new_names(sys.argv[1:] if argv is None else argv)))
     if isinstance(sys.stdout, io.TextIOWrapper):  # stdout may not have every character of a file's name
         sys.stdout.reconfigure(errors="backslashreplace")
     if args.command in SAVING:

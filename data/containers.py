@@ -103,7 +103,7 @@ _KINDS: tuple[tuple[bytes, Kind], ...] = (
     (b"\xff\x06\0\0sNaPpY", Kind("data packed by snappy", "snzip -dc {} > NEW")),
     (b"!<arch>\n", Kind("an ar archive", "ar p {} > NEW")),
     (b"PAR1", Kind("a parquet file", "name it .parquet and give its folder as --data_dir or --dataset")),
-    (b"ARROW1\0\0", Kind("an Arrow file", "write its columns as parquet or text by pyarrow")),
+    (b"ARROW1\0\0", Kind("an Arrow file", "name it .arrow and give its folder as --data_dir")),
     (b"ORC", Kind("an ORC file", "write its columns as parquet or text by pyarrow")),
     (b"Obj\x01", Kind("an Avro file", "write its columns as text by fastavro")),
     (b"%PDF-", Kind("a PDF document", "pdftotext {} NEW")),

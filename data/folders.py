@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from .arrow_files import ArrowCorpus
 from .containers import PACKINGS
 from .directions import near_direction
 from .documents import READERS, Asked, DocumentCorpus, read_sgm_pair
 from .pairs import Corpus
 from .parquet import LocalParquet
-from .shards import Shards, check_complete, shard_of
+from .shards import Shard, Shards, check_complete, shard_of
 from .splits import choose_split
 from .tables import JsonLinesCorpus, TsvCorpus
 from .text_files import TextFilesCorpus
@@ -51,6 +52,7 @@ _TEXT_TABLES: dict[str, Callable[[Path, Opening], Corpus]] = {
 """By the ending of a file's name, which one of a compression may follow."""
 _OTHER_TABLES: dict[str, Callable[[Path, Opening], Corpus]] = {
     ".parquet": lambda path, how: LocalParquet(path, how.source, how.target),
+    ".arrow": lambda path, how: ArrowCorpus(path, how.source, how.target),
 }
 
 
@@ -127,7 +129,7 @@ def find_splits(folder: Path, source: str, target: str) -> dict[str, list[Form]]
             split = path.name.removesuffix(ending)
             splits[split].append(Form((path,), partial(_TABLES[ending], path)))
     for (split, _), files in shards.items():
-        splits[split].append(Form(tuple(files), partial(_open_shards, split, files)))
+        splits[split].append(Form(tuple(files), partial(_open_several, files[0].parent / split, files)))
     for split, form in _couples(folder, names, source, target):
         splits[split].append(form)
     return {split: forms for split, forms in splits.items() if split and forms}
@@ -148,13 +150,13 @@ def _file_shard(path: Path, shards: dict[tuple[str, str], list[Path]]) -> bool:
     return True
 
 
-def _open_shards(split: str, files: list[Path], how: Opening) -> Corpus:
-    folder, stems = files[0].parent, [path.name.removesuffix(_ending(path)) for path in files]
-    check_complete([shard for stem in stems if (shard := shard_of(stem))], str(folder))
-    return _open_several(folder / split, files, how)
-
-
 def _open_several(name: Path, files: list[Path], how: Opening) -> Corpus:
+    shards: dict[str, list[Shard]] = defaultdict(list)
+    for path in files:
+        if shard := shard_of(path.name.removesuffix(_ending(path))):
+            shards[shard.split].append(shard)
+    for of_one in shards.values():
+        check_complete(of_one, str(files[0].parent))
     opened = [_TABLES[_ending(path)](path, how) for path in files]
     return opened[0] if len(opened) == 1 else Shards(f"{name} ({len(files):,} files)", opened)
 

@@ -59,7 +59,8 @@ def exiting_with_code() -> Iterator[None]:
         write_launcher_error(code, reason)
     if code in SAME_AGAIN:
         end_restarts()
-    if not torch.distributed.is_initialized():
+    is_warm = multiprocessing.parent_process() is not None  # which ends without a shutdown, and 0 must return
+    if not torch.distributed.is_initialized() or (is_warm and not code):
         sys.exit(code)
     for child in multiprocessing.active_children():
         child.kill()
@@ -76,8 +77,8 @@ def end_restarts() -> None:
     it would restart if one of them ended by itself.
     """
     restarts, allowed = (int(os.environ.get(f"TORCHELASTIC_{name}", 0)) for name in ("RESTART_COUNT", "MAX_RESTARTS"))
-    parent = os.getppid()
-    if restarts >= allowed or parent == 1:  # 1 is no launcher: ours has died
+    launcher = find_launcher()
+    if restarts >= allowed or launcher is None:
         return
     sys.stdout.flush()
     sys.stderr.flush()
@@ -86,6 +87,13 @@ def end_restarts() -> None:
             "A restart would end in the same way, so this process asks torchrun to end too, by a signal.",
             file=sys.stderr,
         )
-        os.kill(parent, signal.SIGTERM)
+        os.kill(launcher, signal.SIGTERM)
     else:
         time.sleep(GRACE)
+
+
+def find_launcher() -> int | None:
+    """Return the process that has started this one, unless it has died; a fork server may stand between them."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        return parent.pid if parent.is_alive() else None
+    return None if os.getppid() == 1 else os.getppid()

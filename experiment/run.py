@@ -20,7 +20,6 @@ from vaswani.data.directions import languages_of
 from vaswani.engines.native import Validation, export_native
 from vaswani.evaluation.scores import blank_lines
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
-from vaswani.plots import draw_learning_curve, save
 from vaswani.publishing import MetricsRecord, RunRecord, write_metrics
 from vaswani.publishing.metrics_record import (
     BestRecord,
@@ -271,6 +270,8 @@ def metrics_of(trained: Trained, prepared: Prepared, scored: Scored, drops: Drop
 
 def leave(arguments: Arguments, trained: Trained, prepared: Prepared, metrics: MetricsRecord) -> None:
     """Leave model, vocabulary, history, curve and metrics in the run's folder."""
+    from vaswani.plots import draw_learning_curve, save  # a twelfth of a start's imports, and not for its steps
+
     folder, history = Path(str(arguments.training.output_dir)), trained.trainer.state.log_history
     with atomic_files(folder) as draft:
         trained.model.save_pretrained(draft)

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from torch.distributed.run import get_args_parser
 
 from vaswani import commands
 from vaswani.commands.recipe import read_recipe
@@ -141,9 +142,12 @@ def check(command: str) -> None:
         if words[:1] == ["accelerate"] and "vaswani.commands" in words:
             words, program = ["vaswani", *words[words.index("vaswani.commands") + 1 :]], "vaswani"
         if program == "vaswani":
-            parsed = parser_of_vaswani().parse_args(words[1:])
+            parsed = parser_of_vaswani().parse_args(commands.passed_on(words[1:]))
             if parsed.command in ("plan", "inspect"):
                 check_recipe(parsed)
+            elif parsed.command == "torchrun":
+                asked = get_args_parser().parse_args(parsed.words[1:])
+                parse(read_recipe(ROOT / asked.training_script), asked.training_script_args)
         elif program == "make":
             rules = re.findall(r"^([\w./ -]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
             targets = {target for rule in rules for target in rule.split()}
@@ -235,6 +239,8 @@ def test_a_wrong_command_is_noticed() -> None:
     for command in (
         "vaswani translate runs/mine --no_such_flag",
         "vaswani plan recipes/wmt14_base.py --no_such_flag 1",
+        "vaswani torchrun --no-such-flag recipes/wmt14_base.py",
+        "vaswani torchrun --standalone recipes/wmt14_base.py --no_such_flag 1",
         "make nothing",
         "unheard of",
         ".venv/bin/python -m pytest tests/test_nothing.py",

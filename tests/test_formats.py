@@ -4,6 +4,7 @@ import codecs
 import gettext
 import gzip
 import io
+import os
 import pickle
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+import datasets
 import polib
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,9 +42,9 @@ def opened(folder: Path, content: str | bytes, ending: str, source: str = "en", 
     return of_folder(folder, source, target)
 
 
-def of_folder(folder: Path, source: str = "en", target: str = "de") -> Corpus:
+def of_folder(folder: Path, source: str = "en", target: str = "de", split: str = "train") -> Corpus:
     cache = str(folder.parent / "cache")
-    return open_corpus(data_dir=str(folder), split="train", source=source, target=target, cache_dir=cache)
+    return open_corpus(data_dir=str(folder), split=split, source=source, target=target, cache_dir=cache)
 
 
 def rows(corpus: Corpus) -> list[Row]:
@@ -638,6 +640,54 @@ def test_the_shards_of_a_data_set_are_one_split(tmp_path: Path, inside: str) -> 
     (folder / inside / "train-00000-of-00002.parquet").unlink()
     with pytest.raises(CorpusError, match="lacks number 00000 of the 2 files of train"):
         of_folder(folder)
+
+
+@pytest.mark.parametrize("column", ["flat", "translation"])
+def test_what_save_to_disk_left_is_read(tmp_path: Path, column: str) -> None:
+    pairs = [{"en": f"a{number}", "de": f"b{number}"} for number in range(2_200)]
+    rows = pairs if column == "flat" else [{"translation": pair} for pair in pairs]
+    data = datasets.Dataset.from_list(rows)
+    splits = {"train": data, "validation": data.select([7, 5])}
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "set", num_shards={"train": 2, "validation": 1})
+    corpus = of_folder(tmp_path / "set")
+    assert outcomes(corpus) == [(pair["en"], pair["de"]) for pair in pairs]
+    assert (corpus.rows, corpus.groups) == (2_200, 4)
+    assert read_rows(corpus, 1).where(4).endswith("data-00000-of-00002.arrow, row 1005")
+    assert pickle.loads(pickle.dumps(corpus)).read(3)[-1] == Pair("a2199", "b2199")
+    assert outcomes(of_folder(tmp_path / "set", split="validation")) == [("a7", "b7"), ("a5", "b5")]
+    (tmp_path / "set/train/data-00001-of-00002.arrow").unlink()
+    with pytest.raises(CorpusError, match="lacks number 00001 of the 2 files of data"):
+        of_folder(tmp_path / "set")
+
+
+def test_an_arrow_file_with_an_index_is_read_and_its_faults_are_named(tmp_path: Path) -> None:
+    text = pa.array([b"a", b"\xff", b"c"]).view(pa.string())
+    batch = pa.record_batch({"en": text, "de": pa.array(["A", "B", "C"])})
+    path = tmp_path / "train.arrow"
+    with pa.ipc.new_file(path, batch.schema) as file:
+        file.write_batch(batch)
+        file.write_batch(batch.slice(2))
+    corpus = of_folder(tmp_path)
+    assert outcomes(corpus) == [("a", "A"), "undecodable", ("c", "C"), ("c", "C")]
+    assert read_rows(corpus, 1).where(0) == f"{path}, row 4"
+    path.write_bytes(path.read_bytes())
+    os.utime(path, (1, 1))
+    assert read_rows(corpus, 1)[0] == Pair("c", "C")  # the same bytes
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(CorpusError, match=r"train\.arrow has changed since it was opened"):
+        corpus.read(0)
+    for content in (b"", b"en\tde\n", path.read_bytes()[:300], b"\xff\xff\xff\xff" + b"\x10\0\0\0" * 9):
+        path.write_bytes(content)
+        with pytest.raises(CorpusError, match=r"train\.arrow cannot be read as Arrow record batches .* write"):
+            of_folder(tmp_path)
+    with pa.ipc.new_stream(path, batch.schema):
+        pass
+    with pytest.raises(ValueError, match=r"train\.arrow has columns but no rows"):
+        of_folder(tmp_path)
+    with pa.ipc.new_stream(path, (other := batch.rename_columns(["en", "fr"])).schema) as file:
+        file.write_batch(other)
+    with pytest.raises(CorpusError, match=r'train\.arrow.*"de"'):
+        of_folder(tmp_path)
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".jsonl.zst", ".tsv.xz"])

@@ -29,13 +29,18 @@ print(json.dumps([corpus.fingerprint, [corpus.read(group) for group in range(cor
 def folder(tmp_path: Path) -> Path:
     data = tmp_path / "hub"
     data.mkdir()
+    write_shards(data)
+    return data
+
+
+def write_shards(data: Path) -> None:
+    """Write two files of three groups of 100 rows."""
     for shard in range(2):
         rows = [{"en": f"sentence {shard} {row} " * 5, "de": f"Satz {shard} {row} " * 5} for row in range(300)]
         path = data / f"train-{shard:05}-of-00002.parquet"
         pq.write_table(
             pa.table({"translation": rows}), path, row_group_size=100, compression="none", write_page_checksum=True
         )
-    return data
 
 
 def read_all(hub: LoopbackHub, home: Path, patience: float) -> subprocess.CompletedProcess[str]:

@@ -409,9 +409,10 @@ with exiting_with_code():
     assert "error: another process of the run has ended" in run.said(0)
 
 
+@pytest.mark.parametrize("starter", [("torch.distributed.run",), ("vaswani.commands", "torchrun")], ids=" ".join)
 @pytest.mark.parametrize(("code", "processes", "starts"), [(78, 2, 2), (75, 1, 2)])
 def test_torchrun_starts_again_only_what_may_come_to_another_end(
-    tmp_path: Path, code: int, processes: int, starts: int
+    tmp_path: Path, code: int, processes: int, starts: int, starter: tuple[str, ...]
 ) -> None:
     """Also where the one that asks for no restart comes to its end last."""
     body = f"""
@@ -423,7 +424,7 @@ time.sleep(0 if rank else 4)
 with exiting_with_code():
     raise SystemExit({code})
 """
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    command = [sys.executable, "-m", *starter, "--standalone", "--nproc-per-node", str(processes)]
     done = subprocess.run(
         [*command, "--max-restarts", "1", str(script(tmp_path, body)), str(tmp_path / "starts")],
         env=os.environ | {"OMP_NUM_THREADS": "1"},

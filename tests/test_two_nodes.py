@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ import torch
 from recorded_run import SAVE_STEPS, STEPS, B, Life, brake, counting, lives, standing
 from safetensors.torch import load_file
 from toy_language import sentence
-from two_nodes import PORT, Node, Rendezvous, Torchrun, two_nodes
+from two_nodes import COLD, PATIENT, PORT, WARM, Node, Rendezvous, Starter, Torchrun, two_nodes
 
 RUN = Path(__file__).with_name("recorded_run.py")
 HELD = SAVE_STEPS + 2
@@ -35,8 +35,11 @@ BACK = "SIGTERM: saving and ending after this step"
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_text(tmp_path_factory.mktemp("text"))
+
+
+def write_text(folder: Path) -> Path:
     """90 pairs to train on, some of them twice; a few to validate and to test."""
-    folder = tmp_path_factory.mktemp("text")
     draw = random.Random(1)
     for split, size in (("train", 90), ("val", 4), ("test", 4)):
         pairs = [sentence(draw) for _ in range(size)]
@@ -64,16 +67,27 @@ def nodes(both: tuple[Node, Node]) -> Iterator[tuple[Node, Node]]:
 class Runs:
     """The two nodes' torchruns of one run."""
 
-    def __init__(self, folder: Path, text: Path, nodes: tuple[Node, Node], host: Node | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        text: Path,
+        nodes: tuple[Node, Node],
+        host: Node | None = None,
+        starter: Starter = WARM,
+        script: Path = RUN,
+        conf: Mapping[str, int] = PATIENT,
+    ) -> None:
         """Without a host the rendezvous is a file on the disk."""
-        self.folder, self.nodes, self._text = folder / "run", nodes, text
-        self._rendezvous = Rendezvous(folder.name, host or folder / "rendezvous")
+        self.folder, self.nodes, self._text, self._starter = folder / "run", nodes, text, starter
+        self._script = script
+        self._rendezvous = Rendezvous(folder.name, host or folder / "rendezvous", conf)
         self.torchruns: dict[int, Torchrun] = {}
 
     def start(self, number: int, *flags: str) -> Torchrun:
         output = self.folder.with_name(f"node {number}.txt")
         where = ("--data_dir", self._text, "--output_dir", self.folder)
-        self.torchruns[number] = Torchrun(self.nodes[number], self._rendezvous, output, RUN, *where, *flags)
+        node, starter = self.nodes[number], self._starter
+        self.torchruns[number] = Torchrun(node, self._rendezvous, output, self._script, *where, *flags, starter=starter)
         return self.torchruns[number]
 
     def start_both(self, *flags: str) -> tuple[Torchrun, Torchrun]:
@@ -131,7 +145,10 @@ def assert_nothing_lost(found: list[Life], alone: list[Life]) -> None:
 @pytest.fixture(scope="module")
 def alone(text: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Life]]:
     """The run of one process that nothing happens to."""
-    run = tmp_path_factory.mktemp("alone") / "run"
+    return train_alone(text, tmp_path_factory.mktemp("alone") / "run")
+
+
+def train_alone(text: Path, run: Path) -> tuple[Path, list[Life]]:
     command = [sys.executable, str(RUN), "--data_dir", str(text), "--output_dir", str(run)]
     done = subprocess.run(
         command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
@@ -144,8 +161,8 @@ def alone(text: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, l
 
 @pytest.fixture(scope="module")
 def together(text: Path, both: tuple[Node, Node], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Life]]:
-    """The run of two nodes that nothing happens to."""
-    runs = Runs(tmp_path_factory.mktemp("together"), text, both)
+    """The run of two nodes that nothing happens to, by torch's own torchrun."""
+    runs = Runs(tmp_path_factory.mktemp("together"), text, both, starter=COLD)
     runs.start_both()
     return runs.folder, runs.end()
 
@@ -234,8 +251,8 @@ def test_nodes_that_are_cut_off_wait_for_each_other_and_go_on_when_the_cable_is_
     at.unlink()
     for torchrun, workers in zip(torchruns, first, strict=True):
         torchrun.wait_until(lambda torchrun=torchrun, workers=workers: torchrun.workers() not in ([], workers))
-    nodes[0].plug_in()
     back = time.time()
+    nodes[0].plug_in()
     found = runs.end()
     tell("Cut off, from the cut", found, cut)
     before, after = tell("Cut off, from the cable's return", found, back)
@@ -272,10 +289,11 @@ def test_without_the_host_of_the_rendezvous_the_other_torchrun_ends_its_processe
 ) -> None:
     script = tmp_path / "wait.py"
     script.write_text("import signal, sys; from pathlib import Path; Path(sys.argv[1]).touch(); signal.pause()")
-    rendezvous = Rendezvous(tmp_path.name, nodes[0])
+    rendezvous = Rendezvous(tmp_path.name, nodes[0], PATIENT)
     begun = [tmp_path / f"{node.number} has begun" for node in nodes]
     host, other = (
-        Torchrun(node, rendezvous, tmp_path / f"node {node.number}.txt", script, begun[node.number]) for node in nodes
+        Torchrun(*(node, rendezvous, tmp_path / f"node {node.number}.txt", script, begun[node.number]), starter=COLD)
+        for node in nodes
     )
     for torchrun in (host, other):
         torchrun.wait_until(begun[torchrun.node.number].exists)

@@ -15,12 +15,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
 
 PORT = 29400
 """Of a rendezvous that is kept by a node; the namespaces' own, so nothing else can hold it."""
+
+PATIENT = {"last_call_timeout": 10, "keep_alive_interval": 1, "keep_alive_max_attempt": 6}
+"""With which both nodes begin together, also where one of them takes seconds longer to start."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,11 @@ class Rendezvous:
 
     name: str
     place: Node | Path
+    conf: Mapping[str, int]
+    """How long one waits for the other, how often each gives a sign of life, and after how many missed it is dead."""
 
     def flags(self, node: Node) -> list[str]:
-        """Return torchrun's flags on one of the nodes; the time-outs are short, since a test waits for them."""
-        conf = {"last_call_timeout": 5, "keep_alive_interval": 1, "keep_alive_max_attempt": 6}
+        """Return torchrun's flags on one of the nodes."""
         if isinstance(self.place, Path):
             endpoint, kept = str(self.place), {"store_type": "file"}
         else:
@@ -74,34 +79,60 @@ class Rendezvous:
             "--rdzv-endpoint",
             endpoint,
             "--rdzv-conf",
-            ",".join(f"{name}={value}" for name, value in (conf | kept).items()),
+            ",".join(f"{name}={value}" for name, value in {**self.conf, **kept}.items()),
         ]
+
+
+class Starter(NamedTuple):
+    """What starts the processes of a node."""
+
+    command: tuple[str, ...]
+    """To Python."""
+    variables: dict[str, str]
+    """Of its environment."""
+
+
+COLD = Starter(("-m", "torch.distributed.run"), {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"})
+WARM = Starter(("-m", "vaswani.commands", "torchrun"), {})
 
 
 class Torchrun:
     """An elastic torchrun with one worker on one of the nodes, which joins with another node where there is one."""
 
-    def __init__(self, node: Node, rendezvous: Rendezvous, output: Path, script: Path, *flags: str | Path) -> None:
+    def __init__(
+        self,
+        node: Node,
+        rendezvous: Rendezvous,
+        output: Path,
+        script: Path,
+        *flags: str | Path,
+        starter: Starter = WARM,
+    ) -> None:
         self.node = node
         self._output = output
-        inside = ["ip", "netns", "exec", node.namespace, sys.executable, "-m", "torch.distributed.run"]
+        inside = ["ip", "netns", "exec", node.namespace, sys.executable, *starter.command]
         own = f"--nnodes 1:2 --nproc-per-node 1 --local-addr {node.address} --max-restarts 3".split()
         command = [*inside, *own, *rendezvous.flags(node), str(script), *map(str, flags)]
-        environment: Mapping[str, str] = os.environ | {
-            "GLOO_SOCKET_IFNAME": "eth0",
-            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
-            "ACCELERATE_USE_CPU": "true",
-            "OMP_NUM_THREADS": "1",
-            "NODE": str(node.number),
-            "VASWANI_CACHE": str(output.with_name(f"cache of node {node.number}")),  # as two machines have
-        }
+        environment: Mapping[str, str] = (
+            os.environ
+            | starter.variables
+            | {
+                "GLOO_SOCKET_IFNAME": "eth0",
+                "ACCELERATE_USE_CPU": "true",
+                "OMP_NUM_THREADS": "1",
+                "NODE": str(node.number),
+                "VASWANI_CACHE": str(output.with_name(f"cache of node {node.number}")),  # as two machines have
+            }
+        )
         with output.open("a") as file:
             self.process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
 
     def workers(self) -> list[int]:
         """Return the processes that train, without those that load for them."""
         with suppress(psutil.NoSuchProcess):
-            return [child.pid for child in psutil.Process(self.process.pid).children()]
+            children = psutil.Process(self.process.pid).children()
+            servers = [child for child in children if "multiprocessing.forkserver" in " ".join(child.cmdline())]
+            return [each.pid for each in (servers[0].children() if servers else children)]
         return []
 
     def said(self) -> str:

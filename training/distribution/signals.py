@@ -1,8 +1,11 @@
 """Signals that ask a run to end: noticed at once, and obeyed at the next step by all processes together."""
 
+import ctypes
 import logging
+import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from types import TracebackType
@@ -19,6 +22,9 @@ _log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 """The signals that schedulers send before they kill (most the first, Slurm with --signal=USR1@120 the second), and the
 one that a terminal sends to all processes for Ctrl-C."""
+
+PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl: the signal that a process gets when its parent has died."""
 
 ECHO = 2.0
 """Seconds in which another signal counts as the same: a scheduler signals every process, and launchers forward it."""
@@ -105,19 +111,31 @@ def echo(number: int) -> float:
 
 
 def shield_workers(loader: DataLoader[Any]) -> None:
-    """Let a loader's workers end only when their process says so, not by a signal to all processes of a run.
+    """Let a loader's workers end when their process says so or has died, not by a signal to all processes of a run.
 
-    Otherwise they would end at once, and a lost worker ends training without a checkpoint.
+    Otherwise they would end at once, and a lost worker ends training without a checkpoint. One that outlived its
+    process would hold its connections, by whose end the other processes of the run notice that it is lost.
     """
     assert loader.worker_init_fn is None
     loader.worker_init_fn = _heed_parent_alone
 
 
 def _heed_parent_alone(_: int) -> None:
+    _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):  # not on macOS, where no scheduler is
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """Have the system kill this process when the one that has forked it dies; torch's workers look every 5 s."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():  # by now
+        os._exit(1)
 
 
 def _end_with_parent() -> None:
