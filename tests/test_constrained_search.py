@@ -171,6 +171,24 @@ def test_few_beams_place_every_phrase_too_whatever_stands_beside_it(seed: int) -
         assert of_alone == pytest.approx(score, abs=1e-9)
 
 
+def test_more_tokens_than_there_are_banks_are_written_too() -> None:
+    vocab_size = 12
+    rows = torch.tensor([[each - 20 * (token in (7, 8, 9)) for token, each in enumerate(row)]
+                         for row in table(3, vocab_size).values()], dtype=torch.float64)  # fmt: skip
+    phrases = [Phrase((Spelling((7, 8, 9)),), 9), Phrase((Spelling((8, 8, 7, 9)),), 4)]
+    found = constrained_search(
+        lambda state: rows[state.running.tokens[:, :, state.length]],
+        start(torch.full((1, 1, 1), START), torch.tensor([60]), 2, END, torch.float64),
+        wanted_by([phrases], torch.device("cpu")),
+        Vocabulary(torch.zeros(vocab_size, dtype=torch.bool), torch.zeros(vocab_size, dtype=torch.bool)),
+        torch.tensor([END]),
+        0.6,
+    )
+    tokens = found.tokens[0, 0, 1:].tolist()
+    assert END in tokens
+    assert contains(tokens[: tokens.index(END) + 1], phrases, [False] * vocab_size, [False] * vocab_size)
+
+
 def test_each_bank_has_its_share_and_the_rest_goes_to_the_best() -> None:
     scores = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -math.inf]])
     banks = torch.tensor([[0, 0, 0, 0, 2, 1, 2]])

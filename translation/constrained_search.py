@@ -258,7 +258,10 @@ def constrained_step(
 
     going_on = scores.masked_fill(is_end, NEVER)
     going_on, falling = going_on.sort(dim=1, descending=True, stable=True)
-    bank = progress(wanted, now).gather(1, falling) * banks[:, None] // wanted.totals.clamp(min=1)[:, None]
+    reached = progress(wanted, now).gather(1, falling).masked_fill(going_on == NEVER, -1)
+    bank = reached.clamp(min=0) * banks[:, None] // wanted.totals.clamp(min=1)[:, None]
+    # Where tokens share a bank, what has written the most has one of its own, or it might never get further.
+    bank = torch.where((reached == reached.amax(1, keepdim=True)) & (reached >= 0), banks[:, None] + 1, bank)
     kept = allocate(going_on, bank, widths // (banks + 1), widths, most)
     which = falling.gather(1, kept.clamp(min=0))
     best = going_on.gather(1, kept.clamp(min=0)).masked_fill(kept < 0, NEVER)
