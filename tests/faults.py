@@ -247,9 +247,10 @@ def lives(run: Path, kind: str, number: int, peers: Sequence[Peer | None]) -> li
     for process in processes:
         process.start()
     while living := [process for process in processes if process.is_alive()]:
-        wait([process.sentinel for process in living])
         if any(process.exitcode for process in processes):
             end_as_torchrun_does(living)
+        else:
+            wait([process.sentinel for process in living])
     if kind.startswith("power cut") and processes[0].exitcode:
         lose_what_was_not_flushed(run, log)
     return [process.exitcode for process in processes]

@@ -266,7 +266,7 @@ def test_the_host_of_the_rendezvous_goes_on_without_a_node_that_is_cut_off(
     tmp_path: Path, text: Path, nodes: tuple[Node, Node], alone: tuple[Path, list[Life]]
 ) -> None:
     """The one that is cut off is node 0 with process 0. It cannot form a group, and ends with nothing left running."""
-    runs = Runs(tmp_path, text, nodes, host=nodes[1])
+    runs = Runs(tmp_path, text, nodes, host=nodes[1], starter=COLD)  # or the host might end before it is joined
     at = runs.hold(0, HELD)
     torchrun, other = runs.start_both("--ddp_timeout", "10")
     torchrun.wait_until(standing(at).exists)
