@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani.data import Pair, TokenCache, TrainingStream, fingerprint, learn_tokenizer
 from vaswani.data.cleaning import CleaningLimits
+from vaswani.data.glossary.glossary import Glossary
 from vaswani.data.pairs import NoPair, Row
 from vaswani.data.shuffling import Order
 
@@ -76,10 +77,13 @@ def numbered_stream(
     max_unreadable: float = 0.001,
     widths: tuple[int, ...] = (),
     bpe_dropout: float = 0.0,
+    glossary: Glossary | None = None,
+    term_share: float = 0.0,
 ) -> TrainingStream:
     """A training stream over numbers."""
-    order = Order(seed, budget, streams, window_groups, widths, bpe_dropout)
-    return TrainingStream(corpus, tokenizer, fingerprint(tokenizer), limits, order, cache, max_unreadable)
+    terms = None if glossary is None else glossary.fingerprint
+    order = Order(seed, budget, streams, window_groups, widths, bpe_dropout, terms, term_share)
+    return TrainingStream(corpus, tokenizer, fingerprint(tokenizer), limits, order, cache, max_unreadable, glossary)
 
 
 class Seen(NamedTuple):

@@ -155,11 +155,9 @@ def live(folder: Path, kind: str, number: int, log: Path, peer: Peer | None) -> 
     """Train from what is on the disk to the end, or to the fault of this kind and number."""
     os.environ |= peer.variables() if peer else {}
     prepare: Callable[..., None] = lambda _: None  # noqa: E731
+    write_down_what_is_flushed(log)  # in each life: a later one's power cut must not take what this one flushed
     match kind:
-        case "kill at a call of the system":
-            at_call(number, kill)
-        case "power cut at a call of the system":
-            write_down_what_is_flushed(log)
+        case "kill at a call of the system" | "power cut at a call of the system":
             at_call(number, kill)
         case "a call of the system fails":
             at_call(number, lambda: fail(ERRORS[number % len(ERRORS)]))

@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.data import Pair, TokenCache, fingerprint, learn_tokenizer
 from vaswani.data.cleaning import CleaningLimits
 from vaswani.data.encoding import encode, encode_group
+from vaswani.data.glossary.glossary import Glossary, Term
 from vaswani.data.shuffling import Order
 from vaswani.data.stream import MicroBatches, StreamMismatchError, TooManyUnreadableError, TrainingStream
 
@@ -413,6 +414,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "window_groups": {"window_groups": 3},
     "widths": {"widths": (8, 40)},
     "bpe_dropout": {"bpe_dropout": 0.1},
+    "glossary": {"glossary": Glossary("terms.tsv", (Term("one", ("eins",)),))},
+    "term_share": {"term_share": 0.5},
     "max_tokens": {"limits": CleaningLimits(max_tokens=41, max_ratio=20)},
     "max_ratio": {"limits": CleaningLimits(max_tokens=40, max_ratio=19)},
     "max_characters": {"limits": CleaningLimits(max_tokens=40, max_ratio=20, max_characters=80)},

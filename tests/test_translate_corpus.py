@@ -332,12 +332,13 @@ def test_a_line_of_too_many_characters_is_left_empty_without_being_encoded(folde
     assert used.ru_maxrss < 2_000_000  # kilobytes
 
 
-def test_a_pair_of_too_many_characters_is_named(
+def test_a_pair_of_too_many_characters_has_no_figures(
     folder: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     for name, line in (("short", "the cat"), ("long", "the cat " * 100_000)):
         (tmp_path / name).write_text(f"the dog\n{line}\n")
     sources, targets = (str(tmp_path / name) for name in ("short", "long"))
-    assert main(["score", "--model", str(folder), "--sources", sources, "--hypotheses", targets]) == 2
-    said = capsysbinary.readouterr().err.decode()
-    assert "the translation of pair 2 has 800,000 characters, and 4,096 tokens hold" in said
+    assert main(["score", "--model", str(folder), "--sources", sources, "--hypotheses", targets]) == 0
+    said, told = (each.decode() for each in capsysbinary.readouterr())
+    assert said.split("\n")[1] == "\t\t"
+    assert "1 pair(s) with a text of more than 4,096 tokens have no figures, the first is pair 2" in told
