@@ -24,6 +24,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -45,6 +46,7 @@ from loopback_hub import LoopbackHub
 from safetensors.torch import load_file
 from test_caches import DAMAGES, LIMITS
 from test_power_cut import stamp
+from tqdm import tqdm
 
 from vaswani.data import CorpusError, fingerprint
 from vaswani.experiment.arguments import Recipe, parse
@@ -155,6 +157,7 @@ def live(folder: Path, kind: str, number: int, log: Path, peer: Peer | None) -> 
     """Train from what is on the disk to the end, or to the fault of this kind and number."""
     os.environ |= peer.variables() if peer else {}
     prepare: Callable[..., None] = lambda _: None  # noqa: E731
+    tqdm.set_lock(threading.RLock())  # its own is shared by all forks, and one that is killed while it draws holds it
     write_down_what_is_flushed(log)  # in each life: a later one's power cut must not take what this one flushed
     match kind:
         case "kill at a call of the system" | "power cut at a call of the system":

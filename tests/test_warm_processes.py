@@ -93,7 +93,10 @@ signal.pause()
 
 
 def test_what_is_imported_before_a_fork_begins_no_thread_joins_no_group_and_touches_no_gpu() -> None:
-    """A fork has none of the threads, and a GPU that its parent has touched cannot be used in it."""
+    """A fork has none of the threads, and a GPU that its parent has touched cannot be used in it.
+
+    tqdm's lock, once there, is one of all forks: a process that is killed while it draws would hold it for ever.
+    """
     script = """
 import threading
 import torch
@@ -113,7 +116,9 @@ for module in PRELOADED:
     import_module(module)
 
 from accelerate import PartialState
+from tqdm.std import TqdmDefaultWriteLock
 
+assert not hasattr(TqdmDefaultWriteLock, "mp_lock")
 assert threading.active_count() == 1, threading.enumerate()
 assert not PartialState._shared_state
 assert not torch.distributed.is_initialized()
