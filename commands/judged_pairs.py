@@ -24,6 +24,7 @@ def judge(args: argparse.Namespace) -> None:
         )
     files = [args.sources, args.hypotheses[0]]
     check_columns(args, files, ["--sources", "--hypotheses"])
+    from vaswani.data.blank_text import is_blank
     from vaswani.translation.forced import judge_pairs, most_tokens
     from vaswani.translation.made_of import judged_by
     from vaswani.translation.models import find_device, find_model, load_model
@@ -36,7 +37,7 @@ def judge(args: argparse.Namespace) -> None:
     def columns(lines: Sequence[Sequence[str]], first: int) -> Iterator[str]:
         sources, targets = lines
         for number, each in enumerate(judge_pairs(model, tokenizer, sources, targets), first):
-            if each is None and sources[number - first].strip():
+            if each is None and not is_blank(sources[number - first]):
                 too_long.append(number)
             yield "\t\t" if each is None else f"{each.log_p:.4f}\t{each.tokens}\t{each.cross_entropy:.6f}"
 

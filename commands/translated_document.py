@@ -44,9 +44,7 @@ def direction_of(args: argparse.Namespace) -> tuple[str, str] | None:
     return None if args.direction is None else languages_of(args.direction)
 
 
-def translate_document(
-    args: argparse.Namespace, name: str, translator: "Translator", terms: "TermsOfLines | None" = None
-) -> None:
+def translate_document(args: argparse.Namespace, name: str, translator: "Translator", terms: "TermsOfLines") -> None:
     """Translate `args.input` with the other processes, and write `args.output` on the main one, complete.
 
     Raises:
@@ -77,8 +75,7 @@ def translate_document(
         found: list[str | None] = []
         for part in translate_corpus(translator, windows(lines), len(lines), is_shown):
             too_long.add(part)
-            if terms is not None:
-                terms.add(part)
+            terms.add(part)
             found += [None if line.is_too_long else line.hypotheses[0].text for line in part]
         return found
 
@@ -92,7 +89,7 @@ def translate_document(
         "them in pieces between their placeholders",
         file=sys.stderr,
     )
-    if terms is not None and (message := terms.report()):
+    if message := terms.report():
         print(message, file=sys.stderr)
     if left:
         print(_left(left, too_long), file=sys.stderr)

@@ -15,6 +15,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from .pairs import Pair
+from .tokenizer import whole_pieces
 
 _BLOCK = 256
 """Random numbers that are drawn at a time."""
@@ -36,10 +37,7 @@ class BpeDropout:
         model = state["model"]
         self._ids: dict[str, int] = model["vocab"]
         self._ranks = {tuple(merge): rank for rank, merge in enumerate(model["merges"])}
-        reached = {"".join(merge) for merge in self._ranks}
-        self._whole = {
-            piece for piece in self._ids if model.get("ignore_merges") and len(piece) > 1 and piece not in reached
-        }
+        self._whole = set(whole_pieces(model))
         self._end = tokenizer.eos_token_id
 
     def pair(self, key: tuple[int, ...], row: int, pair: Pair) -> tuple[list[int], list[int]]:

@@ -16,6 +16,7 @@ import logging
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -126,6 +127,16 @@ def _pieces(pattern: str) -> pre_tokenizers.PreTokenizer:
     )
 
 
+def whole_pieces(model: dict[str, Any]) -> list[str]:
+    """Return the entries of a BPE model, as its JSON has it, to which no merges lead: texts that stay whole."""
+    if not model.get("ignore_merges"):
+        return []
+    reached = {"".join(merge) for merge in model["merges"]}
+    return [
+        piece for piece in model["vocab"] if len(piece) > 1 and piece not in reached and piece not in SPECIAL_TOKENS
+    ]
+
+
 def words_apart(tokenizer: PreTrainedTokenizerBase) -> list[str] | None:
     """Return the user's tokens of a vocabulary whose words are encoded one by one; None if it is not known to be one.
 
@@ -137,14 +148,8 @@ def words_apart(tokenizer: PreTrainedTokenizerBase) -> list[str] | None:
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     if state["model"]["type"] != "BPE" or state["model"].get("dropout") or state["truncation"] or state["padding"]:
         return None
-    merged = {"".join(merge) for merge in state["model"]["merges"]}
-    alphabet = set(pre_tokenizers.ByteLevel.alphabet())
     plain = decoders.ByteLevel()
-    symbols = [
-        plain.decode([piece])
-        for piece in state["model"]["vocab"]
-        if state["model"]["ignore_merges"] and piece not in merged | alphabet and piece not in SPECIAL_TOKENS
-    ]
+    symbols = [plain.decode([piece]) for piece in whole_pieces(state["model"])]
     expected = _unlearned(False, symbols)
     if symbols:
         expected.pre_tokenizer = _pieces(words_around(symbols))
