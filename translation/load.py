@@ -1,15 +1,16 @@
 """Load a trained model, or several as one, for torch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from vaswani.data.glossary.annotation import Annotator, knows_terms
+from vaswani.data.glossary.annotation import knows_terms
 from vaswani.data.glossary.glossary import Glossary
 
 from .alignment import by_attention
-from .corpus import Translator
+from .corpus import Translator, with_terms_named
 from .ensemble import by_ensemble, check_members
 from .hypotheses import BeamSettings
 from .loaded import LoadedModel
@@ -83,14 +84,16 @@ def load_translator(
     else:
         search = by_ensemble(models, tokenizer, beams)
     most = min(positions(model) for model in models)
-    is_named = glossary is not None and knows_terms(tokenizer.get_vocab())
-    return Translator(
+    translator = Translator(
         tokenizer,
         search,
         tokens_per_batch // beams.number,
         min(max_tokens, most),
         by_attention(models, tokenizer, letters_apart=True) if align else None,
         most,
-        annotate=Annotator(glossary).line if glossary is not None and is_named else None,
-        terms=by_terms(models, tokenizer, beams, glossary) if glossary is not None and not is_named else None,
     )
+    if glossary is None:
+        return translator
+    if knows_terms(tokenizer.get_vocab()):
+        return with_terms_named(translator, glossary, "torch")
+    return replace(translator, terms=by_terms(models, tokenizer, beams, glossary))
