@@ -264,7 +264,7 @@ def test_an_unknown_flag_is_an_error_that_names_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--num_heads", "3"], "num_heads=3 does not divide d_model=256"),
+        (["--num_heads", "3"], "num_heads=3 does not divide d_model=128"),
         (["--dropout", "1.5"], "argument --dropout: 1.5 is out of range; give from 0 to less than 1"),
         (["--direction", "german"], "two languages joined by a hyphen are needed"),
         (["--learning_rate", "0.1"], "use --peak_learning_rate"),

@@ -155,7 +155,8 @@ class Programs:
         """End the recipe and all that it started, as a power cut does."""
         while descendants := self.server.children(recursive=True):
             for each in descendants:
-                each.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended since
+                    each.kill()
             psutil.wait_procs(descendants, timeout=20)
 
 
