@@ -541,9 +541,13 @@ class Projection(nn.Linear):
     ) -> Any:
         """Return logits `[B, T, V]` of `[B, T, D]`; with `labels` `[B, T]`, the loss of a token before them."""
         if labels is None:
-            return super().forward(hidden)
+            return self.logits(hidden)
         total, logits = self.loss(hidden, labels)
         return total / (num_items_in_batch if num_items_in_batch is not None else (labels != -100).sum()), logits
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return `[B, T, V]` of `[B, T, D]`; the place to replace the product, as translating on a CPU does."""
+        return super().forward(hidden)
 
     def loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the loss, summed over the labels that are not -100, and the logits.
@@ -557,7 +561,7 @@ class Projection(nn.Linear):
             labels: `[B, T]`; -100 is ignored.
 
         """
-        logits = super().forward(hidden)
+        logits = self.logits(hidden)
         smoothing = self.config.label_smoothing if self.training else 0.0
         at_least_float32 = logits.flatten(0, 1).to(torch.promote_types(logits.dtype, torch.float32))
         total = F.cross_entropy(at_least_float32, labels.flatten(), reduction="sum", label_smoothing=smoothing)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,19 @@ def test_real_text_comes_out_as_by_generate(toy_translator: Translator, exported
     assert same >= 59
 
 
+def talkative(exported: Exported, tokenizer: Any) -> list[str]:
+    """Return some texts of nonsense whose translations, without a limit, are longer than they are by several tokens."""
+    draw = random.Random(4)
+    lines = ["".join(draw.choices("abcxyz019 ?!", k=draw.randint(3, 25))).strip() or "?" for _ in range(300)]
+    sources = tokenizer(lines).input_ids
+    longer = set(range(len(lines)))
+    for beams in (BeamSettings(1), BeamSettings(4)):
+        found = exported.engine.search(sources, beams)
+        longer &= {at for at in longer if len(found[at][0].tokens) > len(sources[at]) + 3}
+    assert longer
+    return [lines[at] for at in sorted(longer)[:4]]
+
+
 @pytest.mark.parametrize(
     ("saved", "most", "over"),
     [
@@ -131,7 +145,7 @@ def test_the_limit_that_a_model_is_saved_with_goes_along(
     folder = shutil.copytree(exported.folder, tmp_path / "toy")
     settings.save_pretrained(folder)
     engine, tokenizer = engine_module(exported.name).Engine(folder), toy_translator.tokenizer
-    lines = ["Xylophone quartz jumps", "0 1 2 3 4 5 6 7", "???", "vow gym lynx hex"]
+    lines = talkative(exported, tokenizer)
     sources = tokenizer(lines).input_ids
     for beams in (BeamSettings(1), BeamSettings(4)):
         found = [best.tokens for [best] in engine.search(sources, beams)]

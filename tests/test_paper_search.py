@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from slow_search import END, START, gnmt, probabilities, slow_search, translations
 from torch import Tensor
 from transformers import (
@@ -23,7 +25,33 @@ from transformers import (
 )
 from transformers.generation.stopping_criteria import EosTokenCriteria
 
+from vaswani.modeling.search_vaswani import BLOCK, NEVER, best_continuations
+
 MakeModel = Callable[..., Any]
+
+
+@given(
+    sizes=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 3 * BLOCK)),
+    number=st.integers(1, 10),
+    share=st.sampled_from([0.0, 0.5, 0.99, 1.0]),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_best_continuations_are_those_of_a_sort_of_all(
+    sizes: tuple[int, int, int], number: int, share: float, seed: int
+) -> None:
+    """With a share of tokens that cannot follow, and hypotheses that do not run."""
+    generator = torch.Generator().manual_seed(seed)
+    sentences, running, vocab_size = sizes
+    number = min(number, running * vocab_size)
+    scores, log_p = torch.randn(sizes[:2], generator=generator), torch.randn(sizes, generator=generator)
+    scores[:, 1:].masked_fill_(torch.rand(sentences, running - 1, generator=generator) < share, NEVER)
+    log_p.masked_fill_(torch.rand(sizes, generator=generator) < share, NEVER)
+    best, places = best_continuations(scores, log_p, number)
+    expected = (scores[:, :, None] + log_p).flatten(1).topk(number, dim=1)
+    assert torch.equal(best, expected.values)
+    assert torch.equal(places[best > NEVER], expected.indices[best > NEVER])
+    assert bool(((places >= 0) & (places < running * vocab_size)).all())
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -54,7 +54,10 @@ class Model(NamedTuple):
 
 
 def load_model(folder: Path, device: "torch.device", dtype: str | None = None) -> tuple[Any, Any]:
-    """Return the model, in numbers of the named dtype or as saved, and its tokenizer; raises as `load_whole` does."""
+    """Return a model to translate with, in numbers of the named dtype or as saved, and its tokenizer.
+
+    On a CPU its matrices are packed (`packed_weights.py`); raises as `load_whole` does.
+    """
     import torch
     from transformers.utils import logging
 
@@ -62,6 +65,7 @@ def load_model(folder: Path, device: "torch.device", dtype: str | None = None) -
     from vaswani.training.speed.process_memory import limit_kernel_cache
 
     from .loading import load_tokenizer, load_whole
+    from .packed_weights import pack_weights
 
     logging.disable_progress_bar()
     as_asked = {} if dtype is None else {"dtype": getattr(torch, dtype)}
@@ -72,6 +76,7 @@ def load_model(folder: Path, device: "torch.device", dtype: str | None = None) -
         limit_kernel_cache()  # batches of sentences, and each step of a search, have shapes of their own
     if fastest_attention(device, in_16_bits) == "eager":
         model.set_attn_implementation("eager")  # the other implementation is the default of models that have it
+    pack_weights(model)
     return model, load_tokenizer(folder)
 
 

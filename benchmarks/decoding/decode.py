@@ -34,6 +34,7 @@ from vaswani.engines.engine import Engine, by_engine
 from vaswani.training.speed.fastest_attention import fastest_attention
 from vaswani.translation.batches import batches, encode, translate_batches
 from vaswani.translation.hypotheses import BLANK, BeamSettings
+from vaswani.translation.packed_weights import pack_weights
 from vaswani.translation.translate import translate
 
 from .exported import exported
@@ -70,8 +71,10 @@ def contenders(folder: Path, beams: int, tokens_per_batch: int, exports: Path) -
     half = load(torch.bfloat16, fastest_attention(torch.device("cpu"), in_16_bits=True))
     ways = {
         PAPER: by(whole),
+        f"{PAPER}, packed": by(packed(whole)),
         "beam search of transformers": by(whole, paper_search=False),
         f"{PAPER}, bfloat16": by(half),
+        f"{PAPER}, bfloat16, packed": by(packed(half)),
         "greedy": by(whole, beams=1),
         "greedy, bfloat16": by(half, beams=1),
     }
@@ -81,6 +84,13 @@ def contenders(folder: Path, beams: int, tokens_per_batch: int, exports: Path) -
         print(f"Without Marian: {error}")
     engines = exported(folder, exports, torch.get_num_threads())
     return ways | {name: by_other(engine) for name, engine in engines}
+
+
+def packed(model: Any) -> Any:
+    """Return a copy of a model with its matrices laid out, as `vaswani translate` has them on a CPU."""
+    model = copy.deepcopy(model)
+    pack_weights(model)
+    return model
 
 
 def chosen(ways: dict[str, Contender], base: str, only: list[str] | None) -> dict[str, Contender]:

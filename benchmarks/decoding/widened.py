@@ -2,8 +2,8 @@
 
 python -m benchmarks.decoding.widened runs/multi30k-en-de runs/widened --layers 6
 
-An untrained network hardly ever ends a sentence, and training a base network takes a GPU. So a trained post-norm
-network is doubled and says the same as before: every number of its state stands there twice, which LayerNorm does not
+An untrained network hardly ever ends a sentence, and training a base network takes a GPU. So a trained network is
+doubled and says the same as before: every number of its state stands there twice, which LayerNorm does not
 notice, and layers that add nothing come after its own. Nothing is skipped when it runs: the work is that of any network
 of the size. Positions are a table with the same doubled sinusoids.
 
@@ -38,15 +38,14 @@ def widen(model: VaswaniForConditionalGeneration, layers: int) -> VaswaniForCond
     """Return a network of twice the width and so many layers a side that translates as `model` does.
 
     Raises:
-        ValueError: `model` is pre-norm, has learned positions, or has more layers.
+        ValueError: `model` has learned positions, or has more layers.
 
     """
     small: Any = model.config
     own = max(small.encoder_layers, small.decoder_layers)
-    if (small.norm, small.positions) != ("post", "sinusoidal") or own > layers:
+    if small.positions != "sinusoidal" or own > layers:
         raise ValueError(
-            f"norm={small.norm}, positions={small.positions}, up to {own} layers a side; post-norm, sinusoids and at "
-            f"most {layers} layers are needed"
+            f"positions={small.positions}, up to {own} layers a side; sinusoids and at most {layers} layers are needed"
         )
     wide: Any = VaswaniForConditionalGeneration(
         VaswaniConfig(
@@ -58,6 +57,7 @@ def widen(model: VaswaniForConditionalGeneration, layers: int) -> VaswaniForCond
             d_v=small.d_v,
             encoder_layers=layers,
             decoder_layers=layers,
+            norm=small.norm,
             positions="learned",
             max_positions=LONGEST,
         )
@@ -73,8 +73,12 @@ def widen(model: VaswaniForConditionalGeneration, layers: int) -> VaswaniForCond
         for before, after in zip(narrow.layers, broad.layers, strict=False):
             for one, other in zip(before.parameters(), after.parameters(), strict=True):
                 other.copy_(twice(one))
-        ended: nn.LayerNorm = broad.layers[len(narrow.layers) - 1].feed_forward_residual.norm
-        last: nn.LayerNorm = broad.layers[-1].feed_forward_residual.norm
+        is_post, final = small.norm == "post", broad.final_norm
+        ended: nn.LayerNorm = broad.layers[len(narrow.layers) - 1].feed_forward_residual.norm if is_post else final
+        last: nn.LayerNorm = broad.layers[-1].feed_forward_residual.norm if is_post else final
+        if not is_post:
+            for one, other in zip(narrow.final_norm.parameters(), final.parameters(), strict=True):
+                other.copy_(twice(one))
         gain, bias, scale = ended.weight.clone(), ended.bias.clone(), math.sqrt(2) if side == "decoder" else 1.0
         ended.weight.fill_(1)
         ended.bias.zero_()
