@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from .asked_languages import asked_languages
 from .kept_terms import as_text
 
 if TYPE_CHECKING:
@@ -22,10 +23,9 @@ def glossary_of(args: argparse.Namespace) -> "Glossary | None":
     if args.sample:
         raise ValueError("--sample draws translations, and --glossary demands terms of them: leave one out")
 
-    from vaswani.data.directions import languages_of
     from vaswani.data.glossary.reading import read_glossary
 
-    return read_glossary(args.glossary, None if args.direction is None else languages_of(args.direction))
+    return read_glossary(args.glossary, asked_languages(args))
 
 
 def say_how(translator: "Translator", is_main: bool) -> None:

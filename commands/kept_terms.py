@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .asked_languages import asked_languages
 from .line_files import check_readable, check_writable, read_lines, write_lines
 
 if TYPE_CHECKING:
@@ -28,14 +29,13 @@ def score_terms(args: argparse.Namespace) -> None:
     if None in args.hypotheses:
         check_readable(None, "--hypotheses")
 
-    from vaswani.data.directions import languages_of
     from vaswani.data.file_names import printable
     from vaswani.data.glossary.reading import read_glossary
     from vaswani.evaluation.terms import kept_terms
 
     from .reference_files import read_references, read_sources, read_test_set_of_sacrebleu
 
-    glossary = read_glossary(args.terms, None if args.direction is None else languages_of(args.direction))
+    glossary = read_glossary(args.terms, asked_languages(args))
     texts: dict[str, list[str]] = {}
     if args.test_set is not None:
         references, sources = read_test_set_of_sacrebleu(args.test_set, args.direction)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaswani.data.directions import languages_of
 from vaswani.documents import DocumentError, Unit, finished, reader_of, translate_units
 from vaswani.documents.declared_encoding import Decoded, decoded
 from vaswani.storage import atomic_write
 
+from .asked_languages import asked_languages
 from .line_files import windows
 
 if TYPE_CHECKING:
@@ -36,12 +36,7 @@ def check_document(args: argparse.Namespace, name: str) -> None:
             f"{', '.join(given)} is for lines, and {args.input or 'stdin'} is a document ({name}): leave it out, or "
             "give --format text to translate the file's lines as they are"
         )
-    reader_of(name, direction_of(args))
-
-
-def direction_of(args: argparse.Namespace) -> tuple[str, str] | None:
-    """Return the languages of --direction; raises ValueError if it names no two."""
-    return None if args.direction is None else languages_of(args.direction)
+    reader_of(name, asked_languages(args))
 
 
 def translate_document(args: argparse.Namespace, name: str, translator: "Translator", terms: "TermsOfLines") -> None:
@@ -64,7 +59,7 @@ def translate_document(args: argparse.Namespace, name: str, translator: "Transla
         return
     too_long = TooLong(translator)
     try:
-        document, units = read_document(args.input, name, direction_of(args))
+        document, units = read_document(args.input, name, asked_languages(args))
     except (ValueError, OSError) as error:
         for _ in translate_corpus(translator, failing(error)):  # the other processes wait for the first window
             pass

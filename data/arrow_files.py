@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from .opened_file import LocalFiles
 from .pairs import CorpusError, Rows, fingerprint
-from .parquet import find_columns, is_damage, table_rows
+from .parquet import check_rows, find_columns, is_damage, table_rows
 
 _FILE = b"ARROW1"
 """The first bytes of an IPC file; a stream has none of its own."""
@@ -35,8 +35,7 @@ class ArrowCorpus:
         self._columns = find_columns(self._schema, source, target, self.name)
         self._starts = [0, *accumulate(sizes)]
         self.groups, self.rows = len(sizes), self._starts[-1]
-        if not self.rows:
-            raise ValueError(f"{path} has columns but no rows. Give a file with pairs, or leave it out.")
+        check_rows(self.rows, self.name)
 
     def read(self, group: int) -> Rows:
         """Return the rows of one record batch. Raises CorpusError if the file has changed."""

@@ -11,14 +11,11 @@ Philox, by (seed, epoch, row group, row): they are the same on any number of pro
 import json
 from collections.abc import Iterator
 
-import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from .pairs import Pair
+from .random_draws import chances
 from .tokenizer import whole_pieces
-
-_BLOCK = 256
-"""Random numbers that are drawn at a time."""
 
 
 class BpeDropout:
@@ -76,6 +73,4 @@ class BpeDropout:
 
     def draw(self, *key: int) -> Iterator[bool]:
         """Yield, for ever, whether a merge is left out: true with the probability p, by a key of numbers alone."""
-        bits = np.random.Philox(np.random.SeedSequence(key))
-        while True:
-            yield from ((bits.random_raw(_BLOCK) >> 11) * 2.0**-53 < self.probability).tolist()
+        return chances(self.probability, *key)

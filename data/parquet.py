@@ -64,8 +64,7 @@ class ParquetCorpus:
         self._ends = list(accumulate(file.footer.num_row_groups for file in self._files))
         self.groups = self._ends[-1]
         self.rows = sum(file.footer.num_rows for file in self._files)
-        if not self.rows:
-            raise ValueError(f"{name} has columns but no rows. Give a file with pairs, or leave it out.")
+        check_rows(self.rows, name)
 
     def read(self, group: int) -> Rows:
         """Return the rows of one row group. Raises CorpusError if its file is on this machine and has changed."""
@@ -258,6 +257,12 @@ class WholeReads(io.RawIOBase):
         """Close the file."""
         self._file.close()
         super().close()
+
+
+def check_rows(rows: int, name: str) -> None:
+    """Raise ValueError if a table has none."""
+    if not rows:
+        raise ValueError(f"{name} has columns but no rows. Give a file with pairs, or leave it out.")
 
 
 def find_columns(schema: pa.Schema, source: str, target: str, name: str) -> list[ColumnPath]:

@@ -7,6 +7,7 @@ from math import ceil
 import numpy as np
 
 from .batching import Indices
+from .random_draws import random_bits
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,8 @@ class Order:
 
 
 def permutation(length: int, *key: int) -> Indices:
-    """Return the numbers 0 to `length - 1` in an order drawn from `key` alone.
-
-    The random bits come from Philox, whose stream NumPy promises not to change, so that an order survives upgrades.
-    """
-    bits = np.random.Philox(np.random.SeedSequence(key)).random_raw(length)
-    return np.argsort(bits, kind="stable").astype(np.int64)
+    """Return the numbers 0 to `length - 1` in an order drawn from `key` alone."""
+    return np.argsort(random_bits(*key).random_raw(length), kind="stable").astype(np.int64)
 
 
 def groups_of_stream(order: Order, groups: int, epoch: int, stream: int) -> Indices:

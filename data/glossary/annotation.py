@@ -9,9 +9,8 @@ the sentence how to inflect it.
 
 from collections.abc import Collection, Iterable
 
-import numpy as np
-
 from vaswani.data.pairs import Pair
+from vaswani.data.random_draws import chances
 
 from .glossary import Glossary
 from .matching import Found, count
@@ -71,7 +70,7 @@ class Annotator:
         for each in self.glossary.find(pair.source):
             targets = self.glossary.terms[each.number].targets
             found += [(each, target) for target in targets if count(pair.target, (target,))][:1]
-        if not found or not self._is_drawn(*key, row):
+        if not found or not next(chances(self.share, *key, row, _DRAW)):
             return pair
         return Pair(annotated(pair.source, found), pair.target)
 
@@ -79,7 +78,3 @@ class Annotator:
         """Return a source to be translated, with the preferred target term behind each of its terms."""
         terms = self.glossary.terms
         return annotated(source, ((each, terms[each.number].targets[0]) for each in self.glossary.find(source)))
-
-    def _is_drawn(self, *key: int) -> bool:
-        bits = np.random.Philox(np.random.SeedSequence((*key, _DRAW))).random_raw(1)
-        return bool(((bits >> 11) * 2.0**-53 < self.share).item())
