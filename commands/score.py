@@ -1,4 +1,4 @@
-"""Score a translation, or compare several: sacreBLEU, chrF, TER, the paper's BLEU, with signatures; or its terms."""
+"""Score a translation, or compare several: sacreBLEU, chrF, TER, the paper's BLEU, COMET, with signatures; or terms."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vaswani.evaluation.metric_table import PROTOCOLS, Cost, Kind, as_shown, by_score_key, of_kind
 
+from .comet_scores import comet_of, load_comet
 from .judged_pairs import judge
 from .kept_terms import score_terms
 from .line_files import check_readable, check_writable, read_lines, write_lines
@@ -55,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sentences",
         action="store_true",
-        help="print BLEU and chrF of each line, 0 to 100, as TSV; how BLEU is smoothed goes to stderr (default: scores "
-        "of the whole text)",
+        help="print BLEU and chrF of each line, 0 to 100, and COMET if --comet is given, as TSV; how BLEU is smoothed "
+        "goes to stderr (default: scores of the whole text)",
     )
     parser.add_argument(
         "--output",
@@ -98,8 +99,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sources",
         metavar="FILE",
         type=Path,
-        help="the sources, for --model and --terms, and for metrics that also read them; --test_set has its own "
-        "(default: none)",
+        help="the sources, for --model, --terms and --comet, and for metrics that also read them; --test_set has its "
+        "own (default: none)",
+    )
+    parser.add_argument(
+        "--comet",
+        metavar="CHECKPOINT",
+        help="print COMET too, last, by a published checkpoint: a folder with hparams.yaml and checkpoints/model.ckpt, "
+        "or OWNER/NAME (or OWNER/NAME@REVISION) on the Hub, such as Unbabel/wmt22-comet-da; needs --sources, and "
+        "--references unless it reads none (default: no COMET)",
+    )
+    parser.add_argument(
+        "--comet_encoder",
+        metavar="FOLDER",
+        type=Path,
+        help="config.json and tokenizer.json of the XLM-R that CHECKPOINT was trained on (default: from the Hub, by "
+        "the name in CHECKPOINT)",
     )
     known = of_kind(Kind.TRANSLATIONS)
     which = parser.add_mutually_exclusive_group()
@@ -128,9 +143,11 @@ def run(args: argparse.Namespace) -> None:
         ValueError: the counts of lines differ, there are none, or a line is not UTF-8.
         OSError: a file cannot be read.
     """
-    if args.terms is None and args.references is None and args.test_set is None and args.model is None:
-        raise ValueError("nothing says what the translation is judged by: give --references, --test_set, --model, or "
-                         "--terms")  # fmt: skip
+    judges = (args.terms, args.references, args.test_set, args.model, args.comet)
+    if all(each is None for each in judges):
+        raise ValueError("nothing says what the translation is judged by: give --references, --test_set, --model, "
+                         "--terms, or --comet")  # fmt: skip
+    check_comet(args)
     if (args.test_set is None) != (args.direction is None) and (args.terms is None or args.direction is None):
         raise ValueError("--test_set and --direction belong together: give --test_set wmt14 --direction en-de")
     if args.terms is not None:
@@ -147,6 +164,9 @@ def run(args: argparse.Namespace) -> None:
     metrics = args.metrics if args.protocols is None else [PROTOCOLS[each] for each in args.protocols]
     if None in args.hypotheses:
         check_readable(None, "--hypotheses")
+    if args.references is None and args.test_set is None:
+        score_without_references(args)
+        return
     from vaswani.data.file_names import printable
 
     from .reference_files import read_references, read_sources, read_test_set_of_sacrebleu, remarks_on
@@ -172,12 +192,20 @@ def run(args: argparse.Namespace) -> None:
     said = [*remarks_on(found_references), *remarks(references, language)]
     left_out: dict[str, str] = {}
     found: dict[str, Score | Comparison] = {}
-    for remark in said:
-        say(remark)
     texts: dict[str, Any] = {"language": language, "sources": sources, "metrics": metrics}
     texts["more_references"] = found_references.more
-    if args.sources is not None and not any(each.needs_sources for each in by_cost(metrics)):
+    comet = None
+    if args.comet is not None:
+        if sources is not None and len(sources) != len(references):
+            raise ValueError(f"{len(sources)} sources and {len(references)} references; give the same number of both")
+        comet = load_comet(args, sources is not None, True)
+        said += comet.remarks
+        if found_references.more and comet.network.settings.reads_references:
+            said.append("COMET reads the first reference of each line")
+    if args.sources is not None and comet is None and not any(each.needs_sources for each in by_cost(metrics)):
         say("none of these scores reads the sources; --sources changes nothing")
+    for remark in said:
+        say(remark)
     slowest = [each.name for each in by_cost(metrics) if each.cost is Cost.LAST]
     if slowest and len(references) * len(outputs) >= MANY_LINES:
         say(
@@ -191,6 +219,13 @@ def run(args: argparse.Namespace) -> None:
         found[key] = score
         if not args.json:
             write_lines(None, as_table(key, score, names))
+    if comet is not None:
+        found["comet"], more = comet_of(comet, outputs, sources, references)
+        said += more
+        for remark in more:
+            say(remark)
+        if not args.json:
+            write_lines(None, as_table("comet", found["comet"], names))
     for metric in map(by_score_key, found):
         if language is None and metric is not None and metric.made_for is not None:
             say(f"{metric.name} is for {metric.made_for}; if this text is not, ignore it, or give --language")
@@ -198,8 +233,46 @@ def run(args: argparse.Namespace) -> None:
         document: dict[str, Any] = {key: as_json(score, names) for key, score in found.items()}
         if args.test_set is not None:
             document["test_set"] = {"name": args.test_set, "direction": args.direction}
-        document |= {key: more for key, more in (("left_out", left_out), ("remarks", said)) if more}
+        document |= {key: each for key, each in (("left_out", left_out), ("remarks", said)) if each}
         write_lines(None, [json.dumps(document, indent=2)])
+
+
+def score_without_references(args: argparse.Namespace) -> None:
+    """Print COMET alone, by a checkpoint that reads none; raises as `run` does."""
+    if args.metrics or args.protocols:
+        raise ValueError("--metrics and --as compare with references: give --references, or leave them out")
+    from vaswani.data.file_names import printable
+
+    from .reference_files import read_sources
+
+    sources = None if args.sources is None else read_sources(args.sources)
+    outputs = {"stdin" if path is None else printable(path): read_lines(path) for path in args.hypotheses}
+    for name, lines in outputs.items():
+        if sources is not None and len(lines) != len(sources):
+            raise ValueError(f"{name} has {len(lines):,} lines and the sources have {len(sources):,}: they must have "
+                             "as many")  # fmt: skip
+        if not lines:
+            raise ValueError(f"{name} has no lines: there is nothing to score")
+    comet = load_comet(args, sources is not None, False)
+    for remark in comet.remarks:
+        say(remark)
+    score, said = comet_of(comet, list(outputs.values()), sources, None)
+    for remark in said:
+        say(remark)
+    if args.json:
+        said = [*comet.remarks, *said]
+        document = {"comet": as_json(score, list(outputs))} | ({"remarks": said} if said else {})
+        write_lines(None, [json.dumps(document, indent=2)])
+    else:
+        write_lines(None, as_table("comet", score, list(outputs)))
+
+
+def check_comet(args: argparse.Namespace) -> None:
+    """Refuse flags that do not go together with --comet; raises ValueError."""
+    if args.comet is None and args.comet_encoder is not None:
+        raise ValueError("--comet_encoder belongs to a checkpoint: give --comet CHECKPOINT")
+    if args.comet is not None and (args.terms is not None or args.model is not None):
+        raise ValueError("--comet goes with scores and --sentences: leave out --terms and --model")
 
 
 def check_alone(args: argparse.Namespace) -> None:
@@ -209,8 +282,8 @@ def check_alone(args: argparse.Namespace) -> None:
         raise ValueError(f"{flag} prints its own columns: leave out --metrics, --as and --json")
     if args.sentences and args.model is not None:
         raise ValueError("--model and --sentences print rows of their own; give one of them")
-    if args.sentences and args.sources is not None:
-        raise ValueError("--sentences compares with --references; leave out --sources")
+    if args.sentences and args.sources is not None and args.comet is None:
+        raise ValueError("--sentences compares with --references; leave out --sources, or give --comet")
     if args.sentences:
         check_single(args)
 
@@ -227,7 +300,8 @@ def check_single(args: argparse.Namespace) -> None:
     """Refuse for --sentences all references but one file of lines; raises ValueError."""
     from .reference_files import has_lines
 
-    if args.test_set is not None or len(args.references) > 1 or not has_lines(args.references[0]):
+    references = args.references or []
+    if args.test_set is not None or len(references) > 1 or not all(map(has_lines, references)):
         raise ValueError("--sentences compares with one reference: give one file of lines as --references")
 
 

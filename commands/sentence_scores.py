@@ -1,4 +1,4 @@
-"""`vaswani score --sentences`: sentence BLEU and chrF of each line, as columns."""
+"""`vaswani score --sentences`: sentence BLEU and chrF of each line, and COMET if it is asked for, as columns."""
 
 import argparse
 import sys
@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .columns import check_columns, write_columns
+from .comet_scores import cut_remark, load_comet
 from .line_files import WINDOW_LINES, each_line
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
+
+    from vaswani.neural_metrics.comet.checkpoint import Comet
 
 
 def score_sentences(args: argparse.Namespace) -> None:
@@ -25,21 +28,52 @@ def score_sentences(args: argparse.Namespace) -> None:
     """
     if len(args.hypotheses) > 1:
         raise ValueError("--sentences scores one translation: give one file as --hypotheses")
-    (references_file,) = args.references
-    files = [references_file, args.hypotheses[0]]
-    check_columns(args, files, ["--references", "--hypotheses"])
+    flags = {"--references": (args.references or [None])[0], "--hypotheses": args.hypotheses[0]}
+    flags["--sources"] = args.sources
+    names = [flag for flag, path in flags.items() if path is not None or flag == "--hypotheses"]
+    files = [flags[flag] for flag in names]
+    check_columns(args, files, names)
     from vaswani.evaluation.metric_table import SENTENCE_METRICS
     from vaswani.evaluation.sentence_scores import scores_of_lines
 
-    language = language_of(references_file, args.language)
-    metrics = [metric_in(measure, language) for measure in SENTENCE_METRICS]
+    comet = None if args.comet is None else load_comet(args, "--sources" in names, "--references" in names)
+    made_of: dict[str, Any] = {}
+    metrics: list[Metric] = []
+    if flags["--references"] is not None:
+        language = language_of(flags["--references"], args.language)
+        metrics = [metric_in(measure, language) for measure in SENTENCE_METRICS]
+        made_of = {"language": language, "sacrebleu": version("sacrebleu")}
+    if comet is not None:
+        made_of |= {"comet": said_of(comet, flags["--references"] is not None)}
+    cut = 0
 
     def columns(lines: Sequence[Sequence[str]], _: int) -> Iterator[str]:
-        references, hypotheses = lines
-        for row in zip(*(scores_of_lines(each, hypotheses, references) for each in metrics), strict=True):
+        nonlocal cut
+        side = dict(zip(names, lines, strict=True))
+        hypotheses, references = side["--hypotheses"], side.get("--references")
+        found = [scores_of_lines(each, hypotheses, references or []) for each in metrics]
+        if comet is not None:
+            from vaswani.neural_metrics.comet.scores import score_lines
+
+            scored = score_lines(comet, [hypotheses], side.get("--sources"), references)
+            cut += scored.cut
+            found.append(scored.of_lines[0].tolist())
+        for row in zip(*found, strict=True):
             yield "\t".join(f"{score:.4f}" for score in row)
 
-    write_columns(args, files, lambda: {"language": language, "sacrebleu": version("sacrebleu")}, columns)
+    write_columns(args, files, lambda: made_of, columns)
+    if comet is not None and cut and sys.stderr is not None:
+        print(cut_remark(comet, cut), file=sys.stderr)
+
+
+def said_of(comet: "Comet", references: bool) -> str:
+    """Return the signature of COMET, and say it on stderr with what users have to know."""
+    from vaswani.neural_metrics.comet.scores import signature
+
+    signed = signature(comet, references and comet.network.settings.reads_references, {})
+    if sys.stderr is not None:
+        print(*comet.remarks, f"COMET of a sentence: {signed}", sep="\n", file=sys.stderr)
+    return signed
 
 
 def language_of(references: Path, given: str | None) -> str | None:

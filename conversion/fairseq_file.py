@@ -6,17 +6,16 @@ A file of torch.save with "model", the weights, and the settings in the form of 
 """
 
 import argparse
-import pickle
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from vaswani.training.checkpointing.weight_checks import check_weights
 
 from .to_vaswani import CannotConvertError
+from .torch_file import Inert, read_torch_file
 
 
 class FairseqFile(NamedTuple):
@@ -30,27 +29,9 @@ class FairseqFile(NamedTuple):
     """Whether beside the weights lies their moving average (`--store-ema`)."""
 
 
-class _Inert:
-    """What stands for an object of another library: it keeps its state, and does nothing."""
-
-    def __new__(cls, *_: Any) -> "_Inert":
-        return super().__new__(cls)
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        if isinstance(state, dict):
-            self.__dict__.update(state)
-
-
-def _empty_dict(*_: Any) -> dict[Any, Any]:
-    """Stand for a defaultdict, whose factory is not called."""
-    return {}
-
-
 _INERT = re.compile(r"(omegaconf|fairseq|numpy)\..+|typing\.\w+|builtins\.(list|dict|tuple|int|float|bool|str)")
 """Whose objects lie in checkpoints, and are not run: settings as omegaconf keeps them, meters, the best score."""
+_WAY_OUT = 'where you trust it, save {"model": ..., "args": Namespace(...)}'
 
 
 def read_file(path: Path) -> FairseqFile:
@@ -62,9 +43,7 @@ def read_file(path: Path) -> FairseqFile:
         ValueError: its weights are no finite floating-point numbers.
 
     """
-    if not path.is_file():
-        raise CannotConvertError(f"{path} is no file")
-    content = _unpickled(path)
+    content = read_torch_file(path, _INERT, _WAY_OUT)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise CannotConvertError(f'{path} has no "model"; a checkpoint of fairseq has its weights there')
     if any("flat_param" in str(name) for name in content["model"]):
@@ -87,26 +66,6 @@ def read_file(path: Path) -> FairseqFile:
     return FairseqFile(content["model"], settings, isinstance(extra, dict) and "ema" in extra)
 
 
-def _unpickled(path: Path) -> Any:
-    """Return the content of a file, with inert objects in the place of those of fairseq's libraries."""
-    try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except (ValueError, RuntimeError, OSError):  # of torch before 1.6, or damaged, which torch.load tells
-        names = []
-    known: list[Any] = [argparse.Namespace, (_empty_dict, "collections.defaultdict")]
-    known += [(type(name, (_Inert,), {}), name) for name in names if _INERT.fullmatch(name)]
-    with torch.serialization.safe_globals(known):
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise CannotConvertError(
-                f"{path} holds more than weights and settings, and loading that could run code "
-                f'({str(error).splitlines()[0]}); where you trust it, save {{"model": ..., "args": Namespace(...)}}'
-            ) from None
-        except (RuntimeError, OSError, EOFError) as error:
-            raise CannotConvertError(f"{path} is damaged ({str(error).splitlines()[0]}); was it cut off?") from None
-
-
 def _settings(content: dict[str, Any]) -> dict[str, Any] | None:
     """Return the settings of the model; as fairseq does, from "args" if both are there."""
     if isinstance(content.get("args"), argparse.Namespace):
@@ -121,7 +80,7 @@ def _plain(value: Any) -> Any:
     """Return dicts, lists and values for what omegaconf and argparse wrap them in."""
     if isinstance(value, argparse.Namespace):
         return _plain(vars(value))
-    if isinstance(value, _Inert):
+    if isinstance(value, Inert):
         kept = vars(value)
         return _plain(kept["_content"] if "_content" in kept else kept.get("_val"))
     if isinstance(value, dict):

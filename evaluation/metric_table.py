@@ -96,6 +96,8 @@ DEFAULT = "bleu"
 """The default metric for the choice of weights."""
 DIGITS = 2
 """For scores that are not entries, such as the recall of parses."""
+OTHER_DIGITS = {"comet": 4}
+"""For those of them that have others. COMET, about 0 to 1, is no entry: it needs a checkpoint, which runs have not."""
 
 
 def choices() -> list[str]:
@@ -121,7 +123,7 @@ def by_score_key(key: str) -> Metric | None:
 def digits_of(score_key: str) -> int:
     """Return the digits with which a score of a test set is shown."""
     metric = by_score_key(score_key)
-    return DIGITS if metric is None else metric.digits
+    return OTHER_DIGITS.get(score_key, DIGITS) if metric is None else metric.digits
 
 
 def as_shown(score_key: str, value: float) -> str:

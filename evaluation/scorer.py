@@ -106,7 +106,13 @@ def mean_of_lines(
         return Value(float(np.mean(line_scores(hypotheses, inputs))), signed({}))
 
     def statistics(outputs: Sequence[Lines], inputs: Inputs, bar: str | None) -> Statistics:  # noqa: ARG001
-        found = np.array([line_scores(lines, inputs) for lines in outputs], np.float64)
-        return Statistics(np.stack([found, np.ones_like(found)], axis=2), lambda sums: sums[:, 0] / sums[:, 1], signed)
+        return statistics_of_means(np.array([line_scores(lines, inputs) for lines in outputs], np.float64), signed)
 
     return Scorer(score, statistics, reason_against)
+
+
+def statistics_of_means(of_lines: Sums, signature: Callable[[Mapping[str, str]], str]) -> Statistics:
+    """Return what comparisons resample of figures of lines, `[outputs, lines]`, whose mean is the score."""
+    return Statistics(
+        np.stack([of_lines, np.ones_like(of_lines)], axis=2), lambda sums: sums[:, 0] / sums[:, 1], signature
+    )

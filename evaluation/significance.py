@@ -20,7 +20,7 @@ from sacrebleu.significance import estimate_ci
 from .metric_table import Metric
 from .metrics.sacrebleu.line_statistics import Counts
 from .resampling import bar, bootstrap, halves, seed_asked_for
-from .scorer import Inputs, reason_against, scorer_of
+from .scorer import Inputs, Statistics, reason_against, scorer_of
 from .scores import LeftOut, as_listed, by_cost, check_lines, inputs_of
 
 ScoreOf = Callable[[Counts], Counts]
@@ -133,10 +133,15 @@ def each_comparison(
     asked = by_cost(metrics)
     for each in outputs:
         check_lines(each, references)
-    draws = Draws(samples, trials, seed_asked_for())
+    draws = draws_of(samples, trials)
     inputs = inputs_of(references, language, sources, source_language, more_references)
     for metric in asked:
         yield metric.score_key, under(metric, outputs, inputs, draws, progress)
+
+
+def draws_of(samples: int = SAMPLES, trials: int = TRIALS) -> Draws:
+    """Return how often is drawn, from sacrebleu's seed. Raises ValueError if `SACREBLEU_SEED` is none."""
+    return Draws(samples, trials, seed_asked_for())
 
 
 def under(
@@ -150,10 +155,16 @@ def under(
     if reason is not None:
         return LeftOut(metric.score_name, reason)
     assert statistics_of is not None
-    statistics = statistics_of(outputs, inputs, metric.score_name if progress else None)
+    return compared(
+        metric.score_name, statistics_of(outputs, inputs, metric.score_name if progress else None), draws, progress
+    )
+
+
+def compared(name: str, statistics: Statistics, draws: Draws, progress: bool = False) -> Comparison:
+    """Compare outputs with the first by the score of this name; the signature names the draws."""
     found = resample(statistics.score_of, statistics.of_lines, draws, progress)
     drawn = {"bs": str(draws.samples), "ar": str(draws.trials), "seed": str(draws.seed).lower()}
-    return Comparison(metric.score_name, statistics.signature(drawn), found)
+    return Comparison(name, statistics.signature(drawn), found)
 
 
 def resample(score_of: ScoreOf, statistics: Counts, draws: Draws, progress: bool = False) -> list[Resampled]:
