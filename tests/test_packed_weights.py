@@ -63,7 +63,8 @@ def test_translations_and_scores_are_those_of_the_plain_network(
     model = talker(3, **changes)
     asked = {"num_beams": 4, "max_new_tokens": 20, "return_dict_in_generate": True, "attention_mask": SOURCES.ne(0)}
     for dtype in (torch.float32, torch.bfloat16):
-        plain = copy.deepcopy(model).to(dtype)
+        plain: Any = copy.deepcopy(model)
+        plain.to(dtype)
         before, after = (each.generate(SOURCES, **asked) for each in (plain, packed(plain)))
         torch.testing.assert_close(after.sequences, before.sequences)
         assert len({tuple(row) for row in after.sequences.tolist()}) == len(SOURCES)
