@@ -359,6 +359,8 @@ ELSEWHERE = {
     ("benchmarks/data/mixing.py", "savefig"): "likewise",
     ("experiment/sweep/trials.py", "open"): "what a trial says, from which only the reason of its failure is read",
     ("benchmarks/scoring/evalb_parity.py", "write_text"): "into a temporary folder",
+    ("benchmarks/scoring/comet_parity.py", "write_text"): "likewise",
+    ("benchmarks/scoring/comet_parity.py", "save_pretrained"): "likewise",
     ("benchmarks/data/documents.py", "open"): "likewise, a memory of a gigabyte",
     ("benchmarks/decoding/kills.py", "open"): "likewise, what the command says",
     ("benchmarks/decoding/kills.py", "save_pretrained"): "likewise",

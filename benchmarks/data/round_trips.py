@@ -73,9 +73,9 @@ def round_trip(path: Path, toolkit: Path, languages: tuple[str, str]) -> Trip:
     content = path.read_bytes()
     copy = copied(content, path, languages)
     with tempfile.TemporaryDirectory() as folder:
-        after_path = Path(folder) / path.name
-        after_path.write_bytes(copy)
-        before, after = units_of(path, toolkit), units_of(after_path, toolkit)
+        draft = Path(folder) / path.name
+        draft.write_bytes(copy)
+        before, after = units_of(path, toolkit), units_of(draft, toolkit)
     assert len(before) == len(after)
     pairs = list(zip(before, after, strict=True))
     untranslated = [(old, new) for old, new in pairs if any(old[0]) and not any(old[1])]
