@@ -106,7 +106,12 @@ def test_networks_of_other_packages(kind: str) -> None:
     sizes: dict[str, Any] = {"vocab_size": 280, "pad_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 0}
     model: Any
     if kind == "marian":
-        parts: dict[str, Any] = {"encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+        parts: dict[str, Any] = {
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "encoder_attention_heads": 2,
+            "decoder_attention_heads": 2,
+        }
         model = MarianMTModel(
             MarianConfig(
                 d_model=16, encoder_ffn_dim=32, decoder_ffn_dim=32, max_position_embeddings=64, **parts, **sizes
