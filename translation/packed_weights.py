@@ -31,10 +31,10 @@ def pack_weights(model: nn.Module) -> None:
     """
     tables = {id(table.weight) for table in model.modules() if isinstance(table, nn.Embedding)}
     replace_layers(model, nn.Linear, lambda layer: _packed(layer, id(layer.weight) in tables))
-    head: Any
-    for head in model.modules():
-        if isinstance(head, Projection) and _has_kernels(head.weight):
-            head.logits = PackedLinear(head, True).forward
+    for layer in model.modules():
+        if isinstance(layer, Projection) and _has_kernels(layer.weight):
+            projection: Any = layer
+            projection.logits = PackedLinear(layer, True).forward
 
 
 class PackedLinear(nn.Module):
