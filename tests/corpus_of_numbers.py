@@ -11,6 +11,7 @@ from vaswani.data.cleaning import CleaningLimits
 from vaswani.data.glossary.glossary import Glossary
 from vaswani.data.pairs import NoPair, Row
 from vaswani.data.shuffling import Order
+from vaswani.data.stream import MicroBatches
 
 LIMITS = CleaningLimits(max_tokens=40, max_ratio=20)
 
@@ -103,3 +104,13 @@ def seen(batch: dict[str, Any]) -> Seen:
         digest.update(f"{name} {batch[name].dtype} {tuple(batch[name].shape)}".encode() + batch[name].numpy().tobytes())
     rows = tuple((group, row) for group, row in place.rows.tolist())
     return Seen(place.number, place.anchor.epoch, rows, digest.hexdigest()[:16])
+
+
+def first(of: TrainingStream, number: int, processes: int = 1, workers: int = 1) -> list[Seen]:
+    """The first micro-batches of a run, read as so many processes with so many loader workers read them."""
+    parts = [
+        MicroBatches(of, process, processes).part(worker, workers)
+        for worker in range(workers)
+        for process in range(processes)
+    ]
+    return [seen(next(parts[k % len(parts)])) for k in range(number)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from corpus_of_groups import GroupedCorpus
-from corpus_of_numbers import Seen, seen
+from corpus_of_numbers import first, seen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from vaswani.data import CleaningLimits, Pair, TokenCache, TrainingStream, fingerprint
 from vaswani.data.bpe_dropout import BpeDropout
 from vaswani.data.shuffling import Order
-from vaswani.data.stream import MicroBatches, StreamMismatchError
+from vaswani.data.stream import StreamMismatchError
 from vaswani.data.tokenizer import learn_tokenizer
 
 TEXT = [
@@ -106,16 +106,6 @@ def stream(
 ) -> TrainingStream:
     order = Order(seed, 80, streams, window_groups=1, bpe_dropout=probability)
     return TrainingStream(CORPUS, tokenizer, fingerprint(tokenizer), LIMITS, order)
-
-
-def first(of: TrainingStream, number: int, processes: int = 1, workers: int = 1) -> list[Seen]:
-    """The first micro-batches of a run, read as so many processes with so many loader workers read them."""
-    parts = [
-        MicroBatches(of, process, processes).part(worker, workers)
-        for worker in range(workers)
-        for process in range(processes)
-    ]
-    return [seen(next(parts[k % len(parts)])) for k in range(number)]
 
 
 def test_it_is_part_of_the_order_of_training(learned: PreTrainedTokenizerFast) -> None:

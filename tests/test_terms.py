@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from command_processes import together
 from corpus_of_groups import GroupedCorpus
-from corpus_of_numbers import Seen, seen
+from corpus_of_numbers import first, seen
 from test_experiment import TINY, run
 from toy_language import write_toy_text
 from transformers import PreTrainedTokenizerFast
@@ -21,7 +21,7 @@ from vaswani.data import CleaningLimits, Pair, TokenCache, TrainingStream, finge
 from vaswani.data.glossary.annotation import MARKS
 from vaswani.data.glossary.glossary import glossary_of
 from vaswani.data.shuffling import Order
-from vaswani.data.stream import MicroBatches, StreamMismatchError
+from vaswani.data.stream import StreamMismatchError
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.evaluation.terms import kept_terms
 
@@ -48,16 +48,6 @@ def stream(
 ) -> TrainingStream:
     order = Order(seed, 120, streams, 1, (), dropout, GLOSSARY.fingerprint, share)
     return TrainingStream(CORPUS, tokenizer, fingerprint(tokenizer), LIMITS, order, glossary=GLOSSARY)
-
-
-def first(of: TrainingStream, number: int, processes: int = 1, workers: int = 1) -> list[Seen]:
-    """The first micro-batches of a run, read as so many processes with so many loader workers read them."""
-    parts = [
-        MicroBatches(of, process, processes).part(worker, workers)
-        for worker in range(workers)
-        for process in range(processes)
-    ]
-    return [seen(next(parts[k % len(parts)])) for k in range(number)]
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
