@@ -54,12 +54,18 @@ def is_kept(source: str, translation: str, pattern: re.Pattern[str]) -> bool:
     """Say whether the translation has the placeholders of the source: each as often, and where order counts in order.
 
     It counts for conversions without a number or a name, which take their arguments by order, and for tags, which
-    must stay nested.
+    must stay nested. A percent sign more than the source has is none of a text either: "% und" is a conversion to C.
     """
-    here, there = in_parts(source, pattern)[1::2], in_parts(translation, pattern)[1::2]
-    if Counter(here) != Counter(there):
+    of_source, of_translation = in_parts(source, pattern), in_parts(translation, pattern)
+    here, there = of_source[1::2], of_translation[1::2]
+    if Counter(here) != Counter(there) or _percent_signs(of_translation) > _percent_signs(of_source):
         return False
     return _by_order(here) == _by_order(there) and (is_nested(there) or not is_nested(here))
+
+
+def _percent_signs(parts: Sequence[str]) -> int:
+    """Return how many stand outside placeholders."""
+    return sum(part.count("%") for part in parts[::2])
 
 
 def is_nested(parts: Sequence[str]) -> bool:

@@ -406,6 +406,10 @@ def test_what_is_kept(text: str, kept: list[str]) -> None:
         ("<b>x", "<b>y", True),
         ("a %s", "a", False),
         ("a %s", "a %s %s", False),
+        ("error: %c", "Fehler: % und %c", False),  # gettext reads "% u"
+        ("no sign", "% ein Zeichen", False),
+        ("100% of %s", "100 % von %s", True),
+        ("5% of it", "5 Prozent davon", True),
     ],
 )
 def test_what_counts_as_kept(source: str, translation: str, is_good: bool) -> None:
