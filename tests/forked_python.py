@@ -201,17 +201,22 @@ def become(asked: dict[str, Any], files: list[int], before: Mapping[str, str]) -
         os.close(file)
     sys.stdin, sys.stdout, sys.stderr = map(opened_again, (sys.stdin, sys.stdout, sys.stderr))
     os.setpgid(0, 0)
-    os.chdir(os.fsencode(asked["cwd"]))
+    os.chdir(as_name(asked["cwd"]))
     resource.setrlimit(resource.RLIMIT_FSIZE, asked["limit"])
     signal.signal(signal.SIGINT, signal.SIG_IGN if asked["is_deaf"] else signal.default_int_handler)
     set_by_imports = {name: value for name, value in os.environ.items() if before.get(name) != value}
-    given = asked["environment"] | set_by_imports
+    given = {as_name(name): as_name(value) for name, value in asked["environment"].items()} | set_by_imports
     others = of_imports(os.environ) ^ of_imports(given)
     assert not others, f"everything was imported with other variables: {sorted(others)}"
     os.environ.clear()
     os.environ.update(given)
     sys.executable = os.environ.get("FORKED_PYTHON", sys.executable)  # what this process starts is forked too
-    sys.argv = asked["words"]
+    sys.argv = [as_name(word) for word in asked["words"]]
+
+
+def as_name(letters: str) -> str:
+    """Undo `as_bytes`, as this process names bytes."""
+    return os.fsdecode(letters.encode("latin-1"))
 
 
 def opened_again(stream: Any) -> Any:
@@ -274,9 +279,9 @@ def ask(path: str, words: list[str]) -> int:
         asked.connect(path)
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)
         message = {
-            "words": words,
-            "cwd": str(Path.cwd()),
-            "environment": dict(os.environ),
+            "words": [as_bytes(word) for word in words],
+            "cwd": as_bytes(Path.cwd()),
+            "environment": {as_bytes(name): as_bytes(value) for name, value in os.environ.items()},
             "limit": limit,
             "is_deaf": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,  # as what a shell starts in the background
         }
@@ -294,6 +299,11 @@ def ask(path: str, words: list[str]) -> int:
             signal.signal(each, pass_on)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         return int(lines.readline())
+
+
+def as_bytes(name: str | Path) -> str:
+    """Return the bytes of a name, each as a letter; a server of another locale has another name for them."""
+    return os.fsencode(name).decode("latin-1")
 
 
 def end_as(code: int) -> NoReturn:
