@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from corpus_of_numbers import number_tokenizer
+from forked_python import forked
 from hypothesis import given
 from hypothesis import strategies as st
 from test_training import network, train
@@ -238,9 +239,9 @@ def test_a_run_without_a_point_of_bleu_learns_on_and_says_by_what_it_chose(tmp_p
     }
     command = [sys.executable, str(ROOT / "recipes" / "multi30k.py")]
     command += [word for name, value in flags.items() for word in (f"--{name}", str(value))]
-    done = subprocess.run(
-        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
-    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = forked(*command, environment=environment)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     losses = {name: figures["loss"] for name, figures in metrics["candidates"].items()}

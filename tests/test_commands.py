@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import outspoken
+from forked_python import ForkedPopen, forked
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
@@ -30,9 +31,10 @@ from vaswani.translation.translate import translate
 VASWANI = str(Path(sys.executable).with_name("vaswani"))
 
 
-def run(*args: str | Path, given: bytes = b"", code: int = 0) -> tuple[bytes, str]:
+def run(*args: str | Path, given: bytes = b"", code: int = 0, is_fresh: bool = False) -> tuple[bytes, str]:
     """Run `vaswani`, check its exit code and that it shows no traceback; return stdout and stderr."""
-    done = subprocess.run([VASWANI, *map(str, args)], input=given, capture_output=True, check=False)
+    command = [VASWANI, *map(str, args)]
+    done = subprocess.run(command if is_fresh else forked(*command), input=given, capture_output=True, check=False)
     error = done.stderr.decode()
     assert done.returncode == code, error
     assert "Traceback" not in error
@@ -66,7 +68,7 @@ def folder(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPath
 
 
 def test_help_lists_the_commands_without_importing_torch() -> None:
-    lines = run("--help")[0].decode().splitlines()
+    lines = run("--help", is_fresh=True)[0].decode().splitlines()
     assert {line.split()[0] for line in lines if line.startswith("    ")} >= {"translate", "score"}
     script = "import sys, vaswani.commands; sys.exit('torch' in sys.modules or 'evaluate' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
@@ -76,7 +78,7 @@ def test_translate_stdin_to_stdout(folder: Path, tokenizer: PreTrainedTokenizerF
     # A byte order mark, Windows line ends, blank lines, separators inside a line, and no "\n" at the end.
     given = "\ufeffthe cat\r\n\r\n  \na\u2028b\x85c\rd\n\nüber 12".encode()
     lines = ["the cat", "", "  ", "a\u2028b\x85c\rd", "", "über 12"]
-    output, error = run("translate", folder, "--beams", "2", given=given)
+    output, error = run("translate", folder, "--beams", "2", given=given, is_fresh=True)
     expected = translate(VaswaniForConditionalGeneration.from_pretrained(folder), tokenizer, lines, num_beams=2)
     assert len(set(expected)) == 4
     assert output.decode() == "".join(f"{line}\n" for line in expected)
@@ -146,7 +148,8 @@ def cut(file: Path) -> None:
 
 def test_a_file_that_a_killed_command_left_is_in_nobodys_way(folder: Path, tmp_path: Path) -> None:
     """In a container each command may have the same process number."""
-    started = subprocess.Popen([VASWANI, "translate", folder, "--output", tmp_path / "out"], stdin=subprocess.PIPE)
+    command = forked(VASWANI, "translate", folder, "--output", tmp_path / "out")
+    started: ForkedPopen[bytes] = ForkedPopen(command, stdin=subprocess.PIPE)
     while not any(tmp_path.iterdir()):
         assert started.poll() is None
     started.kill()

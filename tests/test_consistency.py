@@ -1,6 +1,5 @@
 """R-Drop and SimCut: two passes, their loss and its gradients as written in the papers, resumed to the same bits."""
 
-import os
 import signal
 import subprocess
 import time
@@ -10,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 from corpus_of_numbers import number_tokenizer
+from forked_python import ForkedPopen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from test_experiment import TINY, recipe, run, toy_text
+from test_experiment import TINY, one_thread, recipe, run, toy_text
 from test_training import network, train
 from torch import Tensor
 from torch.nn import functional as F
@@ -201,8 +201,7 @@ def test_killed_it_resumes_to_the_same_bits(kind: str, more: list[str], tmp_path
         return [*of_run, *TINY, *every, "--consistency", kind, *more]
 
     run(*flags(whole))
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(recipe(*flags(cut)), env=environment, stdout=subprocess.DEVNULL) as started:
+    with ForkedPopen[bytes](recipe(*flags(cut)), env=one_thread(), stdout=subprocess.DEVNULL) as started:
         while not (cut / "checkpoint-5" / "manifest.json").exists() and started.poll() is None:
             time.sleep(0.01)
         started.send_signal(signal.SIGKILL)

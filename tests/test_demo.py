@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 import torch
+from forked_python import ForkedPopen, forked
 from selenium.common.exceptions import (
     ElementClickInterceptedException,
     NoSuchElementException,
@@ -156,8 +157,8 @@ def address(model: VaswaniForConditionalGeneration, tokenizer: PreTrainedTokeniz
     tokenizer.save_pretrained(folder)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [VASWANI, "demo", str(folder), "--port", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    command = forked(VASWANI, "demo", folder, "--port", str(port))
+    process: ForkedPopen[str] = ForkedPopen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
         assert process.stderr
         said = process.stderr.readline()

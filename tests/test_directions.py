@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import signal
 import subprocess
 import time
@@ -13,10 +12,11 @@ from typing import Any
 
 import pytest
 import torch
+from forked_python import ForkedPopen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from test_experiment import TINY, recipe, run, toy_text
+from test_experiment import TINY, one_thread, recipe, run, toy_text
 
 from vaswani.commands import main
 from vaswani.data import CleaningLimits, Corpus, Drops, Pair, PairsCorpus, TrainingStream, clean_pairs, fingerprint
@@ -385,8 +385,7 @@ def test_a_run_goes_on_in_one_direction_alone(trained: tuple[Path, str], text: P
 @pytest.mark.slow
 def test_killed_it_resumes_to_the_same_bits(trained: tuple[Path, str], text: Path, tmp_path: Path) -> None:
     whole, cut = trained[0], tmp_path / "cut"
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(recipe(*flags(text, cut)), env=environment, stdout=subprocess.DEVNULL) as started:
+    with ForkedPopen[bytes](recipe(*flags(text, cut)), env=one_thread(), stdout=subprocess.DEVNULL) as started:
         while not (cut / "checkpoint-50" / "manifest.json").exists() and started.poll() is None:
             time.sleep(0.01)
         started.send_signal(signal.SIGKILL)

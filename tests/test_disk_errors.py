@@ -1,7 +1,6 @@
 """Whatever the disk of a run refuses, and whichever library meets it: one line with the cause, and code 2."""
 
 import errno
-import os
 import resource
 import subprocess
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from test_experiment import TINY, polling, recipe, toy_text
+from test_experiment import TINY, one_thread, polling, recipe, toy_text
 
 from vaswani.experiment.error_messages import disk_fault
 from vaswani.training.checkpointing.checkpoints import checkpoint_fault
@@ -34,7 +33,7 @@ def start(
     of_run = ["--data_dir", text, "--direction", "en-nds", "--output_dir", folder]
     return subprocess.Popen(
         recipe(*of_run, *TINY, *SCHEDULE, *flags),
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=one_thread(),
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,

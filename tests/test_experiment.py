@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import evaluate
 import pytest
 import torch
+from forked_python import ForkedPopen, forked
 from safetensors.torch import load_file, save_file
 from toy_language import write_toy_text
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, pipeline
@@ -58,13 +59,23 @@ def toy_text(folder: Path) -> Path:
     return write_toy_text(folder, 3000, 60, 60)
 
 
-def recipe(*flags: str | Path) -> list[str]:
+def fresh(*flags: str | Path) -> list[str]:
     return [sys.executable, str(ROOT / "recipes" / "multi30k.py"), *map(str, flags)]
 
 
-def run(*flags: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(recipe(*flags), env=environment, capture_output=True, text=True, check=False)
+def one_thread() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def recipe(*flags: str | Path) -> list[str]:
+    """The command of a process that has imported everything; to be started with the variables of `one_thread`."""
+    return forked(*fresh(*flags), environment=one_thread())
+
+
+def run(
+    *flags: str | Path, check: bool = True, of: Callable[..., list[str]] = recipe
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(of(*flags), env=one_thread(), capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
     return done
 
@@ -74,7 +85,7 @@ def trained(text: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     """A finished run, and what it printed."""
     folder = tmp_path_factory.mktemp("runs") / "toy"
     schedule = ["--max_steps", "300", "--eval_steps", "150", "--save_steps", "50", "--average_checkpoints", "3"]
-    done = run("--data_dir", text, "--direction", "en-nds", "--output_dir", folder, *TINY, *schedule)
+    done = run("--data_dir", text, "--direction", "en-nds", "--output_dir", folder, *TINY, *schedule, of=fresh)
     return folder, done.stdout
 
 
@@ -214,9 +225,9 @@ def test_a_run_that_was_killed_ends_as_if_nothing_had_happened(text: Path, tmp_p
     flags += ["--max_steps", "90", "--eval_steps", "90", "--save_steps", "30", "--average_checkpoints", "1"]
     run(*flags, "--output_dir", tmp_path / "alone")
     folder = tmp_path / "killed"
-    process = subprocess.Popen(
+    process: ForkedPopen[bytes] = ForkedPopen(
         recipe(*flags, "--output_dir", folder),
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=one_thread(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -437,9 +448,8 @@ def test_a_text_that_changes_under_a_run_ends_it_in_a_line(text: Path, tmp_path:
     flags: list[str | Path] = ["--data_dir", folder, "--direction", "en-nds", *TINY, "--output_dir", tmp_path / "run"]
     flags += ["--max_steps", "5000", "--eval_strategy", "no", "--dataloader_num_workers", workers, "--streams", "1"]
     flags += ["--save_strategy", "steps", "--save_steps", "5", "--save_total_limit", "1"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        recipe(*flags), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        recipe(*flags), env=one_thread(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     for _ in polling(120):
         if list((tmp_path / "run").glob("checkpoint-*")) or process.poll() is not None:

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from forked_python import forked
 from hypothesis import given
 from hypothesis import strategies as st
 from toy_language import sentence
@@ -58,8 +59,8 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 def recipe(*flags: str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
     tiny = [word for name, value in FLAGS.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, ROOT / "recipes" / "multi30k.py", *tiny, *flags]
     variables = os.environ | {"OMP_NUM_THREADS": "1"} | environment
+    command = forked(sys.executable, ROOT / "recipes" / "multi30k.py", *tiny, *flags, environment=variables)
     return subprocess.run(list(map(os.fsencode, command)), env=variables, capture_output=True, check=False)
 
 
@@ -212,12 +213,13 @@ def test_translation_takes_texts_of_any_name(folder: Path, tmp_path: Path, envir
         tmp_path / BAD,
     ]
     command += ["--output", tmp_path / f"out-{BAD}", "--format", "jsonl"]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, check=False)
+    variables = os.environ | environment
+    done = subprocess.run(forked(*command, environment=variables), env=variables, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     lines = (tmp_path / f"out-{BAD}").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["source"] for line in lines] == ["the cat", "the dog über"]
     command[command.index("--input") + 1] = tmp_path / f"missing-{BAD}"
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, check=False)
+    done = subprocess.run(forked(*command, environment=variables), env=variables, capture_output=True, check=False)
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
 

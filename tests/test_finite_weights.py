@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from forked_python import forked
 from safetensors.torch import load_file, save_file
 from test_conversion import Reference, marian, tensor2tensor_variables, their_table
-from test_experiment import TINY, recipe, toy_text
+from test_experiment import TINY, one_thread, recipe, toy_text
 from test_fairseq import FAIRSEQ, fairseq_settings
 from torch import nn
 from transformers import PreTrainedTokenizerFast
@@ -99,7 +100,7 @@ def test_a_run_does_not_start_from_it(talkers: tuple[Path, Path], tmp_path: Path
     flags = [network.get(flags[place - 1].removeprefix("--"), word) for place, word in enumerate(flags)]
     text = ["--data_dir", toy_text(tmp_path / "text"), "--direction", "en-nds"]
     run = [*text, "--output_dir", tmp_path / "run", "--init_from", tmp_path / "spoilt", "--max_steps", "20"]
-    done = subprocess.run(recipe(*run, *flags), capture_output=True, text=True, check=False)
+    done = subprocess.run(recipe(*run, *flags), env=one_thread(), capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr[-2000:]
     assert f"error: the weight {NAME} in {tmp_path / 'spoilt'}" in done.stderr
     assert not list((tmp_path / "run").glob("checkpoint-*"))
@@ -182,6 +183,6 @@ def test_the_files_that_others_wrote_are_all_whole(tmp_path: Path) -> None:
 
 def test_one_process_ends_in_a_line(talkers: tuple[Path, Path], tmp_path: Path) -> None:
     spoil(shutil.copytree(talkers[0], tmp_path / "spoilt") / "model.safetensors", KINDS["NaN"])
-    command = [sys.executable, "-m", "vaswani.commands", "translate", str(tmp_path / "spoilt")]
+    command = forked(sys.executable, "-m", "vaswani.commands", "translate", tmp_path / "spoilt")
     done = subprocess.run(command, input="the cat\n", capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)

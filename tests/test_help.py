@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_python import forked
 
 from vaswani import commands
 from vaswani.commands.recipe import read_recipe
@@ -180,7 +181,7 @@ def test_what_help_shows_is_taken(name: str, capsys: pytest.CaptureFixture[str])
 
 def test_the_recipe_of_table_3_shows_its_own_flags_too(capsys: pytest.CaptureFixture[str]) -> None:
     """Of a row, through its process, with the defaults of that row."""
-    command = [sys.executable, str(ROOT / "recipes/table3.py"), "--row", "C-N2", "--help"]
+    command = forked(sys.executable, ROOT / "recipes/table3.py", "--row", "C-N2", "--help")
     of_row = Shown(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     for shown, layers in ((help_of(ROOT / "recipes/table3.py", capsys), 6), (of_row, 2)):
         assert [name for name, (group, _) in shown.items() if group == "table"] == [

@@ -1,7 +1,6 @@
 """A run that starts from a model has its network, weights and vocabulary, and looks at it once alone."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -13,8 +12,9 @@ from typing import Any
 
 import pytest
 import torch
+from forked_python import ForkedPopen
 from safetensors.torch import load_file, save_file
-from test_experiment import FLAGS, ROOT, TINY, recipe, run, toy_text
+from test_experiment import FLAGS, ROOT, TINY, one_thread, recipe, run, toy_text
 from transformers import AutoTokenizer, MarianConfig, MarianMTModel
 
 from vaswani.commands import main
@@ -110,7 +110,7 @@ def test_killed_it_resumes_to_the_same_bits_without_its_parent(
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     run(*flags(text, whole, gone))
     command = recipe(*flags(text, cut, gone, steps=20))
-    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL) as started:
+    with ForkedPopen[bytes](command, env=one_thread(), stdout=subprocess.DEVNULL) as started:
         while not (cut / "checkpoint-10" / "manifest.json").exists() and started.poll() is None:
             time.sleep(0.01)
         started.send_signal(signal.SIGKILL)
@@ -129,7 +129,7 @@ def test_ended_before_its_first_checkpoint_it_asks_for_the_same_parent(
 ) -> None:
     given, folder = saved(talker().float(), toy_tokenizer, tmp_path / "parent"), tmp_path / "run"
     command = recipe(*flags(text, folder, Path(given)), "--save_steps", "20")
-    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL) as started:
+    with ForkedPopen[bytes](command, env=one_thread(), stdout=subprocess.DEVNULL) as started:
         while not (folder / "run.json").exists() and started.poll() is None:
             time.sleep(0.01)
         started.send_signal(signal.SIGKILL)

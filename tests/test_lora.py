@@ -1,6 +1,5 @@
 """LoRA trains thin products beside weights that stay, and leaves a network like any other."""
 
-import os
 import signal
 import subprocess
 import time
@@ -10,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from forked_python import ForkedPopen
 from safetensors.torch import load_file
-from test_experiment import recipe, run, toy_text
+from test_experiment import one_thread, recipe, run, toy_text
 from test_init_from import WITHOUT_NETWORK, saved
 from torch import nn
 
@@ -97,7 +97,7 @@ def test_killed_it_resumes_to_the_same_bits_and_leaves_a_plain_network(
     done = run(*flags(text, whole, given, *more))
     assert "10 times the rate of all weights" in done.stdout
     command = recipe(*flags(text, cut, given, *more))
-    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL) as started:
+    with ForkedPopen[bytes](command, env=one_thread(), stdout=subprocess.DEVNULL) as started:
         while not (cut / "checkpoint-5" / "manifest.json").exists() and started.poll() is None:
             time.sleep(0.01)
         started.send_signal(signal.SIGKILL)

@@ -1,6 +1,5 @@
 """The moving average of weights: by hand, in checkpoints, resumed to the same bits, and a candidate at the end."""
 
-import os
 import signal
 import subprocess
 import time
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked_python import ForkedPopen
 from safetensors.torch import load_file
-from test_experiment import TINY, recipe, run, toy_text
+from test_experiment import TINY, one_thread, recipe, run, toy_text
 from torch import nn
 
 from vaswani.publishing import read_metrics
@@ -80,9 +80,8 @@ def test_killed_it_resumes_to_the_same_average_and_the_best_is_chosen(tmp_path: 
     candidates = read_metrics(whole).candidates
     assert list(candidates) == ["last checkpoint", "moving average of the weights"]
     assert read_metrics(whole).chosen == max(candidates, key=lambda name: candidates[name]["bleu"])
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = recipe(*flags(cut, "--ema_decay", "0.95"))
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as started:
+    with ForkedPopen[bytes](command, env=one_thread(), stdout=subprocess.DEVNULL) as started:
         while not (cut / "checkpoint-20" / "manifest.json").exists() and started.poll() is None:
             time.sleep(0.01)
         started.send_signal(signal.SIGKILL)

@@ -2,7 +2,6 @@
 
 import copy
 import io
-import os
 import signal
 import subprocess
 import time
@@ -12,7 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_experiment import TINY, recipe, run, toy_text
+from forked_python import ForkedPopen
+from test_experiment import TINY, one_thread, recipe, run, toy_text
 from torch import nn
 from torch.optim import Adam, Muon
 
@@ -101,8 +101,7 @@ def test_killed_it_resumes_to_the_same_bits(tmp_path: Path) -> None:
     refused = run(*flags(whole), "--resume", "--max_steps", "80", "--optimizer", "adam", check=False)
     assert refused.returncode == 2
     assert "--optimizer is adam, and the run began with muon" in refused.stdout + refused.stderr
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(recipe(*flags(cut)), env=environment, stdout=subprocess.DEVNULL) as started:
+    with ForkedPopen[bytes](recipe(*flags(cut)), env=one_thread(), stdout=subprocess.DEVNULL) as started:
         while not (cut / "checkpoint-10" / "manifest.json").exists() and started.poll() is None:
             time.sleep(0.01)
         started.send_signal(signal.SIGKILL)

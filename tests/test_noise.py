@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_experiment import ROOT, TINY, recipe, toy_text
+from test_experiment import ROOT, TINY, fresh, toy_text
 from test_fairseq import FAIRSEQ
 
 LAUNCH = ("-m", "accelerate.commands.launch", "--config_file", str(ROOT / "accelerate_configs/cpu_2_processes.yaml"))
@@ -28,7 +28,7 @@ def test_a_resume_of_two_processes_is_quiet(tmp_path: Path) -> None:
     (tmp_path / "text").mkdir()
     text = ["--data_dir", toy_text(tmp_path / "text"), "--direction", "en-nds"]
     schedule = ["--eval_steps", "2", "--save_steps", "2", "--average_checkpoints", "1", "--batches_per_step", "2"]
-    _, *words = recipe(*text, *TINY, *schedule, "--streams", "2", "--output_dir", tmp_path / "run")
+    _, *words = fresh(*text, *TINY, *schedule, "--streams", "2", "--output_dir", tmp_path / "run")
     said(*LAUNCH, *words, "--max_steps", "2")
     (tmp_path / "run" / "metrics.json").unlink()
     heard = said(*LAUNCH, *words, "--max_steps", "4", "--resume")

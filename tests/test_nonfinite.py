@@ -17,6 +17,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from corpus_of_numbers import number_tokenizer, numbered_stream
+from forked_python import ForkedPopen, forked
 from test_training import CORPUS, STEPS, train
 from transformers import PreTrainedTokenizerFast, TrainerCallback
 
@@ -78,7 +79,10 @@ class Snapshots(TrainerCallback):
 
 
 class Together:
-    """Processes of one run, started without a launcher that would end the others when one ends."""
+    """Processes of one run, started without a launcher that would end the others when one ends.
+
+    They are forked, unless all of each group are to be signalled.
+    """
 
     def __init__(self, script: Path, *words: str | Path, processes: int = 2, group: bool = False) -> None:
         with socket.socket() as free:
@@ -93,12 +97,14 @@ class Together:
             "OMP_NUM_THREADS": "1",
         }
         self.outputs = [script.with_name(f"{script.stem}.{rank}.txt") for rank in range(processes)]
-        self.all = []
+        self.all: list[subprocess.Popen[bytes]] = []
         for rank, output in enumerate(self.outputs):
             with output.open("w") as file:
+                command = [sys.executable, str(script), *map(str, words)]
+                start: type[subprocess.Popen[bytes]] = subprocess.Popen if group else ForkedPopen
                 self.all.append(
-                    subprocess.Popen(
-                        [sys.executable, str(script), *map(str, words)],
+                    start(
+                        command if group else forked(*command, environment=shared),
                         env=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
                         stdout=file,
                         stderr=subprocess.STDOUT,

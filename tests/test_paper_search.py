@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked_python import forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_search import END, START, gnmt, probabilities, slow_search, translations
@@ -211,7 +212,7 @@ os._exit(0)
 def test_a_process_that_is_done_goes_on_for_one_that_is_not(tiny_model: MakeModel, tmp_path: Path) -> None:
     """Where weights are spread over processes, each forward pass needs all of them."""
     tiny_model(eos_token_id=None).save_pretrained(tmp_path)
-    command = [sys.executable, "-c", ONE_OF_TWO, str(tmp_path)]
+    command = forked(sys.executable, "-c", ONE_OF_TWO, tmp_path)
     processes = [subprocess.Popen([*command, str(rank)]) for rank in range(2)]
     assert [process.wait() for process in processes] == [0, 0]
     assert [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)] == [[52, 61, 61], [61, 61, 61]]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from forked_python import forked
 
 from vaswani.commands import COMMANDS
 from vaswani.experiment.arguments import network_fields
@@ -113,7 +114,7 @@ def test_what_is_inside_is_taken(its: Range, inside: list[str], words: str) -> N
 
 
 def test_a_limit_cannot_be_switched_off(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "recipes/quickstart.py"), "--max_unreadable", "nan"]
+    command = forked(sys.executable, ROOT / "recipes/quickstart.py", "--max_unreadable", "nan")
     done = subprocess.run([*command, "--output_dir", tmp_path / "run"], capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "argument --max_unreadable/--max-unreadable: nan is out of range; give from 0 to 1" in done.stderr

@@ -1,6 +1,5 @@
 """What the last lines of a start that is refused say, whatever launcher follows with words of its own."""
 
-import os
 import shlex
 import subprocess
 import sys
@@ -8,7 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from test_experiment import ROOT, TINY
+from forked_python import forked
+from test_experiment import ROOT, TINY, one_thread
 
 LAUNCH = [
     *(sys.executable, "-m", "accelerate.commands.launch"),
@@ -17,11 +17,12 @@ LAUNCH = [
 WRONG = "error: unknown: --drop_out 0.1; similar flags are --dropout"
 
 
-def said(*command: str | Path, code: int, **variables: str) -> list[str]:
+def said(*command: str | Path, code: int, is_fresh: bool = True, **variables: str) -> list[str]:
     """Return the lines of a command that ends with this code."""
+    environment = one_thread() | variables
     done = subprocess.run(
-        [str(word) for word in command],
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | variables,
+        list(map(str, command)) if is_fresh else forked(*command, environment=environment),
+        env=environment,
         check=False,
         text=True,
         stdout=subprocess.PIPE,
@@ -94,10 +95,10 @@ def test_several_processes_have_their_launcher_repeat_the_message_last(tmp_path:
 
 def test_a_tracker_that_is_not_there_is_refused_in_a_line(tmp_path: Path) -> None:
     flags = [*TINY, "--output_dir", tmp_path / "run", "--report_to"]
-    [line] = said(sys.executable, *recipe(*flags, "dvclive"), code=2)
+    [line] = said(sys.executable, *recipe(*flags, "dvclive"), code=2, is_fresh=False)
     assert line.startswith("error: --report_to is dvclive, which is not ready: DVCLiveCallback requires dvclive")
     assert line.endswith("Or leave it out: this machine can report to tensorboard")
-    [line] = said(sys.executable, *recipe(*flags, "blackboard"), code=2)
+    [line] = said(sys.executable, *recipe(*flags, "blackboard"), code=2, is_fresh=False)
     assert line.startswith("error: --report_to is blackboard; give none, all, or some of azure_ml, comet_ml, ")
     assert not (tmp_path / "run").exists()
 
@@ -106,6 +107,7 @@ def test_a_tracker_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
     """As one that nobody has logged in to; here its folder cannot be made."""
     (tmp_path / "taken").touch()
     flags = [*small(tmp_path), "--output_dir", tmp_path / "run", "--report_to", "tensorboard"]
-    *_, line = said(sys.executable, *recipe(*flags), code=2, TENSORBOARD_LOGGING_DIR=str(tmp_path / "taken" / "logs"))
+    where = str(tmp_path / "taken" / "logs")
+    *_, line = said(sys.executable, *recipe(*flags), code=2, is_fresh=False, TENSORBOARD_LOGGING_DIR=where)
     assert line.startswith("error: tensorboard (--report_to) failed: ")
     assert line.endswith("Fix it, or name other trackers by --report_to (none for none), and continue with --resume")

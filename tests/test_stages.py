@@ -8,9 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 import sacrebleu
+from forked_python import launcher, server
 from toy_language import sentence
 
 from vaswani.data import CleaningLimits, Pair
@@ -133,8 +133,8 @@ def test_the_picture_shows_every_system() -> None:
 class Programs:
     """Starts the written commands as processes that have imported everything; each lives in a folder of its own."""
 
-    def __init__(self, server: subprocess.Popen[bytes], python: Path) -> None:
-        self.server, self.python = psutil.Process(server.pid), python
+    def __init__(self, server: psutil.Process, python: Path) -> None:
+        self.server, self.python = server, python
 
     def start(self, where: Path, recipe: Path, *flags: object) -> subprocess.Popen[str]:
         where.mkdir(exist_ok=True)
@@ -161,19 +161,10 @@ class Programs:
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator[Programs]:
-    folder = Path(tempfile.mkdtemp())  # a short path: the names of sockets end at 108 bytes
-    path, script, python = folder / "socket", Path(__file__).with_name("forked_recipe.py"), folder / "python"
-    server = subprocess.Popen([sys.executable, script, path], env=os.environ | {"OMP_NUM_THREADS": "1"})
-    while not path.exists():
-        assert server.poll() is None
-        time.sleep(0.05)
-    python.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-I", "-S", str(script), str(path)])} "$@"\n')
-    python.chmod(0o755)
-    yield Programs(server, python)
-    server.kill()
-    server.wait()
-    shutil.rmtree(folder)
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    python = launcher(tmp_path_factory.mktemp("programs"), environment)
+    return Programs(psutil.Process(server(environment).number), python)
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from forked_python import server
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,18 +44,9 @@ GRID = ["--grid", "d_model=16,32", "peak_learning_rate=1e-4,1e-2", "--halvings",
 
 
 @pytest.fixture(scope="module")
-def launcher() -> Iterator[list[str]]:
+def launcher() -> list[str]:
     """The words before a recipe that run it in a process that has imported everything."""
-    folder = Path(tempfile.mkdtemp())  # a short path: the names of sockets end at 108 bytes
-    path, script = folder / "socket", Path(__file__).with_name("forked_recipe.py")
-    server = subprocess.Popen([sys.executable, script, path], env=os.environ | {"OMP_NUM_THREADS": "1"})
-    while not path.exists():
-        assert server.poll() is None
-        time.sleep(0.05)
-    yield [sys.executable, "-I", "-S", str(script), str(path)]
-    server.kill()
-    server.wait()
-    shutil.rmtree(folder)
+    return server(os.environ | {"OMP_NUM_THREADS": "1"}).words
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +76,7 @@ class Sweeps:
         return subprocess.Popen(
             [*self.launcher, str(RECIPE), *own, "--data_dir", str(self.text), *SMALL, *flags],
             cwd=where,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_python import forked, launcher
 
 from vaswani.data.grammar import GrammarCorpus
 from vaswani.experiment.table3 import BASE, ROWS, arguments_of, gather, main
@@ -29,12 +30,18 @@ SMALL = shlex.split(
 
 
 def command(*flags: str | Path) -> list[str]:
-    return [sys.executable, str(ROOT / "recipes" / "table3.py"), *map(str, flags)]
+    return forked(sys.executable, ROOT / "recipes" / "table3.py", *map(str, flags), environment=with_accelerate())
 
 
-def environment() -> dict[str, str]:
-    scripts = Path(sys.executable).parent  # where accelerate is
+def with_accelerate() -> dict[str, str]:
+    scripts = Path(sys.executable).parent
     return os.environ | {"OMP_NUM_THREADS": "1", "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of processes whose own are forked too, from what has imported everything."""
+    return with_accelerate() | {"FORKED_PYTHON": str(launcher(tmp_path_factory.mktemp("bin"), with_accelerate()))}
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +59,16 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stopped_twice(text: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+def stopped_twice(
+    text: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str]]:
     """The folder of two rows, and what was said: stopped by SIGTERM, then by a trainer that is lost, then ended."""
     table = tmp_path_factory.mktemp("runs") / "table3"
     started = command("--rows", "C-N2", "base", *SMALL, "--data_dir", text, "--output_dir", table)
     said = []
     for number, step in ((signal.SIGTERM, 20), (signal.SIGKILL, 60)):
         process = subprocess.Popen(
-            started, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            started, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert waits_for(table / "C-N2" / "seed-1" / f"checkpoint-{step}" / "manifest.json", process)
         if number == signal.SIGKILL:
@@ -69,7 +78,7 @@ def stopped_twice(text: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
             process.send_signal(number)
         said.append(process.communicate(timeout=300)[0])
         assert process.returncode == (1 if number == signal.SIGKILL else 128 + number), said[-1][-2000:]
-    done = subprocess.run(started, env=environment(), capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(started, env=environment, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
     return table, [*said, done.stdout]
 
@@ -232,11 +241,11 @@ def test_runs_that_differ_in_more_than_their_rows_are_no_table(
     ],
 )
 def test_a_row_that_could_not_join_those_that_have_ended_is_not_trained(
-    trained: Path, text: Path, flags: list[str], words: str
+    trained: Path, text: Path, environment: dict[str, str], flags: list[str], words: str
 ) -> None:
     done = subprocess.run(
         command("--rows", "base", "D-ls0.0", *SMALL, "--data_dir", text, "--output_dir", trained, *flags),
-        env=environment(),
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -305,11 +314,11 @@ def test_the_folder_of_the_table_is_found_however_its_flag_is_spelled(flags: lis
     assert flag([], "--output_dir") is None
 
 
-def test_a_first_row_that_fails_ends_the_whole(tmp_path: Path) -> None:
+def test_a_first_row_that_fails_ends_the_whole(tmp_path: Path, environment: dict[str, str]) -> None:
     """Flags, data or machine are at fault then, and nineteen more rows would only say the same."""
     done = subprocess.run(
         command("--all", "--launcher", "false", "--output_dir", tmp_path),
-        env=environment(),
+        env=environment,
         capture_output=True,
         text=True,
         check=False,

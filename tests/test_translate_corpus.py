@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked_python import forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
@@ -247,9 +248,10 @@ LAUNCH = ("-m", "accelerate.commands.launch", "--config_file", str(ROOT / "accel
 def start(*args: str | Path, given: Path, **variables: str) -> subprocess.Popen[bytes]:
     """Start `python ARGS < given`; a thread a process, as two of them share the machine."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"} | variables
+    command = [sys.executable, *map(str, args)]
     with given.open("rb") as stdin:
         return subprocess.Popen(
-            [sys.executable, *map(str, args)],
+            command if args[:2] == LAUNCH[:2] else forked(*command, environment=environment),
             env=environment,
             stdin=stdin,
             stdout=subprocess.PIPE,

@@ -1,7 +1,6 @@
 """Entries that a user asks for: one token wherever they stand, part of no other, and text to all that reads text."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -10,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import outspoken
+from forked_python import forked
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_experiment import TINY, recipe
+from test_experiment import TINY, one_thread, recipe
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -284,7 +284,7 @@ def test_a_run_of_an_older_version_resumes_with_its_tokens_and_with_no_others(ta
     def run(*flags: str, code: int = 0) -> str:
         done = subprocess.run(
             recipe(*common, *flags),
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=one_thread(),
             capture_output=True,
             text=True,
             check=False,
@@ -352,7 +352,7 @@ def test_translate_takes_lines_that_begin_with_one(
 ) -> None:
     model, folder = model_of_symbols
     done = subprocess.run(
-        [Path(sys.executable).with_name("vaswani"), "translate", "--beams", "1", folder],
+        forked(Path(sys.executable).with_name("vaswani"), "translate", "--beams", "1", folder),
         input="".join(f"{line}\n" for line in LINES).encode(),
         capture_output=True,
         check=False,
