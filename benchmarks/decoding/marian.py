@@ -14,6 +14,28 @@ from vaswani.modeling.modeling_vaswani import sinusoidal_positions
 LONGEST = 1024
 
 
+def marian_config(config: Any, longest: int = LONGEST) -> MarianConfig:
+    """Return the configuration of a Marian of a network's sizes, with so many positions."""
+    return MarianConfig(
+        vocab_size=config.vocab_size,
+        d_model=config.d_model,
+        encoder_layers=config.encoder_layers,
+        decoder_layers=config.decoder_layers,
+        encoder_attention_heads=config.num_heads,
+        decoder_attention_heads=config.num_heads,
+        encoder_ffn_dim=config.d_ff,
+        decoder_ffn_dim=config.d_ff,
+        activation_function="relu",
+        scale_embedding=True,
+        max_position_embeddings=longest,
+        pad_token_id=config.pad_token_id,
+        eos_token_id=config.eos_token_id,
+        bos_token_id=config.bos_token_id,
+        decoder_start_token_id=config.decoder_start_token_id,
+        forced_eos_token_id=None,
+    )
+
+
 def as_marian(model: VaswaniForConditionalGeneration) -> MarianMTModel:
     """Return a Marian that computes what `model` does; the biases that Marian has besides are 0.
 
@@ -29,26 +51,7 @@ def as_marian(model: VaswaniForConditionalGeneration) -> MarianMTModel:
             f"norm={config.norm}, d_k={config.d_k}, d_v={config.d_v}: Marian is post-norm, and d_k = d_v = "
             "d_model / num_heads"
         )
-    marian: Any = MarianMTModel(
-        MarianConfig(
-            vocab_size=config.vocab_size,
-            d_model=config.d_model,
-            encoder_layers=config.encoder_layers,
-            decoder_layers=config.decoder_layers,
-            encoder_attention_heads=config.num_heads,
-            decoder_attention_heads=config.num_heads,
-            encoder_ffn_dim=config.d_ff,
-            decoder_ffn_dim=config.d_ff,
-            activation_function="relu",
-            scale_embedding=True,
-            max_position_embeddings=longest,
-            pad_token_id=config.pad_token_id,
-            eos_token_id=config.eos_token_id,
-            bos_token_id=config.bos_token_id,
-            decoder_start_token_id=config.decoder_start_token_id,
-            forced_eos_token_id=None,
-        )
-    )
+    marian: Any = MarianMTModel(marian_config(config, longest))
     weights: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
         if "positions.learned" not in name:

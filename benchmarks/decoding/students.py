@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from sacrebleu.metrics.bleu import BLEU
-from transformers import AutoConfig, MarianConfig, MarianMTModel
+from transformers import AutoConfig, MarianMTModel
 
 from benchmarks.measuring.flags import add_rounds, add_threads
 from benchmarks.measuring.machine import machine
@@ -34,6 +34,8 @@ from vaswani.translation.batches import batches, encode, search_lines
 from vaswani.translation.hypotheses import BeamSettings
 from vaswani.translation.plain_tokenizer import load_plain
 from vaswani.translation.search import padded
+
+from .marian import marian_config
 
 BEAMS = 4
 MARIAN = f"transformers' Marian of the teacher's size, float32, {BEAMS} beams"
@@ -56,22 +58,7 @@ def by_export(folder: Path, lines: list[str], beams: int, tokens: int, threads: 
 def by_marian(teacher: Path, exported: Path, lines: list[str], tokens: int) -> Callable[[], Timed]:
     """Return what does the work of a translation by Marian, and how long that takes the processor."""
     config: Any = AutoConfig.from_pretrained(teacher)
-    model: Any = MarianMTModel._from_config(
-        MarianConfig(
-            vocab_size=config.vocab_size,
-            d_model=config.d_model,
-            encoder_ffn_dim=config.d_ff,
-            decoder_ffn_dim=config.d_ff,
-            encoder_layers=config.encoder_layers,
-            decoder_layers=config.decoder_layers,
-            encoder_attention_heads=config.num_heads,
-            decoder_attention_heads=config.num_heads,
-            pad_token_id=config.pad_token_id,
-            eos_token_id=config.eos_token_id,
-            decoder_start_token_id=config.pad_token_id,
-            max_position_embeddings=1024,
-        )
-    ).eval()
+    model: Any = MarianMTModel(marian_config(config)).eval()
     tokenizer = load_plain(exported)
     assert tokenizer is not None
     sources = encode(tokenizer, lines)
