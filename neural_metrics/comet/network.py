@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from vaswani.translation.batches import batches
+
 from .settings import Settings
 
 EPSILON = 1e-12
@@ -108,7 +110,7 @@ def vectors_of(network: Network, texts: Sequence[Sequence[int]], update: Callabl
     """
     device = network.gamma.device if network.gamma is not None else network.estimator[0][0].device
     found = torch.empty(len(texts), network.encoder.config.hidden_size)
-    for places in batches([len(text) for text in texts]):
+    for places in batches([len(text) for text in texts], TOKENS):
         longest = max(len(texts[place]) for place in places)
         ids = torch.full((len(places), longest), network.padding)
         mask = torch.zeros_like(ids)
@@ -124,17 +126,6 @@ def vectors_of(network: Network, texts: Sequence[Sequence[int]], update: Callabl
                 states = mixed(network, layers, mask)
                 found[places] = pooled(states, ids, mask, network.settings.pool, network.padding).cpu()
         update(len(places))
-    return found
-
-
-def batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Return the places of all texts, the longest first, so many together as TOKENS allow, and at least one."""
-    found: list[list[int]] = []
-    for place in sorted(range(len(lengths)), key=lambda each: -lengths[each]):
-        if found and (len(found[-1]) + 1) * lengths[found[-1][0]] <= TOKENS:
-            found[-1].append(place)
-        else:
-            found.append([place])
     return found
 
 
