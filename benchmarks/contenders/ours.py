@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
+from vaswani.training.consistency import RDROP, SIMCUT, WEIGHTS, add_consistency
 from vaswani.training.loss import fuse_loss
 from vaswani.training.speed.bfloat16 import compute_in_bfloat16
 from vaswani.training.speed.dropout import drop_by_bits
@@ -46,6 +47,16 @@ def with_checkpointing(model: Any) -> None:
     """Do that, and compute layers again in the backward pass."""
     throughout(model)
     model.gradient_checkpointing_enable()
+
+
+def with_two_passes(kind: str) -> Callable[[Any], None]:
+    """Return what does that, and lets a step make two passes over its batch; half a step is to be compared."""
+
+    def prepare(model: Any) -> None:
+        speed_up_training(model, DEVICE, bf16_throughout=True)
+        add_consistency(model, kind, WEIGHTS[kind], cut_share=0.05)
+
+    return prepare
 
 
 def with_torchs_dropout(model: Any) -> None:
@@ -90,6 +101,8 @@ OTHER = "sdpa" if ATTENTION == "eager" else "eager"
 WAYS = {
     "as --bf16_throughout trains": way(ATTENTION, throughout),
     "throughout, --gradient_checkpointing": way(ATTENTION, with_checkpointing),
+    "throughout, --consistency rdrop": way(ATTENTION, with_two_passes(RDROP)),
+    "throughout, --consistency simcut": way(ATTENTION, with_two_passes(SIMCUT)),
     "throughout, torch's dropout": way(ATTENTION, with_torchs_dropout),
     "throughout, memory given back": way(ATTENTION, giving_memory_back),
     f"throughout, {OTHER} attention": way(OTHER, throughout),

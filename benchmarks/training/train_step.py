@@ -60,6 +60,8 @@ CONTENDERS = {
         "as --bf16 trains",
         "as --bf16_throughout trains",
         "throughout, --gradient_checkpointing",
+        "throughout, --consistency rdrop",
+        "throughout, --consistency simcut",
         "throughout, torch's dropout",
         "throughout, memory given back",
         "throughout, sdpa attention",
