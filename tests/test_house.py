@@ -20,6 +20,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 
 import vaswani
 from benchmarks.contenders.environments import ENVIRONMENTS
+from vaswani.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = sorted({init.parent.name for init in ROOT.glob("*/__init__.py")} - {"benchmarks"})
@@ -292,10 +293,16 @@ def test_the_written_command_starts_that_many_processes(name: str, processes: in
 # What is written
 
 
-def test_the_map_shows_every_folder() -> None:
-    table = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["docs/architecture.md", "README.md"])
+def test_the_map_shows_every_folder(page: str) -> None:
+    rows = re.findall(r"^\| (`\w+/.*?) \|", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
     folders = {file.parts[0] for file in cloned_files() if len(file.parts) > 1 and not file.parts[0].startswith(".")}
-    assert set(re.findall(r"^\| `(\w+)/` \|", table, re.MULTILINE)) == folders
+    assert {name for row in rows for name in re.findall(r"`(\w+)/(?:\w+/)?`", row)} == folders
+
+
+def test_the_readme_names_every_command() -> None:
+    row = next(line for line in (ROOT / "README.md").read_text(encoding="utf-8").split("\n") if "`commands/`" in line)
+    assert set(re.findall(r"`(?:vaswani )?(\w+)`", row)) == set(COMMANDS)
 
 
 def test_no_file_names_a_path_of_one_machine() -> None:
