@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from conftest import Translator
+from forked_python import forked
 from transformers import GenerationConfig, MarianConfig, MarianMTModel
 
 from vaswani.commands import main
@@ -48,7 +49,7 @@ def exported(
 def run(*args: str | Path, given: str = "", code: int = 0) -> tuple[str, str]:
     """Run the command line; what it says to stdout and stderr."""
     command = [str(Path(sys.executable).with_name("vaswani")), *map(str, args)]
-    done = subprocess.run(command, input=given.encode(), capture_output=True, check=False)
+    done = subprocess.run(forked(*command), input=given.encode(), capture_output=True, check=False)
     assert done.returncode == code, done.stderr.decode()
     return done.stdout.decode(), done.stderr.decode()
 

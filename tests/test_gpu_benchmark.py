@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked_python import forked
 from test_training import network
 from torch import Tensor
 
@@ -23,8 +24,9 @@ TINY = shlex.split("--d_model 16 --d_ff 32 --num_heads 2 --layers 1 --vocab_size
 def measured(part: str, folder: Path, *flags: str | Path) -> tuple[dict[str, Any], str]:
     """What one part of the benchmark wrote."""
     name = folder / part
-    command = [sys.executable, ROOT / "benchmarks" / "gpu.py", part, "--output", name, *flags]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "VASWANI_CACHE": str(folder / "cache")}
+    script = ROOT / "benchmarks" / "gpu.py"
+    command = forked(sys.executable, script, part, "--output", name, *flags, environment=environment)
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=500, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     text = name.with_suffix(".md").read_text(encoding="utf-8")

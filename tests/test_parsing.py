@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked_python import forked
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
 
 import vaswani.modeling  # noqa: F401  (teaches the Auto classes)
@@ -96,8 +97,8 @@ def wsj(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*flags: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "recipes" / "parsing.py"), *map(str, flags)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = forked(sys.executable, ROOT / "recipes" / "parsing.py", *map(str, flags), environment=environment)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
     return done

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from command_processes import WINDOW, live, together
+from forked_python import forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from killed import born, wait_for
@@ -331,7 +332,7 @@ def test_a_log_gets_lines_with_the_time_left(
 @pytest.mark.slow
 def test_each_line_is_answered_before_the_next_is_written(model: Path, text: Path, tmp_path: Path) -> None:
     expected = translated(model, text, tmp_path / "out").splitlines(keepends=True)
-    command = [sys.executable, "-m", "vaswani.commands", "translate", str(model), "--beams", "2", "--line_buffered"]
+    command = forked(sys.executable, "-m", "vaswani.commands", "translate", model, "--beams", "2", "--line_buffered")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -1,14 +1,14 @@
 """A signal before the first step, in a validation or while scoring ends a run with code 75, and nothing is lost."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from test_experiment import ROOT, TINY, polling, toy_text
+from forked_python import forked
+from test_experiment import ROOT, TINY, one_thread, polling, toy_text
 
 RECIPE = f"""
 import importlib, os, runpy
@@ -52,13 +52,13 @@ class Run:
             "64",
         ]
         flags = [*TINY, *text, *schedule, "--validation_beams", "4", "--output_dir", self.folder, "--resume"]
-        self.command = [sys.executable, str(self.recipe), *map(str, flags)]
+        self.command = forked(sys.executable, self.recipe, *map(str, flags), environment=one_thread())
 
     def start(self) -> subprocess.Popen[str]:
         self.phases.mkdir(exist_ok=True)
         for left in self.phases.iterdir():
             left.unlink()
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PHASES": str(self.phases)}
+        environment = one_thread() | {"PHASES": str(self.phases)}
         return subprocess.Popen(
             self.command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )

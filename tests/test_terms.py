@@ -1,7 +1,6 @@
 """Terms in training, in translations and in scores: named in the source or demanded of the search, and counted."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +11,8 @@ import pytest
 from command_processes import together
 from corpus_of_groups import GroupedCorpus
 from corpus_of_numbers import first, seen
-from test_experiment import TINY, run
+from forked_python import forked
+from test_experiment import TINY, one_thread, run
 from toy_language import write_toy_text
 from transformers import PreTrainedTokenizerFast
 
@@ -311,10 +311,10 @@ def test_a_run_trains_with_terms_and_translates_with_them(tmp_path: Path) -> Non
         (tmp_path / "one.tsv").write_text(f"cat\t{word}\n")
         command = [sys.executable, "-m", "vaswani.commands", "translate", tmp_path / "run", "--device", "cpu"]
         flags = ["--input", text / "test_toy.en", "--glossary", tmp_path / "one.tsv"]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
         made = subprocess.run(
-            [*map(str, command), *map(str, flags)], capture_output=True, text=True, check=True, env=environment
-        )
+            forked(*command, *flags, environment=one_thread()),
+            capture_output=True, text=True, check=True, env=one_thread(),
+        )  # fmt: skip
         written[word] = made.stdout.count(word), made.stdout.count(its_rival)
         assert "terms of the glossary are named in the sources, as the model was trained" in made.stderr
     wanted = sum(each.count("cat") for each in sources)
