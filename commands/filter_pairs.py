@@ -1,11 +1,10 @@
 """Keep the good pairs of a parallel text, or the best of several translations of each line; count what is dropped."""
 
 import argparse
-from fractions import Fraction
 from pathlib import Path
 
 from vaswani.evaluation.metric_table import SENTENCE_METRICS
-from vaswani.flags import numbers, whole
+from vaswani.flags import numbers, shares, whole
 from vaswani.translation.models import MODEL
 
 from .best_translations import choose_best
@@ -103,10 +102,8 @@ def add_pairs(parser: argparse.ArgumentParser) -> None:
     )
     worst = pairs.add_mutually_exclusive_group()
     of_share = "of the pairs that nothing else drops, such as 0.05; of equal ones the earlier are kept (default: none)"
-    worst.add_argument(
-        "--drop_lowest", type=Fraction, metavar="SHARE", help=f"drop the lowest scores: a share {of_share}"
-    )
-    worst.add_argument("--drop_highest", type=Fraction, metavar="SHARE", help=f"drop the highest: a share {of_share}")
+    worst.add_argument("--drop_lowest", type=shares(), metavar="SHARE", help=f"drop the lowest: a share {of_share}")
+    worst.add_argument("--drop_highest", type=shares(), metavar="SHARE", help=f"drop the highest: a share {of_share}")
     pairs.add_argument(
         "--max_ratio",
         type=numbers(1),

@@ -136,6 +136,8 @@ def growing(path: Path | None, made_of: Callable[[], Mapping[str, Any]], resume:
                     file=sys.stderr,
                 )
             raise
+        if packing is not None and not journal.windows:
+            add([], [])  # or a packed file without lines could not be unpacked
         journal.finish()
 
 

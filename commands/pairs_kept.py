@@ -56,6 +56,8 @@ def keep_pairs(args: argparse.Namespace) -> None:
             for output, side in zip(outputs, zip(*window, strict=True), strict=True):
                 output.write([row for row, is_kept in zip(side, those, strict=True) if is_kept])
             place += len(window)
+        for output in outputs:
+            output.finish()
         for each in as_opened:
             each.unchanged()
     drops.joined = 0  # a line that has such a break inside is written as it is
@@ -78,10 +80,6 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError("--scores are given, and nothing is asked of them: give --drop_highest SHARE or another limit")
     if args.column is not None and args.column < 1:
         raise ValueError(f"--column is {args.column}; give 1 for the first one, or more")
-    for flag in ("drop_lowest", "drop_highest"):
-        share = getattr(args, flag)
-        if share is not None and not 0 <= share < 1:
-            raise ValueError(f"--{flag} is {float(share):g}; give a share of the pairs, 0 or more and less than 1")
     for path, flag in ((args.sources, "--sources"), (args.targets, "--targets"), (args.scores, "--scores")):
         if path is not None:
             if path.exists() and not path.is_file():
@@ -221,9 +219,16 @@ class Packed:
 
         self._packing = PACKINGS.get(path.suffix)
         self._file = stack.enter_context(atomic_write(path))
+        self._is_empty = True
 
     def write(self, rows: Sequence[bytes]) -> None:
         """Add lines."""
         content = b"".join(row + b"\n" for row in rows)
         if content:
+            self._is_empty = False
             self._file.write(content if self._packing is None else self._packing.pack(content))
+
+    def finish(self) -> None:
+        """Make a packed file without lines one that can be unpacked."""
+        if self._is_empty and self._packing is not None:
+            self._file.write(self._packing.pack(b""))

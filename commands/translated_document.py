@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,10 +97,21 @@ def translate_document(args: argparse.Namespace, name: str, translator: "Transla
         )
 
 
+def unpacked_name(path: Path | None) -> Path | None:
+    """Return the name of a file without the ending of a compression."""
+    from vaswani.data.containers import PACKINGS
+
+    return path.with_suffix("") if path is not None and path.suffix in PACKINGS else path
+
+
 def read_document(path: Path | None, name: str, direction: tuple[str, str] | None) -> tuple[Decoded, list[Unit]]:
     """Return a document and its units; raises ValueError with file and line if it is damaged."""
+    from vaswani.data.containers import STDIN, unpacked_bytes
+
+    with nullcontext(sys.stdin.buffer) if path is None else path.open("rb") as file:
+        content = unpacked_bytes(file, str(path or STDIN))[1].read()
     try:
-        document = decoded(sys.stdin.buffer.read() if path is None else path.read_bytes(), name)
+        document = decoded(content, name)
         return document, reader_of(name, direction)(document.text)
     except DocumentError as error:
         raise ValueError(f"{path or 'stdin'}, {error}") from None
@@ -111,8 +123,11 @@ def write_document(path: Path | None, content: bytes) -> None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
         return
+    from vaswani.data.containers import PACKINGS
+
+    packing = PACKINGS.get(path.suffix)
     with atomic_write(path) as file:
-        file.write(content)
+        file.write(content if packing is None else packing.pack(content))
 
 
 def failing(error: Exception) -> Iterator[list[str]]:

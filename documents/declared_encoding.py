@@ -9,10 +9,25 @@ from .unit import DocumentError
 DECLARATIONS = {
     "xliff": rb"<\?xml[^>]*encoding\s*=\s*[\"']([\w.-]+)",
     "tmx": rb"<\?xml[^>]*encoding\s*=\s*[\"']([\w.-]+)",
-    "html": rb"<meta[^>]*charset\s*=\s*[\"']?([\w.-]+)",
-    "po": rb"Content-Type:[^\"]*charset=([\w.-]+)",
+    "html": rb"(?:\A\s*<\?xml[^>]*encoding|<meta(?![^>]*\sname\s*=)[^>]*charset)\s*=\s*[\"']?([\w.:-]+)",
+    "po": rb"(?m)^(?![ \t]*#)[^\n]*charset=([\w.:-]+)",
 }
 WITH_REFERENCES = ("xliff", "tmx", "html")
+OF_WEB = {
+    label: encoding
+    for encoding, labels in {
+        "cp1252": "iso-8859-1 iso8859-1 iso88591 iso_8859-1 latin1 l1 ascii us-ascii windows-1252 cp1252 x-cp1252",
+        "cp1254": "iso-8859-9 iso8859-9 latin5 l5 windows-1254",
+        "cp874": "iso-8859-11 tis-620 dos-874 windows-874",
+        "gb18030": "gb2312 gbk x-gbk gb_2312-80 chinese",
+        "cp932": "shift_jis shift-jis sjis x-sjis ms_kanji windows-31j",
+        "cp949": "euc-kr ks_c_5601-1987 ksc5601 korean",
+        "big5hkscs": "big5 x-x-big5",
+        "utf-8": "utf-16 utf-16le utf-16be",
+    }.items()
+    for label in labels.split()
+}
+"""What labels mean in HTML, where that is not what they say (Encoding Standard, section 4.2; HTML, 13.2.3.2)."""
 HEAD = 100_000
 """Bytes in which it is searched; a PO file's header follows the comments."""
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -53,6 +68,8 @@ def decoded(data: bytes, name: str) -> Decoded:
     encoding = MARKS.get(mark) or (declared.group(1).decode() if declared else "utf-8")
     if encoding.upper() == "CHARSET":  # of a template
         encoding = "utf-8"
+    if name == "html" and not mark:
+        encoding = OF_WEB.get(encoding.lower(), encoding)
     try:
         return Decoded(data[len(mark) :].decode(encoding), encoding, mark, name in WITH_REFERENCES)
     except LookupError:

@@ -4,6 +4,7 @@ Standard: HTML Living Standard (WHATWG); which elements are inline follows its p
 """
 
 import re
+from bisect import bisect_right
 from html import unescape
 from html.parser import HTMLParser
 
@@ -19,6 +20,28 @@ INLINE = frozenset({
 CODE = frozenset({"code", "kbd", "samp", "var", "tt"})
 """Inline elements that are kept whole."""
 NO_TEXT = frozenset({"script", "style", "pre", "textarea", "svg", "math", "template"})
+_CELLS = frozenset({"td", "th", "tr", "tbody", "tfoot", "thead"})
+CLOSED_BY = {
+    "li": frozenset({"li"}),
+    "dt": frozenset({"dt", "dd"}),
+    "dd": frozenset({"dt", "dd"}),
+    "p": frozenset({
+        "address", "article", "aside", "blockquote", "details", "dialog", "div", "dl", "fieldset", "figcaption",
+        "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "main", "menu", "nav",
+        "ol", "p", "pre", "search", "section", "table", "ul",
+    }),
+    "rt": frozenset({"rt", "rp"}),
+    "rp": frozenset({"rt", "rp"}),
+    "option": frozenset({"option", "optgroup", "hr"}),
+    "optgroup": frozenset({"optgroup", "hr"}),
+    "td": _CELLS,
+    "th": _CELLS,
+    "tr": frozenset({"tr", "tbody", "tfoot", "thead"}),
+    "thead": frozenset({"tbody", "tfoot"}),
+    "tbody": frozenset({"tbody", "tfoot"}),
+    "tfoot": frozenset(),
+}  # fmt: skip
+"""Elements whose end may be left out, with the beginnings that end them (section 13.1.2.4)."""
 REFERENCE = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);")
 KEPT_REFERENCES = frozenset({"&", "<", ">", '"', "\N{NO-BREAK SPACE}"})
 """Characters that stay references: the others are letters of the text."""
@@ -30,7 +53,7 @@ def html_units(text: str) -> list[Unit]:
     reader.feed(text)
     reader.close()
     reader.end_run(len(text))
-    return [unit for start, end in reader.runs for unit in _unit(text, start, end)]
+    return [unit for start, end in reader.runs for unit in _unit(text, start, end, reader.starts)]
 
 
 class _Blocks(HTMLParser):
@@ -62,7 +85,8 @@ class _Blocks(HTMLParser):
             self.begun = self.place
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        is_silent = tag in NO_TEXT or dict(attrs).get("translate") == "no"
+        is_silent = tag in NO_TEXT or (dict(attrs).get("translate") or "").lower() == "no"
+        self._end_by(tag)
         if self.silent:
             if tag not in VOID:
                 self.silent.append(tag)
@@ -74,6 +98,16 @@ class _Blocks(HTMLParser):
         if is_silent and tag not in VOID:
             self.silent = [tag]
 
+    def _end_by(self, tag: str) -> None:
+        """Close the elements without text that the beginning of another one ends."""
+        for place in reversed(range(len(self.silent))):
+            name = self.silent[place]
+            if tag in CLOSED_BY.get(name, ()):
+                del self.silent[place:]
+                return
+            if name not in CLOSED_BY and name not in INLINE:
+                return
+
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
         if self.silent and tag not in VOID:
@@ -83,6 +117,8 @@ class _Blocks(HTMLParser):
         if self.silent:
             if tag in self.silent:
                 del self.silent[len(self.silent) - 1 - self.silent[::-1].index(tag) :]
+            elif tag not in INLINE and all(each in CLOSED_BY or each in INLINE for each in self.silent):
+                self.silent = []  # the element around them ends
         elif tag not in INLINE:
             self.end_run(self.place)
 
@@ -102,7 +138,7 @@ class _Blocks(HTMLParser):
         self.end_run(self.place)
 
 
-def _unit(text: str, start: int, end: int) -> list[Unit]:
+def _unit(text: str, start: int, end: int, starts: list[int]) -> list[Unit]:
     """Return the unit of a run, without the white space, comments and tags around all of it; none without a text."""
     start, end = _trimmed(text, start, end)
     if start >= end:
@@ -115,27 +151,28 @@ def _unit(text: str, start: int, end: int) -> list[Unit]:
     def written(translation: str) -> str:
         return raw if translation == source else as_written(translation, markup, REFERENCE.pattern)
 
-    return [Unit(source, text.count("\n", 0, start) + 1, start, end, written, None, markup)]
+    return [Unit(source, bisect_right(starts, start), start, end, written, None, markup)]
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """Leave out white space, tags of empty elements and pairs of tags around the whole text."""
+    parts = list(MARKUP.finditer(text, start, end))
+    begin, stop = 0, len(parts)
     while True:
-        before = (start, end)
-        raw = text[start:end]
-        start += len(raw) - len(raw.lstrip())
-        end -= len(raw) - len(raw.rstrip())
-        parts = list(MARKUP.finditer(text, start, end))
-        if not parts or start >= end:
+        while start < end and text[start].isspace():
+            start += 1
+        while start < end and text[end - 1].isspace():
+            end -= 1
+        if begin == stop or start >= end:
             return start, end
-        first, last = parts[0], parts[-1]
+        first, last = parts[begin], parts[stop - 1]
         if first.start() == start and _is_alone(first.group()):
-            start = first.end()
+            start, begin = first.end(), begin + 1
         elif last.end() == end and _is_alone(last.group()):
-            end = last.start()
-        elif first.start() == start and last.end() == end and len(parts) > 1 and _is_pair(parts):
-            start, end = first.end(), last.start()
-        if (start, end) == before:
+            end, stop = last.start(), stop - 1
+        elif first.start() == start and last.end() == end and stop - begin > 1 and _is_pair(parts[begin:stop]):
+            start, end, begin, stop = first.end(), last.start(), begin + 1, stop - 1
+        else:
             return start, end
 
 

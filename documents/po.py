@@ -1,135 +1,61 @@
 """gettext's PO files: messages without a translation get one.
 
-Format: GNU gettext manual, "The Format of PO Files". Header, comments, contexts, fuzzy and obsolete messages and those
-that have a translation stay byte for byte.
+Format: GNU gettext manual, "The Format of PO Files". Header, comments, contexts, flags, obsolete messages and those
+that have a translation, fuzzy or not, stay byte for byte.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
-from .unit import DocumentError, Unit, line_starts
+from .po_entries import Entry, Text, entries, form_of_one
+from .unit import Unit, line_end_of
 
-KEYWORD = re.compile(r"(msgctxt|msgid_plural|msgid|msgstr(?:\[(\d+)\])?)[ \t]*(?=\")")
-STRING = re.compile(r'[ \t]*"((?:[^"\\\r\n]|\\.)*)"[ \t]*(?:\r?\n|\r|$)')
-ESCAPE = re.compile(r"\\(?:([abfnrtv\\\"'?])|([0-7]{1,3})|x([0-9A-Fa-f]{2}))")
-ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-TO_ESCAPE = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b"} | {
-    "\f": "\\f",
-    "\v": "\\v",
-}
+TO_ESCAPE = {
+    "\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v",
+}  # fmt: skip
 WIDTH = 79
 """Columns of a line that gettext's programs write."""
-
-
-@dataclass
-class _Field:
-    """A keyword and its string."""
-
-    value: str
-    line: int
-    start: int
-    """Of what follows the keyword."""
-    end: int
-    """After the last character of the string, its line end apart."""
-
-
-@dataclass
-class _Message:
-    """What a blank line, or the next comment, ends."""
-
-    fields: dict[str, _Field] = field(default_factory=dict)
 
 
 def po_units(text: str) -> list[Unit]:
     """Return the messages without a translation; a plural's forms are units of their own.
 
-    The first form of several translates `msgid`, all others `msgid_plural`.
+    The form of several that the language has for one translates `msgid`, all others `msgid_plural`.
 
     Raises:
         DocumentError: a line that is not of the format.
 
     """
-    return [unit for message in _messages(text) for unit in _units_of(message, text)]
-
-
-def _messages(text: str) -> list[_Message]:
-    messages = [_Message()]
-    starts = line_starts(text)
-    number = 0
-    while number < len(starts):
-        start = starts[number]
-        if (keyword := KEYWORD.match(text, start)) is None:
-            line = text[start : starts[number + 1] if number + 1 < len(starts) else len(text)].strip()
-            if line and not line.startswith("#"):
-                raise DocumentError(
-                    number + 1, f"{line[:60]!r} is no comment, keyword or string of a PO file; see `msgfmt --check`"
-                )
-            number += 1
-            continue
-        name = keyword.group(1)
-        if name in ("msgctxt", "msgid") and ("msgid" in messages[-1].fields):
-            messages.append(_Message())
-        if name in messages[-1].fields:
-            raise DocumentError(number + 1, f"a second {name} in one message; see `msgfmt --check`")
-        value, end, count = _string(text, keyword.end(), number + 1)
-        messages[-1].fields[name] = _Field(value, number + 1, keyword.end(), end)
-        number += count
-    return messages
-
-
-def _string(text: str, start: int, line: int) -> tuple[str, int, int]:
-    """Return the value of the strings from here on, where they end, and their lines."""
-    parts, end, count = [], start, 0
-    while found := STRING.match(text, start):
-        parts.append(found.group(1))
-        start, count = found.end(), count + 1
-        end = len(text[: found.end()].rstrip("\r\n")) if found.end() > found.start() else end
-        if found.end() == len(text):
-            break
-    if not parts:
-        raise DocumentError(line, "a string without its closing quotation mark; see `msgfmt --check`")
-    return ESCAPE.sub(_unescaped, "".join(parts)), end, count
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    letter, octal, hexadecimal = found.groups()
-    if letter:
-        return ESCAPED.get(letter, letter)
-    return chr(int(octal, 8) if octal else int(hexadecimal, 16))
-
-
-def _units_of(message: _Message, text: str) -> list[Unit]:
-    fields = message.fields
-    if "msgid" not in fields or not fields["msgid"].value:
-        return []  # the header, or the end of the file
-    forms = [name for name in fields if name.startswith("msgstr")]
-    units = []
-    for name in forms:
-        if fields[name].value:
-            continue
-        is_plural = "msgid_plural" in fields and not (name == "msgstr[0]" and len(forms) > 1)
-        source = fields["msgid_plural" if is_plural else "msgid"]
-        units.append(
-            Unit(
-                source.value,
-                fields[name].line,
-                fields[name].start,
-                fields[name].end,
-                _writer(source, text, name),
-            )
-        )
+    line_end = line_end_of(text)
+    units: list[Unit] = []
+    one = 0
+    for entry in entries(text):
+        if entry.is_header:
+            one = form_of_one(entry.translations[0].text)
+        elif not entry.is_obsolete:
+            units += _units_of(entry, text, line_end, one)
     return units
 
 
-def _writer(source: _Field, text: str, keyword: str) -> Callable[[str], str]:
+def _units_of(entry: Entry, text: str, line_end: str, one: int) -> Iterator[Unit]:
+    """Yield a unit for each empty translation."""
+    assert entry.id is not None
+    for number, form in entry.translations.items():
+        if form.text:
+            continue
+        is_of_one = entry.plural is None or (number == one and len(entry.translations) > 1)
+        source = entry.id if is_of_one or entry.plural is None else entry.plural
+        keyword = "msgstr" if entry.plural is None else f"msgstr[{number}]"
+        yield Unit(source.text, form.line, form.start, form.end, _writer(source, text, keyword, line_end))
+
+
+def _writer(source: Text, text: str, keyword: str, line_end: str) -> Callable[[str], str]:
     """Return what writes a translation as its source is written: wrapped if that is, with its line ends."""
     raw = text[source.start : source.end]
-    line_end = "\r\n" if "\r\n" in text else "\n"
     is_wrapped = max(map(len, raw.splitlines()), default=0) <= WIDTH + 1
 
     def written(translation: str) -> str:
-        return raw if translation == source.value else _quoted(translation, keyword, is_wrapped, line_end)
+        return raw if translation == source.text else _quoted(translation, keyword, is_wrapped, line_end)
 
     return written
 

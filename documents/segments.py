@@ -96,11 +96,21 @@ def _lines_of(unit: Unit, split: Split | None) -> list["_Line | str"]:
     """Cut a unit into lines to translate and, as plain strings, the white space between them."""
     pattern = pattern_of(unit.markup)
     found: list[_Line | str] = []
-    for line in re.split(r"(\r?\n)", unit.source):
+    for line in _split_lines(unit.source, pattern):
         for sentence in [line] if split is None or not line.strip() else _whole_sentences(split(line), pattern):
             before, text, after = EDGES.fullmatch(sentence).groups()  # type: ignore[union-attr]
             found += [before, _Line(text, pattern), after] if text else [before]
     return found
+
+
+def _split_lines(text: str, pattern: re.Pattern[str]) -> list[str]:
+    """Cut a text at its line ends, which are kept, but not within a placeholder, such as a tag over two lines."""
+    lines = [""]
+    for place, part in enumerate(in_parts(text, pattern)):
+        first, *more = [part] if place % 2 else re.split(r"(\r?\n)", part)
+        lines[-1] += first
+        lines += more
+    return lines
 
 
 def _whole_sentences(sentences: list[str], pattern: re.Pattern[str]) -> list[str]:

@@ -60,8 +60,9 @@ def balanced(text: str, count: int) -> list[str]:
     if count == 1:
         return [text]
     width = max(1, len(text) // count)
+    text = re.sub(r"<[^<>]*>", lambda tag: tag.group().replace(" ", "\0"), text)  # no line ends within a tag
     while True:
         found = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
         if len(found) <= count:
-            return found
+            return [line.replace("\0", " ") for line in found]
         width += 1

@@ -4,7 +4,7 @@ Standard: LISA OSCAR TMX 1.4b. Variants that exist stay byte for byte.
 """
 
 from .inline import as_written
-from .unit import DocumentError, Unit
+from .unit import DocumentError, Unit, indent_of, line_end_of
 from .xml_spans import Element, inline, root_of
 
 OPAQUE = frozenset({"ph", "bpt", "ept", "it", "ut"})
@@ -27,7 +27,8 @@ def tmx_units(text: str, source: str, target: str) -> list[Unit]:
     if root.name != "tmx":
         raise DocumentError(root.line, f"<{root.name}> is no <tmx>")
     all_units = [each for each in root.walk() if each.name == "tu"]
-    found = [unit for each in all_units if (unit := _unit(each, text, source, target)) is not None]
+    line_end = line_end_of(text)
+    found = [unit for each in all_units if (unit := _unit(each, text, source, target, line_end)) is not None]
     if all_units and not any(_variant(each, source) for each in all_units):
         languages = sorted({language(each) for unit in all_units for each in unit.children if each.name == "tuv"})
         raise DocumentError(root.line, f"no unit has a variant in {source}; they have {', '.join(languages)}")
@@ -49,7 +50,7 @@ def _variant(unit: Element, asked: str) -> Element | None:
     return next((each for each in unit.children if each.name == "tuv" and is_in(language(each), asked)), None)
 
 
-def _unit(unit: Element, text: str, source: str, target: str) -> Unit | None:
+def _unit(unit: Element, text: str, source: str, target: str, line_end: str) -> Unit | None:
     variant = _variant(unit, source)
     segment = None if variant is None else variant.child("seg")
     if variant is None or segment is None or _variant(unit, target) is not None:
@@ -58,9 +59,8 @@ def _unit(unit: Element, text: str, source: str, target: str) -> Unit | None:
     content, markup = inline(raw, OPAQUE)
     if not content.strip():
         return None
-    line_end = "\r\n" if "\r\n" in text else "\n"
-    before = text[text.rfind("\n", 0, variant.start) + 1 : variant.start]
-    head = line_end + before if not before.strip() else ""
+    indent = indent_of(text, variant.start)
+    head = "" if indent is None else line_end + indent
     last = [each for each in unit.children if each.name == "tuv"][-1]
 
     def written(translation: str) -> str:

@@ -51,6 +51,19 @@ def finished(text: str, units: list[Unit], translations: list[str | None]) -> st
     return spliced(text, changes)
 
 
+def line_end_of(text: str) -> str:
+    """Return the line end of a file."""
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def indent_of(text: str, place: int) -> str | None:
+    """Return the spaces in front of a place if nothing else stands before it on its line."""
+    start = place
+    while start and text[start - 1] in " \t":
+        start -= 1
+    return text[start:place] if not start or text[start - 1] == "\n" else None
+
+
 def line_starts(text: str) -> list[int]:
     r"""Return where each line begins; lines end with \n, \r\n or \r alone."""
     return [0, *(end.end() for end in re.finditer(r"\r\n|\n|\r", text))]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from .inline import as_written
-from .unit import DocumentError, Unit
+from .unit import DocumentError, Unit, indent_of, line_end_of
 from .xml_spans import Element, inline, root_of
 
 OPAQUE = frozenset({"ph", "bpt", "ept", "it", "ut"})
@@ -28,7 +28,13 @@ def xliff_units(text: str) -> list[Unit]:
         raise DocumentError(root.line, f"<{root.name}> of version {version!r} is no XLIFF 1 or 2")
     is_first = version.startswith("1.")
     segments = _translatable(root, "trans-unit" if is_first else "segment", True)
-    return [unit for each in segments if (unit := _unit(each, text, is_first)) is not None]
+    line_end = line_end_of(text)
+    units = [unit for each in segments if (unit := _unit(each, text, is_first, line_end)) is not None]
+    if units and not is_first and "trgLang" not in root.attributes:
+        raise DocumentError(
+            root.line, 'it has no trgLang, which XLIFF 2 demands where there are targets: add it, such as trgLang="de"'
+        )
+    return units
 
 
 def _translatable(element: Element, name: str, is_translated: bool) -> Iterator[Element]:
@@ -42,7 +48,7 @@ def _translatable(element: Element, name: str, is_translated: bool) -> Iterator[
         yield from _translatable(each, name, is_translated)
 
 
-def _unit(segment: Element, text: str, is_first: bool) -> Unit | None:
+def _unit(segment: Element, text: str, is_first: bool, line_end: str) -> Unit | None:
     source, target = segment.child("source"), segment.child("target")
     if source is None or (target is not None and text[target.inner : target.inner_end].strip()):
         return None
@@ -53,9 +59,8 @@ def _unit(segment: Element, text: str, is_first: bool) -> Unit | None:
     after = segment.child("seg-source") or source
     name = f"{source.prefix}target"
     if target is None:
-        line = text[text.rfind("\n", 0, source.start) + 1 : source.start]
-        line_end = "\r\n" if "\r\n" in text else "\n"
-        head, start, end = (line_end + line if not line.strip() else ""), after.end, after.end
+        indent = indent_of(text, source.start)
+        head, start, end = ("" if indent is None else line_end + indent), after.end, after.end
         tag = f"<{name}>"
     else:
         head, start, end = "", target.start, target.end

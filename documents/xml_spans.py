@@ -12,6 +12,8 @@ from .inline import MARKUP, TAG, as_read
 from .unit import DocumentError
 
 REFERENCE = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#([0-9]+)|#x([0-9A-Fa-f]+));")
+PROTECTED = re.compile(r"\s(?:translate\s*=\s*[\"']no|mtype\s*=\s*[\"']protected)[\"']")
+"""Text not to be translated (XLIFF 2.1, Translate Annotation; XLIFF 1.2, values of mtype)."""
 NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 
@@ -105,7 +107,8 @@ def inline(raw: str, opaque: frozenset[str]) -> tuple[str, tuple[str, ...]]:
 
     def end_of(raw: str, found: re.Match[str]) -> int:
         name = re.match(r"<(?:[\w.-]+:)?([\w.-]+)", found.group())
-        is_whole = name and name.group(1) in opaque and not found.group().endswith("/>")
+        is_opaque = name and (name.group(1) in opaque or (name.group(1) == "mrk" and PROTECTED.search(found.group())))
+        is_whole = is_opaque and not found.group().endswith("/>")
         return _end_of(raw, found.end(), name.group(1)) if name and is_whole else found.end()
 
     return as_read(raw, unescaped, end_of, cdata=True)

@@ -6,4 +6,5 @@ from .ranges import Range as Range
 from .ranges import numbers as numbers
 from .ranges import range_faults as range_faults
 from .ranges import ranges_of as ranges_of
+from .ranges import shares as shares
 from .ranges import whole as whole

@@ -8,6 +8,7 @@ import math
 from argparse import ArgumentTypeError
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, get_type_hints
 
 LARGEST = 2**31 - 1
@@ -18,17 +19,17 @@ LARGEST = 2**31 - 1
 class Range:
     """The numbers that a flag takes; called with a text, it returns the number that stands there."""
 
-    kind: type[int] | type[float]
+    kind: type[int] | type[float] | type[Fraction]
     least: float
     most: float
     above: float = -math.inf
     below: float = math.inf
 
-    def __call__(self, text: str) -> int | float:
+    def __call__(self, text: str) -> float | Fraction:
         """Return the number; ArgumentTypeError if it is none, or out of range."""
         try:
-            number = self.kind(text)
-        except ValueError:
+            number: float | Fraction = self.kind(text)
+        except (ValueError, ZeroDivisionError):
             raise ArgumentTypeError(
                 f"{text!r} is no {'whole ' if self.kind is int else ''}number; give {self}"
             ) from None
@@ -37,9 +38,9 @@ class Range:
             raise ArgumentTypeError(f"{text} is out of range; give {self}{most}")
         return number
 
-    def __contains__(self, number: float) -> bool:
+    def __contains__(self, number: float | Fraction) -> bool:
         """Tell whether a number, of either kind, is in the range."""
-        return abs(number) < math.inf and self.least <= number <= self.most and self.above < number < self.below
+        return -math.inf < number < math.inf and self.least <= number <= self.most and self.above < number < self.below
 
     def __str__(self) -> str:
         """Return the range in words, such as "at least 1", "from 0 to less than 1" or "more than 0"."""
@@ -63,6 +64,11 @@ def numbers(
 ) -> Range:
     """Return the finite numbers from `least` to `most`, or those above one and below another."""
     return Range(float, least, most, above, below)
+
+
+def shares() -> Range:
+    """Return the exact numbers from 0 to less than 1, such as 0.05 or 1/20."""
+    return Range(Fraction, 0, math.inf, below=1)
 
 
 def ranges_of(kind: type, others: Mapping[str, Range]) -> dict[str, Range]:

@@ -163,6 +163,20 @@ def test_packed_files_give_the_same(files: list[str], tmp_path: Path, ending: st
         assert each.read_bytes().startswith(PACKINGS[ending].begins)
 
 
+@pytest.mark.parametrize("ending", PACKINGS)
+def test_packed_files_without_lines_can_be_unpacked(files: list[str], tmp_path: Path, ending: str) -> None:
+    packed = [tmp_path / f"{name}{ending}" for name in ("ks", "kt")]
+    write(tmp_path / "t", SOURCES)
+    assert main([*files[: files.index("--output") + 1], *map(str, packed), "--drop_identical"]) == 0
+    assert [read(each) for each in packed] == [[], []]
+    scores, nothing = tmp_path / f"scores{ending}", write(tmp_path / "nothing", [])
+    words = ["score", "--sentences", "--references", nothing, "--hypotheses", nothing, "--output", str(scores)]
+    assert main(words) == 0
+    assert len(read(scores)) <= 1  # a head perhaps
+    for path in (*packed, scores):
+        assert path.read_bytes().startswith(PACKINGS[ending].begins)
+
+
 def test_lengths_are_of_words_or_of_the_tokens_of_a_model(
     files: list[str], tmp_path: Path, talker_folder: Path, toy_tokenizer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,7 +223,6 @@ def test_an_end_in_the_midst_leaves_the_old_files(files: list[str], tmp_path: Pa
         (["--drop_highest", "0.1"], "--drop_highest needs scores: give --scores FILE"),
         (["--scores", "{scores}"], "--scores are given, and nothing is asked of them"),
         (["--scores", "{scores}", "--column", "4", "--min_score", "1"], "scores, line 1 has 2 column(s), and --column"),
-        (["--scores", "{scores}", "--column", "1", "--drop_lowest", "1"], "--drop_lowest is 1; give a share"),
         (["--references", "x"], "--references cannot be used with --sources"),
         (["--tokenizer", "x"], "--tokenizer measures lengths, and none is limited"),
         (["--check_script", "en", "xx"], 'the script of language "xx" is not known'),

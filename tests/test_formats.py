@@ -120,6 +120,13 @@ def test_a_memory_gives_its_units_in_order(tmp_path: Path) -> None:
     assert corpus.remarks == ["1 further variants of a language left out, where a unit has several"]  # type: ignore[attr-defined]
 
 
+def test_a_memory_may_have_a_namespace(tmp_path: Path) -> None:
+    memory = tmx(variant("en", "Hello") + variant("de", "Hallo")).replace(
+        "<tmx", "<tmx xmlns='http://www.lisa.org/tmx14'"
+    )
+    assert outcomes(opened(tmp_path, memory, ".tmx")) == [("Hello", "Hallo")]
+
+
 def test_the_wider_tag_counts_too_and_another_region_does_not(tmp_path: Path) -> None:
     text = tmx(variant("en", "One") + variant("pt-BR", "Um"), variant("en", "Two") + variant("pt-PT", "Dois"))
     assert outcomes(opened(tmp_path / "tm", text, ".tmx", "en-US", "pt-BR")) == [("One", "Um"), "other language"]
@@ -266,6 +273,22 @@ def test_xliff_1_is_read_the_other_way_round_and_refused_in_other_languages(tmp_
     assert outcomes(without) == [("one", "eins")]
 
 
+def test_segments_without_a_name_are_paired_in_order(tmp_path: Path) -> None:
+    segments = [
+        f"<{tag}><mrk mtype='seg'>{one}</mrk> <mrk mtype='seg'>{other}</mrk></{tag}>"
+        for tag, one, other in (("seg-source", "A.", "B."), ("target", "C.", "D."))
+    ]
+    unit = f"<trans-unit id='1'><source>A. B.</source>{''.join(segments)}</trans-unit>"
+    assert outcomes(opened(tmp_path, xliff_1(unit), ".xlf")) == [("A.", "C."), ("B.", "D.")]
+
+
+def test_a_character_that_there_is_not_is_replaced(tmp_path: Path) -> None:
+    unit = "<unit id='u'><segment><source>A<cp hex='D800'/></source><target>B</target></segment></unit>"
+    head = "<xliff version='2.0' srcLang='en' trgLang='de' xmlns='urn:oasis:names:tc:xliff:document:2.0'>"
+    corpus = opened(tmp_path, f"{head}<file id='f'>{unit}</file></xliff>", ".xlf")
+    assert outcomes(corpus) == [("A\N{REPLACEMENT CHARACTER}", "B")]
+
+
 def test_xliff_2_says_what_is_translated(tmp_path: Path) -> None:
     def segment(text: str, more: str = "") -> str:
         return f"<segment id='s{text}' {more}><source>{text}</source><target>{text.upper()}</target></segment>"
@@ -378,6 +401,19 @@ def test_the_language_of_a_catalogue_is_looked_at(tmp_path: Path) -> None:
     )
 
 
+def test_bytes_in_escapes_are_of_the_encoding(tmp_path: Path) -> None:
+    for charset, codes in (("UTF-8", "\\303\\251"), ("iso-8859-1", "\\xe9")):
+        text = HEADER.replace("UTF-8", charset) + f'msgid "Caf{codes}"\nmsgstr "Kaffee"\n'
+        assert outcomes(opened(tmp_path / charset, text, ".po")) == [("Café", "Kaffee")]
+    with pytest.raises(CorpusError, match=r"line 5: \\351 is no character of UTF-8"):
+        opened(tmp_path / "none", HEADER + 'msgid "Caf\\351"\nmsgstr "Kaffee"\n', ".po")
+
+
+def test_a_comment_does_not_tell_the_encoding(tmp_path: Path) -> None:
+    text = f'# charset=latin1 was this once\n{HEADER}msgid "for"\nmsgstr "für"\n'
+    assert outcomes(opened(tmp_path, text, ".po")) == [("for", "für")]
+
+
 def test_other_encodings_of_catalogues_are_read(tmp_path: Path) -> None:
     for charset in ("iso-8859-1", "cp1252", "utf-8"):
         text = STATES.replace("charset=UTF-8", f"charset={charset}").replace("„zitiert“", "zitiert")
@@ -412,8 +448,8 @@ def test_other_encodings_of_catalogues_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_catalogue_is_named_with_line_and_remedy(more: str, line: int, said: str) -> None:
-    with pytest.raises(CorpusError, match=rf"x\.po, line {line}: .*{said}.*msgfmt --check tests it"):
-        list(entries(more, "x.po"))
+    with pytest.raises(CorpusError, match=rf"x\.po, line {line}: .*{said}.*msgfmt --check.*Mend this place"):
+        list(entries(more, "utf-8", "x.po"))
     if MSGFMT:
         found = subprocess.run([MSGFMT, "-o", "/dev/null", "-"], input=more.encode(), capture_output=True, check=False)
         assert found.returncode
@@ -462,7 +498,7 @@ def test_any_catalogue_of_polib_is_read_as_polib_and_gettext_read_it(
                 "obsolete" if entry.obsolete else "untranslated" if not form else "fuzzy" if entry.fuzzy else None
             ] += 1
     assert counts == expected
-    found = [entry for entry in entries(text, "a.po") if not entry.is_header]
+    found = [entry for entry in entries(text, "utf-8", "a.po") if not entry.is_header]
     assert [(each.id.text, each.context and each.context.text) for each in found if each.id] == [
         (each.msgid, each.msgctxt) for each in sorted(written, key=lambda entry: entry.obsolete)
     ]
@@ -581,9 +617,19 @@ def test_the_xml_of_wmt_gives_the_first_translator(tmp_path: Path) -> None:
 # Archives of Moses' form
 
 
-def archive(*members: tuple[str, str | bytes]) -> bytes:
+def test_two_directions_in_one_file_are_refused(tmp_path: Path) -> None:
+    documents = [
+        f"<doc id='{name}'><src lang='{source}'><p><seg id='1'>A</seg></p></src>"
+        f"<ref lang='{target}' translator='X'><p><seg id='1'>B</seg></p></ref></doc>"
+        for name, source, target in (("d", "en", "de"), ("e", "de", "en"))
+    ]
+    with pytest.raises(CorpusError, match=r"de, where the same translator has written en before\."):
+        opened(tmp_path, f"<dataset id='x'>{''.join(documents)}</dataset>", ".xml")
+
+
+def archive(*members: tuple[str, str | bytes], by: int = zipfile.ZIP_DEFLATED) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as found:
+    with zipfile.ZipFile(stream, "w", by) as found:
         for name, content in members:
             found.writestr(name, content)
     return stream.getvalue()
@@ -609,6 +655,12 @@ def test_an_archive_of_two_files_is_read(tmp_path: Path) -> None:
         (archive(("a.en", "One\n" * 99), ("a.de", "Eins\n" * 99))[:-40], r"train\.zip: .*unzip -t tests it"),
         (
             archive(("a.en", "One\n"), ("a.de", "Eins\n")).replace(b"\xcfK", b"\xcfL", 1),
+            r"train\.zip.*unzip -t tests it",
+        ),
+        (
+            archive(("a.en", "One\n" * 99), ("a.de", "Eins\n" * 99), by=zipfile.ZIP_LZMA).replace(
+                b"\x5d\0\0", b"\xff\0\0"
+            ),
             r"train\.zip.*unzip -t tests it",
         ),
     ],

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import get_type_hints
 
@@ -13,12 +14,14 @@ from forked_python import forked
 
 from vaswani.commands import COMMANDS
 from vaswani.experiment.arguments import network_fields
+from vaswani.experiment.back_translation.options import add_flags as add_flags_of_back_translation
 from vaswani.experiment.command_line import Parser
 from vaswani.experiment.data_arguments import DataArguments
+from vaswani.experiment.distillation.options import add_flags as add_flags_of_distillation
 from vaswani.experiment.help import plain
 from vaswani.experiment.sweep.options import add_flags as add_flags_of_sweep
 from vaswani.experiment.table3.options import add_flags as add_flags_of_table3
-from vaswani.flags import CommandHelp, Range, RecipeHelp, numbers, whole
+from vaswani.flags import CommandHelp, Range, RecipeHelp, numbers, shares, whole
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.argument_checks import REFUSED
 
@@ -29,7 +32,13 @@ SECTIONS = [network_fields(), DataArguments, VaswaniTrainingArguments]
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """Return each parser that reads a command line, by the name of its command."""
     found: dict[str, argparse.ArgumentParser] = {"recipes": Parser(SECTIONS, "", None)}
-    for name, add in (("sweep", add_flags_of_sweep), ("table3", add_flags_of_table3)):
+    of_recipes = {
+        "sweep": add_flags_of_sweep,
+        "table3": add_flags_of_table3,
+        "distill": add_flags_of_distillation,
+        "back_translation": add_flags_of_back_translation,
+    }
+    for name, add in of_recipes.items():
         add(one := argparse.ArgumentParser(formatter_class=RecipeHelp))
         found[name] = one
     for name, module in COMMANDS.items():
@@ -49,14 +58,14 @@ FLAGS = [
     pytest.param(name, action, id=f"{name} {action.option_strings[0]}")
     for name, parser in PARSERS.items()
     for action in parser._actions
-    if (action.option_strings and action.type in (int, float)) or isinstance(action.type, Range)
+    if (action.option_strings and action.type in (int, float, Fraction)) or isinstance(action.type, Range)
 ]
 
 
 def outside(its: Range) -> list[str]:
     """Return texts that are no number of the range."""
     beyond = [its.least - 1, its.most + 1, its.above, its.below]
-    return ["nan", "inf", "-inf", "1e999", "x", "", *(f"{each:.0f}" for each in beyond if math.isfinite(each))]
+    return ["nan", "inf", "-inf", "1e999", "x", "", "1/0", *(f"{each:.0f}" for each in beyond if math.isfinite(each))]
 
 
 @pytest.mark.parametrize(("name", "action"), FLAGS)
@@ -68,8 +77,11 @@ def test_a_number_out_of_range_is_refused_by_the_parser(
         pytest.skip("refused at every value but its default: tests/test_help.py")
     assert isinstance(action.type, Range), f"{flag} takes any number"
     for text in outside(action.type):
+        words = [f"{flag}={text}"]
+        if isinstance(action.nargs, int):
+            words = [flag, *["0" if text == "-inf" else text] * action.nargs]  # which would be taken for a flag
         with pytest.raises(SystemExit) as ended:
-            PARSERS[name].parse_known_args([f"{flag}={text}"])
+            PARSERS[name].parse_known_args(words)
         assert ended.value.code == 2
         said = capsys.readouterr().err.splitlines()[-1]
         assert f"error: argument {'/'.join(action.option_strings)}: " in said, text
@@ -99,6 +111,7 @@ def test_every_numeric_field_of_a_recipe_is_among_them() -> None:
         (whole(1), ["1", "2147483647"], "at least 1"),
         (whole(0, 65535), ["0", "65535"], "from 0 to 65,535"),
         (numbers(0, below=1), ["0", "0.999"], "from 0 to less than 1"),
+        (shares(), ["0", "1/20", "0.05"], "from 0 to less than 1"),
         (numbers(above=0), ["1e-300"], "more than 0"),
         (numbers(above=0, below=1), ["0.5"], "more than 0 and less than 1"),
         (numbers(above=0, most=1), ["1"], "more than 0 to 1"),

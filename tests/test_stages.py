@@ -384,7 +384,6 @@ def test_other_flags_and_texts_are_refused_and_nothing_is_lost(
             ["--recipe", MULTI30K, "--teacher", "x", "y", "--teacher_engine", "ctranslate2"],
             "2 teachers are averaged by torch only; leave out --teacher_engine ctranslate2",
         ),
-        (["--recipe", MULTI30K, "--teacher", "x", "--drop_worst", "1"], "--drop_worst is 1; give a share"),
         (["--recipe", MULTI30K, "--teacher", "x", "--direction", "en-trees", *F1], "trees have no sentence BLEU"),
     ],
 )

@@ -1,5 +1,7 @@
 """Documents come out as they were, with translations in their places and every placeholder kept."""
 
+import gzip
+import os
 import random
 import re
 import shutil
@@ -21,6 +23,7 @@ from vaswani.documents import DocumentError, document_format, finished, reader_o
 from vaswani.documents.accelerators import accelerator_of, marked, without
 from vaswani.documents.declared_encoding import decoded
 from vaswani.documents.placeholders import PLACEHOLDER, in_parts, is_kept, pattern_of
+from vaswani.documents.subtitles import balanced
 
 LANGUAGES = ("en", "de")
 PO = """\
@@ -223,6 +226,48 @@ def test_messages_without_a_translation_get_one_and_all_else_stays() -> None:
     assert plural.msgstr_plural == {0: "%d filé rémovéd", 1: "%d filés rémovéd"}
 
 
+PLURALS = """msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=UTF-8\\n"
+"Plural-Forms: nplurals=6; plural=n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5;\\n"
+
+msgid "one file"
+msgid_plural "%d files"
+"""
+
+
+def test_the_form_of_one_translates_the_singular() -> None:
+    """gettext manual, "Plural forms": in Arabic msgstr[1]."""
+    after = translated(PLURALS + "".join(f'msgstr[{number}] ""\n' for number in range(6)), "po", in_capitals)
+    assert [entry.msgstr_plural for entry in polib.pofile(after)] == [
+        {number: "ONE FILE" if number == 1 else "%d FILES" for number in range(6)}
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'msgid "Caf\\303\\251"\nmsgstr ""\n',
+        'msgid "Caf\\xc3\\xa9"\nmsgstr ""\n',
+        '  msgid "Café"\n\tmsgstr ""\n',
+        'msgid "Ca" "fé"\nmsgstr ""\n',
+        'msgid\n"Café"\nmsgstr\n""\n',
+        'domain "x"\nmsgid "Café" msgstr ""\n',
+        'msgid "Café"\nmsgid_plural "Cafés"\nmsgstr [0] ""\n',
+    ],
+)
+def test_the_layout_of_a_po_file_is_free(text: str) -> None:
+    """As gettext's own reader takes it."""
+    [unit] = reader_of("po", LANGUAGES)(text)
+    assert unit.source.startswith("Café")
+    after = finished(text, [unit], ["x"])
+    assert after == f'{text[: unit.start]}"x"\n'
+    if shutil.which("msgfmt"):
+        header = 'msgid "" msgstr "Content-Type: text/plain; charset=UTF-8\\n"\n'
+        after = header + after if "domain" not in text else after.replace("\n", f"\n{header}", 1)
+        subprocess.run(["msgfmt", "-o", os.devnull, "-"], input=after.encode(), check=True)
+
+
 @given(messages=st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]) | st.sampled_from(
     '\n\t"\\%'), min_size=1, max_size=120), min_size=1, max_size=5, unique=True))  # fmt: skip
 @settings(max_examples=100, deadline=None)
@@ -283,6 +328,21 @@ def test_xliff_2_and_its_prefix() -> None:
     ET.fromstring(after)
 
 
+@pytest.mark.parametrize(("version", "mark"), [("1.2", 'mtype="protected"'), ("2.0", 'translate="no"')])
+def test_a_protected_part_of_a_segment_is_not_translated(version: str, mark: str) -> None:
+    """XLIFF 1.2, values of mtype; XLIFF 2.1, the Translate Annotation."""
+    unit = "trans-unit" if version == "1.2" else "segment"
+    source = f"<source>use <mrk id='m' {mark}>Save All</mrk> today</source>"
+    text = f"<xliff version='{version}' trgLang='de'><{unit}>{source}</{unit}></xliff>"
+    assert f">USE <mrk id='m' {mark}>Save All</mrk> TODAY</target>" in translated(text, "xliff", in_capitals)
+
+
+def test_targets_need_the_language_of_targets() -> None:
+    """XLIFF 2.1, constraints of <xliff>."""
+    with pytest.raises(DocumentError, match=r'line 1: it has no trgLang, .*add it, such as trgLang="de"'):
+        reader_of("xliff", LANGUAGES)("<xliff version='2.0'><segment><source>a</source></segment></xliff>")
+
+
 def test_a_memory_gets_variants_of_the_language_it_lacks() -> None:
     """en-US serves for en, de-CH for de."""
     after = translated(TMX, "tmx", in_capitals)
@@ -293,6 +353,14 @@ def test_a_memory_gets_variants_of_the_language_it_lacks() -> None:
         reader_of("tmx", ("es", "de"))(TMX)
     with pytest.raises(ValueError, match="say which ones by --direction"):
         reader_of("tmx", None)
+
+
+def test_a_tag_of_a_cue_is_not_cut() -> None:
+    text = '<v Roger Bingham of New York>We are <font color="#ffffff" face="b c d e">in</font> New York'
+    for count in range(2, 9):
+        lines = balanced(text, count)
+        assert " ".join(lines) == text
+        assert all(line.count("<") == line.count(">") for line in lines)
 
 
 def test_a_cue_keeps_its_lines() -> None:
@@ -328,6 +396,86 @@ def test_html_keeps_its_tags_and_its_code() -> None:
         assert part in after
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("html", '<p>See <a\n  href="x" title="Go">it</a>.</p>', '<p>SEE <a\n  href="x" title="Go">IT</a>.</p>'),
+        ("html", "<p>See <!-- a\nb --> it, <code>f(\n)</code>.", "<p>SEE <!-- a\nb --> IT, <code>f(\n)</code>."),
+        (
+            "xliff",
+            "<xliff version='1.2'><trans-unit><source>A <ph id='1'>x\ny</ph> b</source></trans-unit></xliff>",
+            ">A <ph id='1'>x\ny</ph> B</target>",
+        ),
+        ("tmx", TMX.replace("{\\b </bpt>", "{\\b\n</bpt>"), "PRINT <bpt i=\"1\">{\\b\n</bpt>THIS"),
+    ],
+)  # fmt: skip
+def test_markup_over_two_lines_is_kept_whole(name: str, text: str, expected: str) -> None:
+    assert expected in translated(text, name, in_capitals)
+
+
+def test_a_message_of_icu_over_several_lines_is_not_translated() -> None:
+    text = 'msgid ""\n"{n, plural,\\n"\n" one {# file}\\n"\n" other {# files}}"\nmsgstr ""\n'
+    assert translated(text, "po", str.upper) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "<ul><li translate=no>Acme<li>second item</ul><p>after",
+            "<ul><li translate=no>Acme<li>SECOND ITEM</ul><p>AFTER",
+        ),
+        ("<p translate=NO>Acme<p>second", "<p translate=NO>Acme<p>SECOND"),
+        ("<div><p translate=no>Acme</div>after", "<div><p translate=no>Acme</div>AFTER"),
+        ("<table><tr><td translate=no>a<b>c<td>d</table>e", "<table><tr><td translate=no>a<b>c<td>D</table>E"),
+        ("<dl><dt translate=no>a<dd>b<dt>c</dl>", "<dl><dt translate=no>a<dd>B<dt>C</dl>"),
+        ("<p translate=no>a <i>b<p>c", "<p translate=no>a <i>b<p>C"),
+        ("<div translate=no>a<p>b<p>c</div>d", "<div translate=no>a<p>b<p>c</div>D"),
+    ],
+)
+def test_the_end_of_an_element_may_be_left_out(text: str, expected: str) -> None:
+    """HTML, section 13.1.2.4: what is not to be translated ends where the element does."""
+    assert translated(text, "html", in_capitals) == expected
+
+
+def test_empty_elements_around_a_text_are_no_part_of_it() -> None:
+    around = "<br><!-- no --><hr>" * 20
+    assert translated(f"{around} hello {around}", "html", in_capitals) == f"{around} HELLO {around}"
+
+
+def test_a_cell_keeps_its_pipes() -> None:
+    """GitHub's extension of tables: a pipe within a cell is escaped."""
+    text = "| a | b |\n|---|---|\n| big \\| cat | cat |\n"
+    assert translated(text, "markdown", str.upper) == "| A | B |\n|---|---|\n| BIG \\| CAT | CAT |\n"
+    assert "| X\\|Y |" in translated(text, "markdown", lambda line: "X|Y" if line == "cat" else line)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("see [the guide] now", "see [XX][the guide] now"),
+        ("see [the guide][] now", "see [XX][the guide] now"),
+        ("see [our guide][The Guide] now", "see [XX][The Guide] now"),
+        ("see [this] and `[the guide]` now", "see [this] and `[the guide]` now"),
+    ],
+)
+def test_a_link_by_its_text_keeps_its_label(text: str, expected: str) -> None:
+    """CommonMark, section 6.3: the text of such a link is what its target is found by."""
+    definition = "\n\n[the guide]: http://example.org\n"
+    after = translated(text + definition, "markdown", lambda line: re.sub(r"\[(the|our) guide\](?=\[)", "[XX]", line))
+    assert after == expected + definition
+
+
+@pytest.mark.parametrize("front", ["---\ntitle: x\n---\n", '+++\ntitle = "x"\n+++\n'])
+def test_front_matter_is_not_translated(front: str) -> None:
+    assert translated(f"{front}\nhello\n", "markdown", str.upper) == f"{front}\nHELLO\n"
+
+
+def test_the_box_of_a_task_is_kept() -> None:
+    text = "- [x] done\n- [ ] open\n"
+    assert translated(text, "markdown", lambda line: line.replace("[x]", "[y]").upper()) == "- [x] DONE\n- [ ] OPEN\n"
+
+
 def test_markdown_keeps_its_blocks() -> None:
     """Also if a translation begins as another block would."""
     after = translated(MARKDOWN, "markdown", lambda line: f"1. {line}" if line[0] == "L" else in_capitals(line))
@@ -342,9 +490,9 @@ def test_markdown_keeps_its_blocks() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "line", "problem"),
     [
-        ("po", 'msgid "a"\nmsgstr "b\n', 2, "closing quotation mark"),
-        ("po", 'msgid "a"\nwhat\n', 2, "'what' is no comment"),
-        ("po", 'msgid "a"\nmsgstr ""\nmsgstr ""\n', 3, "a second msgstr"),
+        ("po", 'msgid "a"\nmsgstr "b\n', 2, "a quotation mark is not closed"),
+        ("po", 'msgid "a"\nwhat\n', 2, '"what" is no keyword'),
+        ("po", 'msgid "a"\nmsgstr ""\nmsgstr ""\n', 3, "msgstr is out of order"),
         ("xliff", "<xliff version='1.2'>\n<file>", 2, "no well-formed XML"),
         ("xliff", "<tmx/>", 1, "no XLIFF 1 or 2"),
         ("tmx", "<xliff/>", 1, "is no <tmx>"),
@@ -367,10 +515,25 @@ def test_a_document_has_its_own_encoding() -> None:
     assert document.holds("ö")
     assert not document.holds("€")
     page = decoded(b"<meta charset=iso-8859-1>", "html")
-    assert page.holds("€")
-    assert page.encoded("ö €") == "ö &#8364;".encode("latin-1")
+    assert page.holds("ł")
+    assert page.encoded("ö ł") == "ö &#322;".encode("latin-1")
     with pytest.raises(DocumentError, match="line 2: byte 6 of the file is not utf-8"):
         decoded(b"1234\n\xff", "srt")
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        (b"<meta charset=iso-8859-1>It\x92s 5 \x80", "It’s 5 €"),
+        ("<meta charset=gb2312>镕".encode("gbk"), "镕"),
+        ("<meta charset='x-sjis'>\u2460".encode("cp932"), "\u2460"),
+        ("<meta name=description content='charset=latin1'><meta charset=utf-8>ü".encode(), "ü"),
+        ("<?xml version='1.0' encoding='iso-8859-2'?><html>ř".encode("iso-8859-2"), "ř"),
+    ],
+)
+def test_the_label_of_an_encoding_means_what_browsers_take_it_for(page: bytes, text: str) -> None:
+    """By the Encoding Standard, section 4.2, which its name may not say."""
+    assert decoded(page, "html").text.endswith(text)
 
 
 # --- placeholders -----------------------------------------------------------------------------------------------------
@@ -512,6 +675,19 @@ def test_sentences_are_not_cut_within_a_placeholder() -> None:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
+def test_a_packed_document_is_a_document(
+    talker_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its kind is that of the name without the ending of the packing."""
+    (tmp_path / "a.po").write_text(PO)
+    (tmp_path / "a.po.gz").write_bytes(gzip.compress(PO.encode()))
+    for name in ("a.po", "a.po.gz"):
+        words = ["--input", str(tmp_path / name), "--output", str(tmp_path / name.replace("a.po", "b.po"))]
+        assert main(["translate", str(talker_folder), *words, "--beams", "1"]) == 0
+        assert "is read as a document (po)" in capsys.readouterr().err
+    assert gzip.decompress((tmp_path / "b.po.gz").read_bytes()) == (tmp_path / "b.po").read_bytes()
+
+
 def test_the_command_translates_a_document(
     talker_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -525,7 +701,7 @@ def test_the_command_translates_a_document(
     assert output.read_text().startswith(PO[:150])
     source.write_text(f"{PO}what\n")
     assert main(["translate", str(talker_folder), "--input", str(source), "--output", str(tmp_path / "c.po")]) == 2
-    assert f"{source}, line {PO.count(chr(10)) + 1}: 'what' is no comment" in capsys.readouterr().err
+    assert f'{source}, line {PO.count(chr(10)) + 1}: "what" is no keyword' in capsys.readouterr().err
     assert not (tmp_path / "c.po").exists()
 
 

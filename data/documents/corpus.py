@@ -28,7 +28,7 @@ from vaswani.storage.atomic import lock
 
 from .units import Asked, Tally, Unit
 
-EDITION = 1
+EDITION = 2
 """The version of how documents are read: it increases whenever any of them gives other rows or remarks."""
 
 _SCHEMA = pa.schema([("source", pa.string()), ("target", pa.string()), ("place", pa.string()), ("reason", pa.string())])

@@ -5,7 +5,6 @@ msgid, every other form msgid_plural; the only form of a language without plural
 the number as it does. A context (msgctxt) tells equal texts apart and is no part of them.
 """
 
-import gettext
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,22 +12,22 @@ from pathlib import Path
 from vaswani.data.containers import refuse, unpacked_bytes
 from vaswani.data.language_tags import is_swapped
 from vaswani.data.pairs import CorpusError
+from vaswani.documents.po_entries import Entry, form_of_one
 
 from .mo import mo_entries
-from .po import Entry, decoded, entries
+from .po import decoded, entries
 from .units import Asked, Tally, Unit
 
 _FIELD = re.compile(r"^([A-Za-z-]+):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-_FORMS = re.compile(r"nplurals\s*=\s*(\d+)\s*;\s*plural\s*=\s*([^;]+)")
 
 
 def read_po(path: Path, asked: Asked, tally: Tally) -> Iterator[Unit]:  # noqa: ARG001
     """Yield the rows of a PO file; raises CorpusError if it is damaged, or of another language."""
     content = _content(path)
     refuse(content[:4096], str(path))
-    text, _ = decoded(content, str(path))
+    text, charset = decoded(content, str(path))
     header = _Header("", path, asked)
-    for entry in entries(text, str(path)):
+    for entry in entries(text, charset, str(path)):
         if entry.is_header:
             header = _Header(entry.translations[0].text, path, asked)
             continue
@@ -79,7 +78,7 @@ class _Header:
                 f"{asked.target} is asked for. Move it elsewhere, or mend its header (Language, X-Source-Language)."
             )
         self._is_swapped = swapped
-        self._singular = _form_of_one(fields.get("plural-forms", ""))
+        self._singular = form_of_one(text)
 
     def rows(
         self, ids: Sequence[str], translations: Sequence[str], place: str, entry: Entry | None = None
@@ -103,14 +102,3 @@ def _reason(text: str, entry: Entry | None) -> str | None:
 
 def _is_undecodable(text: str) -> bool:
     return any("\ud800" <= each <= "\udfff" for each in text)
-
-
-def _form_of_one(plural_forms: str) -> int:
-    """Return the number of the form that a language has for one, 0 if the header does not say."""
-    found = _FORMS.search(plural_forms)
-    if found is None:
-        return 0
-    try:
-        return int(gettext.c2py(found[2])(1))
-    except (ValueError, RecursionError, OverflowError, ZeroDivisionError):
-        return 0

@@ -54,9 +54,10 @@ def _collect(element: Element, found: _Text) -> None:
 def _character(element: Element) -> str:
     """Return the character that XML cannot hold, which XLIFF 2 writes as <cp hex="001F"/>."""
     try:
-        return chr(int(element.attributes.get("hex", ""), 16))
+        character = chr(int(element.attributes.get("hex", ""), 16))
     except (ValueError, OverflowError):
         return "\N{REPLACEMENT CHARACTER}"
+    return "\N{REPLACEMENT CHARACTER}" if "\ud800" <= character <= "\udfff" else character
 
 
 def _count_subflows(element: Element, tally: Tally) -> None:

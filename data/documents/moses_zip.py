@@ -1,5 +1,6 @@
 """Archives in Moses' form, as OPUS ships them: a Zip with two files of lines, NAME.de and NAME.en."""
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def read_moses_zip(path: Path, asked: Asked, tally: Tally) -> Iterator[Unit]:  #
                             "one must translate line n of the other. Fetch the archive again."
                         )
                     yield _unit(number, lines, names)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
         after = f", behind line {number:,}" if number else ""
         raise CorpusError(f"{path}{after}: {error}. Fetch the archive again; unzip -t tests it.") from error
 

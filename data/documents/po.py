@@ -1,66 +1,18 @@
-r"""Entries of gettext's PO files, each with the places of its texts, so that one can be replaced where it stands.
-
-The grammar is that of GNU gettext's own reader (manual, section "The Format of PO Files"): strings behind one keyword
-are one text, wherever their lines end; escapes are C's, in a text of the file's own encoding; `#~` makes an entry
-obsolete, `#|` and `#~|` give what it was before, and other comments belong to the entry behind them.
-"""
+"""The text of gettext's PO files in their own encoding, and its entries with a corpus's errors."""
 
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from vaswani.data.pairs import CorpusError
+from vaswani.documents.po_entries import Entry
+from vaswani.documents.po_entries import entries as entries_of
+from vaswani.documents.unit import DocumentError
 
-_CHARSET = re.compile(rb"charset=([A-Za-z0-9_:.-]+)")
+_CHARSET = re.compile(rb"^(?![ \t]*#)[^\n]*charset=([A-Za-z0-9_:.-]+)", re.MULTILINE)
+"""In a header, which is all of a text or stands behind comments."""
 _TEMPLATE = "CHARSET"
 """What stands for an encoding in a file that nobody has filled in."""
-_TOKEN = re.compile(
-    r"[ \t\r\v\f]*(?:(?P<keyword>[A-Za-z_]+)(?:[ \t]*\[[ \t]*(?P<number>\d+)[ \t]*\])?"
-    r'|"(?P<text>[^"\\]*+(?:\\.[^"\\]*+)*+)")'
-)
-_REST = re.compile(r"[ \t\r\v\f]*(?:#.*)?")
-_OBSOLETE = re.compile(r"[ \t]*#~(?!\|)")
-_COMMENT = re.compile(r"[ \t\r\v\f]*#")
-_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]+)|(.))", re.DOTALL)
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "\\": "\\", '"': '"'}
-_ORDER = ("domain", "msgctxt", "msgid", "msgid_plural", "msgstr")
-
-
-@dataclass
-class Text:
-    """A text of an entry.
-
-    Attributes:
-        text: without quotation marks and escapes.
-        start, end: the characters of the file from the first quotation mark to behind the last.
-
-    """
-
-    text: str
-    start: int
-    end: int
-
-
-@dataclass
-class Entry:
-    """An entry; the first one, of the empty msgid without a context, is the header."""
-
-    line: int
-    """Of its first keyword, from 1."""
-    is_obsolete: bool = False
-    flags: set[str] = field(default_factory=set)
-    """Such as fuzzy, c-format."""
-    context: Text | None = None
-    id: Text | None = None
-    plural: Text | None = None
-    translations: dict[int, Text] = field(default_factory=dict)
-    """By the number of the plural form; 0 alone where there is no plural."""
-
-    @property
-    def is_header(self) -> bool:
-        """Whether its translation tells of the file."""
-        return self.id is not None and not self.id.text and self.context is None and not self.is_obsolete
 
 
 def decoded(content: bytes, name: str) -> tuple[str, str]:
@@ -81,145 +33,9 @@ def decoded(content: bytes, name: str) -> tuple[str, str]:
     return text, charset
 
 
-def entries(text: str, name: str) -> Iterator[Entry]:
-    """Yield the entries of a file, obsolete ones too.
-
-    Args:
-        text: of the whole file.
-        name: its name in messages.
-
-    Raises:
-        CorpusError: something is none of a PO file; the message names the line.
-
-    """
-    reader = _Reader(name)
-    place = 0
-    for number, line in enumerate(text.split("\n"), 1):
-        yield from reader.read(line, place, number)
-        place += len(line) + 1
-    yield from reader.finished(number)
-
-
-def unescaped(text: str) -> str:
-    """Return what the characters between two quotation marks mean; raises ValueError for an unknown escape."""
-    if "\\" not in text:
-        return text
-
-    def meant(match: "re.Match[str]") -> str:
-        octal, hexadecimal, letter = match.groups()
-        if letter is not None:
-            if letter not in _ESCAPED:
-                raise ValueError(f"\\{letter} is no escape")
-            return _ESCAPED[letter]
-        value = int(octal, 8) if octal else int(hexadecimal, 16)
-        if value > 0x7F:
-            raise ValueError(f"{match[0]} is no character of ASCII")
-        return chr(value)
-
-    return _ESCAPE.sub(meant, text)
-
-
-class _Reader:
-    """The entry that is being read, from line to line."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._line = 0
-        self._flags: set[str] = set()
-        self._entry: Entry | None = None
-        self._last: Text | None = None  # to which further strings belong
-        self._field = ""
-
-    def read(self, line: str, place: int, number: int) -> Iterator[Entry]:
-        """Read one line, which begins at a place of the file; yield an entry that ends before it."""
-        self._line = number
-        obsolete = _OBSOLETE.match(line)
-        if obsolete is None and _COMMENT.match(line):
-            yield from self._comment(line.lstrip())
-            return
-        position = obsolete.end() if obsolete else 0
-        while match := _TOKEN.match(line, position):
-            if match["keyword"] is not None:
-                yield from self._keyword(match["keyword"], match["number"], obsolete is not None)
-            else:
-                self._string(match["text"], place + match.start("text") - 1, place + match.end(), obsolete is not None)
-            position = match.end()
-        rest = _REST.match(line, position)
-        if rest is None or rest.end() != len(line):
-            raise self._fault(
-                "a quotation mark is not closed" if '"' in line[position:] else "neither text nor comment"
-            )
-
-    def finished(self, line: int) -> Iterator[Entry]:
-        """Yield the last entry."""
-        self._line = line
-        if self._entry is not None:
-            yield self._whole(self._entry)
-
-    def _comment(self, line: str) -> Iterator[Entry]:
-        if self._entry is not None and self._entry.translations:  # comments behind an entry are of the next
-            yield self._whole(self._entry)
-            self._entry = self._last = None
-        if line.startswith(("#,", "#=")):
-            self._flags |= {flag.strip() for flag in line[2:].split(",")}
-
-    def _keyword(self, keyword: str, number: str | None, is_obsolete: bool) -> Iterator[Entry]:
-        if keyword not in _ORDER or (number is not None and keyword != "msgstr"):
-            raise self._fault(f'"{keyword}" is no keyword')
-        if self._last is not None and not self._last.end:
-            raise self._fault(f"{self._field} has no text")
-        entry = self._entry
-        if keyword in ("msgctxt", "msgid", "domain") and entry is not None and entry.translations:
-            yield self._whole(entry)
-            entry = None
-        if keyword == "domain":
-            self._field, self._last = keyword, Text("", 0, 0)
-            return
-        if entry is None:
-            entry = self._entry = Entry(self._line, is_obsolete, self._flags)
-            self._flags = set()
-        if is_obsolete != entry.is_obsolete:
-            raise self._fault(f"some lines of the entry of line {entry.line} are obsolete (#~), others are not")
-        self._field = keyword if number is None else f"{keyword}[{int(number)}]"
-        self._last = Text("", 0, 0)
-        self._place(entry, keyword, int(number or 0), self._last)
-
-    def _place(self, entry: Entry, keyword: str, number: int, text: Text) -> None:
-        """Put a text into its place in an entry, and make sure that it may stand there."""
-        is_out_of_order = entry.translations if keyword != "msgstr" else entry.id is None
-        match keyword:
-            case "msgctxt" if entry.context is None and entry.id is None:
-                entry.context = text
-            case "msgid" if entry.id is None:
-                entry.id = text
-            case "msgid_plural" if entry.id is not None and entry.plural is None and not is_out_of_order:
-                entry.plural = text
-            case "msgstr" if not is_out_of_order and number == len(entry.translations):
-                if (entry.plural is None) == ("[" in self._field):
-                    raise self._fault(
-                        f"{self._field} in an entry {'without' if entry.plural is None else 'with'} plural"
-                    )
-                entry.translations[number] = text
-            case _:
-                raise self._fault(f"{self._field} is out of order")
-
-    def _string(self, text: str, start: int, end: int, is_obsolete: bool) -> None:
-        if self._last is None or (self._entry is not None and self._entry.is_obsolete != is_obsolete):
-            raise self._fault("a text without a keyword")
-        try:
-            self._last.text += unescaped(text)
-        except ValueError as error:
-            raise self._fault(str(error)) from error
-        self._last.start, self._last.end = self._last.start if self._last.end else start, end
-
-    def _whole(self, entry: Entry) -> Entry:
-        if entry.id is None or not entry.translations or (self._last is not None and not self._last.end):
-            missing = "msgid" if entry.id is None else "msgstr"
-            raise self._fault(f"the entry of line {entry.line} has no {missing} or no text behind it")
-        return entry
-
-    def _fault(self, what: str) -> CorpusError:
-        return CorpusError(
-            f"{self._name}, line {self._line}: {what}. Mend this place, or export or fetch the file again; "
-            "msgfmt --check tests it."
-        )
+def entries(text: str, charset: str, name: str) -> Iterator[Entry]:
+    """Yield the entries of a file; raises CorpusError with its name where something is none of a PO file."""
+    try:
+        yield from entries_of(text, charset)
+    except DocumentError as error:
+        raise CorpusError(f"{name}, {error}. Mend this place, or export or fetch the file again.") from error

@@ -15,6 +15,8 @@ from .inline import text_of
 from .units import Asked, Tally, Unit
 from .xml_elements import XML_LANG, Element, elements
 
+NAMESPACES = ("http://www.lisa.org/tmx",)
+
 FURTHER = "further variants of a language left out, where a unit has several"
 
 _distance = lru_cache(maxsize=4096)(distance)
@@ -22,7 +24,7 @@ _distance = lru_cache(maxsize=4096)(distance)
 
 def read_tmx(path: Path, asked: Asked, tally: Tally) -> Iterator[Unit]:
     """Yield the units of a memory in both languages; raises CorpusError if it is damaged."""
-    for number, unit in enumerate(elements(path, ("tu",)), 1):
+    for number, unit in enumerate(elements(path, ("tu",), NAMESPACES), 1):
         variants = [(_language(variant), variant) for variant in unit.children("tuv")]
         place = f"line {unit.line}, tu {number}"
         if name := unit.attributes.get("tuid"):

@@ -133,6 +133,11 @@ def _rows(sources: Version, reference: Version, swapped: bool) -> Iterator[Unit]
 
 def _add(versions: dict[str, Version], segment: Segment, path: Path) -> None:
     version = versions.setdefault(segment.version, Version(segment.language, {}))
+    if version.language != segment.language:
+        raise CorpusError(
+            f"{path}, line {segment.line}: {segment.language or 'no language'}, where the same translator has written "
+            f"{version.language or 'no language'} before. Give a file for each direction."
+        )
     key = segment.document, segment.id
     if key in version.segments:
         raise CorpusError(

@@ -81,7 +81,7 @@ def _segments(element: Element) -> dict[str, Element]:
         if isinstance(part, str):
             continue
         if part.name == "mrk" and part.attributes.get("mtype") == "seg":
-            found[part.attributes.get("mid", "")] = part
+            found[part.attributes.get("mid", f"number {len(found) + 1}")] = part
         else:
             found |= _segments(part)
     return found

@@ -10,7 +10,7 @@ from vaswani.evaluation.metric_table import SENTENCE_METRICS
 from vaswani.experiment.arguments import Arguments, parse
 from vaswani.experiment.options_of_recipe import ELSEWHERE, Program, ReadRecipe, add_recipe, options_of_recipe, refuse
 from vaswani.experiment.stages import as_flags
-from vaswani.flags import whole
+from vaswani.flags import shares, whole
 
 USAGE = "%(prog)s --recipe FILE --teacher MODEL [MODEL ...] [--reverse MODEL] [--flag value ...]"
 FOLDER = "runs/distilled"
@@ -92,8 +92,6 @@ def check(own: argparse.Namespace, flags: dict[str, list[str]], arguments: Argum
         )
     if arguments.data.target == TREES:
         raise ValueError("trees have no sentence BLEU by which the best translation is chosen; distil a translator")
-    if not 0 <= own.drop_worst < 1:
-        raise ValueError(f"--drop_worst is {float(own.drop_worst):g}; give a share of the pairs, 0 or more and below 1")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -144,7 +142,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     section.add_argument(
         "--drop_worst",
-        type=Fraction,
+        type=shares(),
         default=Fraction("0.05"),
         metavar="SHARE",
         help="With --reverse, the share of the pairs that is left out. (default: 1/20)",
