@@ -189,7 +189,7 @@ def run(args: argparse.Namespace) -> None:
     except ValueError as error:
         sizes = ", ".join(f"{name} {len(each)}" for name, each in zip(names, outputs, strict=True))
         raise ValueError(f"{error}; lines: {sizes}, {found_references.names[0]} {len(references)}") from error
-    said = [*remarks_on(found_references), *remarks(references, language)]
+    said = [*remarks_on(found_references), *remarks(references, language, found_references.more)]
     left_out: dict[str, str] = {}
     found: dict[str, Score | Comparison] = {}
     texts: dict[str, Any] = {"language": language, "sources": sources, "metrics": metrics}

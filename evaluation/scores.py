@@ -176,16 +176,30 @@ def figure(
     return value_of(metric, hypotheses, inputs_of(references, language, sources, source_language))
 
 
-def remarks(references: Sequence[str], language: str | None = None) -> list[str]:
+def remarks(
+    references: Sequence[str], language: str | None = None, more_references: Sequence[Sequence[str | None]] = ()
+) -> list[str]:
     """Return the remarks on the scores: how words were separated, and which references are blank."""
     chosen = choose(references, language)
     said = [] if chosen.note is None else [chosen.note]
+    if more_references:
+        return said + remarks_on_several([references, *more_references])
     blank = blank_lines(references)
     if blank:
         said.append(f"blank references: {len(blank):,} of {len(references):,} ({places(blank)}). {of_blank_lines()}")
         if any(references[number - 1].strip() for number in blank):
             said[-1] += "; to each of them a zero-width mark is one character"
     return said
+
+
+def remarks_on_several(sides: Sequence[Sequence[str | None]]) -> list[str]:
+    """Return the remark on blank references among several of a line."""
+    blank = [number for number, line in enumerate(zip(*sides, strict=True), 1)
+             if any(each is not None and is_blank(each) for each in line)]  # fmt: skip
+    if not blank:
+        return []
+    return [f"lines with a blank reference: {len(blank):,} of {len(sides[0]):,} ({places(blank)}). It counts as a "
+            "reference without words beside the others, and so changes BLEU and TER"]  # fmt: skip
 
 
 def of_blank_lines() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from vaswani.data.glossary.glossary import Glossary, Term
-from vaswani.data.glossary.matching import TermFinder
+from vaswani.data.glossary.matching import TermFinder, forms
 
 
 class TermsOfLine(NamedTuple):
@@ -45,16 +45,41 @@ def terms_of_line(glossary: Glossary, source: str, translation: str) -> list[Ter
     if not terms:
         return []
     targets = list(dict.fromkeys(target for term, _ in terms for target in term.targets))
-    there = Counter(targets[each.number] for each in TermFinder(targets).find(translation))
-    found = []
-    for term, wanted in terms:
-        kept = 0
-        for target in term.targets:
-            served = min(there[target], wanted - kept)
-            there[target] -= served
-            kept += served
-        found.append(TermsOfLine(term, wanted, kept))
-    return found
+    there = [translation[each.start : each.end] for each in TermFinder(targets).find(translation)]
+    spots = []
+    for term, _ in terms:
+        serve = {form for target in term.targets for form in forms(target)}
+        spots.append([spot for spot, text in enumerate(there) if text in serve])
+    kept = matched(spots, [wanted for _, wanted in terms])
+    return [TermsOfLine(term, wanted, of) for (term, wanted), of in zip(terms, kept, strict=True)]
+
+
+def matched(spots: Sequence[Sequence[int]], wanted: Sequence[int]) -> list[int]:
+    """Return how many places each of some terms gets, so that as many are kept as can be (a largest matching).
+
+    Args:
+        spots: the places that can serve each term; one serves a single term.
+        wanted: how many each term needs.
+
+    """
+    holders: dict[int, int] = {}
+
+    def takes(term: int, tried: set[int]) -> bool:
+        """Find a term one more place, if need be by having another term take another one."""
+        for spot in spots[term]:
+            if spot in tried or holders.get(spot) == term:
+                continue
+            tried.add(spot)
+            if spot not in holders or takes(holders[spot], tried):
+                holders[spot] = term
+                return True
+        return False
+
+    kept = [0] * len(wanted)
+    for term, number in enumerate(wanted):
+        while kept[term] < number and takes(term, set()):
+            kept[term] += 1
+    return kept
 
 
 class TermCounter:

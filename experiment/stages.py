@@ -94,6 +94,9 @@ class Stages:
         }
         stamp = StampRecord(made_of, made_by={"vaswani": version("vaswani"), "torch": version("torch")})
         before = read_record(StampRecord, place / STAMP) if (place / STAMP).exists() else None
+        others = [each.name for each in stage_folders(self.folder) if each.name.startswith(f"{self._done}-")]
+        if others and place.name not in others:
+            raise RunFolderError(self._refusal(place, f"stage {self._done} was {others[0]} and is {place.name}"))
         if before is not None and before.made_of != made_of:
             raise RunFolderError(self._refusal(place, changes(before.made_of, made_of)))
         if before is not None and before.has_ended:

@@ -8,6 +8,7 @@ removed. Its first line says what the output is made of; another output is not a
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -69,14 +70,16 @@ class Journal:
                 f"it and {self.partial.name}"
             )
         self._files = ExitStack()
-        is_new = not self.partial.exists()
+        is_new = is_locked = False
         try:
+            is_new = not self.partial.exists()
             self._content = self._locked()
+            is_locked = True
             if self._has_windows():
                 self._read()
             self._begin()
         except BaseException:
-            if is_new:
+            if is_new and is_locked:  # or they are those of the process that writes
                 self._leave()
             self._files.close()
             raise
@@ -95,9 +98,11 @@ class Journal:
     def finish(self) -> None:
         """Give the output its name, and remove the journal."""
         _append(self._list, _line(_END))
-        self._files.close()
-        self._finish_if_ended()
+        if sys.platform == "win32":  # which renames no open file, and has no lock here
+            self._files.close()
+        self._finish_if_ended()  # still locked, or another start could open what is renamed
         self._is_finished = True
+        self._files.close()
 
     def _finish_if_ended(self) -> None:
         """Do what is left to do, perhaps after an end in the midst of it, once all windows are there."""
@@ -106,7 +111,7 @@ class Journal:
         if self.partial.exists():
             self.partial.replace(self.output)
             sync(self.output.parent)
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -129,11 +134,15 @@ class Journal:
 
     def _locked(self) -> BinaryIO:
         """Open the growing file, which no other process may write meanwhile."""
-        file = self._files.enter_context(self.partial.open("r+b" if self.partial.exists() else "w+b"))
+        descriptor = os.open(self.partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        file = self._files.enter_context(os.fdopen(descriptor, "r+b"))  # never cut before it is locked
+        said = f"{self.partial} is being written by another process; wait for its end"
         try:
             lock(file.fileno(), wait=False)
         except BlockingIOError as error:
-            raise ValueError(f"{self.partial} is being written by another process; wait for its end") from error
+            raise ValueError(said) from error
+        if not self.partial.exists() or not os.path.samestat(os.fstat(file.fileno()), self.partial.stat()):
+            raise ValueError(said)  # it was renamed, or removed, between opening and locking
         before = status_to_write(self.output)
         if before is not None:
             set_owner(self.partial, before)

@@ -69,6 +69,25 @@ def test_tsv_of_two_columns_and_with_named_ones(tmp_path: Path) -> None:
     assert terms_of(written(tmp_path, "d.tsv", "log\tlog\nOK\tOK\n")) == [("log", ("log",)), ("OK", ("OK",))]
 
 
+def test_the_nearest_language_of_a_table_counts(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.tsv", "en\tpt-PT\tpt\tpt-BR\nbus\tautocarro\tomnibus\tônibus\n")
+    assert terms_of(path, "en", "pt-BR") == [("bus", ("ônibus",))]
+    assert terms_of(path, "en", "pt-PT") == [("bus", ("autocarro",))]
+
+
+def test_a_status_in_a_group_of_notes_counts(tmp_path: Path) -> None:
+    note = '<termNote type="administrativeStatus">deprecatedTerm-admn-sts</termNote>'
+    languages = {
+        "en": "<termSec><term>file</term></termSec>",
+        "de": f"<termSec><term>Akte</term><termNoteGrp>{note}<date>2020-01-01</date></termNoteGrp></termSec>"
+        "<termSec><term>Datei</term></termSec>",
+    }
+    sections = "".join(f'<langSec xml:lang="{name}">{each}</langSec>' for name, each in languages.items())
+    body = f"<text><body><conceptEntry>{sections}</conceptEntry></body></text>"
+    text = f'<tbx style="dca" type="TBX-Core" xml:lang="en">{body}</tbx>'
+    assert terms_of(written(tmp_path, "t.tbx", text), "en", "de") == [("file", ("Datei",))]
+
+
 def test_tbx_of_both_editions(tmp_path: Path) -> None:
     old, new = written(tmp_path, "old.tbx", TBX_2008), written(tmp_path, "new.tbx", TBX_2019)
     both = ("Seitenansicht", "Vorschau")

@@ -123,6 +123,18 @@ def test_files_and_translators_are_references(
         read_references([lines[0], written("three", "a\nb\nc\n")], None)
 
 
+def test_a_blank_reference_among_several_is_told(
+    written: Callable[[str, str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no translation that nobody can hit: it is one without words, which the library compares with too."""
+    ends = {"good": "x y", "blank": "", "hypothesis": "x y"}
+    good, blank, hypothesis = (written(name, f"a b c d e\n{end}\n") for name, end in ends.items())
+    for order in ([good, blank], [blank, good]):
+        _, said = scored(capsys, "--references", *order, "--hypotheses", hypothesis)
+        assert "lines with a blank reference: 1 of 2 (line 2)" in said
+        assert "count every word of their translations as wrong" not in said
+
+
 def test_the_lines_of_xml_are_those_of_sacrebleu(written: Callable[[str, str], Path]) -> None:
     path = written(
         "set.xml",

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import multiprocessing
 import random
 import re
 import signal
@@ -68,6 +69,34 @@ def test_whatever_a_power_cut_leaves_it_is_gone_on_with(
     written(output, contents)
     assert output.read_bytes() == b"".join(contents)
     assert sorted(output.parent.iterdir()) == [output]
+
+
+def start_an_output(path: Path, ready: Any, told: Any) -> None:
+    """Write an output at the same time as another process, and tell what came of it."""
+    ready.wait()
+    try:
+        with Journal(path, {}, False) as journal:
+            journal.add(1, "x", b"work\n")
+            journal.finish()
+        told.put("finished")
+    except ValueError as error:
+        told.put(str(error).rpartition("/")[2])
+
+
+def test_of_two_starts_at_once_one_is_refused_and_the_other_keeps_its_output(tmp_path: Path) -> None:
+    """What the refused one finds is not its own, so it removes nothing."""
+    fork = multiprocessing.get_context("fork")
+    for number in range(40):
+        ready, told, path = fork.Barrier(2), fork.Queue(), tmp_path / f"o{number}"
+        both = [fork.Process(target=start_an_output, args=(path, ready, told)) for _ in range(2)]
+        for each in both:
+            each.start()
+        said = sorted(told.get(timeout=60) for _ in both)
+        for each in both:
+            each.join()
+        assert path.read_bytes() == b"work\n"
+        assert not list(tmp_path.glob(f"o{number}.*"))
+        assert "finished" in said
 
 
 @given(contents=WINDOWS)

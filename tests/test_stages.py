@@ -23,6 +23,7 @@ from toy_language import sentence
 from vaswani.data import CleaningLimits, Pair
 from vaswani.data.cleaning import text_fault
 from vaswani.data.line_breaks import in_one_line
+from vaswani.experiment.run_folder import RunFolderError
 from vaswani.experiment.stage_commands import Training, trained
 from vaswani.experiment.stages import STAMP, Stages, as_flags, as_words, stages_in
 from vaswani.plots import SystemPoint, draw_distillation
@@ -70,6 +71,21 @@ def test_an_ended_stage_is_not_done_again_and_another_is_refused(
         all_of("another")
     shutil.rmtree(work / "2-two")
     assert all_of() == ["another", "2"]
+
+
+def test_a_stage_more_or_less_is_refused(tmp_path: Path) -> None:
+    """It would have another number, and all behind it would be done again beside what is there."""
+    for names in (["text", "pairs", "student"], ["text", "pairs"]):
+        with stages_in(tmp_path / "out") as stages:
+            for name in names:
+                stages.do(name, lambda _: None, {})
+    with stages_in(tmp_path / "out") as stages:
+        stages.do("text", lambda _: None, {})
+        with pytest.raises(RunFolderError, match=r"stage 2 was 2-pairs and is 2-reverse.*rm -r"):
+            stages.do("reverse", lambda _: None, {})
+    assert sorted(each.name for each in (tmp_path / "out").iterdir() if each.is_dir()) == [
+        "1-text", "2-pairs", "3-student",
+    ]  # fmt: skip
 
 
 def test_a_stage_that_failed_goes_on_with_its_folder(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Terms in training, in translations and in scores: named in the source or demanded of the search, and counted."""
 
+import itertools
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from command_processes import together
 from corpus_of_groups import GroupedCorpus
 from corpus_of_numbers import first, seen
 from forked_python import forked
+from hypothesis import given
+from hypothesis import strategies as st
 from test_experiment import TINY, one_thread, run
 from toy_language import write_toy_text
 from transformers import PreTrainedTokenizerFast
@@ -23,7 +27,9 @@ from vaswani.data.glossary.glossary import glossary_of
 from vaswani.data.shuffling import Order
 from vaswani.data.stream import StreamMismatchError
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.evaluation.terms import kept_terms
+from vaswani.evaluation.terms import kept_terms, matched, terms_of_line
+from vaswani.translation.constrained_search import Spelling
+from vaswani.translation.terms import TermSearch
 
 MakeModel = Callable[..., Any]
 
@@ -139,6 +145,58 @@ def test_kept_terms_by_hand() -> None:
     assert (found.lines, found.with_terms, found.wanted, found.kept) == (4, 3, 6, 4)
     assert [(term.source, wanted, missed) for term, wanted, missed in found.missed] == [("file", 3, 2)]
     assert kept_terms(glossary, ["no"], ["nein"]).share is None
+
+
+@pytest.mark.parametrize(
+    ("entries", "source", "translation"),
+    [
+        ([("car", ["Auto", "Wagen"]), ("automobile", ["Auto"])], "a car and an automobile", "ein Wagen und ein Auto"),
+        ([("eat", ["essen"]), ("food", ["Essen"])], "eat food", "Essen Sie das Essen"),
+        ([("a", ["x", "y"]), ("b", ["y", "z"]), ("c", ["z", "x"])], "a b c", "x y z"),
+    ],
+)
+def test_a_word_serves_the_term_that_has_no_other(
+    entries: list[tuple[str, list[str]]], source: str, translation: str
+) -> None:
+    found = terms_of_line(glossary_of("g", entries), source, translation)
+    assert [each.kept for each in found] == [each.wanted for each in found] == [1] * len(entries)
+    fewer = terms_of_line(glossary_of("g", entries), source, translation.rsplit(" ", 1)[0])
+    assert sum(each.kept for each in fewer) == len(entries) - 1
+
+
+@given(st.lists(st.tuples(st.sets(st.integers(0, 5)), st.integers(1, 3)), max_size=4))
+def test_as_many_terms_are_kept_as_can_be(drawn: list[tuple[set[int], int]]) -> None:
+    """Against all ways of giving out six places."""
+    spots, wanted = [sorted(each) for each, _ in drawn], [number for _, number in drawn]
+    kept = matched(spots, wanted)
+    assert all(got <= number for got, number in zip(kept, wanted, strict=True))
+    best = 0
+    for given_out in itertools.product(range(-1, len(drawn)), repeat=6):
+        got = Counter(term for spot, term in enumerate(given_out) if term >= 0 and spot in drawn[term][0])
+        best = max(best, sum(min(got[term], number) for term, number in enumerate(wanted)))
+    assert sum(kept) == best
+
+
+@pytest.mark.parametrize(
+    ("entries", "source", "numbers"),
+    [
+        (
+            [("car", ["Auto"]), ("automobile", ["Auto", "Wagen"])],
+            "car and automobile",
+            [1, 2],
+        ),
+        ([("car", ["Auto"]), ("car menu", ["Auto Menü"])], "the car and the car menu", [2, 1]),
+        ([("car", ["Auto"]), ("bus", ["Bus"])], "a car and a bus", [1, 1]),
+    ],
+)
+def test_a_term_within_another_is_demanded_besides(
+    entries: list[tuple[str, list[str]]], source: str, numbers: list[int]
+) -> None:
+    """Else one word would meet both in the search, and the score would count one of them."""
+    glossary = glossary_of("g", entries)
+    spelled: dict[Any, Any] = {term.targets: (Spelling((place,)),) for place, term in enumerate(glossary.terms)}
+    found = TermSearch(glossary, spelled, lambda *_: [], 4).phrases_for(source)
+    assert [each.times for each in found] == numbers
 
 
 def test_the_command_prints_the_share_beside_that_of_the_references(

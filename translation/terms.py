@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vaswani.data.glossary.glossary import Glossary
-from vaswani.data.glossary.matching import forms, is_apart, is_of_word
+from vaswani.data.glossary.matching import count, forms, is_apart, is_of_word
 from vaswani.evaluation.terms import terms_of_line
 from vaswani.modeling import VaswaniConfig
 from vaswani.modeling.generation_vaswani import length_limits
@@ -48,7 +48,13 @@ class TermSearch:
         times: dict[tuple[str, ...], int] = {}
         for term, number in self.glossary.terms_in(line):
             times[term.targets] = times.get(term.targets, 0) + number
-        return [Phrase(self.phrases[each], number) for each, number in times.items() if self.phrases[each]]
+        times = {each: number for each, number in times.items() if self.phrases[each]}
+        # What is written for a term whose every target term is, or contains, one of this term's serves that one alone.
+        more = {
+            each: sum(n for other, n in times.items() if other != each and all(count(one, each) for one in other))
+            for each in times
+        }
+        return [Phrase(self.phrases[each], number + more[each]) for each, number in times.items()]
 
     def again(
         self,
@@ -83,7 +89,8 @@ class TermSearch:
         for part in batches(costs, tokens_per_batch):
             searched = self.search([sources[place] for place in part], [phrases[place] for place in part])
             for place, each in zip(part, searched, strict=True):
-                if len(each) > 1 or self._missing(lines[place], each[0]) < self._missing(lines[place], found[place][0]):
+                now, before = (sum(self._missing(lines[place], one) for one in of) for of in (each, found[place]))
+                if now < before:
                     better[place] = each
         return better
 

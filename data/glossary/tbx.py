@@ -88,6 +88,8 @@ def _term(element: Element) -> str:
 def _status(element: Element) -> str:
     """Return the status of a term: "preferredTerm-admn-sts", or "preferredTerm" where tags are named for categories."""
     parts = [part for each in (element, _group(element)) for part in each.parts if not isinstance(part, str)]
+    parts += [note for part in parts if part.name.rpartition(" ")[2] == "termNoteGrp"
+              for note in part.parts if not isinstance(note, str)]  # fmt: skip
     for part in parts:
         if part.attributes.get("type") == _STATUS or part.name.rpartition(" ")[2] == _STATUS:
             return "".join(each for each in part.parts if isinstance(each, str)).strip()
