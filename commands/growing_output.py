@@ -112,9 +112,9 @@ def growing(path: Path | None, made_of: Callable[[], Mapping[str, Any]], resume:
             yield Output([], lambda _, rows: write(rows))
         return
 
-    from vaswani.data.containers import PACKINGS
+    from vaswani.data.containers import packer_of
 
-    packing = PACKINGS.get(path.suffix)
+    pack = packer_of(path)
     with Journal(path, made_of(), resume) as journal:
         if journal.dropped:
             print(
@@ -124,7 +124,7 @@ def growing(path: Path | None, made_of: Callable[[], Mapping[str, Any]], resume:
 
         def add(lines: list[str], rows: list[str]) -> None:
             content = "".join(f"{row}\n" for row in rows).encode()
-            journal.add(len(lines), read_of(lines), content if packing is None else packing.pack(content))
+            journal.add(len(lines), read_of(lines), pack(content))
 
         try:
             with stopping_on_sigterm():
@@ -136,7 +136,7 @@ def growing(path: Path | None, made_of: Callable[[], Mapping[str, Any]], resume:
                     file=sys.stderr,
                 )
             raise
-        if packing is not None and not journal.windows:
+        if not journal.windows:
             add([], [])  # or a packed file without lines could not be unpacked
         journal.finish()
 

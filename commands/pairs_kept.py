@@ -78,8 +78,6 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError(f"{of_scores[0]} needs scores: give --scores FILE, as vaswani score --model writes it")
     if args.scores is not None and not set(of_scores) - {"--column"}:
         raise ValueError("--scores are given, and nothing is asked of them: give --drop_highest SHARE or another limit")
-    if args.column is not None and args.column < 1:
-        raise ValueError(f"--column is {args.column}; give 1 for the first one, or more")
     for path, flag in ((args.sources, "--sources"), (args.targets, "--targets"), (args.scores, "--scores")):
         if path is not None:
             if path.exists() and not path.is_file():
@@ -215,20 +213,17 @@ class Packed:
     """A file of lines that appears at the end, complete, packed as its name says."""
 
     def __init__(self, stack: ExitStack, path: Path) -> None:
-        from vaswani.data.containers import PACKINGS
+        from vaswani.data.containers import packer_of
 
-        self._packing = PACKINGS.get(path.suffix)
+        self._pack = packer_of(path)
         self._file = stack.enter_context(atomic_write(path))
-        self._is_empty = True
 
     def write(self, rows: Sequence[bytes]) -> None:
         """Add lines."""
-        content = b"".join(row + b"\n" for row in rows)
-        if content:
-            self._is_empty = False
-            self._file.write(content if self._packing is None else self._packing.pack(content))
+        if rows:
+            self._file.write(self._pack(b"".join(row + b"\n" for row in rows)))
 
     def finish(self) -> None:
         """Make a packed file without lines one that can be unpacked."""
-        if self._is_empty and self._packing is not None:
-            self._file.write(self._packing.pack(b""))
+        if not self._file.tell():
+            self._file.write(self._pack(b""))

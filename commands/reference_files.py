@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from vaswani.data.containers import PACKINGS
+from vaswani.data.containers import without_packing
 from vaswani.data.directions import languages_of
 from vaswani.data.documents.wmt import Version, read_sgm, read_test_set
 from vaswani.data.file_names import printable
@@ -89,7 +89,7 @@ def has_lines(path: Path) -> bool:
 
 
 def _ending(path: Path) -> str:
-    return next((end for end in reversed(path.suffixes) if end not in PACKINGS), "").lower()
+    return without_packing(path).suffix.lower()
 
 
 def _of_xml(path: Path, language: str | None) -> list[_Side]:

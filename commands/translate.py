@@ -15,7 +15,7 @@ from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_model
 from .glossary import TermsOfLines, glossary_of, say_how
 from .growing_output import Shard, Text, growing, not_done, text_of
 from .line_files import check_readable, check_writable, line_by_line
-from .translated_document import check_document, failing, translate_document, unpacked_name
+from .translated_document import check_document, failing, translate_document
 
 if TYPE_CHECKING:
     from vaswani.data.glossary.glossary import Glossary
@@ -245,7 +245,9 @@ def translated(translator: "Translator", text: Text, language: str | None, is_sh
 def format_of(args: argparse.Namespace) -> str | None:
     """Settle `args.format`, and return it if it is that of a document; raises ValueError if flags do not fit it."""
     if args.format is None:
-        args.format = document_format(unpacked_name(args.input)) or "text"
+        from vaswani.data.containers import without_packing
+
+        args.format = document_format(args.input and without_packing(args.input)) or "text"
         if args.format != "text":
             print(f"{args.input} is read as a document ({args.format}); --format text takes its lines", file=sys.stderr)
     if args.format in DOCUMENTS:

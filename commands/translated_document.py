@@ -97,13 +97,6 @@ def translate_document(args: argparse.Namespace, name: str, translator: "Transla
         )
 
 
-def unpacked_name(path: Path | None) -> Path | None:
-    """Return the name of a file without the ending of a compression."""
-    from vaswani.data.containers import PACKINGS
-
-    return path.with_suffix("") if path is not None and path.suffix in PACKINGS else path
-
-
 def read_document(path: Path | None, name: str, direction: tuple[str, str] | None) -> tuple[Decoded, list[Unit]]:
     """Return a document and its units; raises ValueError with file and line if it is damaged."""
     from vaswani.data.containers import STDIN, unpacked_bytes
@@ -123,11 +116,10 @@ def write_document(path: Path | None, content: bytes) -> None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
         return
-    from vaswani.data.containers import PACKINGS
+    from vaswani.data.containers import packer_of
 
-    packing = PACKINGS.get(path.suffix)
     with atomic_write(path) as file:
-        file.write(content if packing is None else packing.pack(content))
+        file.write(packer_of(path)(content))
 
 
 def failing(error: Exception) -> Iterator[list[str]]:

@@ -243,6 +243,18 @@ def is_packed(head: bytes, name: str) -> bool:
     return packing_of(head) is not None or Path(name).suffix in PACKINGS
 
 
+def without_packing(path: Path) -> Path:
+    """Return a file's name without the endings of compressions."""
+    while path.suffix in PACKINGS:
+        path = path.with_suffix("")
+    return path
+
+
+def packer_of(path: Path) -> Callable[[bytes], bytes]:
+    """Return what packs bytes as the name of a file says; it returns them as they are where it says nothing."""
+    return PACKINGS[path.suffix].pack if path.suffix in PACKINGS else bytes
+
+
 def unpacked(stream: Any, name: str) -> io.BufferedReader:
     """Return a stream of the text of a file, unpacked if it is compressed, even several times.
 

@@ -5,6 +5,7 @@ names of locales (`sr@latin`, `de_DE.UTF-8`). Case does not count (RFC 5646, sec
 """
 
 import re
+from collections.abc import Sequence
 
 _SCRIPTS = {"latin": "latn", "cyrillic": "cyrl", "arabic": "arab", "devanagari": "deva"}
 """Scripts as modifiers of gettext's locales name them."""
@@ -33,6 +34,13 @@ def distance(asked: str, found: str) -> int | None:
     if has[: len(wanted)] == wanted:
         return 1
     return 2 if wanted[: len(has)] == has else None
+
+
+def nearest(asked: str, found: Sequence[str]) -> list[int]:
+    """Return the places of those of a file's tags that are nearest to the one asked for; none if none is of it."""
+    distances = [distance(asked, tag) for tag in found]
+    least = min((each for each in distances if each is not None), default=None)
+    return [] if least is None else [place for place, each in enumerate(distances) if each == least]
 
 
 def is_swapped(asked: tuple[str, str], found: tuple[str | None, str | None]) -> bool | None:

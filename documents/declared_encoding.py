@@ -4,13 +4,14 @@ import codecs
 import re
 from typing import NamedTuple
 
+from .po_entries import CHARSET, TEMPLATE
 from .unit import DocumentError
 
 DECLARATIONS = {
     "xliff": rb"<\?xml[^>]*encoding\s*=\s*[\"']([\w.-]+)",
     "tmx": rb"<\?xml[^>]*encoding\s*=\s*[\"']([\w.-]+)",
     "html": rb"(?:\A\s*<\?xml[^>]*encoding|<meta(?![^>]*\sname\s*=)[^>]*charset)\s*=\s*[\"']?([\w.:-]+)",
-    "po": rb"(?m)^(?![ \t]*#)[^\n]*charset=([\w.:-]+)",
+    "po": CHARSET,
 }
 WITH_REFERENCES = ("xliff", "tmx", "html")
 OF_WEB = {
@@ -66,7 +67,7 @@ def decoded(data: bytes, name: str) -> Decoded:
     mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
     declared = re.search(DECLARATIONS[name], data[:HEAD], re.IGNORECASE) if name in DECLARATIONS else None
     encoding = MARKS.get(mark) or (declared.group(1).decode() if declared else "utf-8")
-    if encoding.upper() == "CHARSET":  # of a template
+    if encoding.upper() == TEMPLATE:
         encoding = "utf-8"
     if name == "html" and not mark:
         encoding = OF_WEB.get(encoding.lower(), encoding)

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 
 from .unit import DocumentError
 
+CHARSET = rb"(?m)^(?![ \t]*#)[^\n]*charset=([\w.:-]+)"
+"""The encoding in a header, which is all of a text or stands behind comments."""
+TEMPLATE = "CHARSET"
+"""What stands for an encoding in a file that nobody has filled in."""
 _TOKEN = re.compile(
     r"[ \t\r\v\f]*(?:(?P<keyword>[A-Za-z_]+)(?:[ \t]*\[[ \t]*(?P<number>\d+)[ \t]*\])?"
     r'|"(?P<text>[^"\\]*+(?:\\.[^"\\]*+)*+)")'

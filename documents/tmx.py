@@ -56,7 +56,7 @@ def _unit(unit: Element, text: str, source: str, target: str, line_end: str) -> 
     if variant is None or segment is None or _variant(unit, target) is not None:
         return None
     raw = text[segment.inner : segment.inner_end]
-    content, markup = inline(raw, OPAQUE)
+    content, markup = inline(raw, lambda name, _: name in OPAQUE)
     if not content.strip():
         return None
     indent = indent_of(text, variant.start)

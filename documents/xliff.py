@@ -12,6 +12,8 @@ from .unit import DocumentError, Unit, indent_of, line_end_of
 from .xml_spans import Element, inline, root_of
 
 OPAQUE = frozenset({"ph", "bpt", "ept", "it", "ut"})
+PROTECTED = re.compile(r"\s(?:translate\s*=\s*[\"']no|mtype\s*=\s*[\"']protected)[\"']")
+"""Of a `<mrk>` (XLIFF 2.1, Translate Annotation; XLIFF 1.2, values of mtype)."""
 """Inline elements whose content is code of the original format (XLIFF 1.2, section 2.5)."""
 
 
@@ -37,6 +39,11 @@ def xliff_units(text: str) -> list[Unit]:
     return units
 
 
+def _is_opaque(name: str, tag: str) -> bool:
+    """Say whether an element is code, or text that is not to be translated."""
+    return name in OPAQUE or (name == "mrk" and PROTECTED.search(tag) is not None)
+
+
 def _translatable(element: Element, name: str, is_translated: bool) -> Iterator[Element]:
     """Yield the elements of a name that are to be translated, as they and what they are in say."""
     is_translated = element.attributes.get("translate", "yes" if is_translated else "no") != "no"
@@ -53,7 +60,7 @@ def _unit(segment: Element, text: str, is_first: bool, line_end: str) -> Unit | 
     if source is None or (target is not None and text[target.inner : target.inner_end].strip()):
         return None
     raw = text[source.inner : source.inner_end]
-    content, markup = inline(raw, OPAQUE)
+    content, markup = inline(raw, _is_opaque)
     if not content.strip():
         return None
     after = segment.child("seg-source") or source

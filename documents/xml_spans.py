@@ -4,7 +4,7 @@ Standard: XML 1.0. expat reads it and says where each tag begins; what is betwee
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -12,8 +12,6 @@ from .inline import MARKUP, TAG, as_read
 from .unit import DocumentError
 
 REFERENCE = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#([0-9]+)|#x([0-9A-Fa-f]+));")
-PROTECTED = re.compile(r"\s(?:translate\s*=\s*[\"']no|mtype\s*=\s*[\"']protected)[\"']")
-"""Text not to be translated (XLIFF 2.1, Translate Annotation; XLIFF 1.2, values of mtype)."""
 NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 
@@ -96,19 +94,19 @@ def root_of(text: str) -> Element:
     return roots[0]
 
 
-def inline(raw: str, opaque: frozenset[str]) -> tuple[str, tuple[str, ...]]:
+def inline(raw: str, is_opaque: Callable[[str, str], object]) -> tuple[str, tuple[str, ...]]:
     """Return the text between two tags and the tags in it, as of `as_read`.
 
     Args:
         raw: the characters of the file.
-        opaque: names of elements whose content is no text of the language: they are kept whole.
+        is_opaque: tells by the name of an element and its tag whether its content is no text to translate, so that it
+            is kept whole.
 
     """
 
     def end_of(raw: str, found: re.Match[str]) -> int:
         name = re.match(r"<(?:[\w.-]+:)?([\w.-]+)", found.group())
-        is_opaque = name and (name.group(1) in opaque or (name.group(1) == "mrk" and PROTECTED.search(found.group())))
-        is_whole = is_opaque and not found.group().endswith("/>")
+        is_whole = name and not found.group().endswith("/>") and is_opaque(name.group(1), found.group())
         return _end_of(raw, found.end(), name.group(1)) if name and is_whole else found.end()
 
     return as_read(raw, unescaped, end_of, cdata=True)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from vaswani.documents import finished, reader_of
-from vaswani.flags import CommandHelp, whole
+from vaswani.flags import RecipeHelp, whole
 
 TEXT = "Message number {0} is here, and long enough to be a line …"
 XLIFF = '<trans-unit id="{0}"><source>' + TEXT + "</source></trans-unit>"
@@ -51,7 +51,7 @@ def seconds(name: str, text: str) -> float:
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=CommandHelp)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=RecipeHelp)
     parser.add_argument("--units", type=whole(1), default=1000, help="units of the smallest document (default: 1000)")
     parser.add_argument("--doublings", type=whole(1), default=3, help="how often it is doubled (default: 3)")
     given = parser.parse_args()

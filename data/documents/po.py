@@ -5,14 +5,9 @@ import re
 from collections.abc import Iterator
 
 from vaswani.data.pairs import CorpusError
-from vaswani.documents.po_entries import Entry
+from vaswani.documents.po_entries import CHARSET, TEMPLATE, Entry
 from vaswani.documents.po_entries import entries as entries_of
 from vaswani.documents.unit import DocumentError
-
-_CHARSET = re.compile(rb"^(?![ \t]*#)[^\n]*charset=([A-Za-z0-9_:.-]+)", re.MULTILINE)
-"""In a header, which is all of a text or stands behind comments."""
-_TEMPLATE = "CHARSET"
-"""What stands for an encoding in a file that nobody has filled in."""
 
 
 def decoded(content: bytes, name: str) -> tuple[str, str]:
@@ -20,8 +15,8 @@ def decoded(content: bytes, name: str) -> tuple[str, str]:
 
     Bytes that the encoding does not have become halves of surrogate pairs. Raises CorpusError if it is not known.
     """
-    found = _CHARSET.search(content)
-    charset = "utf-8" if found is None or found[1].decode() == _TEMPLATE else found[1].decode()
+    found = re.search(CHARSET, content)
+    charset = "utf-8" if found is None or found[1].decode() == TEMPLATE else found[1].decode()
     try:
         codecs.lookup(charset)
         text = content.removeprefix(codecs.BOM_UTF8).decode(charset, "surrogateescape")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vaswani.data.blank_text import is_blank
-from vaswani.data.containers import PACKINGS
+from vaswani.data.containers import without_packing
 from vaswani.data.pairs import CorpusError
 
 from .annotation import MARKS
@@ -31,7 +31,7 @@ def read_glossary(path: Path, languages: tuple[str, str] | None) -> Glossary:
         OSError: it cannot be read.
 
     """
-    ending = next((end for end in reversed(path.suffixes) if end not in PACKINGS), "").lower()
+    ending = without_packing(path).suffix.lower()
     if ending not in GLOSSARIES:
         raise CorpusError(f"{path} is taken for no glossary: give a file that ends with {', '.join(GLOSSARIES)}.")
     entries: Iterator[tuple[str, list[str]]]

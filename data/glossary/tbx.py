@@ -11,7 +11,7 @@ from pathlib import Path
 from vaswani.data.documents.inline import text_of
 from vaswani.data.documents.units import Tally
 from vaswani.data.documents.xml_elements import XML_LANG, Element, elements
-from vaswani.data.language_tags import distance
+from vaswani.data.language_tags import nearest
 from vaswani.data.pairs import CorpusError
 
 _ENTRIES = ("termEntry", "conceptEntry")
@@ -46,7 +46,7 @@ def read_tbx(path: Path, languages: tuple[str, str]) -> Iterator[tuple[str, list
                 yield source, found
     if is_empty:
         raise CorpusError(f"{path} has no entry: a TBX file has <termEntry> or <conceptEntry>. Export the terms again.")
-    missing = [wanted for wanted in languages if all(distance(wanted, tag) is None for tag in seen)]
+    missing = [wanted for wanted in languages if not nearest(wanted, [*seen])]
     if missing:
         raise CorpusError(
             f"{path} has no terms in {' and '.join(missing)}; its languages are {', '.join(sorted(seen))}. Name them "
@@ -60,16 +60,11 @@ def _language(element: Element) -> str:
 
 def _terms_in(wanted: str, sections: list[Element], tags: list[str]) -> list[tuple[str, str]]:
     """Return the terms of the sections whose language is nearest, each with its status, preferred ones first."""
-    distances = [distance(wanted, tag) for tag in tags]
-    nearest = min((each for each in distances if each is not None), default=None)
-    if nearest is None:
-        return []
     found = [
         (term, _status(group))
-        for section, each in zip(sections, distances, strict=True)
-        if each == nearest
+        for place in nearest(wanted, tags)
         for name in _TERMS
-        for group in section.children(name)
+        for group in sections[place].children(name)
         if (term := _term(group))
     ]
     return sorted(found, key=lambda each: not each[1].startswith("preferred"))  # stable
@@ -88,8 +83,8 @@ def _term(element: Element) -> str:
 def _status(element: Element) -> str:
     """Return the status of a term: "preferredTerm-admn-sts", or "preferredTerm" where tags are named for categories."""
     parts = [part for each in (element, _group(element)) for part in each.parts if not isinstance(part, str)]
-    parts += [note for part in parts if part.name.rpartition(" ")[2] == "termNoteGrp"
-              for note in part.parts if not isinstance(note, str)]  # fmt: skip
+    groups = [part for part in parts if part.name.rpartition(" ")[2] == "termNoteGrp"]
+    parts += [note for group in groups for note in group.parts if not isinstance(note, str)]
     for part in parts:
         if part.attributes.get("type") == _STATUS or part.name.rpartition(" ")[2] == _STATUS:
             return "".join(each for each in part.parts if isinstance(each, str)).strip()

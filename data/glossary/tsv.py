@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vaswani.data.blank_text import is_blank
 from vaswani.data.containers import refuse, unpacked_bytes
-from vaswani.data.language_tags import distance, subtags
+from vaswani.data.language_tags import nearest, subtags
 from vaswani.data.pairs import CorpusError
 from vaswani.data.scripts import scripts_of
 
@@ -66,7 +66,7 @@ def _header(cells: list[str], languages: tuple[str, str] | None, where: str) -> 
     if languages is None:
         is_named = all(map(_is_language, cells[:2])) and subtags(cells[0]) != subtags(cells[1])
         return _Columns([0], [1]) if is_named else None
-    sides = [_nearest(language, cells) for language in languages]
+    sides = [nearest(language, cells) for language in languages]
     if all(sides):
         return _Columns(*sides)
     if all(map(_is_language, cells)) and len(set(map(subtags, cells))) == len(cells):
@@ -75,12 +75,6 @@ def _header(cells: list[str], languages: tuple[str, str] | None, where: str) -> 
             "for. Name the languages as the file does, or give another glossary."
         )
     return None
-
-
-def _nearest(language: str, cells: list[str]) -> list[int]:
-    """Return the columns whose language is nearest to one; none if none is of it."""
-    distances = {place: each for place, cell in enumerate(cells) if (each := distance(language, cell)) is not None}
-    return [place for place, each in distances.items() if each == min(distances.values())]
 
 
 def _is_language(cell: str) -> bool:

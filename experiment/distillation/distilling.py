@@ -159,6 +159,5 @@ def text_flags(asked: Options) -> dict[str, Any]:
     """Return what decides which text is taught."""
     data = vars(asked.arguments.data)
     names = ("dataset", "dataset_config", "tsv_quoting", "direction", "train_split", "validation_split", "line_breaks",
-             "drop_html", "check_script", "drop_duplicates", "drop_test_text", "max_tokens",
-             "user_tokens")  # fmt: skip
+             "drop_html", "check_script", "drop_duplicates", "drop_test_text", "max_tokens", "user_tokens")  # fmt: skip
     return {name: data[name] for name in names} | {"splits": scored_splits(asked.arguments.data)}
