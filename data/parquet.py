@@ -25,6 +25,9 @@ from .text_files import decode_all
 
 ColumnPath = tuple[str, ...]  # ("en",) or ("translation", "en")
 
+GAP = 1 << 16
+"""Bytes that are read though nobody asked for them, since another request takes longer."""
+
 
 class ParquetCorpus:
     """Parquet files in their own row groups, those of the first file first.
@@ -117,9 +120,27 @@ class ParquetFile(NamedTuple):
         )
 
     def read(self, stream: "WholeReads", group: int) -> pa.Table:
-        """Return the two columns of one row group."""
-        file = pq.ParquetFile(stream, metadata=self.footer, pre_buffer=True, page_checksum_verification=True)
+        """Return the two columns of one row group, all of it in this thread.
+
+        Arrow's own pre-fetching (`pre_buffer`) reads and frees Python's files in threads of its own, and one of them
+        that is not done when the process ends aborts it.
+        """
+        stream.prefetch(self.spans(group))
+        file = pq.ParquetFile(stream, metadata=self.footer, pre_buffer=False, page_checksum_verification=True)
         return file.read_row_group(group, columns=[".".join(path) for path in self.columns], use_threads=False)
+
+    def spans(self, group: int) -> list[tuple[int, int]]:
+        """Return where in the file the bytes of the two columns begin and end, in its order."""
+        chunks = self.footer.row_group(group)
+        named = {chunk.path_in_schema: chunk for chunk in map(chunks.column, range(chunks.num_columns))}
+        found = [named[".".join(path)] for path in self.columns]
+        first = [
+            chunk.data_page_offset
+            if not chunk.has_dictionary_page
+            else min(chunk.dictionary_page_offset, chunk.data_page_offset)
+            for chunk in found
+        ]
+        return sorted((start, start + chunk.total_compressed_size) for start, chunk in zip(first, found, strict=True))
 
 
 def open_parquet(address: str, source: str, target: str, patience: RetryPolicy) -> ParquetFile:
@@ -213,13 +234,27 @@ class WholeReads(io.RawIOBase):
         self._name = name
         self.is_local = is_local
         self._received: list[bytes] = []
+        self._prefetched: dict[int, bytes] = {}
         self._size: int = file.seek(0, io.SEEK_END)
         file.seek(0)
+
+    def prefetch(self, spans: Sequence[tuple[int, int]]) -> None:
+        """Read what will be asked for, from where to where, in as few requests as that takes."""
+        for start, end in joined(spans):
+            place = self.seek(max(0, min(start, self._size)))
+            self._prefetched[place] = self.read(max(0, end - place))
 
     def read(self, size: int = -1) -> bytes:
         """Read `size` bytes, or to the end."""
         place = self._file.tell()
         wanted = self._size - place if size < 0 else min(size, self._size - place)
+        for start, content in self._prefetched.items():
+            if start <= place and place + wanted <= start + len(content):
+                self._file.seek(place + wanted)
+                return content[place - start : place - start + wanted]
+        return self._fetch(place, wanted)
+
+    def _fetch(self, place: int, wanted: int) -> bytes:
         try:
             content: bytes = self._file.read(wanted)
         except ValueError as error:  # fsspec's, where a server has sent all of a file in place of a range
@@ -257,6 +292,17 @@ class WholeReads(io.RawIOBase):
         """Close the file."""
         self._file.close()
         super().close()
+
+
+def joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans of a file, given in its order, as one where little lies between two."""
+    found: list[tuple[int, int]] = []
+    for start, end in spans:
+        if found and start - found[-1][1] <= GAP:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
 
 
 def check_rows(rows: int, name: str) -> None:

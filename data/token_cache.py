@@ -7,10 +7,10 @@ import logging
 import shutil
 from collections import Counter
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import load, save
 from transformers import PreTrainedTokenizerBase
 
 from vaswani.storage import atomic_write
@@ -24,13 +24,14 @@ from .word_encoding import WordEncoder
 _log = logging.getLogger(__name__)
 
 _DIGEST = hashlib.sha256().digest_size
+_SUFFIX = ".tokens"
 
 
 class TokenCache:
     """A folder with a file for each row group that has been encoded; for a single corpus, vocabulary and cleaning.
 
-    Any number of processes may read and write it at the same time: a file is written completely or not at all. It is an
-    .npz archive and, after it, the archive's SHA-256: an archive's own checksums miss a change of its arrays' headers.
+    Any number of processes may read and write it at the same time: a file is written completely or not at all. It holds
+    the SHA-256 of what follows, and arrays as safetensors writes them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,12 +49,12 @@ class TokenCache:
         except OSError as error:
             self._discard(path, str(error))
             return None
-        archive, digest = content[:-_DIGEST], content[-_DIGEST:]
-        if hashlib.sha256(archive).digest() != digest:
+        digest, arrays_in_it = content[:_DIGEST], content[_DIGEST:]
+        if hashlib.sha256(arrays_in_it).digest() != digest:
             self._discard(path, "its checksum does not fit")
             return None
-        with np.load(BytesIO(archive), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        # Not NumPy's own format: it parses headers by Python's parser, which threads of Python 3.11 must not share.
+        arrays = load(arrays_in_it)
         drops = Drops(**json.loads(arrays["drops"].tobytes()))
         drops.dropped = Counter(drops.dropped)
         return EncodedGroup(
@@ -65,20 +66,19 @@ class TokenCache:
 
     def store(self, group: int, encoded: EncodedGroup) -> None:
         """Write a row group; if the disk is full, warn once and continue without the cache."""
-        archive = BytesIO()
-        np.savez(
-            archive,
-            rows=encoded.rows,
-            sources=encoded.sources.tokens,
-            source_starts=encoded.sources.starts,
-            targets=encoded.targets.tokens,
-            target_starts=encoded.targets.starts,
-            drops=np.frombuffer(json.dumps(vars(encoded.drops)).encode(), dtype=np.uint8),
+        content = save(
+            {
+                "rows": encoded.rows,
+                "sources": encoded.sources.tokens,
+                "source_starts": encoded.sources.starts,
+                "targets": encoded.targets.tokens,
+                "target_starts": encoded.targets.starts,
+                "drops": np.frombuffer(json.dumps(vars(encoded.drops)).encode(), dtype=np.uint8),
+            }
         )
-        content = archive.getvalue()
         try:
             with atomic_write(self._path(group)) as file:
-                file.write(content + hashlib.sha256(content).digest())
+                file.write(hashlib.sha256(content).digest() + content)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -97,7 +97,7 @@ class TokenCache:
 
     def filled(self) -> int:
         """Return how many row groups are here."""
-        return sum(1 for path in self.folder.glob("*.npz") if not path.name.startswith("."))
+        return sum(1 for path in self.folder.glob(f"*{_SUFFIX}") if not path.name.startswith("."))
 
     def free(self) -> int:
         """Return the free bytes of the disk it is on."""
@@ -108,7 +108,7 @@ class TokenCache:
         path.unlink(missing_ok=True)
 
     def _path(self, group: int) -> Path:
-        return self.folder / f"{group:07d}.npz"
+        return self.folder / f"{group:07d}{_SUFFIX}"
 
 
 class GroupReader:

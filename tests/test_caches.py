@@ -1,9 +1,12 @@
 """What a run keeps for later ones is found again, belongs to exactly its text, and never takes a disk unasked."""
 
 import errno
+import gc
 import json
 import pickle
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -198,6 +201,31 @@ def test_packed_text_is_judged_by_rows_and_not_by_groups(data: DataArguments) ->
         cache.store(number, group)
     used = sum(path.stat().st_size for path in cache.folder.iterdir())
     assert used == pytest.approx(cache.size_when_full(corpus, groups[0]), rel=0.2)
+
+
+def test_threads_read_packed_text_while_rubbish_is_collected(tmp_path: Path) -> None:
+    """NumPy's own format is parsed by Python's parser, which fails in threads of Python 3.11 at such moments."""
+    corpus = NumberedCorpus((20,))
+    tokenizer = learn_tokenizer([Pair("one two", "three")], 280)
+    cache = TokenCache(tmp_path)
+    stored = encode_group(corpus, 0, partial(encode, tokenizer), LIMITS)
+    cache.store(0, stored)
+
+    def look(*_: Any) -> None:
+        sum(range(50))  # as Hypothesis and profilers do: other threads run in the meantime
+
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    gc.callbacks.append(look)
+    try:
+        sys.setswitchinterval(1e-6)
+        gc.set_threshold(20)
+        with ThreadPoolExecutor(8) as readers:
+            found = list(readers.map(cache.load, [0] * 2_000))
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(look)
+    assert all(group is not None and group.sources.tokens.tolist() == stored.sources.tokens.tolist() for group in found)
 
 
 def test_a_disk_that_fills_costs_reading_again_and_is_told_once(

@@ -6,8 +6,10 @@ import itertools
 import json
 import os
 import pickle
+import random
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from vaswani.data.opening import (
     open_corpus,
 )
 from vaswani.data.pairs import CorpusError
+from vaswani.data.parquet import WholeReads
 from vaswani.data.splits import choose_split
 from vaswani.data.text_files import Lines, index_lines
 
@@ -204,6 +207,28 @@ def test_a_streamed_row_group_is_read_without_the_files_of_the_others(tmp_path: 
     assert corpus.read(2) == PAIRS[800:1_000]
     with pytest.raises(CorpusError, match=r"train-00001-of-00002\.parquet is gone"):
         corpus.read(3)
+
+
+@pytest.mark.parametrize(("gap", "reads"), [(0, 1), (10, 1), (30_000, 2)])
+def test_a_row_group_is_read_at_once_and_by_the_thread_that_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gap: int, reads: int
+) -> None:
+    """A thread of Arrow's that still holds a file of Python's can abort a process that ends."""
+    path = tmp_path / "train.parquet"
+    between = {"id": [random.randbytes(gap) for _ in range(3)]} if gap else {}
+    table = pa.table({"en": list("abc")} | between | {"de": list("xyz")})
+    pq.write_table(table, path, compression="none")
+    corpus = LocalParquet(path, "en", "de")
+    threads = []
+    fetch = WholeReads._fetch
+
+    def noted(self: WholeReads, place: int, wanted: int) -> bytes:
+        threads.append(threading.get_ident())
+        return fetch(self, place, wanted)
+
+    monkeypatch.setattr(WholeReads, "_fetch", noted)
+    assert corpus.read(0) == [Pair(*pair) for pair in ("ax", "by", "cz")]
+    assert threads == [threading.get_ident()] * reads
 
 
 def test_files_of_one_data_set_with_unlike_columns_are_refused_by_name(tmp_path: Path) -> None:
