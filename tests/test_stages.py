@@ -255,8 +255,8 @@ def distilled(
     programs: Programs, toy_translator: Any, text: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Undisturbed:
     model = toy_translator.folder
-    flags = ["--teacher", model, "--reverse", model, "--n_best", "3", "--drop_worst", "0.1", "--data_dir", text,
-             "--original", "2"]  # fmt: skip
+    flags = ["--teacher", model, "--reverse", model, "--n_best", "3", "--beams", "3", "--drop_worst", "0.1",
+             "--data_dir", text, "--original", "2"]  # fmt: skip
     where = tmp_path_factory.mktemp("distilled")
     return Undisturbed(where, flags, programs(where, DISTILL, *flags))
 
@@ -401,6 +401,10 @@ def test_other_flags_and_texts_are_refused_and_nothing_is_lost(
             "2 teachers are averaged by torch only; leave out --teacher_engine ctranslate2",
         ),
         (["--recipe", MULTI30K, "--teacher", "x", "--direction", "en-trees", *F1], "trees have no sentence BLEU"),
+        (
+            ["--recipe", MULTI30K, "--teacher", "x", "--beams", "7"],
+            "7 beams give no 8 translations of a line; give --beams 8 or more, or a lower --n_best",
+        ),
     ],
 )
 def test_what_cannot_be_distilled_is_refused(
@@ -412,6 +416,16 @@ def test_what_cannot_be_distilled_is_refused(
     with pytest.raises(SystemExit):
         options(list(map(str, flags)), "", read_recipe)
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "beams"), [([], 8), (["--n_best", "3"], 4), (["--n_best", "1", "--beams", "1"], 1), (["--beams", "9"], 9)]
+)
+def test_the_teacher_searches_with_as_many_beams_as_its_translations_take(flags: list[str], beams: int) -> None:
+    from vaswani.commands.recipe import read_recipe
+    from vaswani.experiment.distillation import options
+
+    assert options(["--recipe", str(MULTI30K), "--teacher", "x", *flags], "", read_recipe).beams == beams
 
 
 # --- back-translation -------------------------------------------------------------------------------------------------

@@ -11,10 +11,7 @@ from vaswani.experiment.stages import Stages
 from vaswani.storage import atomic_write
 
 from .comparing import COMPARISON, System, compare
-from .options import Options
-
-BEAMS = 4
-"""Of a search, at least."""
+from .options import BEAMS, Options
 
 
 class Distilled(NamedTuple):
@@ -56,13 +53,12 @@ def translated(asked: Options, stages: Stages, text: Path) -> Path:
 
     def translate(folder: Path) -> None:
         what = ["--format", "tsv", "--n_best", str(asked.n_best)] if asked.n_best > 1 else []
-        what += [] if by_torch else ["--engine", asked.teacher_engine]
-        beams = str(max(BEAMS, asked.n_best))
-        words = ["translate", *models, "--input", sources, "--output", folder / name, "--beams", beams, *what]
+        what += ["--beams", str(asked.beams), *([] if by_torch else ["--engine", asked.teacher_engine])]
+        words = ["translate", *models, "--input", sources, "--output", folder / name, *what]
         if not (folder / name).exists():
             stages.run(vaswani(asked.launcher, *words, "--resume"))
 
-    flags = {"n_best": asked.n_best, "engine": asked.teacher_engine}
+    flags = {"n_best": asked.n_best, "beams": asked.beams, "engine": asked.teacher_engine}
     found = stages.do("translations", translate, flags, {"sources": sources}, teachers(asked)) / name
     return chosen(asked, stages, found, references) if asked.n_best > 1 else found
 

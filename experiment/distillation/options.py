@@ -14,6 +14,8 @@ from vaswani.flags import shares, whole
 
 USAGE = "%(prog)s --recipe FILE --teacher MODEL [MODEL ...] [--reverse MODEL] [--flag value ...]"
 FOLDER = "runs/distilled"
+BEAMS = 4
+"""Of the teacher's search, where none are asked for."""
 STUDENT = {"encoder_layers": 6, "decoder_layers": 2, "d_model": 256, "d_ff": 1024, "num_heads": 4}
 """The network of the student, unless flags give another; the rest of it is the recipe's."""
 OTHERS = (
@@ -45,6 +47,8 @@ class Options(NamedTuple):
     reverse: str | None
     drop_worst: Fraction
     n_best: int
+    beams: int
+    """Of the search that finds the translations that are taught."""
     choose_by: str
     original: int
     """How often an epoch of the student reads the original pairs too."""
@@ -74,7 +78,7 @@ def options(argv: Sequence[str], description: str | None, read_recipe: ReadRecip
     }
     return Options(
         str(own.recipe), arguments, own.teacher, own.teacher_engine, own.reverse, own.drop_worst, own.n_best,
-        own.choose_by, own.original, given.launcher, student,
+        beams_of(own), own.choose_by, own.original, given.launcher, student,
     )  # fmt: skip
 
 
@@ -82,6 +86,11 @@ def check(own: argparse.Namespace, flags: dict[str, list[str]], arguments: Argum
     """Refuse what cannot be distilled; raises ValueError with the way out."""
     if not own.teacher:
         raise ValueError("say who teaches: --teacher MODEL, or several models, whose probabilities are averaged")
+    if beams_of(own) < own.n_best:
+        raise ValueError(
+            f"{own.beams} beams give no {own.n_best} translations of a line; give --beams {own.n_best} or more, or a "
+            f"lower --n_best"
+        )
     refuse(flags, OWN)
     if arguments.data.directions:
         raise ValueError(f"the recipe has directions {' '.join(arguments.data.directions)}; a student has one")
@@ -92,6 +101,11 @@ def check(own: argparse.Namespace, flags: dict[str, list[str]], arguments: Argum
         )
     if arguments.data.target == TREES:
         raise ValueError("trees have no sentence BLEU by which the best translation is chosen; distil a translator")
+
+
+def beams_of(own: argparse.Namespace) -> int:
+    """Return the beams of the teacher's search."""
+    return max(BEAMS, own.n_best) if own.beams is None else own.beams
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -117,8 +131,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=whole(1),
         default=8,
         metavar="N",
-        help="Translations of each line, of as many beams and at least 4, of which the best by its reference is "
-        "taught; 1: the first one. (default: 8)",
+        help="Translations of each line, of which the best by its reference is taught; 1: the first one. (default: 8)",
+    )
+    section.add_argument(
+        "--beams",
+        type=whole(1),
+        metavar="K",
+        help="Beams of the teacher's search; with --n_best 1, fewer are faster. (default: N, and at least 4)",
     )
     section.add_argument(
         "--choose_by",
