@@ -206,7 +206,7 @@ def test_packed_text_is_judged_by_rows_and_not_by_groups(data: DataArguments) ->
 def test_threads_read_packed_text_while_rubbish_is_collected(tmp_path: Path) -> None:
     """NumPy's own format is parsed by Python's parser, which fails in threads of Python 3.11 at such moments."""
     corpus = NumberedCorpus((20,))
-    tokenizer = learn_tokenizer([Pair("one two", "three")], 280)
+    tokenizer = learn_tokenizer(["one two three"], 280)
     cache = TokenCache(tmp_path)
     stored = encode_group(corpus, 0, partial(encode, tokenizer), LIMITS)
     cache.store(0, stored)
