@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from vaswani.flags import CommandHelp
+from vaswani.storage.refusals import in_words
 
 from . import (
     average,
@@ -110,6 +111,6 @@ def run(argv: Sequence[str] | None = None) -> int:
         return 130
     except (ValueError, OSError) as error:
         if os.environ.get("RANK", "0") == "0":  # the processes of a launcher all meet it
-            print(f"vaswani {args.command}: {error}", file=sys.stderr)
+            print(f"vaswani {args.command}: {in_words(error)}", file=sys.stderr)
         return 2
     return 0

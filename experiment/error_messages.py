@@ -18,6 +18,7 @@ from accelerate import PartialState
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from vaswani.data import CorpusError, SourceLostError, StreamMismatchError
+from vaswani.storage.refusals import in_words
 from vaswani.training.checkpointing.checkpoints import checkpoints, sealed
 from vaswani.training.exceptions import PeerLostError, TrainingEndedError
 
@@ -40,7 +41,7 @@ def exit_on_bad_input() -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in FULL:
             raise  # which folder is full, exit_on_disk_error says
         way = "; name another --output_dir or --cache_dir" if getattr(error, "errno", None) == errno.EROFS else ""
-        print(f"error: {error}{way}", file=sys.stderr)
+        print(f"error: {in_words(error)}{way}", file=sys.stderr)
         raise SystemExit(2) from error
 
 
