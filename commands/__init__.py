@@ -5,12 +5,15 @@ A command's file has `add_arguments` and `run`, and the first line of its docstr
 """
 
 import argparse
+import difflib
 import gc
 import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from vaswani import __version__
 from vaswani.flags import CommandHelp
 from vaswani.storage.refusals import in_words
 
@@ -84,18 +87,41 @@ def passed_on(argv: Sequence[str]) -> Sequence[str]:
     return [name, "--", *words] if passes else argv
 
 
-def run(argv: Sequence[str] | None = None) -> int:
-    """Run one command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a character that the locale cannot show is no error
+def parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments of a command line; raises SystemExit, as argparse does."""
     parser = argparse.ArgumentParser(prog="vaswani", description="The Transformer of the paper on the command line.")
+    parser.add_argument("--version", action="version", version=f"vaswani {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         about = (module.__doc__ or "").splitlines()[0]
         one = commands.add_parser(name, help=about, description=about, allow_abbrev=False, formatter_class=CommandHelp)
         module.add_arguments(one)
-    args = parser.parse_args(passed_on(by_new_names(sys.argv[1:] if argv is None else argv)))
+    if argv[:1] == ["train"]:
+        parser.error("training is started by a recipe: accelerate launch recipes/quickstart.py, and others beside it")
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        commands.choices[args.command].error(f"unknown: {' '.join(unknown)}{similar(unknown, commands, args.command)}")
+    return args
+
+
+def similar(unknown: Sequence[str], commands: Any, command: str) -> str:
+    """Return the end of a message about words that a command does not know: what is meant, perhaps."""
+    known = commands.choices[command]._option_string_actions  # which argparse has no public name for
+    flag = next((word.partition("=")[0] for word in unknown if word.startswith("--")), None)
+    if flag is None:
+        return f"; files are named by flags: vaswani {command} --help lists them"
+    # num_beams of generate is beams here: a part of a name counts as much as its letters
+    near = [each for each in known if each.removeprefix("--") in flag.replace("-", "_").split("_")]
+    near += [each for each in difflib.get_close_matches(flag, known, n=3) if each not in near]
+    return f"; similar flags are {', '.join(near)}" if near else f"; vaswani {command} --help lists what there is"
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a character that the locale cannot show is no error
+    args = parsed(passed_on(by_new_names(sys.argv[1:] if argv is None else argv)))
     if isinstance(sys.stdout, io.TextIOWrapper):  # stdout may not have every character of a file's name
         sys.stdout.reconfigure(errors="backslashreplace")
     if args.command in SAVING:

@@ -18,7 +18,7 @@ OF_TEXT = {
     "data_dir": "in place of a recipe, a folder of text, whose size decides the settings; flags of a run may follow "
     "(default: none, give a recipe)",
     "dataset": "the same for a data set on the Hub, or for grammar, the built-in corpus (default: none)",
-    "direction": "two languages, SOURCE-TARGET; belongs to --data_dir and --dataset (default: de-en)",
+    "direction": "two languages, SOURCE-TARGET; belongs to --data_dir and --dataset (default: en-de)",
 }
 """Flags that may stand first on the command line in place of a recipe."""
 SECONDS = 10.0

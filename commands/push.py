@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder",
         metavar="FOLDER",
         type=Path,
-        help="of a run, such as runs/quickstart, or of a checkpoint, or what `vaswani average` or `import` wrote",
+        help="of a run, such as runs/quickstart, or of a checkpoint, or what `vaswani average`, `consolidate` or "
+        "`import` wrote",
     )
     parser.add_argument("name", metavar="OWNER/NAME", help="repository on the Hub; created if there is none")
     parser.add_argument(

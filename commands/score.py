@@ -226,6 +226,8 @@ def run(args: argparse.Namespace) -> None:
             say(remark)
         if not args.json:
             write_lines(None, as_table("comet", found["comet"], names))
+    if not found:
+        raise ValueError(f"no score is left: {'; '.join(left_out.values())}")
     for metric in map(by_score_key, found):
         if language is None and metric is not None and metric.made_for is not None:
             say(f"{metric.name} is for {metric.made_for}; if this text is not, ignore it, or give --language")
@@ -331,7 +333,7 @@ def as_table(key: str, score: "Score | Comparison", names: list[str]) -> list[st
     from vaswani.evaluation.scores import Score
 
     if isinstance(score, Score):
-        return [f"{score.name:<10}  {as_shown(key, score.value):>6}  {score.signature}"]
+        return [f"{score.name:<13}  {as_shown(key, score.value):>6}  {score.signature}"]
     lines = [f"{score.name}  {score.signature}"]
     for name, found in zip(names, score.outputs, strict=True):
         chance = "first output" if found.p_value is None else f"p = {found.p_value:.4f}  "

@@ -179,7 +179,7 @@ def run(args: argparse.Namespace) -> None:
     models = [find_model(given, args.engine) for given in args.models]
     glossary = glossary_of(args)
 
-    from vaswani.translation.corpus import to_language, translate_corpus
+    from vaswani.translation.corpus import targets_of, to_language, translate_corpus
     from vaswani.translation.processes import processes
 
     all_of_us = processes()
@@ -189,6 +189,8 @@ def run(args: argparse.Namespace) -> None:
     terms = TermsOfLines(glossary)
     if args.target is not None:
         translator = to_language(translator, args.target)
+    elif document is not None and (languages := targets_of(translator)):
+        raise ValueError(f"the model translates into {', '.join(languages)}: say which, --target {languages[0]}")
     if document is not None:
         translate_document(args, document, translator, terms)
     elif all_of_us.number == 0:
@@ -202,11 +204,11 @@ def write_translation(
     args: argparse.Namespace, models: list[Model], translator: "Translator", shard: Shard | None, terms: TermsOfLines
 ) -> None:
     """Read, translate with the other processes, and write; raises as `run` does, in all processes."""
-    from vaswani.translation.corpus import TooLong
+    from vaswani.translation.corpus import TooLong, Untagged
     from vaswani.translation.formats import FORMATS
     from vaswani.translation.made_of import made_of
 
-    too_long = TooLong(translator)
+    too_long, untagged = TooLong(translator), Untagged(translator)
     is_at_once = args.line_buffered or (args.input is None and sys.stdin.isatty())
     is_shown = args.output is not None or sys.stderr.isatty()
     with ExitStack() as stack:
@@ -217,10 +219,10 @@ def write_translation(
         except (ValueError, OSError) as error:  # the other processes wait for the first window
             text = Text(failing(error), 0, None)
         for lines in translated(translator, text, args.split_sentences, is_shown):
-            too_long.add(lines)
-            terms.add(lines)
+            for each in (too_long, untagged, terms):
+                each.add(lines)
             output.write([line.source for line in lines], list(FORMATS[args.format](lines)))
-    for message in (too_long.report(), terms.report()):
+    for message in (too_long.report(), untagged.report(), terms.report()):
         if message:
             print(message, file=sys.stderr)
 

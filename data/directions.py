@@ -64,14 +64,19 @@ def near_direction(source: str, target: str, found: Iterable[str]) -> str:
         found: what the file has in their places, such as the names of its columns.
 
     """
-    sides = [[each for each in found if distance(wanted, each) is not None] for wanted in (source, target)]
-    if not all(sides):
-        return ""
-    nearest = [
-        min(side, key=lambda each: distance(wanted, each) or 0)
-        for wanted, side in zip((source, target), sides, strict=True)
-    ]
-    return f" Languages are named as files name them: give --direction {direction_of(nearest[0], nearest[1])}."
+    known = list(dict.fromkeys(found))
+    sides = [[each for each in known if distance(wanted, each) is not None] for wanted in (source, target)]
+    if all(sides):
+        nearest = [
+            min(side, key=lambda each: distance(wanted, each) or 0)
+            for wanted, side in zip((source, target), sides, strict=True)
+        ]
+        return f" Languages are named as files name them: give --direction {direction_of(nearest[0], nearest[1])}."
+    other = [each for each in known if each not in (source, target)]
+    if len(known) == 2 and len(other) == 1 and len(other[0]) in (2, 3):  # one of a pair is right
+        sides_of_it = [each if each in known else other[0] for each in (source, target)]
+        return f" Is it --direction {direction_of(sides_of_it[0], sides_of_it[1])}?"
+    return ""
 
 
 def in_file_names(direction: str) -> str:

@@ -24,4 +24,9 @@ def choose_split(wanted: str, found: Iterable[str], place: str) -> str:
     role = "validation" if wanted in _VALIDATION else wanted
     flags = {"train": "--train_split", "validation": "--validation_split", "test": "--test_splits"}
     flag = flags.get(role, "--train_split, --validation_split or --test_splits")
+    if role == "validation" and found == ["train"]:
+        raise ValueError(
+            f"{place} has {problem}, only train. Put pairs aside that are not trained on; vaswani plan {place} "
+            "shows how."
+        )
     raise ValueError(f"{place} has {problem}. It has: {', '.join(found) or 'nothing'}. Name one of these with {flag}.")

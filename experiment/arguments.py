@@ -11,7 +11,7 @@ from vaswani.evaluation.metric_table import METRICS, Kind, of_kind
 from vaswani.modeling import VaswaniConfig
 from vaswani.publishing import Target, hide_tokens
 from vaswani.training import TrainingEndedError, VaswaniTrainingArguments
-from vaswani.training.argument_checks import metric_of
+from vaswani.training.argument_checks import REFUSED, metric_of
 from vaswani.training.renamed import rename_fields, rename_flags
 
 from .command_line import Parser, check_no_args_file, is_given
@@ -85,6 +85,7 @@ def parse(
         check_no_args_file(sys.argv[0])
         if remaining:
             parser.error(f"unknown: {hide_tokens(' '.join(remaining))}{parser.nearest(remaining[0])}")
+        refuse_unused(flags)
         named = [each.name for section, _ in sections for each in fields(section)]
         given = frozenset(name for name in named if is_given(f"--{name}", flags))
         arguments = Arguments(dict(vars(network)), data, training, given)
@@ -96,6 +97,17 @@ def parse(
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
     return arguments
+
+
+def refuse_unused(flags: Sequence[str]) -> None:
+    """Refuse flags of the Trainer that change nothing here, also with its defaults; raises ValueError.
+
+    Somebody who types them takes them for what decides. What is on or off may be said as it is.
+    """
+    for name, way in REFUSED.items():
+        is_switch = isinstance(getattr(VaswaniTrainingArguments, name), bool)
+        if is_given(f"--{name}", flags) and not is_switch:
+            raise ValueError(f"--{name} cannot be used here; {way}")
 
 
 def network_fields() -> Any:

@@ -114,7 +114,7 @@ METAVARS = {
     "dataset": "NAME", "dataset_config": "NAME", "data_dir": "FOLDER", "extra_dirs": "FOLDER", "cache_dir": "FOLDER",
     "output_dir": "FOLDER", "train_split": "NAME", "validation_split": "NAME", "test_splits": "NAME[=FOLDER]",
     "validation_splits": "NAME=FOLDER", "score_as": "multi30k|iwslt14|wmt14|sacrebleu",
-    "tsv_quoting": "none|spreadsheet|spreadsheets|pandas", "line_breaks": "space|drop", "direction": "SOURCE-TARGET",
+    "tsv_quoting": "none|spreadsheet", "line_breaks": "space|drop", "direction": "SOURCE-TARGET",
     "directions": "SOURCE-TARGET[=FOLDER]", "temperature": "T",
     "user_tokens": "TOKEN", "glossary": "FILE",
     "warmup_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",

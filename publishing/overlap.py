@@ -12,7 +12,7 @@ def overlap_as_text(record: OverlapRecord) -> list[str]:
         of = f"of the {found.of:,}"
         counts = f"{found.pairs:,} {of} pairs, {found.sources:,} {of} sources, {found.targets:,} {of} targets"
         if not (found.pairs or found.sources or found.targets):
-            counts = f"none {of} pairs, and neither side of any"
+            counts = f"none {of} pairs, and no source or target of theirs alone"
         end = ", and left out of it" if record.left_out else ""
         lines.append(f"{split} in the training text{part}: {counts}{end}")
     return lines

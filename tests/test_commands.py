@@ -19,6 +19,7 @@ from forked_python import ForkedPopen, forked
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
+from vaswani import __version__
 from vaswani.commands import main
 from vaswani.commands.line_files import write_lines
 from vaswani.data.tokenizer import learn_tokenizer
@@ -249,7 +250,7 @@ def test_places_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
     assert "it is a folder" in run("translate", folder, "--output", tmp_path, code=2)[1]
     assert "missing.txt" in run("translate", folder, "--input", tmp_path / "missing.txt", code=2)[1]
     assert "missing.txt" in run("score", "--references", tmp_path / "missing.txt", code=2)[1]
-    assert "unrecognized arguments: --beam" in run("translate", folder, "--beam", "3", code=2)[1]
+    assert "unknown: --beam 3; similar flags are --beams" in run("translate", folder, "--beam", "3", code=2)[1]
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "cpu:x"])
@@ -345,6 +346,31 @@ def test_score_refuses_unequal_counts(tmp_path: Path) -> None:
     assert "1 hypotheses against 2 references" in error
 
 
+# what is no command, or no flag of it
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train"], "training is started by a recipe: accelerate launch recipes/quickstart.py"),
+        (
+            ["translate", "m", "--num_beams", "2"],
+            "vaswani translate: error: unknown: --num_beams 2; similar flags are --beams",
+        ),
+        (["translate", "m", "--zzz"], "vaswani translate: error: unknown: --zzz; vaswani translate --help lists"),
+        (["score", "ref", "hyp"], "unknown: ref hyp; files are named by flags: vaswani score --help lists them"),
+        (["translate", "A dog runs."], "A dog runs. is not a folder"),
+        (["translate", "A dog runs."], "; text comes from stdin or from --input"),
+    ],
+)
+def test_what_is_misunderstood_is_told_with_what_is_meant(words: list[str], message: str) -> None:
+    assert message in run(*words, code=2)[1]
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version")[0].decode().split() == ["vaswani", __version__]
+
+
 # inspect
 
 
@@ -382,6 +408,10 @@ def test_inspect_counts_what_a_run_would_train_on(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
     _, error = run("inspect", recipe, *flags, "--vocab_sise", "9", code=2)
     assert "similar flags are --vocab_size" in error
+    again = tmp_path / "again"
+    last: list[str | Path] = ["--batches_per_step", "2", "--max_unreadable", "0.1", "--output", again, "--windows", "1"]
+    assert "118 pairs kept, 2 dropped" in run("inspect", recipe, *flags, *last)[0].decode()
+    assert json.loads((again / "inspection.json").read_text())["pairs"] == found["pairs"]
 
 
 def test_inspect_refuses_what_is_no_recipe(tmp_path: Path) -> None:

@@ -666,13 +666,35 @@ def test_a_split_is_found_by_what_its_name_begins_with(wanted: str, found: list[
             r"here has more than one split \"test\": test_1, test_2.*--test_splits",
         ),
         ("validation", ["val", "dev"], r"more than one split.*dev, val.*--validation_split"),
-        ("val", ["train"], r"here has no split \"val\"\. It has: train\..*--validation_split"),
+        ("val", ["train"], r"here has no split \"val\", only train\. Put pairs aside .* vaswani plan here shows how"),
+        ("val", ["test", "train"], r"here has no split \"val\"\. It has: test, train\..*--validation_split"),
         ("mine", [], r"It has: nothing"),
     ],
 )
 def test_an_unknown_or_ambiguous_split_lists_what_is_there(wanted: str, found: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         choose_split(wanted, found, "here")
+
+
+@pytest.mark.parametrize(
+    ("files", "asked", "message"),
+    [
+        (["train.en", "train.fr"], ("en", "de"), "Is it --direction en-fr?"),
+        (["train.en", "train.fr", "val.en.gz", "val.fr.gz"], ("de", "en"), "Is it --direction fr-en?"),
+        (["train.en", "train.pt-BR"], ("en", "pt"), "give --direction en:pt-BR"),
+        (["train.en", "train.backup"], ("en", "de"), None),
+        (["train.it", "train.fr"], ("en", "de"), None),
+    ],
+)
+def test_other_languages_of_the_files_are_proposed(
+    tmp_path: Path, files: list[str], asked: tuple[str, str], message: str | None
+) -> None:
+    for name in files:
+        (tmp_path / name).write_text("a\n")
+    with pytest.raises(ValueError, match="should hold") as refused:
+        open_corpus(data_dir=str(tmp_path), split="train", source=asked[0], target=asked[1])
+    assert (message or "") in str(refused.value)
+    assert ("--direction" in str(refused.value)) == (message is not None)
 
 
 def test_splits_of_a_folder_are_found_among_other_files(tmp_path: Path) -> None:

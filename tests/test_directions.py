@@ -342,6 +342,30 @@ def test_translate_puts_the_tag_there(trained: tuple[Path, str], text: Path, tmp
 
 
 @pytest.mark.slow
+def test_lines_that_name_no_language_are_counted_and_documents_refused(
+    trained: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = trained
+    lines = ["the cat", "", ">>nds<< the cat", "the dog"]
+    (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    asked = ["translate", str(folder), "--input", str(tmp_path / "in.txt")]
+    assert main(asked) == 0
+    assert (
+        "2 line(s), the first is line 1, name no language, and the model has en, nds: give --target en, or begin"
+        in (capsys.readouterr().err)
+    )
+    assert main([*asked, "--target", "nds"]) == 0
+    assert "name no language" not in capsys.readouterr().err
+    (tmp_path / "in.md").write_text("the cat\n", encoding="utf-8")
+    out = tmp_path / "out.md"
+    document = ["translate", str(folder), "--input", str(tmp_path / "in.md"), "--output", str(out)]
+    assert main(document) == 2
+    assert "the model translates into en, nds: say which, --target en" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*document, "--target", "nds"]) == 0
+
+
+@pytest.mark.slow
 def test_a_tag_is_no_word_of_an_alignment(
     trained: tuple[Path, str], text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -412,7 +412,7 @@ def test_a_disk_that_cannot_be_written_is_told_plainly(tmp_path: Path, capsys: p
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
     assert ended.value.code == 2
-    assert "Read-only file system" in (message := capsys.readouterr().err)
+    assert "is on a disk that is read-only" in (message := capsys.readouterr().err)
     assert message.endswith("; name another --output_dir or --cache_dir\n")
 
 

@@ -155,6 +155,26 @@ def test_what_help_calls_refused_is_refused(name: str, capsys: pytest.CaptureFix
     assert "invalid" not in said
 
 
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--num_train_epochs=3",
+        "--per-device-train-batch-size=8",
+        "--learning_rate=5e-5",
+        "--lr_scheduler_type=linear",
+        "--gradient_accumulation_steps=1",
+        "--label_smoothing_factor=0",
+    ],
+)
+def test_a_refused_flag_is_refused_at_its_default_too(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """For whoever gives it thinks that it decides."""
+    with pytest.raises(SystemExit) as ended:
+        parse(SMALL, [flag])
+    name = flag.partition("=")[0].replace("-", "_").strip("_")
+    assert ended.value.code == 2
+    assert f"error: --{name} cannot be used here; {REFUSED[name]}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["quickstart", "parsing", "wmt14_big_large_batch"])
 def test_what_help_shows_is_taken(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The defaults that are shown as values, given as flags, change nothing."""

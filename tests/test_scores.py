@@ -332,6 +332,8 @@ def test_the_command_takes_the_language(tmp_path: Path, capsysbinary: pytest.Cap
     assert found.keys() == {"sacrebleu", "chrf", "ter", "left_out", "remarks"}
     assert found["left_out"].keys() == {"wmt14_bleu"}
     assert len(found["remarks"]) == 1
+    assert main([*asked, "--metrics", "wmt14_bleu"]) == 2
+    assert b"no score is left: it was made for German" in capsysbinary.readouterr().err
     french = lines_of(tmp_path / "french", "La vieille maison est grande.")
     for more in ([], [french]):
         assert main(["score", "--references", french, "--hypotheses", french, *more, "--language", "fr"]) == 0

@@ -64,12 +64,16 @@ def to_language(translator: Translator, language: str) -> Translator:
         ValueError: its vocabulary has no tag for this language.
 
     """
-    tag, known = tag_of(language), translator.tokenizer.get_vocab()
-    if tag not in known:
-        languages = sorted(each.strip("><") for each in known if is_tag(each))
-        has = f"it has {', '.join(languages)}" if languages else "it has none, so it translates into one language only"
+    tag, known = tag_of(language), targets_of(translator)
+    if language not in known:
+        has = f"it has {', '.join(known)}" if known else "it has none, so it translates into one language only"
         raise ValueError(f"--target {language} needs the token {tag}, and the model does not know it: {has}")
     return replace(translator, tag=tag)
+
+
+def targets_of(translator: Translator) -> list[str]:
+    """Return the languages that a model of several translates into; none of a model of one."""
+    return sorted(each.strip("><") for each in translator.tokenizer.get_vocab() if is_tag(each))
 
 
 def with_terms_named(translator: Translator, glossary: "Glossary", engine: str) -> Translator:
@@ -185,6 +189,32 @@ def shared(windows: Iterator[list[str]], all_of_us: Processes) -> Iterator[list[
         if held is None:
             return
         yield held
+
+
+class Untagged:
+    """Counts the lines that do not say which language they are to be translated into, to a model of several."""
+
+    def __init__(self, translator: Translator) -> None:
+        self.targets = [] if translator.tag else targets_of(translator)
+        self._tags = tuple(map(tag_of, self.targets))
+        self._first: int | None = None
+        self._count = 0
+
+    def add(self, lines: Iterable[Line]) -> None:
+        """Count those of a window."""
+        for line in lines:
+            if self._tags and line.tokens and not line.source.lstrip().startswith(self._tags):
+                self._count += 1
+                self._first = self._first or line.number
+
+    def report(self) -> str | None:
+        """Return the message for the user, if there is one."""
+        if not self._count:
+            return None
+        return (
+            f"{self._count:,} line(s), the first is line {self._first}, name no language, and the model has "
+            f"{', '.join(self.targets)}: give --target {self.targets[0]}, or begin lines with {self._tags[0]}"
+        )
 
 
 class TooLong:

@@ -201,6 +201,7 @@ def check_parts(given: str, folder: Path, engine: str, names: frozenset[str] | N
         raise ValueError(
             f"{given} {'lacks' if is_folder else 'is not a folder; a model is a folder with'} "
             f"{', '.join(missing)}. Give the folder that training wrote, or OWNER/NAME of a repository on the Hub"
+            f"{'; text comes from stdin or from --input' if ' ' in given else ''}"
         )
 
 
