@@ -40,15 +40,20 @@ class WithoutTestText:
         corpus: the corpus to read.
         scored: the pairs of all scored sets.
         user_symbols: user tokens, which are ignored, as in `CleaningLimits`.
+        either_side: a source counts as a target too, and the other way: for directions whose sides change places.
 
     """
 
-    def __init__(self, corpus: Corpus, scored: Iterable[Pair], user_symbols: str = "") -> None:
+    def __init__(
+        self, corpus: Corpus, scored: Iterable[Pair], user_symbols: str = "", either_side: bool = False
+    ) -> None:
         self._corpus = corpus
         self._user_symbols = user_symbols
         sides = [Pair(*(bare(side, user_symbols) for side in pair)) for pair in scored]
         self._sources = frozenset(pair.source for pair in sides) - {""}
         self._targets = frozenset(pair.target for pair in sides) - {""}
+        if either_side:
+            self._sources = self._targets = self._sources | self._targets
         self.name = f"{corpus.name} (without test text)"
         self.fingerprint = fingerprint(
             "without test text",

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from transformers import TrainingArguments
 from transformers.integrations.integration_utils import (
     INTEGRATION_TO_CALLBACK,
     get_available_reporting_integrations,
 )
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
+from transformers.training_args import OptimizerNames
 
 from vaswani.conversion import to_transformers
 from vaswani.data import StreamMismatchError, TrainingStream
@@ -159,6 +161,13 @@ def check_optimizer(training: VaswaniTrainingArguments, before: TrainingRecord) 
         raise ValueError(
             f"--optimizer is {training.optimizer}, and the run began with {before.optimizer}, whose moments mean "
             f"something else: resume with --optimizer {before.optimizer}, or start anew in another --output_dir"
+        )
+    usual = OptimizerNames(TrainingArguments.optim).value
+    now, then = OptimizerNames(training.optim).value, str(before.others.get("optim", usual))
+    if now != then:
+        raise ValueError(
+            f"--optim is {now}, and the run began with {then}, which keeps other moments: resume with --optim {then}, "
+            "or start anew in another --output_dir"
         )
 
 

@@ -105,7 +105,7 @@ def refuse_unused(flags: Sequence[str]) -> None:
     Somebody who types them takes them for what decides. What is on or off may be said as it is.
     """
     for name, way in REFUSED.items():
-        is_switch = isinstance(getattr(VaswaniTrainingArguments, name), bool)
+        is_switch = isinstance(getattr(VaswaniTrainingArguments, name, None), bool)
         if is_given(f"--{name}", flags) and not is_switch:
             raise ValueError(f"--{name} cannot be used here; {way}")
 

@@ -82,13 +82,16 @@ def open_training_corpus(data: DataArguments) -> Corpus:
 
     Duplicates are found before the corpora are weighted, or a weight of 2 would make each pair its own duplicate. A
     pair of several corpora stays in the first. The main process searches, unless the places are kept already. Text of
-    the scored sets is left out too, if asked. With --directions each of its texts is a corpus; tags come last.
+    the scored sets is left out too, if asked. With --directions each of its texts is a corpus; tags come first, so that
+    pairs with different tags are no duplicates.
     """
     split, texts = data.train_split, data.of_each_text()
     opened: Sequence[Corpus] = [
         *(open_corpus(each, split) for each in texts),
         *(open_corpus(replace(data, extra_dirs=[], weights=[]).in_folder(folder), split) for folder in data.extra_dirs),
     ]
+    if data.tags:
+        opened = [Tagged(corpus, data.tags[each.target]) for corpus, each in zip(opened, texts, strict=True)]
     if data.drop_duplicates:
         opened = [Deduplicated(*each) for each in zip(opened, repeats(opened, data), strict=True)]
     if data.drop_test_text:
@@ -97,9 +100,8 @@ def open_training_corpus(data: DataArguments) -> Corpus:
             for each in (*scored_texts(data).values(), *further_texts(data).values())
             for pair in scorable(open_corpus(each.data, each.split), data, Drops())
         ]
-        opened = [WithoutTestText(corpus, scored, training_cleaning_limits(data).user_symbols) for corpus in opened]
-    if data.tags:
-        opened = [Tagged(corpus, data.tags[each.target]) for corpus, each in zip(opened, texts, strict=True)]
+        symbols, either = training_cleaning_limits(data).user_symbols, bool(data.directions)
+        opened = [WithoutTestText(corpus, scored, symbols, either) for corpus in opened]
     if len(opened) > 1 or data.weights:
         return Mixture(opened, weights_of(data, opened))
     return opened[0]

@@ -79,7 +79,7 @@ class DataArguments:
         metadata={"help": "Score translations of test sets also as the papers on a task do: multi30k, iwslt14, wmt14 "
                           "or sacrebleu, as `vaswani score --as`."},
     )  # fmt: skip
-    max_tokens: Annotated[int, whole(1)] = field(
+    max_tokens: Annotated[int, whole(2)] = field(
         default=256, metadata={"help": "Most tokens of a pair on each side; longer pairs are dropped, never cut."}
     )
     max_ratio: Annotated[float, numbers(1)] = field(
@@ -204,7 +204,7 @@ class DataArguments:
             raise ValueError(f"--user_tokens are {' '.join(self.user_tokens)}, and trees have tokens of their own: "
                              "leave them out")  # fmt: skip
         named_folders(self.validation_splits)
-        check_test_splits(self.test_splits)
+        check_test_splits(self.test_splits, self.validation_split)
         if self.check_script:
             for language in (self.source, self.target):
                 scripts_of(language)
@@ -309,9 +309,13 @@ def named_folders(sets: Sequence[str], flag: str = "--validation_splits") -> dic
     return found
 
 
-def check_test_splits(given: Sequence[str]) -> None:
+def check_test_splits(given: Sequence[str], validation_split: str) -> None:
     """Make sure that each test set has a name of its own; raises ValueError if not."""
-    named_folders([each for each in given if "=" in each], "--test_splits")
+    if validation_split in named_folders([each for each in given if "=" in each], "--test_splits"):
+        raise ValueError(
+            f"--test_splits has a set called {validation_split}, as the validation set that chooses the weights: give "
+            "it another name"
+        )
     names = [each.partition("=")[0] for each in given]
     for each in names:
         if names.count(each) > 1:

@@ -32,7 +32,7 @@ from .corpora import (
 )
 from .main_process import on_main_process
 from .more_steps import check_shares
-from .output_scoring import scoring_of
+from .output_scoring import OutputScoring, scoring_of
 from .overlap import find_test_overlap
 from .parent import tokenizer_of
 from .training_sentences import text_of
@@ -80,7 +80,8 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
     scored = {name: read_pairs(each.data, each.split) for name, each in texts.items()}
     pairs_of = {name: pairs for name, (pairs, _) in scored.items()}
     further_pairs = {name: read_pairs(text.data, text.split)[0] for name, text in further_texts(data).items()}
-    found = {name: fingerprint_of(pairs) for name, pairs in (pairs_of | further_pairs).items()}
+    further_by_key = {f"{name} (validation)": pairs for name, pairs in further_pairs.items()}  # a test set may share it
+    found = {name: fingerprint_of(pairs) for name, pairs in (pairs_of | further_by_key).items()}
     description = replace(description, scored_texts=found)
     check_texts(data, train, found)
     in_training = find_test_overlap(train, pairs_of, training_cleaning_limits(data), data, training.seed)
@@ -94,6 +95,8 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
 
     sets = {name: pair_set(texts[name], pairs) for name, pairs in pairs_of.items()}
     further = {name: pair_set(text, further_pairs[name]) for name, text in further_texts(data).items()}
+    for each in further.values():
+        each.task = measurable(each)
     remarks = check_sets(sets, arguments)
     for name, each in further.items():
         check_lengths(name, each.longest, arguments.model)
@@ -109,6 +112,13 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
             say(remark)
     left_out = {split: drops for split, (_, drops) in scored.items()}
     return Prepared(description, tokenizer, stream, sets, further, left_out, in_training, remarks, checkpoint)
+
+
+def measurable(pairs: PairSet) -> OutputScoring:
+    """Return the task of a set without figures that cannot be measured on it, such as those of another language."""
+    task = pairs.task
+    measured = tuple(each for each in task.measured if task.unfit(each, pairs.sources, pairs.references) is None)
+    return task._replace(measured=measured)
 
 
 def check_sets(sets: Mapping[str, PairSet], arguments: Arguments) -> dict[str, list[str]]:

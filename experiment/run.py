@@ -196,6 +196,11 @@ def train(arguments: Arguments, prepared: Prepared, publication: Publication) ->
     say(f"{len(tokenizer):,} tokens; {line}")
     if training.device.type == "cpu" and torch.get_num_threads() * processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
+    if 0 < (training.save_total_limit or 0) < training.average_checkpoints:
+        say(
+            f"Note: --average_checkpoints {training.average_checkpoints} averages no more than the "
+            f"{training.save_total_limit} that --save_total_limit keeps"
+        )
     started = time.monotonic()
     with exit_on_lost_source(), exit_on_tracker_error(), publication.during_training():
         try:
@@ -222,7 +227,8 @@ def score(trained: Trained, prepared: Prepared, arguments: Arguments) -> Scored:
         selection = selection._replace(validation=selection.validation | more)
         say(f"The weights chosen: validation {figures_as_text(selection.validation, trained.trainer.metric)}")
     tested: dict[str, ScoredTestSet] = {}
-    tests = [name for name in prepared.sets if name != data.validation_split or name in data.test_splits]
+    is_tested = data.validation_split in data.test_splits and not data.directions  # else it is there by its direction
+    tests = [name for name in prepared.sets if name != data.validation_split or is_tested]
     for name in tests:
         pairs, translations = prepared.sets[name], of_validation
         if name != data.validation_split:
@@ -305,7 +311,7 @@ def new_model(fields: dict[str, Any], training: VaswaniTrainingArguments) -> Vas
         eos_token_id=config.eos_token_id,
         pad_token_id=config.pad_token_id,
         decoder_start_token_id=config.decoder_start_token_id,
-        use_cache=config.use_cache,
+        use_cache=training.use_cache,
         num_beams=training.test_beams,
         extra_tokens=training.extra_tokens,
     )

@@ -1,8 +1,12 @@
 """Commands as stages: one of `vaswani`, and a run of a recipe."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from vaswani.data.folders import find_splits
+from vaswani.data.splits import choose_split
 
 from .data_arguments import DataArguments
 from .stages import Stages, as_words
@@ -54,11 +58,20 @@ def trained(
 
 
 def files_of_text(data: DataArguments) -> dict[str, Path]:
-    """Return the files in the folders that a run reads its text from, by number of the folder and name."""
+    """Return the files in the folders that a run reads its text from, by number of the folder and name in it."""
     folders = [Path(each) for each in ([] if data.data_dir is None else [data.data_dir]) + data.extra_dirs]
     return {
-        f"text {number}: {path.name}": path
+        f"text {number}: {path.relative_to(folder)}": path
         for number, folder in enumerate(folders, 1)
-        for path in sorted(folder.glob("*"))
-        if path.is_file()
+        for path in sorted({*filter(Path.is_file, folder.glob("*")), *files_of_splits(folder, data)})
     }
+
+
+def files_of_splits(folder: Path, data: DataArguments) -> set[Path]:
+    """Return the files of the splits that a run reads, which may lie in folders below."""
+    found = find_splits(folder, data.source, data.target)
+    files: set[Path] = set()
+    for split in (data.train_split, data.validation_split, *data.test_splits):
+        with contextlib.suppress(ValueError):  # a folder of further text has no other splits
+            files.update(path for form in found[choose_split(split, found, str(folder))] for path in form.files)
+    return files

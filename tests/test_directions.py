@@ -1,6 +1,7 @@
 """Several directions in one run: tags, mixing, one exact order, scores by direction, and a model that takes the tag."""
 
 import gzip
+import itertools
 import json
 import signal
 import subprocess
@@ -34,8 +35,18 @@ from vaswani.data.directions import (
 from vaswani.data.shuffling import Order
 from vaswani.data.stream import MicroBatches
 from vaswani.data.tokenizer import learn_tokenizer
-from vaswani.experiment.corpora import further_texts, open_corpus, open_training_corpus, read_pairs, scored_texts
+from vaswani.experiment.corpora import (
+    further_texts,
+    open_corpus,
+    open_first_text,
+    open_training_corpus,
+    read_pairs,
+    scored_texts,
+    training_cleaning_limits,
+)
 from vaswani.experiment.data_arguments import DataArguments
+from vaswani.experiment.overlap import find_test_overlap
+from vaswani.experiment.training_sentences import text_of
 from vaswani.publishing import read_metrics, read_run
 from vaswani.publishing.card import model_card
 
@@ -236,6 +247,54 @@ def test_test_text_and_duplicates_are_left_out_of_every_direction(text: Path) ->
     assert all(count % 2 == 0 and count > 0 for count in counts)
 
 
+def test_pairs_that_are_the_same_in_two_languages_are_no_duplicates(tmp_path: Path) -> None:
+    """As names and numbers are: each direction has to learn to copy them."""
+    for folder, target in ((tmp_path, "de"), (tmp_path / "fr", "fr")):
+        folder.mkdir(exist_ok=True)
+        for language in ("en", target):
+            (folder / f"train.{language}").write_text("Anna 1\nAnna 1\n" + f"{language} 2\n", encoding="utf-8")
+    data = arguments(tmp_path, "en-de", f"en-fr={tmp_path / 'fr'}", drop_duplicates=True,
+                     cache_dir=str(tmp_path / "cache"))  # fmt: skip
+    kept = clean_pairs(open_training_corpus(data), CleaningLimits(user_symbols=">>de<< >>fr<<"), Drops())
+    assert sorted(kept) == [
+        Pair(">>de<< Anna 1", "Anna 1"), Pair(">>de<< en 2", "de 2"),
+        Pair(">>fr<< Anna 1", "Anna 1"), Pair(">>fr<< en 2", "fr 2"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("flags", [{}, {"drop_test_text": True}, {"drop_duplicates": True}])
+def test_what_is_left_out_changes_no_count_of_test_text_and_no_name_of_the_text(
+    tmp_path: Path, flags: dict[str, bool]
+) -> None:
+    own = ("train", "validation", "test")
+    for split, language in itertools.product(own, ("en", "nds")):
+        lines = [f"{language} {number}" for number in range(20)]
+        kept = lines if split == "train" else lines[:6]
+        (tmp_path / f"{split}.{language}").write_text("".join(f"{each}\n" for each in kept))
+    data = arguments(tmp_path, "en-nds", "nds-en", cache_dir=str(tmp_path / "cache"), **flags)
+    train = open_training_corpus(data)
+    scored = {name: read_pairs(each.data, each.split)[0] for name, each in scored_texts(data).items()}
+    found = find_test_overlap(train, scored, training_cleaning_limits(data), data, seed=0)
+    assert found is not None
+    assert {name: (each.pairs, each.of) for name, each in found.splits.items()} == dict.fromkeys(scored, (6, 6))
+    assert text_of(train) == open_first_text(data).fingerprint
+
+
+def test_test_text_is_left_out_on_whichever_side_a_direction_has_it(tmp_path: Path) -> None:
+    """Of a text in three languages, fr-en must not learn the English of the test set of en-de."""
+    for folder, languages in ((tmp_path, ("en", "de")), (tmp_path / "fr", ("fr", "en"))):
+        folder.mkdir(exist_ok=True)
+        for split, language in itertools.product(("train", "validation", "test"), languages):
+            words = {"train": ("seen", "new"), "validation": ("other",), "test": ("seen",)}[split]
+            (folder / f"{split}.{language}").write_text("".join(f"{each} {language}\n" for each in words))
+    (tmp_path / "fr" / "test.fr").write_text("autre\n")
+    (tmp_path / "fr" / "test.en").write_text("something else\n")
+    data = arguments(tmp_path, "en-de", f"fr-en={tmp_path / 'fr'}", drop_test_text=True,
+                     cache_dir=str(tmp_path / "cache"))  # fmt: skip
+    kept = clean_pairs(open_training_corpus(data), CleaningLimits(user_symbols=">>de<< >>en<<"), Drops())
+    assert sorted(kept) == [Pair(">>de<< new en", "new de"), Pair(">>en<< new fr", "new en")]
+
+
 def test_scored_sets_have_their_direction_in_their_name(text: Path) -> None:
     data = arguments(text, "en-nds", "nds-en", f"en-shout={text / 'own'}", test_splits=["test_toy"])
     sets = scored_texts(data)
@@ -246,6 +305,8 @@ def test_scored_sets_have_their_direction_in_their_name(text: Path) -> None:
         "nds-en": "nds-en",
         "en-shout": "en-shout",
     }
+    with pytest.raises(ValueError, match="a set called validation, as the validation set that chooses the weights"):
+        DataArguments(data_dir=str(text), test_splits=["test_toy", f"validation={text / 'own'}"])
     data.validation_splits = ["nds-en=elsewhere"]
     with pytest.raises(ValueError, match="a set called nds-en, as one of --directions"):
         further_texts(data)

@@ -27,6 +27,7 @@ from vaswani.experiment import parse
 from vaswani.experiment.error_messages import exit_on_bad_input
 from vaswani.experiment.run import new_model
 from vaswani.publishing import model_card, read_records
+from vaswani.training import VaswaniTrainingArguments
 from vaswani.translation.translate import translate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -484,3 +485,10 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_survives(text: Path, tmp_p
         assert "Resuming from checkpoint-" in done.stdout
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_saved_model_caches_as_it_was_asked(tmp_path: Path, keeps: bool) -> None:
+    training = VaswaniTrainingArguments(output_dir=str(tmp_path), use_cache=keeps, peak_learning_rate=1e-3)
+    model = new_model({"vocab_size": 20, "d_model": 8, "num_heads": 2, "d_ff": 8}, training)
+    assert model.generation_config.use_cache is keeps

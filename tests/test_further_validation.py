@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from test_experiment import TINY, run, toy_text
+from transformers import PreTrainedTokenizerFast
 
-from vaswani.experiment.data_arguments import named_folders
+from vaswani.data import Pair
+from vaswani.experiment.data_arguments import DataArguments, named_folders
+from vaswani.experiment.output_scoring import scoring_of
+from vaswani.experiment.preparation import measurable
+from vaswani.experiment.validation import PairSet
 from vaswani.plots import draw_learning_curve
 from vaswani.publishing import model_card, read_records
 from vaswani.training.validation_figures import figures_as_text, in_set, of_further_sets
@@ -92,3 +97,13 @@ def test_figures_of_sets_keep_apart() -> None:
 def test_a_set_without_a_name_of_its_own_is_refused(sets: list[str], what: str) -> None:
     with pytest.raises(ValueError, match=what):
         named_folders(sets)
+
+
+def test_a_figure_that_a_further_set_has_not_is_left_out_of_it(toy_tokenizer: PreTrainedTokenizerFast) -> None:
+    """Of two directions only the one into German has wmt14_bleu; NaN is no figure, and no JSON."""
+    sets = {}
+    for direction in ("en-de", "de-en"):
+        task = scoring_of(DataArguments(data_dir="text", direction=direction), "wmt14_bleu")
+        sets[direction] = measurable(PairSet([Pair("the cat", "the dog")] * 3, toy_tokenizer, 100, task))
+    assert set(sets["en-de"].measured) == {"bleu", "wmt14_bleu"}
+    assert set(sets["de-en"].measured) == {"bleu"}

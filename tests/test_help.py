@@ -138,9 +138,15 @@ def test_help_all_shows_every_field_and_what_to_use_in_place_of_refused_ones(
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_help_calls_refused_is_refused(name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    default = getattr(VaswaniTrainingArguments, name)
+    default = getattr(VaswaniTrainingArguments, name, None)
     value = {bool: str(not default).lower(), int: "7", float: "0.5"}.get(type(default), "1")
-    value = {"lr_scheduler_type": "cosine", "resume_from_checkpoint": "run/checkpoint-1"}.get(name, value)
+    others = {
+        "lr_scheduler_type": "cosine",
+        "resume_from_checkpoint": "run/checkpoint-1",
+        "dataloader_multiprocessing_context": "spawn",
+        "train_sampling_strategy": "sequential",
+    }
+    value = others.get(name, value)
     flags = ["--output_dir", str(tmp_path), f"--{name}", value]
     if name == "save_only_model":  # which a run refuses before its first step
         with pytest.raises(ValueError, match="--save_only_model leaves"):

@@ -83,6 +83,10 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     for values, what in (
         ({"optimizer": "sgd"}, "--optimizer is sgd; give adam or muon"),
         ({"optimizer": "muon", "weight_decay": 0.1}, "--weight_decay 0.1 is of Adam"),
+        (
+            {"optimizer": "muon", "optim": "sgd"},
+            "--optim sgd has no part in --optimizer muon: leave one out",
+        ),
     ):
         with pytest.raises(ValueError, match=what):
             VaswaniTrainingArguments(output_dir=str(tmp_path), **values)
@@ -101,6 +105,10 @@ def test_killed_it_resumes_to_the_same_bits(tmp_path: Path) -> None:
     refused = run(*flags(whole), "--resume", "--max_steps", "80", "--optimizer", "adam", check=False)
     assert refused.returncode == 2
     assert "--optimizer is adam, and the run began with muon" in refused.stdout + refused.stderr
+    records = {name: (whole / name).read_bytes() for name in ("run.json", "metrics.json")}
+    refused = run(*flags(whole), "--resume", "--max_steps", "80", "--optimizer", "muon", "--optim", "sgd", check=False)
+    assert refused.returncode == 2
+    assert {name: (whole / name).read_bytes() for name in records} == records
     with ForkedPopen[bytes](recipe(*flags(cut)), env=one_thread(), stdout=subprocess.DEVNULL) as started:
         while not (cut / "checkpoint-10" / "manifest.json").exists() and started.poll() is None:
             time.sleep(0.01)

@@ -23,8 +23,9 @@ from toy_language import sentence
 from vaswani.data import CleaningLimits, Pair
 from vaswani.data.cleaning import text_fault
 from vaswani.data.line_breaks import in_one_line
+from vaswani.experiment.data_arguments import DataArguments
 from vaswani.experiment.run_folder import RunFolderError
-from vaswani.experiment.stage_commands import Training, trained
+from vaswani.experiment.stage_commands import Training, files_of_text, trained
 from vaswani.experiment.stages import STAMP, Stages, as_flags, as_words, stages_in
 from vaswani.plots import SystemPoint, draw_distillation
 from vaswani.publishing import read_metrics, read_run
@@ -502,3 +503,18 @@ def test_what_cannot_be_translated_back_is_refused(
     with pytest.raises(SystemExit):
         options(["--recipe", str(MULTI30K), *map(str, flags)], "", read_recipe)
     assert message in capsys.readouterr().err
+
+
+# --- the text that stages are made of ---------------------------------------------------------------------------------
+
+
+def test_text_in_folders_of_splits_is_a_part_of_a_stage(tmp_path: Path) -> None:
+    """A folder that a run does not read, such as that of the stages themselves, is none."""
+    for name in ("train/a.tsv", "data/validation-00000-of-00001.parquet", "test.tsv", "runs/report.json", "notes.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("en\tde\na\tb\n", encoding="utf-8")
+    found = files_of_text(DataArguments(data_dir=str(tmp_path), direction="en-de"))
+    assert sorted(found) == [
+        "text 1: data/validation-00000-of-00001.parquet", "text 1: notes.md", "text 1: test.tsv", "text 1: train/a.tsv",
+    ]  # fmt: skip
+    assert found["text 1: train/a.tsv"] == tmp_path / "train/a.tsv"

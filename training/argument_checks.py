@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from transformers import TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
+from transformers.training_args import OptimizerNames
 
 from vaswani.evaluation.metric_table import DEFAULT, choices
 
@@ -26,7 +27,24 @@ INSTEAD = {
     "auto_find_batch_size": "use --tokens_per_batch and --batches_per_step",
     "ignore_data_skip": "a resumed run goes to its place in the text by itself",
     "average_tokens_across_devices": "a step's loss is a mean over the tokens of all processes",
-}
+    "use_liger_kernel": "it has no kernels for this network",
+    "lr_scheduler_kwargs": "the schedule is eq. 3: use --warmup_steps and --peak_learning_rate",
+    **dict.fromkeys(
+        ("dataloader_prefetch_factor", "dataloader_in_order", "dataloader_persistent_workers",
+         "dataloader_multiprocessing_context", "dataloader_drop_last"),
+        "the text is read by a loader of its own: use --dataloader_num_workers",
+    ),
+    **dict.fromkeys(
+        ("train_sampling_strategy", "length_column_name"),
+        "the order of training follows from data, --seed, --streams and --window_groups",
+    ),
+    **dict.fromkeys(
+        ("per_device_eval_batch_size", "eval_accumulation_steps", "eval_do_concat_batches", "batch_eval_metrics",
+         "include_for_metrics", "prediction_loss_only"),
+        "a run validates by batches of --tokens_per_batch, by loss and translations",
+    ),
+    **dict.fromkeys(("bf16_full_eval", "fp16_full_eval"), "a run validates and translates in float32"),
+}  # fmt: skip
 """Flags of the Trainer that would be ignored, or would undo what this trainer does."""
 
 REFUSED = INSTEAD | {
@@ -104,7 +122,7 @@ def value_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
     if given.learning_rate != TrainingArguments.learning_rate:
         yield "use --peak_learning_rate, the rate at the end of the warm-up, not --learning_rate"
     for name, way in INSTEAD.items():
-        if getattr(given, name) != getattr(type(given), name):
+        if getattr(given, name) != getattr(type(given), name, []):  # a list has no default that could be seen
             yield f"--{name} cannot be used here; {way}"
     for name in ("eval_strategy", "logging_strategy"):
         if getattr(given, name) == IntervalStrategy.EPOCH:
@@ -115,6 +133,8 @@ def value_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
         yield f"--ema_decay {given.ema_decay} averages all weights, and --lora_rank trains few; leave one of them out"
     if given.optimizer not in OPTIMIZERS:
         yield f"--optimizer is {given.optimizer}; give {' or '.join(OPTIMIZERS)}"
+    if given.optimizer == MUON and given.optim != TrainingArguments.optim:
+        yield f"--optim {OptimizerNames(given.optim).value} has no part in --optimizer {MUON}: leave one out"
     if given.optimizer == MUON and given.weight_decay:
         yield f"--weight_decay {given.weight_decay} is of Adam; leave it out with --optimizer muon"
 

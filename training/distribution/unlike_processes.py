@@ -19,10 +19,7 @@ from vaswani.training.exceptions import StartupError
 
 MAY_DIFFER = {
     "dataloader_num_workers": "a machine may have fewer cores",
-    "dataloader_prefetch_factor": "a machine may have less memory",
-    "dataloader_persistent_workers": "it changes no batch",
     "dataloader_pin_memory": "it changes no batch",
-    "dataloader_multiprocessing_context": "it changes no batch",
     "local_rank": "the number of the process itself",
     "log_level": "what a process prints",
     "log_level_replica": "what a process prints",
