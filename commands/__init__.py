@@ -69,6 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+TOGETHER = ("translate",)
+"""Commands that several processes of a launcher do together."""
+
+
 def by_new_names(argv: Sequence[str]) -> Sequence[str]:
     """Return a command line with renamed flags under their new names, from the table RENAMED of its command."""
     renamed = getattr(COMMANDS.get(next(iter(argv), "")), "RENAMED", {})
@@ -136,7 +140,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         print(f"vaswani {args.command}: interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
-        if os.environ.get("RANK", "0") == "0":  # the processes of a launcher all meet it
+        # The processes of a launcher all meet it; other commands may run in a job that sets RANK for something else.
+        if args.command not in TOGETHER or os.environ.get("RANK", "0") == "0":
             print(f"vaswani {args.command}: {in_words(error)}", file=sys.stderr)
         return 2
     return 0

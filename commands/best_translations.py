@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from vaswani.translation.progress import Progress
 
-from .growing_output import Text, growing, not_done
+from .growing_output import Text, growing, not_done, of_a_part
 from .line_files import check_readable, check_writable, each_line, windows
 from .sentence_scores import language_of, metric_in
 
@@ -47,6 +47,7 @@ def choose_best(args: argparse.Namespace) -> None:
     lines, others, of_first, of_best = 0, 0, 0.0, 0.0
     with growing(path, lambda: made_of, args.resume) as output, Progress(None, " lines", True) as progress:
         text = not_done(Text(windows(candidates(args.n_best, args.references)), 0, None), output.done, args.n_best)
+        before = sum(each.lines for each in output.done)
         for window in text.windows:
             chosen = []
             for reference, *translations in (line.split("\n") for line in window):
@@ -61,7 +62,7 @@ def choose_best(args: argparse.Namespace) -> None:
         name = SENTENCE_METRICS[measure]
         print(
             f"{lines:,} lines judged; in {others:,} the best translation by sentence {name} is not the first. Mean "
-            f"{name} of the first {of_first / lines:.2f}, of the best {of_best / lines:.2f}"
+            f"{name} of the first {of_first / lines:.2f}, of the best {of_best / lines:.2f}{of_a_part(before)}"
         )
 
 

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
             f"--shortlist is of CTranslate2, and --to is {args.to}: leave it out, or give --to ctranslate2"
         )
     has_place = args.to in (NATIVE, BROWSER) or args.shortlist is not None
-    check_validation(args, has_place, f"--to {NATIVE} or {BROWSER}")
+    check_validation(args, has_place, f"--to {NATIVE} or {BROWSER}, or --shortlist")
     model = find_model(args.model)
 
     from transformers.utils import logging

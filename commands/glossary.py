@@ -66,15 +66,19 @@ class TermsOfLines:
     def add(self, lines: Iterable["Line"]) -> None:
         """Count those of a window, in the best hypothesis of each line."""
         for line in lines:
-            if self._counter is not None and any(
-                each.kept < each.wanted for each in self._counter.add(line.source, line.hypotheses[0].text)
-            ):
-                self._missing.append(line.number)
+            self.count(line.number, line.source, line.hypotheses[0].text)
 
-    def report(self) -> str | None:
-        """Return the message for the user, if there is a glossary."""
+    def count(self, number: int, source: str, translation: str) -> None:
+        """Count those of one text, which is in this line."""
+        if self._counter is not None and any(
+            each.kept < each.wanted for each in self._counter.add(source, translation)
+        ):
+            self._missing.append(number)
+
+    def report(self, what: str = "lines") -> str | None:
+        """Return the message for the user, if there is a glossary; `what` was counted."""
         if self._counter is None:
             return None
         more = ", ..." if len(self._missing) > SHOWN else ""
         where = f"; not all in line {', '.join(map(str, self._missing[:SHOWN]))}{more}" if self._missing else ""
-        return f"terms: {as_text(self._counter.counted()).strip()}{where}"
+        return f"terms: {as_text(self._counter.counted(), what).strip()}{where}"

@@ -61,6 +61,11 @@ def text_of(path: Path | None, shard: Shard | None, is_counted: bool) -> Text:
     return Text(islice(windows(each_line(path)), first, end), sum(sizes[:first]), sum(sizes[first:end]))
 
 
+def of_a_part(lines: int) -> str:
+    """Return the end of a message that does not count lines of which the output was there before."""
+    return f" (of the lines from {lines + 1:,} on; those before were done earlier)" if lines else ""
+
+
 def not_done(text: Text, done: list[Window], path: Path | None) -> Text:
     """Return the rest of a text behind the windows that are done, which must be those that were read."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .asked_languages import asked_languages
-from .line_files import check_readable, check_writable, read_lines, write_lines
+from .line_files import check_readable, check_writable, distinct, read_lines, write_lines
 
 if TYPE_CHECKING:
     from vaswani.evaluation.terms import KeptTerms
@@ -45,7 +45,8 @@ def score_terms(args: argparse.Namespace) -> None:
     if args.references is not None:
         references = read_references(args.references, args.language)
         texts[f"{references.names[0]} (reference)"] = references.first
-    outputs = {"stdin" if path is None else printable(path): read_lines(path) for path in args.hypotheses}
+    names = distinct("stdin" if path is None else printable(path) for path in args.hypotheses)
+    outputs = dict(zip(names, map(read_lines, args.hypotheses), strict=True))
     found: dict[str, KeptTerms] = {}
     for name, lines in (outputs | texts).items():
         if len(lines) != len(sources):
@@ -68,10 +69,10 @@ def score_terms(args: argparse.Namespace) -> None:
     write_lines(None, shown)
 
 
-def as_text(found: "KeptTerms") -> str:
-    """Return the share of the terms that are kept, and the numbers behind it."""
+def as_text(found: "KeptTerms", what: str = "lines") -> str:
+    """Return the share of the terms that are kept, and the numbers behind it; `what` was looked at."""
     share = "     -" if found.share is None else f"{found.share:>6.1%}"
-    return f"{share} kept, {found.kept:,} of {found.wanted:,} in {found.with_terms:,} of {found.lines:,} lines"
+    return f"{share} kept, {found.kept:,} of {found.wanted:,} in {found.with_terms:,} of {found.lines:,} {what}"
 
 
 def as_json(found: "KeptTerms") -> dict[str, Any]:

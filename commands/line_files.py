@@ -5,6 +5,7 @@ at the start are not text and are removed; lines that we write end with "\n". Co
 bytes, whatever its name, and unpacked.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -35,8 +36,16 @@ def each_line(path: Path | None) -> Iterator[str]:
 
 
 def line_by_line() -> Iterator[list[str]]:
-    """Read windows of a line from stdin, each as soon as it is there; text that is compressed is not recognised."""
-    return ([line] for line in decoded(iter(sys.stdin.buffer.readline, b""), "stdin"))
+    """Read windows of a line from stdin, each as soon as it is there; ValueError if they are not text as it is."""
+    from vaswani.data.containers import packing_of
+
+    def rows() -> Iterator[bytes]:
+        for number, row in enumerate(iter(sys.stdin.buffer.readline, b"")):
+            if number == 0 and packing_of(row) is not None:
+                raise ValueError("stdin is compressed, and --line_buffered reads lines as they come: unpack it before")
+            yield row
+
+    return ([line] for line in decoded(rows(), "stdin"))
 
 
 def decoded(rows: Iterable[bytes], name: str) -> Iterator[str]:
@@ -105,6 +114,15 @@ def uneven(files: Sequence[Path | None], row: Sequence[object | None], number: i
     return ValueError(f"{short} ends behind line {number - 1:,}, and {long} goes on: they must have as many lines")
 
 
+def distinct(names: Iterable[str]) -> list[str]:
+    """Return names of files of which each is another one: the same file again is `mine.de (2)`."""
+    found: list[str] = []
+    for name in names:
+        number = 1 + sum(each == name or each.startswith(f"{name} (") for each in found)
+        found.append(name if number == 1 else f"{name} ({number})")
+    return found
+
+
 def count_lines(path: Path) -> int:
     """Return how many lines a text has."""
     with read_text(path) as file:
@@ -117,6 +135,8 @@ def check_writable(path: Path | None, remedy: str = "give --output FILE") -> Non
         raise ValueError(f"stdout is closed; {remedy}")
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         raise ValueError(f"{path} cannot be written: {'it is a folder' if path.is_dir() else 'its folder is missing'}")
+    if path is not None and not os.access(path if path.is_char_device() or path.is_fifo() else path.parent, os.W_OK):
+        raise ValueError(f"{path} cannot be written: you may not write to its folder; name another place")
 
 
 def write_lines(path: Path | None, lines: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ from vaswani.evaluation.metric_table import PROTOCOLS, Cost, Kind, as_shown, by_
 from .comet_scores import comet_of, load_comet
 from .judged_pairs import judge
 from .kept_terms import score_terms
-from .line_files import check_readable, check_writable, read_lines, write_lines
+from .line_files import check_readable, check_writable, distinct, read_lines, write_lines
 from .sentence_scores import score_sentences
 
 if TYPE_CHECKING:
@@ -248,7 +248,8 @@ def score_without_references(args: argparse.Namespace) -> None:
     from .reference_files import read_sources
 
     sources = None if args.sources is None else read_sources(args.sources)
-    outputs = {"stdin" if path is None else printable(path): read_lines(path) for path in args.hypotheses}
+    named = distinct("stdin" if path is None else printable(path) for path in args.hypotheses)
+    outputs = dict(zip(named, map(read_lines, args.hypotheses), strict=True))
     for name, lines in outputs.items():
         if sources is not None and len(lines) != len(sources):
             raise ValueError(f"{name} has {len(lines):,} lines and the sources have {len(sources):,}: they must have "

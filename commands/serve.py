@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--length_penalty",
-        type=numbers(),
+        type=numbers(-10, 10),
         default=0.6,
         help="exponent alpha of section 6.1; larger favours longer translations (default: 0.6)",
     )

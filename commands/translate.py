@@ -13,14 +13,18 @@ from vaswani.flags import numbers, whole
 from vaswani.translation.models import EXPORTED_FILES, MODEL, Model, find_model
 
 from .glossary import TermsOfLines, glossary_of, say_how
-from .growing_output import Shard, Text, growing, not_done, text_of
+from .growing_output import Shard, Text, growing, not_done, of_a_part, text_of
 from .line_files import check_readable, check_writable, line_by_line
 from .translated_document import check_document, failing, translate_document
 
 if TYPE_CHECKING:
     from vaswani.data.glossary.glossary import Glossary
+    from vaswani.storage.journal import Window
     from vaswani.translation.corpus import Line, Translator
     from vaswani.translation.sampling import Sampling
+
+BEAMS, LENGTH_PENALTY = 4, 0.6
+"""Of the search, where flags say nothing: section 6.1."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,14 +99,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="language to translate into, such as de, for a model of several: each line then begins with the token "
         ">>de<< (default: lines as they are)",
     )
-    parser.add_argument(
-        "--beams", type=whole(1), default=4, help="hypotheses kept by the search; 1 is greedy (default: 4)"
-    )
+    parser.add_argument("--beams", type=whole(1), help=f"hypotheses kept by the search; 1 is greedy (default: {BEAMS})")
     parser.add_argument(
         "--length_penalty",
-        type=numbers(),
-        default=0.6,
-        help="exponent alpha of section 6.1; larger favours longer translations (default: 0.6)",
+        type=numbers(-10, 10),
+        help=f"exponent alpha of section 6.1; larger favours longer translations (default: {LENGTH_PENALTY})",
     )
     parser.add_argument(
         "--sample",
@@ -175,6 +176,8 @@ def run(args: argparse.Namespace) -> None:
     shard = None if args.shard is None else Shard.read(args.shard)
     if args.line_buffered and args.input is not None:
         raise ValueError(f"--line_buffered reads stdin as lines come, and --input {args.input} is there: leave one out")
+    if shard is not None and args.input is None:
+        raise ValueError(f"--shard {args.shard} needs the length of the text: give it as --input FILE")
     check_readable(args.input)
     models = [find_model(given, args.engine) for given in args.models]
     glossary = glossary_of(args)
@@ -211,20 +214,24 @@ def write_translation(
     too_long, untagged = TooLong(translator), Untagged(translator)
     is_at_once = args.line_buffered or (args.input is None and sys.stdin.isatty())
     is_shown = args.output is not None or sys.stderr.isatty()
+    done: list[Window] = []
     with ExitStack() as stack:
         try:
             text = Text(line_by_line(), 0, None) if is_at_once else text_of(args.input, shard, is_shown)
             output = stack.enter_context(growing(args.output, partial(made_of, args, models), args.resume))
-            text = not_done(text, output.done, args.input)
+            done = output.done
+            text = not_done(text, done, args.input)
         except (ValueError, OSError) as error:  # the other processes wait for the first window
             text = Text(failing(error), 0, None)
-        for lines in translated(translator, text, args.split_sentences, is_shown):
-            for each in (too_long, untagged, terms):
-                each.add(lines)
-            output.write([line.source for line in lines], list(FORMATS[args.format](lines)))
-    for message in (too_long.report(), untagged.report(), terms.report()):
-        if message:
-            print(message, file=sys.stderr)
+        try:
+            for lines in translated(translator, text, args.split_sentences, is_shown):
+                for each in (too_long, untagged, terms):
+                    each.add(lines)
+                output.write([line.source for line in lines], list(FORMATS[args.format](lines)))
+        finally:  # what is kept is not looked at again
+            for message in (too_long.report(), untagged.report(), terms.report()):
+                if message:
+                    print(message, of_a_part(sum(each.lines for each in done)), sep="", file=sys.stderr)
 
 
 def translated(translator: "Translator", text: Text, language: str | None, is_shown: bool) -> Iterator[list["Line"]]:
@@ -266,7 +273,20 @@ def format_of(args: argparse.Namespace) -> str | None:
 
 
 def sampling_of(args: argparse.Namespace) -> "Sampling | None":
-    """Return how translations are drawn, if they are; raises ValueError if that does not go together with the rest."""
+    """Settle the search's beams and penalty, and return how translations are drawn, if they are.
+
+    Raises:
+        ValueError: flags do not go together.
+
+    """
+    found = drawing_of(args)
+    args.beams = 1 if found is not None else BEAMS if args.beams is None else args.beams
+    args.length_penalty = LENGTH_PENALTY if args.length_penalty is None else args.length_penalty
+    return found
+
+
+def drawing_of(args: argparse.Namespace) -> "Sampling | None":
+    """Return how translations are drawn, if they are; raises ValueError if a flag is of the other way."""
     if not args.sample:
         if (args.temperature, args.top_k, args.seed) != (1.0, None, 0):
             raise ValueError("--temperature, --top_k and --seed are of --sample, which is not given")
@@ -274,8 +294,18 @@ def sampling_of(args: argparse.Namespace) -> "Sampling | None":
 
     from vaswani.translation.sampling import Sampling, check_sampling
 
-    if len(args.models) > 1 or args.engine != "torch" or args.n_best > 1:
-        raise ValueError("--sample draws one translation by one model and torch: leave out --n_best and --engine")
+    given = {
+        "all models but one": len(args.models) > 1,
+        "--engine": args.engine != "torch",
+        "--n_best": args.n_best > 1,
+        "--beams": args.beams is not None,
+        "--length_penalty": args.length_penalty is not None,
+    }
+    if any(given.values()):
+        raise ValueError(
+            "--sample draws one translation of each line by one model and torch, without a search: leave out "
+            f"{' and '.join(name for name, is_given in given.items() if is_given)}"
+        )
     sampling = Sampling(args.seed, args.temperature, args.top_k)
     check_sampling(sampling)
     return sampling
@@ -290,7 +320,7 @@ def load_translator_of(
     """Return the translator by models that were found."""
     from vaswani.translation.hypotheses import BeamSettings
 
-    beams = BeamSettings(args.beams if sampling is None else 1, args.length_penalty, args.n_best)
+    beams = BeamSettings(args.beams, args.length_penalty, args.n_best)
     sizes = {"tokens_per_batch": args.tokens_per_batch, "max_tokens": args.max_tokens}
     if args.engine != "torch":
         from vaswani.engines.load import load

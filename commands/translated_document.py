@@ -71,7 +71,6 @@ def translate_document(args: argparse.Namespace, name: str, translator: "Transla
         found: list[str | None] = []
         for part in translate_corpus(translator, windows(lines), len(lines), is_shown):
             too_long.add(part)
-            terms.add(part)
             found += [None if line.is_too_long else line.hypotheses[0].text for line in part]
         return found
 
@@ -85,7 +84,10 @@ def translate_document(args: argparse.Namespace, name: str, translator: "Transla
         "them in pieces between their placeholders",
         file=sys.stderr,
     )
-    if message := terms.report():
+    for unit, translation in zip(units, translations, strict=True):
+        if translation is not None:
+            terms.count(unit.line, unit.source, translation)
+    if message := terms.report("units"):
         print(message, file=sys.stderr)
     if left:
         print(_left(left, too_long), file=sys.stderr)

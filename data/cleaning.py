@@ -31,8 +31,8 @@ REASONS = {
     "line break": "more than one line in one segment. Split the pair, or leave out --line_breaks drop, so that its "
     "line breaks are read as spaces",
     "control characters": "NUL or the like: binary data, or output for a terminal. Extract the text again",
-    "too long": f"more tokens than --max_tokens, or more characters than {CHARACTERS:,} and {CHARACTERS_A_TOKEN} "
-    "times that. Split the pair or raise --max_tokens",
+    "too long": f"more tokens than --max_tokens (words, where no tokenizer counts), or more characters than "
+    f"{CHARACTERS:,} and {CHARACTERS_A_TOKEN} times that. Split the pair or raise --max_tokens",
     "HTML": "a tag or a character entity, such as <br> or &amp;. Extract the text again, or leave out --drop_html",
     "wrong script": "most letters of a side, except in code and file names, are not in its language's script. Check "
     "the languages of the columns, or whether the text is translated",

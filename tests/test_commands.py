@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerFast
 
 from vaswani import __version__
 from vaswani.commands import main
-from vaswani.commands.line_files import write_lines
+from vaswani.commands.line_files import check_writable, distinct, write_lines
 from vaswani.data.tokenizer import learn_tokenizer
 from vaswani.evaluation.scores import by_cost, score
 from vaswani.evaluation.significance import compare
@@ -344,6 +344,35 @@ def test_score_refuses_unequal_counts(tmp_path: Path) -> None:
     (tmp_path / "references.txt").write_text("a\nb\n")
     error = run("score", "--references", tmp_path / "references.txt", given=b"a\n", code=2)[1]
     assert "1 hypotheses against 2 references" in error
+
+
+def test_an_error_is_told_in_a_job_that_numbers_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only what processes do together is told by the first alone."""
+    monkeypatch.setenv("RANK", "1")
+    assert main(["score", "--references", str(tmp_path / "none"), "--hypotheses", str(tmp_path / "none")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert main(["translate", str(tmp_path / "none")]) == 2
+    assert not capsys.readouterr().err
+
+
+def test_the_same_file_twice_is_two_outputs() -> None:
+    assert distinct(["a", "b", "a", "a", "b"]) == ["a", "b", "a (2)", "a (3)", "b (2)"]
+
+
+def test_an_output_in_a_place_that_cannot_be_written_is_refused_first(tmp_path: Path) -> None:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", tmp_path], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("needs the right to mount a disk")
+    try:
+        with pytest.raises(ValueError, match="you may not write to its folder; name another place"):
+            check_writable(tmp_path / "out")
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    check_writable(tmp_path / "out")
+    check_writable(Path(os.devnull))
 
 
 # what is no command, or no flag of it

@@ -279,7 +279,9 @@ def test_the_best_is_that_of_the_highest_score_and_the_first_of_equal_ones(
     assert "smooth:exp" in remarks or by == "chrf"
 
 
-def test_it_goes_on_where_it_was_stopped(several: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_goes_on_where_it_was_stopped(
+    several: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(line_files, "WINDOW_LINES", 1)
     assert main(several) == 0
     whole = (tmp_path / "best").read_bytes()
@@ -290,7 +292,11 @@ def test_it_goes_on_where_it_was_stopped(several: list[str], tmp_path: Path, mon
         with pytest.raises(ZeroDivisionError):
             main(packed)
     assert not (tmp_path / "best.gz").exists()
+    capsys.readouterr()
     assert main([*packed, "--resume"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("3 lines judged; ")
+    assert said.endswith(" (of the lines from 2 on; those before were done earlier)\n")
     assert gzip.decompress((tmp_path / "best.gz").read_bytes()) == whole
 
 

@@ -313,6 +313,8 @@ def test_another_text_or_model_is_refused(
     assert "--resume goes on with it" in capsys.readouterr().err
     assert main([*words(model, own, output, "--resume"), "--length_penalty", "1"]) == 2
     assert "length_penalty was 0.6 and is 1.0" in capsys.readouterr().err
+    assert main([*words(model, own, output, "--resume"), "--split_sentences", "en"]) == 2
+    assert "split_sentences was None and is en" in capsys.readouterr().err
     lines = own.read_text(encoding="utf-8").splitlines(keepends=True)
     own.write_text("".join([*lines[:45], "another\n", *lines[46:]]), encoding="utf-8")
     assert main(words(model, own, output, "--resume")) == 2
@@ -346,6 +348,37 @@ def test_what_is_no_file_has_nothing_to_go_on_with(model: Path, text: Path, caps
     assert "--resume goes on with a file, and stdout is none" in capsys.readouterr().err
     assert main(["translate", str(model), "--input", str(text), "--line_buffered"]) == 2
     assert "leave one out" in capsys.readouterr().err
+
+
+def test_each_line_that_stays_empty_is_told_by_the_command_that_met_it(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{line}\n".encode() for line in TEXT[:60]]
+    rows[3] = rows[47] = b"long " * 300 + b"\n"
+    (tmp_path / "text").write_bytes(b"".join([*rows[:50], b"\xff\n", *rows[51:]]))
+    asked = words(model, tmp_path / "text", tmp_path / "out", "--resume", "--max_tokens", "100")
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert "1 line(s) of more than 100 tokens were left empty, not cut: line (tokens) 4 (" in said
+    assert "40 line(s) are kept" in said
+    (tmp_path / "text").write_bytes(b"".join(rows))
+    assert main(asked) == 0
+    said = capsys.readouterr().err
+    assert "were left empty, not cut: line (tokens) 48 (" in said
+    assert "(of the lines from 41 on; those before were done earlier)" in said
+
+
+def test_what_line_buffered_cannot_do_is_refused(
+    model: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["translate", str(model), "--line_buffered"]
+    assert main([*asked, "--shard", "2/2"]) == 2
+    assert "--shard 2/2 needs the length of the text: give it as --input FILE" in capsys.readouterr().err
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(text.read_bytes()))
+    with (tmp_path / "packed.gz").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert main(asked) == 2
+    assert "stdin is compressed, and --line_buffered reads lines as they come" in capsys.readouterr().err
 
 
 def test_a_log_gets_lines_with_the_time_left(

@@ -82,10 +82,13 @@ def test_the_command_draws_and_refuses_what_it_does_not_know(
     assert drawn != said("--sample", "--seed", "4", "--top_k", "20") != said()
     for more, message in (
         (["--seed", "1"], "--temperature, --top_k and --seed are of --sample"),
-        (["--sample", "--n_best", "2", "--format", "tsv"], "--sample draws one translation by one model"),
+        (["--sample", "--n_best", "2", "--format", "tsv"], "without a search: leave out --n_best\n"),
+        (["--sample", "--beams", "4", "--length_penalty", "0.6"], "search: leave out --beams and --length_penalty\n"),
     ):
         assert main([*asked, *more]) == 2
         assert message in capsys.readouterr().err
+    assert main(["translate", *[str(talker_folder)] * 2, "--sample"]) == 2
+    assert "without a search: leave out all models but one\n" in capsys.readouterr().err
 
 
 def test_what_is_no_temperature_is_refused() -> None:

@@ -280,6 +280,24 @@ def test_every_term_stands_in_the_translations_of_a_network_that_would_not_write
     assert all("door" in row[3] for row in rows if row[0] == "1")
 
 
+def test_the_terms_of_a_document_are_those_that_it_holds(
+    talker_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A unit whose placeholder is lost is translated again in pieces, and counts once, by the line of the file."""
+    (tmp_path / "terms.tsv").write_text("source\ttarget\ncat\tdoor\n")
+    (tmp_path / "m.po").write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
+        'msgid "the cat"\nmsgstr ""\n\nmsgid "the cat %s on the mat"\nmsgstr ""\n'
+    )
+    flags = ["--input", str(tmp_path / "m.po"), "--glossary", str(tmp_path / "terms.tsv")]
+    assert main(["translate", str(talker_folder), "--device", "cpu", *flags, "--output", str(tmp_path / "n.po")]) == 0
+    said = capsys.readouterr().err
+    assert "2 of 2 untranslated unit(s) translated, 1 of them in pieces" in said
+    kept = (tmp_path / "n.po").read_text().lower().count("door")
+    assert f"kept, {kept} of 2 in 2 of 2 units" in said
+    assert kept == 2 or "not all in line 7" in said
+
+
 def one_line_files(path: Path) -> list[Path]:
     found = []
     for number, line in enumerate(LINES):

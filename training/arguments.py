@@ -190,7 +190,7 @@ class VaswaniTrainingArguments(TrainingArguments):
     test_beams: Annotated[int, whole(1)] = field(
         default=4, metadata={"help": "Beams of the search for the test sets and of the saved model."}
     )
-    length_penalty: Annotated[float, numbers()] = field(
+    length_penalty: Annotated[float, numbers(-10, 10)] = field(
         default=0.6,
         metadata={
             "help": "alpha of section 6.1, an exponent; a larger one makes the beam search favour longer outputs."

@@ -187,7 +187,10 @@ def check_parts(given: str, folder: Path, engine: str, names: frozenset[str] | N
     missing = missing_files(there, EXPORTED_FILES.get(engine, MODEL_FILES))
     for other, files in EXPORTED_FILES.items():
         if missing and not missing_files(there, files):
-            raise ValueError(f"{given} holds a model exported to {other}: vaswani translate {given} --engine {other}")
+            raise ValueError(
+                f"{given} holds a model exported to {other}: vaswani translate {given} --engine {other}, or give the "
+                "folder that it was exported from"
+            )
     if missing and PAGE in there:
         raise ValueError(f"{given} holds a page for the browser; see it by: python -m http.server --directory {given}")
     if missing and (kind := recognise(folder, names)):

@@ -94,6 +94,10 @@ def best_checkpoints(run: Path, number: int, metric: str = DEFAULT) -> dict[Path
     figures = {f"checkpoint-{log['step']}": float(log[f"eval_{metric}"]) for log in history}
     ranks = {f"checkpoint-{log['step']}": rank(log, metric, "eval_") for log in history}
     validated = [folder for folder in folders if folder.name in figures]
+    if folders and not validated:
+        known = dict.fromkeys(key.removeprefix("eval_") for log in state.get("log_history", []) for key in log
+                              if key.startswith("eval_") and "/" not in key and key.count("_") < 2)  # fmt: skip
+        raise ValueError(f"{run} measured no validation {metric}; it has {', '.join(known) or 'none at all'}")
     enough(validated, number, f"{run} has {len(folders)} checkpoint(s), and validation {metric} of")
     ranked = sorted(validated, key=lambda folder: ranks[folder.name], reverse=True)
     return {folder: figures[folder.name] for folder in check_whole([f for f in folders if f in ranked[:number]])}
