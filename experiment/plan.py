@@ -165,6 +165,7 @@ def plan_as_text(found: Plan, name: str) -> str:
             f"{found.seconds / found.steps * 1e3:,.2f} ms a step, "
             f"{found.steps * found.tokens / found.seconds:,.0f} target tokens a second",
             *links(found),
+            *starting(found),
             f"The run takes {time_as_text(hours)}, {hours * machine.gpus:,.2f} GPU-hours{paid}",
             f"Counted as the paper counts, time x peak: {found.of_the_run / machine.utilisation:.3g} FLOP",
             "Reading text, waiting for messages, validation, translation and checkpoints are not included.",
@@ -172,6 +173,19 @@ def plan_as_text(found: Plan, name: str) -> str:
     )
 
 
+def starting(found: Plan) -> list[str]:
+    """Return a warning where steps on GPUs are too short for the share that was stated."""
+    each = found.seconds / found.steps * 1e3
+    if each >= STARTING:
+        return []
+    return [
+        f"{each:,.2f} ms are less than the {STARTING} or so in which a step's kernels are started one by one: expect a "
+        "smaller share, and measure yours, or make steps larger"
+    ]
+
+
+STARTING = 30
+"""Milliseconds, estimated: some thousand kernels of a base network's step, at about 10 microseconds each."""
 OPERATIONS = ("attention: projections", "attention: products", "feed-forward", "logits")
 
 

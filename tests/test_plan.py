@@ -51,6 +51,14 @@ def test_time_and_cost_follow_from_the_machine(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == before  # in whatever order
 
 
+@pytest.mark.parametrize(("tflops", "is_short"), [("989", True), ("9.5", False)])
+def test_a_share_of_the_peak_that_short_steps_cannot_reach_is_told(
+    tflops: str, is_short: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "--gpus", "8", "--peak_tflops", tflops, str(RECIPES / "wmt14_base.py")]) == 0
+    assert ("expect a smaller share, and measure yours" in capsys.readouterr().out) == is_short
+
+
 def test_the_recipes_own_flags_override_it(capsys: pytest.CaptureFixture[str]) -> None:
     big = ["--d_model", "1024", "--d_ff", "4096", "--num_heads", "16"]
     assert main(["plan", str(RECIPES / "wmt14_base.py"), *big]) == 0
