@@ -1,6 +1,7 @@
 # make train   set up, then train, score and show the quickstart (about ten minutes on two cores)
 # make test    set up, then run every test
-# make test-quick   set up, then run the tests that take less than ten seconds, those that failed last time first
+# make test-quick   set up, then run the tests nearest to what has changed since the last commit, but for slow ones;
+#              those that failed last time first (tests/affected.py)
 # make bench   set up, then time training steps against transformers' Marian (some minutes)
 # make test-oldest, make test-newest   the suite of tests/versions.txt with the oldest versions that setup.py admits,
 #              or the newest of the index, in .venv-oldest or .venv-newest (some gigabytes each, for torch)
@@ -22,7 +23,8 @@ test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --durations 30
 
 test-quick: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" --failed-first
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" --failed-first \
+		$$($(BIN)/python tests/affected.py)
 
 # uv alone can choose the lowest versions; it takes wheels from the folders that pip is told to take them from.
 UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
