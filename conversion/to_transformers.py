@@ -40,7 +40,7 @@ fail with an IndexError."""
 ACTIVATIONS = {"relu": "relu", "silu": "swish", "gelu": "gelu"}
 """Ours by the names that Marian's models have."""
 MOST_TOKENS = 512
-"""Most tokens of a translation; our limit depends on the length of the source, which their `generate` cannot do."""
+"""Most tokens of a translation, with its start. Our limit depends on the source; their `generate` knows no such one."""
 
 
 def to_transformers(model: VaswaniForConditionalGeneration, length_penalty: float) -> PreTrainedModel:

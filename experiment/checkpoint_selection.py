@@ -95,7 +95,9 @@ def candidates_of(trainer: VaswaniTrainer) -> dict[str, list[Path]]:
 
     """
     run, best = Path(str(trainer.args.output_dir)), trainer.state.best_model_checkpoint
-    last, damaged = first_whole(reversed(counted(run)), trainer.args.average_checkpoints)
+    # What is kept as the best, behind the last ones, may be from long before.
+    number = min(trainer.args.average_checkpoints, trainer.keep or trainer.args.average_checkpoints)
+    last, damaged = first_whole(reversed(counted(run)), number)
     if not last:
         raise ValueError(f"no checkpoint of {run} is complete any more: {damaged_as_text(damaged)}")
     candidates = {"last checkpoint": last[:1]}

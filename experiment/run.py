@@ -196,10 +196,10 @@ def train(arguments: Arguments, prepared: Prepared, publication: Publication) ->
     say(f"{len(tokenizer):,} tokens; {line}")
     if training.device.type == "cpu" and torch.get_num_threads() * processes < (os.cpu_count() or 1):
         say(f"Note: {torch.get_num_threads()} thread(s) a process on {os.cpu_count()} cores; see OMP_NUM_THREADS")
-    if 0 < (training.save_total_limit or 0) < training.average_checkpoints:
+    if trainer.keep is not None and trainer.keep < training.average_checkpoints:
         say(
             f"Note: --average_checkpoints {training.average_checkpoints} averages no more than the "
-            f"{training.save_total_limit} that --save_total_limit keeps"
+            f"{trainer.keep} that --save_total_limit keeps"
         )
     started = time.monotonic()
     with exit_on_lost_source(), exit_on_tracker_error(), publication.during_training():

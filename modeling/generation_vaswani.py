@@ -27,7 +27,7 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import BaseModelOutput
 
-from .search_vaswani import Hypotheses, SearchState, StopSignal, beam_search, follow, force_end, start
+from .search_vaswani import NEVER, Hypotheses, SearchState, StopSignal, beam_search, follow, force_end, start
 
 EXTRA_TOKENS = 50
 """How much longer than its source a translation may be (section 6.1), where `extra_tokens` does not say otherwise."""
@@ -156,6 +156,12 @@ def paper_search(
         # Another process needs the forward passes of this one.
         model(decoder_input_ids=input_ids[:1], encoder_outputs=BaseModelOutput(encoded[:1]), use_cache=False)
 
+    # Where fewer were allowed than asked for, the rest was made of what is forbidden.
+    allowed = (found.scores > NEVER)[:, :, None] | (torch.arange(found.tokens.shape[2], device=ends.device) < prompt)
+    found = found._replace(
+        tokens=found.tokens.where(allowed, config._pad_token_tensor.to(found.tokens)),
+        parents=found.parents.where(allowed, -1),
+    )
     length = prompt + int((found.parents[:, :, prompt:] >= 0).sum(-1).max())
     sequences = found.tokens[:, :, :length].flatten(0, 1)
     if not config.return_dict_in_generate:
@@ -209,7 +215,8 @@ def prepare_generate(model: Any, inputs: Tensor | None, asked: dict[str, Any], p
     source = next((asked[name] for name in ("input_ids", "inputs_embeds") if asked.get(name) is not None), inputs)
     if source is None and asked.get("encoder_outputs") is not None:
         source = asked["encoder_outputs"][0]
-    check_padding(asked.get("attention_mask"))
+    check_padding(asked.get("attention_mask"), source, setting("pad_token_id"))
+    check_prompt(asked.get("decoder_attention_mask"))
     prompt = next((asked[name].shape[1] for name in PROMPTS if asked.get(name) is not None), 1)
     if source is not None and setting("max_new_tokens") is None and setting("max_length") is None:
         least = max(setting("min_new_tokens") or 0, (setting("min_length") or 0) - prompt)
@@ -262,9 +269,32 @@ def prepare_stopping(model: Any, asked: dict[str, Any]) -> dict[str, Any]:
     return {"generation_config": given, "stop_strings": None, "stopping_criteria": criteria}
 
 
-def check_padding(mask: Tensor | None) -> None:
-    """Raise ValueError if a source `[B, S]` is padded on its left."""
-    if mask is not None and mask.dim() == 2 and mask.shape[1] and bool((mask[:, 0] < mask.amax(1)).any()):
+def is_padded_left(mask: Tensor | None) -> bool:
+    """Return whether a row of a mask `[B, T]` begins with padding, and is not all padding."""
+    return mask is not None and mask.dim() == 2 and mask.shape[1] > 0 and bool((mask[:, 0] < mask.amax(1)).any())
+
+
+def check_prompt(mask: Tensor | None) -> None:
+    """Raise ValueError if a prompt of the decoder `[B, P]` is padded on its left."""
+    if is_padded_left(mask):
+        raise ValueError(
+            "a prompt of the decoder is padded on its left, where positions are counted from (section 3.5); give "
+            "prompts of one length together"
+        )
+
+
+def check_padding(mask: Tensor | None, source: Tensor | None, padding: int | None) -> None:
+    """Raise ValueError if a source `[B, S]` is padded on its left.
+
+    Args:
+        mask: where it is not padding; None, then `generate` tells by the ids.
+        source: ids, or embeddings, of which nothing can be told.
+        padding: the id of padding.
+
+    """
+    if mask is None and source is not None and source.dim() == 2 and padding is not None:
+        mask = (source != padding).long()
+    if is_padded_left(mask):
         raise ValueError(
             "a source is padded on its left, where positions are counted from (section 3.5); pad on the right: "
             "tokenizer.padding_side = 'right'"
@@ -289,7 +319,11 @@ def name_limit(asked: dict[str, Any], saved: Any) -> dict[str, Any]:
     given = asked.get("generation_config")
     said = [asked[name] for name in LIMITS if asked.get(name) is not None]
     known = [name for name in LIMITS if hasattr(given, name) or hasattr(saved, name)]  # it takes no other arguments
-    if said and known:
+    if said and not known:  # a configuration may hold what is no argument
+        given = copy.copy(saved if given is None else given)
+        setattr(given, LIMITS[0], said[0])
+        return {name: value for name, value in asked.items() if name not in LIMITS} | {"generation_config": given}
+    if said:
         return {name: value for name, value in asked.items() if name not in LIMITS} | dict.fromkeys(known, said[0])
     new, old = (getattr(given, name, None) for name in LIMITS)
     if new is None and old is not None:  # or the model's own under the new name would be taken

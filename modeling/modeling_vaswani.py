@@ -610,19 +610,22 @@ class VaswaniForConditionalGeneration(VaswaniPreTrainedModel, GenerationMixin):
         return shift_right(labels, start, padding)
 
     def generate(  # type: ignore[override]
-        self, inputs: Tensor | None = None, *, paper_search: bool = True, **kwargs: Any
+        self, inputs: Tensor | None = None, generation_config: Any = None, *, paper_search: bool = True, **kwargs: Any
     ) -> Any:
         """Translate as `GenerationMixin.generate` does, with the search of section 6.1 where beams are asked for.
 
-        Unless `max_new_tokens` or `max_length` says otherwise, a translation has at most 50 tokens more than the
-        longest source; with the paper's search, 50 more than its own. Where `min_new_tokens` or `min_length` asks for
-        more tokens than the source has, 50 more than those. `paper_search=False` searches by transformers.
+        A translation has at most 50 tokens more than the longest source, unless `max_new_tokens` or `max_length` says
+        otherwise; with the paper's search 50 more than its own, which these can only lower: `extra_tokens` says
+        another number than 50. Where `min_new_tokens` or `min_length` asks for more tokens than the source has, 50 more
+        than those. `paper_search=False` searches by transformers.
 
         Raises:
-            ValueError: a source is padded on its left, or the paper's search is asked for attentions, hidden states or
-                a streamer, which it cannot give.
+            ValueError: a source or a prompt is padded on its left, or the paper's search is asked for attentions,
+                hidden states or a streamer, which it cannot give.
 
         """
+        if generation_config is not None:
+            kwargs["generation_config"] = generation_config
         settings = prepare_generate(self, inputs, kwargs, paper_search)
         return super().generate(inputs, **settings)  # type: ignore[misc]
 

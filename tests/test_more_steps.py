@@ -25,7 +25,7 @@ from vaswani.training import VaswaniTrainer
 from vaswani.training import trainer as trainer_of_runs
 from vaswani.training.checkpointing import checkpoints as checkpointing
 from vaswani.training.checkpointing.checkpoints import UNSCHEDULED, checkpoint_fault, checkpoints, counted, newest_whole
-from vaswani.training.exceptions import SignalledError
+from vaswani.training.exceptions import SignalledError, ValidationStoppedError
 
 LAST = 14
 BLEU = {step: float((step * 7) % 5) for step in range(1, 20)}
@@ -243,6 +243,10 @@ MISSED: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
         (6, 8),
     ),
     "at the best, where no checkpoint is due": ({"eval_steps": 2, "save_steps": 3, "save_total_limit": None}, (2,)),
+    "at the last step, the best, where the best alone is saved": (
+        {"max_steps": 12, "eval_steps": 5, "save_strategy": "best", "save_total_limit": 2},
+        (12,),
+    ),
     "where the best alone is saved": ({"eval_steps": 2, "save_strategy": "best", "save_total_limit": 2}, (2, 5, 12)),
 }
 """Validations that a signal prevented, by the settings of the run and the steps of the signal."""
@@ -273,6 +277,54 @@ def test_a_validation_that_a_signal_prevented_is_made_up_for_at_the_resume(
         for name in left[0]:
             assert logged(run / name) == logged(tmp_path / "alone" / name), name
         assert_same(trained(run, tokenizer, **asked), alone)  # ended, and asked once more
+
+
+def test_the_last_step_stays_where_it_is_the_best_and_the_best_alone_is_saved(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """Though --eval_steps does not divide --max_steps, so that a longer run would not save there."""
+    ended = trained(tmp_path, tokenizer, max_steps=12, eval_steps=5, save_strategy="best")
+    assert (ended.best().step, BLEU[12]) == (12, max(BLEU.values()))
+    assert candidates_of(ended)["last checkpoint"] == [tmp_path / "checkpoint-12"]
+
+
+def test_an_average_of_the_last_takes_none_that_is_kept_as_the_best(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    asked = {"max_steps": 11, "eval_steps": 1, "save_steps": 1, "save_total_limit": 2, "average_checkpoints": 5}
+    found = candidates_of(trained(tmp_path, tokenizer, **asked))
+    assert [folder.name for folder in checkpoints(tmp_path)] == ["checkpoint-2", "checkpoint-10", "checkpoint-11"]
+    assert found["average of the last 2 checkpoints"] == [tmp_path / "checkpoint-10", tmp_path / "checkpoint-11"]
+
+
+@pytest.mark.usefixtures("signals_as_they_were")
+def test_a_signal_in_the_validation_that_is_made_up_for_changes_nothing(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    asked: dict[str, Any] = {"max_steps": 11, "eval_steps": 4, "save_strategy": "best", "save_total_limit": 2}
+    alone = trained(tmp_path / "alone", tokenizer, **asked)
+    run = tmp_path / "told"
+
+    def told_at_8(trainer: VaswaniTrainer) -> None:
+        trainer.add_callback(Tell(trainer, 8, signal.SIGTERM))
+
+    def told_while_validating(trainer: VaswaniTrainer) -> None:
+        def stop(_: Any) -> dict[str, float]:
+            os.kill(os.getpid(), signal.SIGTERM)
+            while not trainer.is_asked_to_end:
+                os.sched_yield()
+            raise ValidationStoppedError
+
+        trainer.evaluate_model = stop
+
+    for prepare in (told_at_8, told_while_validating):
+        with pytest.raises(SignalledError, match="step 8 is saved"):
+            trained(run, tokenizer, **asked, prepare=prepare)
+        assert (run / "checkpoint-8" / UNSCHEDULED).exists()
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            signal.signal(each, signal.SIG_DFL)
+    assert_same(trained(run, tokenizer, **asked), alone)
+    assert [folder.name for folder in checkpoints(run)] == [folder.name for folder in checkpoints(tmp_path / "alone")]
 
 
 @pytest.mark.usefixtures("signals_as_they_were")

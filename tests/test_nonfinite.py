@@ -196,7 +196,7 @@ def test_a_checkpoint_due_in_such_a_step_is_saved_after_the_next_good_one(
 
 
 def test_a_run_that_ends_in_such_steps_has_not_ended_well(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    with pytest.raises(NotANumberError, match=r"last step, 6, but the last 2 .*peak_learning_rate"):
+    with pytest.raises(NotANumberError, match=r"training ended at step 6, but the last 2 .*peak_learning_rate"):
         train(tmp_path, tokenizer, prepare=overflowing(4, 5))
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-3"]
 

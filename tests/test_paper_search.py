@@ -142,8 +142,8 @@ def as_it_is(_: Tensor, log_p: Tensor) -> Tensor:
 
 
 PROMPT = {
-    "decoder_input_ids": torch.tensor([[START, 7, 5], [1, START, 8], [START, 9, 5], [1, 1, START]]),
-    "decoder_attention_mask": torch.tensor([[1, 1, 1], [0, 1, 1], [1, 1, 1], [0, 0, 1]]),
+    "decoder_input_ids": torch.tensor([[START, 7, 5], [START, 6, 8], [START, 9, 5], [START, 7, 7]]),
+    "decoder_attention_mask": torch.tensor([[1, 1, 1], [1, 0, 1], [1, 1, 1], [1, 0, 0]]),
 }
 
 
@@ -404,6 +404,38 @@ def test_sources_padded_on_the_left_are_refused(tiny_model: MakeModel, beams: in
     model, input_ids = tiny_model(), torch.tensor([[1, 7, 8, END], [5, 6, 7, END]])
     with pytest.raises(ValueError, match=r"padded on its left, .* tokenizer\.padding_side = 'right'"):
         model.generate(input_ids, attention_mask=(input_ids != 1).long(), num_beams=beams)
+    with pytest.raises(ValueError, match="padded on its left"):  # told by the ids, as `generate` itself does
+        model.generate(input_ids, num_beams=beams)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_prompts_padded_on_the_left_are_refused(tiny_model: MakeModel, beams: int) -> None:
+    prompts = torch.tensor([[1, START, 8], [START, 8, 9]])
+    with pytest.raises(ValueError, match="a prompt of the decoder is padded on its left"):
+        generate(tiny_model(), 3, 4, num_beams=beams, decoder_input_ids=prompts,
+                 decoder_attention_mask=(prompts != 1).long())  # fmt: skip
+
+
+def test_what_is_forbidden_is_not_returned_where_more_is_asked_for_than_there_is(tiny_model: MakeModel) -> None:
+    def allowed(_: int, tokens: Tensor) -> list[int]:
+        return [8] if len(tokens) < 3 else [END]
+
+    found = generate(tiny_model(), 3, 4, num_beams=4, num_return_sequences=3, prefix_allowed_tokens_fn=allowed)
+    assert found.sequences.tolist() == 2 * [[START, 8, 8, END], [START, 1, 1, 1], [START, 1, 1, 1]]
+    assert (found.sequences_scores > NEVER).tolist() == 2 * [True, False, False]
+    assert (found.beam_indices[found.sequences_scores == NEVER] == -1).all()
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_settings_are_taken_by_place_and_the_limit_by_its_name_where_none_is_saved(
+    tiny_model: MakeModel, beams: int
+) -> None:
+    model, source = tiny_model(), torch.tensor([[7, 8, END]])
+    assert not hasattr(model.generation_config, "extra_tokens")
+    given = GenerationConfig(num_beams=beams, suppress_tokens=[END], pad_token_id=1, decoder_start_token_id=START)
+    assert model.generate(source, given).shape == (1, 1 + 3 + 50)
+    assert model.generate(source, given, extra_tokens=4).shape == (1, 1 + 3 + 4)
+    assert model.generate(source, num_beams=beams, suppress_tokens=[END], extra_tokens=4).shape == (1, 1 + 3 + 4)
 
 
 def test_a_beam_wider_than_the_vocabulary_finds_every_hypothesis_there_is(tiny_model: MakeModel) -> None:

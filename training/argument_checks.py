@@ -43,6 +43,10 @@ INSTEAD = {
          "include_for_metrics", "prediction_loss_only"),
         "a run validates by batches of --tokens_per_batch, by loss and translations",
     ),
+    "save_on_each_node": "all machines share --output_dir, and one process saves",
+    "enable_jit_checkpoint": "SIGTERM ends a run at its next step, saved",
+    "load_best_model_at_end": "a run chooses among its checkpoints by the validation set",
+    "eval_use_gather_object": "a run validates by batches of --tokens_per_batch, by loss and translations",
     **dict.fromkeys(("bf16_full_eval", "fp16_full_eval"), "a run validates and translates in float32"),
 }  # fmt: skip
 """Flags of the Trainer that would be ignored, or would undo what this trainer does."""

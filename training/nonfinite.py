@@ -120,8 +120,8 @@ class NonFiniteGuard:
         """Raise NotANumberError if training ended within a streak: its weights cannot be trusted."""
         if self.streak:
             raise NotANumberError(
-                f"training reached its last step, {step}, but the last {self.streak} had no finite loss or gradient, "
-                f"so nothing was saved after them; {_REMEDY}, or raise --max_steps to train past them"
+                f"training ended at step {step}, but the last {self.streak} had no finite loss or gradient, "
+                f"so nothing was saved after them; {_REMEDY}, or train past them (--max_steps, --patience)"
             )
 
     def check_weights(self, model: torch.nn.Module, step: int) -> None:

@@ -186,7 +186,7 @@ class VaswaniTrainer(Trainer):
         self._left_out = False  # this step
         self._save_is_due = False  # since skipped steps
         self._is_scheduled = False  # the save after this step
-        self._saved: int | None = None  # the last step that was saved since this start
+        self._saved: int | None = None  # the last step that is saved
         self._begun_at = 0  # steps before this start, which may have had another size
         self._resume_from: Path | None = None  # until its first step is made
         self._log_before: list[dict[str, Any]] | None = None  # the checkpoint's, as this run continues it
@@ -253,8 +253,11 @@ class VaswaniTrainer(Trainer):
         if since := read_since_log(self._resume_from):
             self._loss_log.resume(since, self.args.process_index, self.args.world_size)
         if self._lacks_validation(self.state):
-            is_best = self._determine_best_metric(self.evaluate(), None)
+            found = self.evaluate()
+            is_best = bool(found) and self._determine_best_metric(found, None)
             self.control.should_save = False  # this step is saved
+            if not found:  # a signal came again
+                return
             if self.state.global_step >= self.args.max_steps:
                 self.control.should_training_stop = True
             self._complete(self._resume_from, is_best)
@@ -270,7 +273,8 @@ class VaswaniTrainer(Trainer):
     def _complete(self, checkpoint: Path, is_best: bool) -> None:
         """Make a checkpoint that a signal caused what it would be if its validation had been made at once."""
         if self.args.should_save:
-            is_due = is_best and self.args.save_strategy == SaveStrategy.BEST
+            is_regular = self.state.global_step % self.state.eval_steps == 0
+            is_due = is_best and is_regular and self.args.save_strategy == SaveStrategy.BEST
             texts = {UNSCHEDULED: self._why_unscheduled()} if (checkpoint / UNSCHEDULED).exists() and not is_due else {}
             saved = {self.state.global_step} if not texts or texts[UNSCHEDULED] == END else ()
             self._note_best(self.state, saved)
@@ -518,7 +522,8 @@ class VaswaniTrainer(Trainer):
 
     def _why_unscheduled(self) -> str:
         """Return why a checkpoint is saved at this step, at which none is due."""
-        is_end = self._has_ended(self.state) and self.args.save_strategy == SaveStrategy.STEPS
+        is_best = find_best(self.state.log_history, self.metric).step == self.state.global_step
+        is_end = self._has_ended(self.state) and (is_best or self.args.save_strategy == SaveStrategy.STEPS)
         return END if is_end else SIGNAL
 
     def _state_as_text(self) -> str:
@@ -545,7 +550,7 @@ class VaswaniTrainer(Trainer):
         """
         best, run = find_best(state.log_history, self.metric), Path(str(self.args.output_dir))
         steps = scheduled_steps(run).union(saving)
-        if self._has_ended(state) and self.args.save_strategy == SaveStrategy.STEPS:
+        if self._has_ended(state):
             steps |= {state.global_step} & set(map(step_of, sealed(run)))
         saved = find_best(state.log_history, self.metric, steps).step
         state.best_metric, state.best_global_step = best.value, best.step
@@ -584,6 +589,7 @@ class VaswaniTrainer(Trainer):
             if reached.global_step < self.args.max_steps:
                 reached.log_history = self._log_before = log_without_final_validation(reached)
             self._begun_at, self._resume_from = reached.global_step, checkpoint
+            self._saved = reached.global_step
             self.args.eval_on_start = False  # it was at the start
             unlike = [line for line in reached.log_history if "eval_loss" in line and f"eval_{self.metric}" not in line]
             if unlike and self.args.process_index == 0:

@@ -28,7 +28,11 @@ OWN = {
 }
 """Flags that no trial takes, with the reason."""
 
-_OF_VALIDATION = ("dataset", "dataset_config", "data_dir", "direction", "directions", "validation_split")
+_OF_VALIDATION = (
+    *("dataset", "dataset_config", "data_dir", "direction", "directions", "validation_split"),
+    *("line_breaks", "tsv_quoting"),
+)
+_OF_SEARCH = ("validation_beams", "length_penalty", "extra_tokens")
 _AFTER_TRAINING = ("test_beams", "average_checkpoints", "ema_decay", "score_as")
 COMMON = {
     "output_dir": "it holds all trials",
@@ -36,14 +40,29 @@ COMMON = {
     "eval_steps": "a rung ends with a validation of all",
     "save_steps": "a rung ends with a checkpoint of all",
     "eval_strategy": "validation decides",
+    "eval_delay": "a rung ends with a validation of all",
     "metric_for_best_model": "one metric decides",
     **dict.fromkeys(_OF_VALIDATION, "figures of different validation sets cannot be compared; --extra_dirs may vary"),
+    **dict.fromkeys(_OF_SEARCH, "figures of different searches cannot be compared"),
     **dict.fromkeys(_AFTER_TRAINING, "it acts only after training, and validation while training decides"),
 }
 """Flags that are the same in all trials, with the reason."""
 
-OF_VOCABULARY = ("vocab_size", "user_tokens", "glossary", "tokenizer_pairs", "new_vocabulary", "init_from")
-"""Flags that change what a token is, and so the loss of one."""
+OF_VOCABULARY = (
+    *("vocab_size", "user_tokens", "glossary", "tokenizer_pairs", "new_vocabulary", "init_from"),
+    *(
+        "extra_dirs",
+        "weights",
+        "train_split",
+        "max_tokens",
+        "max_ratio",
+        "drop_html",
+        "check_script",
+        "drop_duplicates",
+    ),
+    *("drop_test_text",),
+)
+"""Flags that change what a token is, and so the loss of one: the vocabulary is learned from the text that is kept."""
 
 
 class Plan(NamedTuple):
@@ -74,6 +93,11 @@ def planned(asked: Options) -> Plan:
     metric = metric_of(training)
     check_metric(metric, asked.grid)
     rungs = rungs_of(training.max_steps, asked.eta, asked.halvings, interval_of(training))
+    if training.eval_delay > rungs[0]:
+        raise ValueError(
+            f"--eval_delay is {training.eval_delay:g}, and the first rung ends at step {rungs[0]:,} with a validation: "
+            "lower it, or ask for fewer --halvings"
+        )
     combinations = drawn(asked.grid, asked.trials, training.seed)
     warmups = [read(asked, values).training.warmup_steps for values in combinations]
     flags = without(asked.flags, "--output_dir")

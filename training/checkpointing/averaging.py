@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vaswani.evaluation.metric_table import DEFAULT
+from vaswani.evaluation.metric_table import DEFAULT, choices
 from vaswani.training.validation_figures import rank
 
 from .checkpoints import MANIFEST, checkpoint_fault, counted, sealed
@@ -95,8 +95,7 @@ def best_checkpoints(run: Path, number: int, metric: str = DEFAULT) -> dict[Path
     ranks = {f"checkpoint-{log['step']}": rank(log, metric, "eval_") for log in history}
     validated = [folder for folder in folders if folder.name in figures]
     if folders and not validated:
-        known = dict.fromkeys(key.removeprefix("eval_") for log in state.get("log_history", []) for key in log
-                              if key.startswith("eval_") and "/" not in key and key.count("_") < 2)  # fmt: skip
+        known = [each for each in choices() if any(f"eval_{each}" in log for log in state.get("log_history", []))]
         raise ValueError(f"{run} measured no validation {metric}; it has {', '.join(known) or 'none at all'}")
     enough(validated, number, f"{run} has {len(folders)} checkpoint(s), and validation {metric} of")
     ranked = sorted(validated, key=lambda folder: ranks[folder.name], reverse=True)

@@ -92,7 +92,7 @@ class Signals(TrainerCallback):
 
         Args:
             step: the last one.
-            saved: the last one of this start that was saved.
+            saved: the last one that is saved.
 
         """
         self.agreed = any(gather_object([self.agreed or self.received is not None]))
