@@ -334,7 +334,7 @@ def as_table(key: str, score: "Score | Comparison", names: list[str]) -> list[st
     from vaswani.evaluation.scores import Score
 
     if isinstance(score, Score):
-        return [f"{score.name:<13}  {as_shown(key, score.value):>6}  {score.signature}"]
+        return [f"{score.name:<10}  {as_shown(key, score.value):>6}  {score.signature}"]
     lines = [f"{score.name}  {score.signature}"]
     for name, found in zip(names, score.outputs, strict=True):
         chance = "first output" if found.p_value is None else f"p = {found.p_value:.4f}  "

@@ -47,7 +47,7 @@ def summary(metrics: MetricsRecord, drops: Drops, folder: Path) -> str:
     for split, scores in metrics.test.items():
         lines.append(f"{split}:")
         lines += [f"  {each}" for each in metrics.not_scored.get(split, ())]
-        lines += [f"  {each.name:<13} {as_shown(key, each.value):>6}  {each.signature}" for key, each in scores.items()]
+        lines += [f"  {each.name:<11} {as_shown(key, each.value):>6}  {each.signature}" for key, each in scores.items()]
         lines += [f"  {each}" for each in metrics.left_out.get(split, {}).values()]
         lines += [f"  {each}" for each in metrics.remarks.get(split, ())]
     for steps, before in metrics.earlier.items():
