@@ -9,6 +9,7 @@ import difflib
 import gc
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -110,7 +111,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
 
 def similar(unknown: Sequence[str], commands: Any, command: str) -> str:
     """Return the end of a message about words that a command does not know: what is meant, perhaps."""
-    known = commands.choices[command]._option_string_actions  # which argparse has no public name for
+    known = dict.fromkeys(re.findall(r"(?<![\w-])--\w+", commands.choices[command].format_usage()))
     flag = next((word.partition("=")[0] for word in unknown if word.startswith("--")), None)
     if flag is None:
         return f"; files are named by flags: vaswani {command} --help lists them"

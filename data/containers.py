@@ -172,6 +172,10 @@ def packing_of(head: bytes) -> Packing | None:
     return None
 
 
+PRINTED = frozenset(range(0x20, 0x7F))
+"""Characters of ASCII; without tabs and line ends, which are the high bytes of scripts of India."""
+
+
 def wide_encoding(head: bytes) -> str | None:
     """Return the name of UTF-16 or UTF-32 if a text that begins so is in it, by its mark or the places of its zeros."""
     for mark, encoding in _BYTE_ORDER_MARKS:
@@ -194,8 +198,11 @@ def _leans(content: bytes, high: int) -> bool:
     """Return whether pairs of bytes look like 16-bit letters, where byte `high` of each (0 or 1) is the high one.
 
     Spaces and line ends have zeros there and nearly nowhere else. And either the bytes are not UTF-8, or nearly all
-    high bytes belong to scripts and punctuation below U+2100, which are not ASCII letters.
+    high bytes belong to scripts and punctuation below U+2100, which are not ASCII letters. Text of ASCII that is
+    damaged here and there is none: its bytes are letters, which of 16-bit text about half are, in any script.
     """
+    if sum(byte in PRINTED for byte in content) > 0.8 * len(content):
+        return False
     of_high, of_low = content[high::2], content[1 - high :: 2]
     zeros = of_high.count(0)
     if zeros < 0.01 * len(of_high) or of_low.count(0) > 0.1 * zeros:

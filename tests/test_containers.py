@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import json
 import lzma
 import pickle
@@ -114,6 +115,17 @@ def test_what_is_no_text_is_named_with_the_way_out(kind: str) -> None:
     content, said = OTHERS[kind]
     with pytest.raises(CorpusError, match=f"^some file.txt holds {said}"):
         unpacked(io.BytesIO(content), "some file.txt")
+
+
+def test_text_with_a_zero_and_a_byte_that_is_not_utf8_is_text() -> None:
+    """Such rows are counted one by one; their pairs of bytes may all be assigned as letters of 16 bits."""
+    for before, between in itertools.product(range(4), repeat=2):
+        content = b"en,de\r\n" + b"x" * before + b'row: the cat,"a\0b"\r\n' + b"y" * between + b"row: the cat,\xff\n"
+        assert recognise(content) is None
+    found = (
+        b'en,de\r\n"row00000: the cat","die Katze sitzt"\r\n"row00001: the cat","a\x00b"\r\nrow00002: the cat,\xff\n'
+    )
+    assert recognise(found) is None
 
 
 @pytest.mark.parametrize("text", SCRIPTS)

@@ -148,7 +148,7 @@ def test_the_command_counts_as_the_papers_on_a_task_do(tmp_path: Path, capsys: p
     assert figures["multi30k"] > figures["iwslt14"] > figures["sacrebleu"]
     assert main([*asked, "--as", "multi30k", "wmt14"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["wmt14_bleu", "multi30k_bleu"]
-    assert main([*asked[:-2], "--as", "multi30k"]) == 0
+    assert main([*asked[:-2], "--as", "multi30k"]) == 2
     assert "multi30k_bleu is left out: Moses has rules for each language" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*asked, "--as", "multi30k", "--metrics", "bleu"])

@@ -403,7 +403,7 @@ def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedToken
         ({"eval_strategy": "epoch"}, "--eval_strategy is epoch"),
         ({"logging_strategy": "epoch"}, "--logging_strategy is epoch"),
         ({"patience": 0}, "--patience is 0; give at least 1"),
-        ({"length_penalty": math.nan}, "--length_penalty is nan; give a finite number"),
+        ({"length_penalty": math.nan}, "--length_penalty is nan; give from -10 to 10"),
         ({"extra_tokens": -1}, "--extra_tokens is -1; give at least 0"),
         ({"seed": 2**32}, "--seed is 4294967296; give from 0 to 4,294,967,295"),
         ({"seed": -1}, "--seed is -1"),
