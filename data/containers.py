@@ -172,10 +172,6 @@ def packing_of(head: bytes) -> Packing | None:
     return None
 
 
-PRINTED = frozenset(range(0x20, 0x7F))
-"""Characters of ASCII; without tabs and line ends, which are the high bytes of scripts of India."""
-
-
 def wide_encoding(head: bytes) -> str | None:
     """Return the name of UTF-16 or UTF-32 if a text that begins so is in it, by its mark or the places of its zeros."""
     for mark, encoding in _BYTE_ORDER_MARKS:
@@ -197,17 +193,16 @@ def wide_encoding(head: bytes) -> str | None:
 def _leans(content: bytes, high: int) -> bool:
     """Return whether pairs of bytes look like 16-bit letters, where byte `high` of each (0 or 1) is the high one.
 
-    Spaces and line ends have zeros there and nearly nowhere else. And either the bytes are not UTF-8, or nearly all
-    high bytes belong to scripts and punctuation below U+2100, which are not ASCII letters. Text of ASCII that is
-    damaged here and there is none: its bytes are letters, which of 16-bit text about half are, in any script.
+    Spaces and line ends have zeros there and nearly nowhere else. And either nearly all high bytes belong to scripts
+    and punctuation below U+2100, which are not ASCII letters; or, as of the scripts of East Asia, the bytes are far
+    from UTF-8, which text that is damaged here and there is not.
     """
-    if sum(byte in PRINTED for byte in content) > 0.8 * len(content):
-        return False
     of_high, of_low = content[high::2], content[1 - high :: 2]
     zeros = of_high.count(0)
     if zeros < 0.01 * len(of_high) or of_low.count(0) > 0.1 * zeros:
         return False
-    return not _is_utf8(content) or sum(byte <= 0x20 for byte in of_high) >= 0.9 * len(of_high)
+    of_small_scripts = sum(byte <= 0x20 for byte in of_high)
+    return of_small_scripts >= 0.9 * len(of_high) or _faults_of_utf8(content) >= 0.15 * len(content)
 
 
 def _is_prose(text: str) -> bool:
@@ -215,12 +210,10 @@ def _is_prose(text: str) -> bool:
     return all(each in "\t\n\r\f" or unicodedata.category(each) not in ("Cc", "Cn", "Co", "Cs") for each in text)
 
 
-def _is_utf8(content: bytes) -> bool:
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(content)  # its last character may be truncated
-    except UnicodeDecodeError:
-        return False
-    return True
+def _faults_of_utf8(content: bytes) -> int:
+    """Return the number of places that are not UTF-8; a last character that is cut off is none."""
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(content)
+    return text.count("\N{REPLACEMENT CHARACTER}")
 
 
 def refuse(head: bytes, name: str) -> None:

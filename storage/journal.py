@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
@@ -106,9 +106,9 @@ class Journal:
 
     def _finish_if_ended(self) -> None:
         """Do what is left to do, perhaps after an end in the midst of it, once all windows are there."""
-        if not self.path.exists() or not self.path.read_bytes().endswith(b"\n" + _line(_END)):
+        if not self._listed().endswith(b"\n" + _line(_END)):
             return
-        if self.partial.exists():
+        with suppress(FileNotFoundError):  # it has its name already, perhaps given by another start
             self.partial.replace(self.output)
             sync(self.output.parent)
         self.path.unlink(missing_ok=True)
@@ -124,7 +124,13 @@ class Journal:
         self._files.close()
 
     def _has_windows(self) -> bool:
-        return self.path.exists() and self.path.read_bytes().count(b"\n") > 1
+        return self._listed().count(b"\n") > 1
+
+    def _listed(self) -> bytes:
+        """Return what the journal holds: nothing where there is none, or where another process has just ended it."""
+        with suppress(FileNotFoundError):
+            return self.path.read_bytes()
+        return b""
 
     def _leave(self) -> None:
         """Remove what nobody can go on with."""

@@ -83,6 +83,37 @@ def start_an_output(path: Path, ready: Any, told: Any) -> None:
         told.put(str(error).rpartition("/")[2])
 
 
+def start_once_more(path: Path, ready: Any, told: Any) -> None:
+    """Ask to go on with an output that is complete, at the same time as others, and tell what came of it."""
+    ready.wait()
+    try:
+        Journal(path, WHAT, resume=True)
+    except (ValueError, OSError) as error:
+        told.put(f"{type(error).__name__}: {error}")
+
+
+def test_several_starts_at_once_end_what_was_stopped_at_its_end(tmp_path: Path) -> None:
+    """One gives the output its name and one removes the journal, whichever it is; each says that it is complete."""
+    fork = multiprocessing.get_context("fork")
+    for number in range(25):
+        path, ready, told = tmp_path / f"o{number}", fork.Barrier(4), fork.Queue()
+        with Journal(path, WHAT, resume=False) as journal:
+            journal.add(1, checksum(b"work\n"), b"work\n")
+        with journal.path.open("ab") as file:
+            file.write(b'{"complete": true}\n')
+        starts = [fork.Process(target=start_once_more, args=(path, ready, told)) for _ in range(4)]
+        for each in starts:
+            each.start()
+        said = {told.get(timeout=60) for _ in starts}
+        for each in starts:
+            each.join()
+        assert said == {
+            f"ValueError: {path} is there and has no {path.name}.journal: it is complete, or something else "
+            "wrote it. Remove it to begin anew"
+        }
+        assert path.read_bytes() == b"work\n"
+
+
 def test_of_two_starts_at_once_one_is_refused_and_the_other_keeps_its_output(tmp_path: Path) -> None:
     """What the refused one finds is not its own, so it removes nothing."""
     fork = multiprocessing.get_context("fork")
@@ -193,7 +224,10 @@ def alone(model: Path, text: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def rows_of(journal: Path) -> int:
-    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+    try:
+        return journal.read_bytes().count(b"\n")
+    except FileNotFoundError:  # none yet, or the process has just ended
+        return 0
 
 
 @pytest.fixture(autouse=True)
