@@ -307,6 +307,20 @@ def test_what_is_no_trials_fault_ends_the_sweep_and_is_not_recorded(sweeps: Swee
     assert all(trial["failed"] is None for trial in read(tmp_path / "runs/sweep/sweep.json")["trials"])
 
 
+def test_a_trial_whose_own_values_are_refused_has_failed_and_the_others_go_on(
+    sweeps: Sweeps, text: Path, tmp_path: Path
+) -> None:
+    """Known only when its text is opened."""
+    said = sweeps(tmp_path, "--grid", f"extra_dirs={text},nowhere", "peak_learning_rate=1e-4,1e-2", "--halvings", "1")
+    trials = {trial["number"]: trial for trial in read(tmp_path / "runs/sweep/sweep.json")["trials"]}
+    failed = {number for number, trial in trials.items() if trial["values"]["extra_dirs"] == "nowhere"}
+    assert len(failed) == 2
+    for number, trial in trials.items():
+        assert ("nowhere" in (trial["failed"] or "")) == (number in failed)
+        assert bool(trial["results"]) == (number not in failed)
+    assert "The best is trial" in said
+
+
 @pytest.mark.parametrize(
     ("said", "code", "reason"),
     [

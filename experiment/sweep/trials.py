@@ -14,13 +14,17 @@ from vaswani.experiment.child_process import run_to_end
 from vaswani.experiment.launcher_messages import INTERRUPTED
 from vaswani.publishing import read_metrics
 from vaswani.training.best_validation import find_best
+from vaswani.training.checkpointing.checkpoints import checkpoints
 from vaswani.training.exceptions import SignalledError, StartupError
 
 from .grid import as_flags
 from .planning import Plan
 from .record import ResultRecord, TrialRecord
 
-NOT_ITS_FAULT = (2, StartupError.exit_code, SignalledError.exit_code, INTERRUPTED, -signal.SIGTERM, -signal.SIGINT)
+REFUSED = 2
+"""The exit code of a run that cannot be as it was asked for."""
+
+NOT_ITS_FAULT = (REFUSED, StartupError.exit_code, SignalledError.exit_code, INTERRUPTED, -signal.SIGTERM, -signal.SIGINT)
 """Exit codes after which other trials would end in the same way, or that somebody asked for."""
 
 QUICK = ("--average_checkpoints", "1", "--test_beams", "1")
@@ -83,14 +87,22 @@ def train(plan: Plan, trial: TrialRecord, rung: int) -> TrialRecord:
     with log.open("rb") as said:
         said.seek(place)
         reason = reason_of(said.read().decode("utf-8", "replace").splitlines(), code)
-    if code in NOT_ITS_FAULT:
+    if code in NOT_ITS_FAULT and not (code == REFUSED and is_refused_alone(plan, trial)):
+        goes_on = "the same command goes on"
+        if code == REFUSED:
+            goes_on += " once that is mended; a value that cannot be is left out of --grid, with another --output_dir"
         print(
-            f"error: trial {trial.number} ended with code {code}: {reason}. All that it said is in {log}; the same "
-            "command goes on",
+            f"error: trial {trial.number} ended with code {code}: {reason}. All that it said is in {log}; {goes_on}",
             file=sys.stderr,
         )
         raise SystemExit(code if code > 0 else 128 - code)
     return replace(trial, failed=reason.split("; ")[0])  # what follows is advice for a run of its own
+
+
+def is_refused_alone(plan: Plan, trial: TrialRecord) -> bool:
+    """Return whether a trial was refused before it learned anything, for values of its own: others were not."""
+    has_begun = bool(trial.results or checkpoints(folder_of(plan.folder, trial)))
+    return not has_begun and any(other.results for other in plan.sweep.trials)
 
 
 def result_of(folder: Path, steps: int, metric: str) -> ResultRecord:
