@@ -24,7 +24,14 @@ from .record import ResultRecord, TrialRecord
 REFUSED = 2
 """The exit code of a run that cannot be as it was asked for."""
 
-NOT_ITS_FAULT = (REFUSED, StartupError.exit_code, SignalledError.exit_code, INTERRUPTED, -signal.SIGTERM, -signal.SIGINT)
+NOT_ITS_FAULT = (
+    REFUSED,
+    StartupError.exit_code,
+    SignalledError.exit_code,
+    INTERRUPTED,
+    -signal.SIGTERM,
+    -signal.SIGINT,
+)
 """Exit codes after which other trials would end in the same way, or that somebody asked for."""
 
 QUICK = ("--average_checkpoints", "1", "--test_beams", "1")
