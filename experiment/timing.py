@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from vaswani.data.batching import IGNORED
 from vaswani.modeling import VaswaniForConditionalGeneration
 from vaswani.training import VaswaniTrainingArguments
+from vaswani.training.muon import MUON, MuonWithAdam
 from vaswani.training.preparation import prepare_for_training
 from vaswani.translation.translate import translate
 
@@ -52,7 +53,7 @@ def measure(
     tokenizer: PreTrainedTokenizerBase,
     longest: int,
 ) -> Timing:
-    """Train on micro-batches in turn for some seconds: forward, smoothed loss, backward and Adam for each.
+    """Train on micro-batches in turn for some seconds: forward, smoothed loss, backward and optimizer for each.
 
     Args:
         model: with random weights; it is changed.
@@ -83,6 +84,15 @@ def measure(
     return Timing(done, taken, tokens, a_sentence, memory, threads, share if on_processor else 1)
 
 
+def optimizer_of(model: nn.Module, training: VaswaniTrainingArguments) -> torch.optim.Optimizer:
+    """Return what makes the steps of a run, at a rate that leaves the weights nearly as they are."""
+    betas = training.adam_beta1, training.adam_beta2
+    if training.optimizer == MUON:
+        return MuonWithAdam(model, 1e-5, betas, training.adam_epsilon)
+    fused = training.device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(model.parameters(), lr=1e-5, betas=betas, eps=training.adam_epsilon, fused=fused)
+
+
 def train(
     model: VaswaniForConditionalGeneration,
     training: VaswaniTrainingArguments,
@@ -93,13 +103,7 @@ def train(
     device = training.device
     model.train()
     prepare_for_training(model, training)
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        lr=1e-5,
-        betas=(training.adam_beta1, training.adam_beta2),
-        eps=training.adam_epsilon,
-        fused=device.type in ("cpu", "cuda"),
-    )
+    optimizer = optimizer_of(model, training)
     precision = torch.float16 if training.fp16 else torch.bfloat16
 
     def step(batch: dict[str, Any]) -> int:

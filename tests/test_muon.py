@@ -17,7 +17,7 @@ from torch import nn
 from torch.optim import Adam, Muon
 
 from vaswani.training import VaswaniTrainingArguments
-from vaswani.training.muon import MuonWithAdam, split
+from vaswani.training.muon import MuonWithAdam, bytes_of_moments, split
 
 MakeModel = Callable[..., Any]
 
@@ -68,6 +68,17 @@ def test_steps_are_those_of_both_optimizers_apart_and_go_on_from_a_file(tiny_mod
     assert len(optimizer.state) == len(list(ours.parameters()))
 
 
+def test_the_memory_of_both_parts_is_what_they_keep(tiny_model: MakeModel) -> None:
+    model = tiny_model(attention_bias=True).float()
+    optimizer = MuonWithAdam(model, 0.01, (0.9, 0.98), 1e-9)
+    with_gradients(model, 1)
+    optimizer.step()
+    kept = [
+        each for state in optimizer.state.values() for each in state.values() if torch.is_tensor(each) and each.dim()
+    ]
+    assert bytes_of_moments(model) == sum(each.nbytes for each in kept)
+
+
 def test_one_schedule_sets_both_rates_and_weights_without_gradients_stay(tiny_model: MakeModel) -> None:
     model = tiny_model().float()
     optimizer = MuonWithAdam(model, 1.0, (0.9, 0.98), 1e-9)
@@ -85,7 +96,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         ({"optimizer": "muon", "weight_decay": 0.1}, "--weight_decay 0.1 is of Adam"),
         (
             {"optimizer": "muon", "optim": "sgd"},
-            "--optim sgd has no part in --optimizer muon: leave one out",
+            "--optim sgd has no part in --optimizer muon: leave it out, or give --optimizer adam",
         ),
     ):
         with pytest.raises(ValueError, match=what):

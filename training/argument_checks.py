@@ -138,9 +138,10 @@ def value_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
     if given.optimizer not in OPTIMIZERS:
         yield f"--optimizer is {given.optimizer}; give {' or '.join(OPTIMIZERS)}"
     if given.optimizer == MUON and given.optim != TrainingArguments.optim:
-        yield f"--optim {OptimizerNames(given.optim).value} has no part in --optimizer {MUON}: leave one out"
+        name = OptimizerNames(given.optim).value
+        yield f"--optim {name} has no part in --optimizer muon: leave it out, or give --optimizer adam"
     if given.optimizer == MUON and given.weight_decay:
-        yield f"--weight_decay {given.weight_decay} is of Adam; leave it out with --optimizer muon"
+        yield f"--weight_decay {given.weight_decay} is of Adam: leave it out, or give --optimizer adam"
 
 
 def lora_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:

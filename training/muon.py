@@ -64,3 +64,9 @@ def split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     is_matrix = [weight.ndim == 2 and id(weight) not in tables for weight in trained]
     matrices = [weight for weight, is_one in zip(trained, is_matrix, strict=True) if is_one]
     return matrices, [weight for weight, is_one in zip(trained, is_matrix, strict=True) if not is_one]
+
+
+def bytes_of_moments(model: nn.Module) -> int:
+    """Return what both parts keep of the gradients, in float32: one moment of each matrix, two of the rest."""
+    matrices, others = split(model)
+    return sum(4 * weight.numel() for weight in matrices) + sum(8 * weight.numel() for weight in others)

@@ -43,7 +43,7 @@ def check_sharding(accelerator: Accelerator, args: "VaswaniTrainingArguments") -
     if args.optimizer == MUON and is_sharded(accelerator):
         raise StartupError(
             "--optimizer muon needs each matrix whole, and FSDP2 and ZeRO spread them; launch with "
-            "accelerate_configs/ddp_8_gpu.yaml, or leave it out"
+            "accelerate_configs/ddp_8_gpu.yaml, or give --optimizer adam"
         )
     if args.ema_decay is not None and is_sharded(accelerator):
         raise StartupError(

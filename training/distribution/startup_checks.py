@@ -13,6 +13,7 @@ from torch import nn
 from vaswani.training.arguments import VaswaniTrainingArguments
 from vaswani.training.estimates.memory_and_traffic import memory
 from vaswani.training.exceptions import StartupError
+from vaswani.training.muon import MUON, bytes_of_moments
 from vaswani.training.nonfinite import Place
 
 from .launcher_checks import is_on, process_fault
@@ -182,6 +183,9 @@ def describe_run(
     precision = "bf16 throughout" if args.bf16_throughout else accelerator.mixed_precision
     how = sharing(accelerator)
     needed = memory(number, args.world_size, how, precision != "no", args.gradient_accumulation_steps)
+    of_optimizer = "Adam"
+    if args.optimizer == MUON:  # which is refused where moments are spread
+        of_optimizer, needed = "Muon and Adam", needed._replace(adam=bytes_of_moments(model))
     together = f", {how} over {_backend(args.device)}" if args.world_size > 1 else ""
     compiler = accelerator.state.dynamo_plugin.backend
     plugin = accelerator.deepspeed_plugin if accelerator.distributed_type == DistributedType.DEEPSPEED else None
@@ -196,6 +200,6 @@ def describe_run(
         f"{args.gradient_accumulation_steps}; {'' if precision == 'no' else precision + ' beside '}{kind} weights"
         f"{'' if compiler == DynamoBackend.NO else ', compiled by ' + compiler.value.lower()}; "
         f"{sum(needed) / 1e9:.2f} GB a process ({needed.weights / 1e9:.2f} weights, {needed.gradients / 1e9:.2f} "
-        f"gradients, {needed.adam / 1e9:.2f} Adam), {'most of it in main memory, ' if is_offloaded else ''}"
+        f"gradients, {needed.adam / 1e9:.2f} {of_optimizer}), {'most of it in main memory, ' if is_offloaded else ''}"
         "activations aside"
     )
