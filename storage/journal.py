@@ -110,7 +110,7 @@ class Journal:
             return
         with suppress(FileNotFoundError):  # it has its name already, perhaps given by another start
             self.partial.replace(self.output)
-            sync(self.output.parent)
+        sync(self.output.parent)  # whoever renamed it: without the journal nothing would do it again
         self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
