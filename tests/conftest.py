@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +51,14 @@ def tiny_config() -> Callable[..., VaswaniConfig]:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what runs keep for later runs out of the user's own cache, here and in started processes."""
     os.environ["VASWANI_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def _no_deepspeed_left() -> Iterator[None]:
+    """Let no later test find the configuration of DeepSpeed that a refused run left to the garbage collector."""
+    yield
+    if "transformers.integrations.deepspeed" in sys.modules:
+        sys.modules["transformers.integrations.deepspeed"].unset_hf_deepspeed_config()
 
 
 @pytest.fixture(scope="session")
