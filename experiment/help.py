@@ -117,7 +117,7 @@ METAVARS = {
     "tsv_quoting": "none|spreadsheet", "line_breaks": "space|drop", "direction": "SOURCE-TARGET",
     "directions": "SOURCE-TARGET[=FOLDER]", "temperature": "T",
     "user_tokens": "TOKEN", "glossary": "FILE",
-    "warmup_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",
+    "warmup_steps": "N", "cooldown_steps": "N", "eval_steps": "N", "save_steps": "N", "logging_steps": "N",
     "eval_strategy": "steps|no", "metric_for_best_model": "NAME", "report_to": "NAME", "run_name": "NAME",
     "hub_model_id": "OWNER/NAME", "hub_strategy": "end|every_save|checkpoint|all_checkpoints", "hub_revision": "BRANCH",
     "consistency": "rdrop|simcut", "optimizer": "adam|muon",

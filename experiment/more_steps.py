@@ -11,6 +11,7 @@ from vaswani.training.best_validation import find_best
 from vaswani.training.checkpointing.checkpoints import newest_whole
 from vaswani.training.checkpointing.resuming import log_without_final_validation
 from vaswani.training.early_stopping import EarlyStopping
+from vaswani.training.schedule import steps_of_cooldown
 
 from .console import say
 
@@ -68,6 +69,26 @@ def check_shares(training: VaswaniTrainingArguments, earlier: TrainingRecord) ->
                 f"--{name} {share:g} is a share of --max_steps, which was {before:,} and is {training.max_steps:,}, so "
                 f"that its steps would change; give steps, such as --{name} {steps}, as before"
             )
+
+
+def remark_on_cooldown(training: VaswaniTrainingArguments, earlier: TrainingRecord, step: int) -> str | None:
+    """Return a remark on steps that a resumed run had made while its rate fell towards an end that it no longer has.
+
+    Args:
+        training: the present flags.
+        earlier: those from before.
+        step: of the checkpoint that the run resumes from.
+
+    """
+    before = steps_of_cooldown(earlier.cooldown_steps, earlier.max_steps)
+    began = earlier.max_steps - before
+    if step <= began or (before, earlier.max_steps) == (training.steps_of_cooldown, training.max_steps):
+        return None
+    return (
+        f"Note: steps {began + 1:,} to {step:,} were made in the cooldown of --max_steps {earlier.max_steps:,}, and "
+        f"the rate rises again; a run of --max_steps {training.max_steps:,} from its start would resume from a "
+        f"checkpoint up to step {began:,}"
+    )
 
 
 def metrics_if_readable(path: Path) -> MetricsRecord | None:

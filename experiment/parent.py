@@ -191,7 +191,7 @@ def last_learning_rate(folder: Path) -> float | None:
 
 
 def rate_at(training: TrainingRecord, step: int | None) -> float:
-    """Return the learning rate of a run at a step; None: at its last."""
+    """Return the learning rate of a run at a step, None its last, as if it had no cooldown, which leaves no rate."""
     factor = inverse_square_root(training.max_steps if step is None else step, round(training.warmup_steps))
     return training.peak_learning_rate * factor
 

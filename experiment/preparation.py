@@ -14,7 +14,7 @@ from vaswani.publishing.metrics_record import OverlapRecord
 from vaswani.publishing.overlap import overlap_as_text
 from vaswani.storage.records import as_json
 from vaswani.training.argument_checks import metric_of
-from vaswani.training.checkpointing.checkpoints import check_parts, newest_whole, sealed, set_aside
+from vaswani.training.checkpointing.checkpoints import check_parts, newest_whole, sealed, set_aside, step_of
 from vaswani.training.trainer import POSITION
 
 from .argument_checks import check_lengths, check_metric, check_network, check_optimizer, check_scored_texts, check_text
@@ -31,7 +31,7 @@ from .corpora import (
     training_stream,
 )
 from .main_process import on_main_process
-from .more_steps import check_shares
+from .more_steps import check_shares, remark_on_cooldown
 from .output_scoring import OutputScoring, scoring_of
 from .overlap import find_test_overlap
 from .parent import tokenizer_of
@@ -110,6 +110,8 @@ def prepare(arguments: Arguments, description: RunRecord) -> Prepared:
         check_text(stream, as_json(position), description, before)
         for remark in check_scored_texts(description, before):
             say(remark)
+        if risen := remark_on_cooldown(training, before.training, step_of(checkpoint)):
+            say(risen)
     left_out = {split: drops for split, (_, drops) in scored.items()}
     return Prepared(description, tokenizer, stream, sets, further, left_out, in_training, remarks, checkpoint)
 

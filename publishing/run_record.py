@@ -142,6 +142,7 @@ class TrainingRecord:
     cut_share: float = 0.05
     average_checkpoints: int = 5
     ema_decay: float | None = None
+    cooldown_steps: float = 0.0
     patience: int | None = None
     metric_for_best_model: str | None = "bleu"
     max_bad_steps: int = 10

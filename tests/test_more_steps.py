@@ -461,6 +461,15 @@ def test_more_steps_are_refused_by_name_where_they_could_not_follow(runs: Runs) 
     assert {path.name: path.stat().st_mtime_ns for path in (runs.folder / "short").glob("*.json")} == before
 
 
+def test_a_rate_that_rises_again_is_told(runs: Runs) -> None:
+    runs("cooled", 4, "--cooldown_steps", "2")
+    said = runs("cooled", 8, "--resume", "--cooldown_steps", "2")
+    assert "Note: steps 3 to 4 were made in the cooldown of --max_steps 4, and the rate rises again" in said
+    assert "a run of --max_steps 8 from its start would resume from a checkpoint up to step 2" in said
+    runs("warm", 4)
+    assert "cooldown" not in runs("warm", 8, "--resume", "--cooldown_steps", "2")
+
+
 def test_flags_that_make_another_text_of_it_are_named_with_both_values(runs: Runs, text: Path, tmp_path: Path) -> None:
     runs("short", 4)
     before = (runs.folder / "short" / "run.json").read_bytes()

@@ -365,6 +365,7 @@ def test_the_reason_is_the_message_and_not_what_a_launcher_adds(said: list[str],
         (["--grid", "dropout=0.1", "--eval_strategy", "no"], "--eval_strategy is no, and a sweep is decided by"),
         (["--grid", "dropout=0.1", "--eval_steps", "0.1"], "--eval_steps is 0.1, a share of --max_steps"),
         (["--grid", "dropout=0.1", "--halvings", "6"], "--max_steps 8,000 has no room for 6 halvings by 2"),
+        (["--grid", "cooldown_steps=0,0.2", "--halvings", "1"], "would lower the rate at the end of each rung"),
         (["--grid", "dropout=0.1", "--eta", "1"], "argument --eta: 1 is out of range; give at least 2"),
         (
             ["--grid", "vocab_size=300,400", "--metric_for_best_model", "loss"],

@@ -86,8 +86,13 @@ def train(
     return model, trainer, stream
 
 
-def plain_loop(tokenizer: PreTrainedTokenizerFast, batches_per_step: int) -> VaswaniForConditionalGeneration:
-    """Section 5.3 from its text: Adam, eq. 3 from step 1, the loss of a step divided once by its target tokens."""
+def plain_loop(
+    tokenizer: PreTrainedTokenizerFast, batches_per_step: int, left: Callable[[int], float] = lambda _: 1.0
+) -> VaswaniForConditionalGeneration:
+    """Section 5.3 from its text: Adam, eq. 3 from step 1, the loss of a step divided once by its target tokens.
+
+    `left` is the share of the rate that is left in a step.
+    """
     model = network(0.0).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)
     batches = iter(MicroBatches(numbered_stream(CORPUS, tokenizer, streams=2), 0, 1))
@@ -101,7 +106,7 @@ def plain_loop(tokenizer: PreTrainedTokenizerFast, batches_per_step: int) -> Vas
             true = log_p.gather(-1, batch["labels"].clamp(min=0)[..., None])[..., 0]
             smoothed = -(0.9 * true + 0.1 * log_p.mean(-1))[real].sum()
             (smoothed / tokens).backward()
-        optimizer.param_groups[0]["lr"] = 16**-0.5 * min(step**-0.5, step * WARMUP**-1.5)
+        optimizer.param_groups[0]["lr"] = left(step) * 16**-0.5 * min(step**-0.5, step * WARMUP**-1.5)
         optimizer.step()
         optimizer.zero_grad()
     return model
@@ -119,6 +124,23 @@ def test_the_trainer_equals_a_plain_loop(
     model, _, _ = train(tmp_path, tokenizer, batches_per_step=batches_per_step)
     # At these rates, the rounding of a ReLU's input near 0 comes to 5e-5 on some processors.
     assert_same_weights(model, plain_loop(tokenizer, batches_per_step), rtol=1e-4)
+
+
+def test_the_rate_falls_to_0_at_the_end_of_a_run(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Four last steps of six: 4/5, 3/5, 2/5 and 1/5 of eq. 3, where a seventh would have none."""
+    shares = {1: 1.0, 2: 1.0, 3: 0.8, 4: 0.6, 5: 0.4, 6: 0.2}
+    model, trainer, _ = train(tmp_path / "whole", tokenizer, cooldown_steps=4)
+    assert_same_weights(model, plain_loop(tokenizer, 1, shares.__getitem__), rtol=1e-4)
+    logged = {line["step"]: line["learning_rate"] for line in trainer.state.log_history if "learning_rate" in line}
+    expected = {step: shares[step] * 16**-0.5 * min(step**-0.5, step * WARMUP**-1.5) for step in shares}
+    assert logged == pytest.approx(expected, rel=1e-6)
+    by_share, _, _ = train(tmp_path / "share", tokenizer, cooldown_steps=0.6)  # 3.6 of 6 steps
+    assert_same_weights(model, by_share, rtol=0)
+    checkpoint = tmp_path / "whole" / "checkpoint-3"
+    resumed, _, _ = train(tmp_path / "whole", tokenizer, cooldown_steps=4, checkpoint=checkpoint)
+    assert_same_weights(model, resumed, rtol=0)
+    without, _, _ = train(tmp_path / "none", tokenizer)
+    assert not torch.equal(model.model.tokens.weight, without.model.tokens.weight)
 
 
 def test_two_processes_equal_one_that_accumulates(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -386,6 +408,7 @@ def test_a_lower_loss_is_a_better_one(tmp_path: Path, tokenizer: PreTrainedToken
         ({"gradient_accumulation_steps": 2}, "use --batches_per_step"),
         ({"learning_rate": 1e-3}, "use --peak_learning_rate"),
         ({"warmup_steps": 0}, "--warmup_steps is 0; give at least 1"),
+        ({"cooldown_steps": 7, "max_steps": 6}, "--cooldown_steps is 7, and --max_steps 6: give fewer, or a share"),
         ({"label_smoothing_factor": 0.1}, "use --label_smoothing, which is the network's"),
         ({"num_train_epochs": 1.0}, "use --max_steps"),
         ({"lr_scheduler_type": "cosine"}, "the schedule is eq. 3"),

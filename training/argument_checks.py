@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 INSTEAD = {
     "label_smoothing_factor": "use --label_smoothing, which is the network's",
     "num_train_epochs": "use --max_steps",
-    "lr_scheduler_type": "the schedule is eq. 3: use --warmup_steps and --peak_learning_rate",
+    "lr_scheduler_type": "the schedule is eq. 3: use --warmup_steps, --cooldown_steps and --peak_learning_rate",
     "resume_from_checkpoint": "use --resume, which resumes from the newest complete checkpoint in --output_dir",
     "data_seed": "use --seed",
     "auto_find_batch_size": "use --tokens_per_batch and --batches_per_step",
     "ignore_data_skip": "a resumed run goes to its place in the text by itself",
     "average_tokens_across_devices": "a step's loss is a mean over the tokens of all processes",
     "use_liger_kernel": "it has no kernels for this network",
-    "lr_scheduler_kwargs": "the schedule is eq. 3: use --warmup_steps and --peak_learning_rate",
+    "lr_scheduler_kwargs": "the schedule is eq. 3: use --warmup_steps, --cooldown_steps and --peak_learning_rate",
     **dict.fromkeys(
         ("dataloader_prefetch_factor", "dataloader_in_order", "dataloader_persistent_workers",
          "dataloader_multiprocessing_context", "dataloader_drop_last"),
@@ -135,6 +135,11 @@ def value_faults(given: "VaswaniTrainingArguments") -> Iterator[str]:
         yield "--patience counts evaluations, and --eval_strategy no makes none; leave one of them out"
     if given.ema_decay is not None and given.lora_rank is not None:
         yield f"--ema_decay {given.ema_decay} averages all weights, and --lora_rank trains few; leave one of them out"
+    if given.cooldown_steps > given.max_steps:
+        yield (
+            f"--cooldown_steps is {given.cooldown_steps:g}, and --max_steps {given.max_steps}: give fewer, or a "
+            "share of the steps, such as 0.2"
+        )
     if given.optimizer not in OPTIMIZERS:
         yield f"--optimizer is {given.optimizer}; give {' or '.join(OPTIMIZERS)}"
     if given.optimizer == MUON and given.optim != TrainingArguments.optim:

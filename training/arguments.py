@@ -25,6 +25,7 @@ from .argument_checks import (
 from .consistency import WEIGHTS, add_consistency
 from .distribution.launcher_checks import device_fault
 from .exceptions import StartupError
+from .schedule import steps_of_cooldown
 from .validation_figures import lower_is_better
 
 
@@ -39,8 +40,8 @@ class Group(NamedTuple):
 TRAINING_GROUPS = (
     Group("training", "Adam and the learning rate of eq. 3 (section 5.3); docs/training.md.", (
         "output_dir", "resume", "init_from", "new_vocabulary", "lora_rank", "max_steps", "warmup_steps",
-        "peak_learning_rate", "optimizer", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "weight_decay",
-        "seed", "max_bad_steps", "save_steps", "save_total_limit",
+        "cooldown_steps", "peak_learning_rate", "optimizer", "adam_beta1", "adam_beta2", "adam_epsilon",
+        "max_grad_norm", "weight_decay", "seed", "max_bad_steps", "save_steps", "save_total_limit",
     )),
     Group("training, consistency", "Two passes over each batch that should agree; docs/training.md.", (
         "consistency", "consistency_weight", "cut_share",
@@ -102,6 +103,11 @@ class VaswaniTrainingArguments(TrainingArguments):
     warmup_steps: Annotated[float, numbers(1)] = field(
         default=4000, metadata={"help": "Steps in which the learning rate rises from 0 to its peak."}
     )
+    cooldown_steps: Annotated[float, numbers(0)] = field(
+        default=0,
+        metadata={"help": "Steps at the end of --max_steps in which the learning rate falls to 0 in a straight line; "
+                          "below 1, a share of --max_steps. The paper has no such fall."},
+    )  # fmt: skip
     max_steps: Annotated[int, whole(1)] = field(
         default=100_000, metadata={"help": "Steps to train for; the text has no end."}
     )
@@ -310,6 +316,11 @@ class VaswaniTrainingArguments(TrainingArguments):
         refuse(value_faults(self))
         refuse(lora_faults(self))
         self.gradient_accumulation_steps = self.batches_per_step // self.world_size
+
+    @property
+    def steps_of_cooldown(self) -> int:
+        """The steps of --cooldown_steps, where it is a share as well."""
+        return steps_of_cooldown(self.cooldown_steps, self.max_steps)
 
     @property
     def in_16_bits(self) -> bool:

@@ -210,11 +210,14 @@ class VaswaniTrainer(Trainer):
         return super().create_optimizer(model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:  # noqa: ARG002  (its signature)
-        """Create eq. 3."""
+        """Create eq. 3, with its cooldown."""
         optimizer = optimizer or self.optimizer
         assert optimizer is not None
         if self.lr_scheduler is None:
-            self.lr_scheduler = InverseSquareRoot(optimizer, round(self.args.warmup_steps))
+            args = self.args
+            self.lr_scheduler = InverseSquareRoot(
+                optimizer, round(args.warmup_steps), args.steps_of_cooldown, args.max_steps
+            )
         self._settings_of_adam = optimizer_settings(optimizer)
         return self.lr_scheduler
 

@@ -99,7 +99,9 @@ def planned(asked: Options) -> Plan:
             "lower it, or ask for fewer --halvings"
         )
     combinations = drawn(asked.grid, asked.trials, training.seed)
-    warmups = [read(asked, values).training.warmup_steps for values in combinations]
+    trials = [read(asked, values).training for values in combinations]
+    check_cooldown(rungs, max(trial.steps_of_cooldown for trial in trials))
+    warmups = [trial.warmup_steps for trial in trials]
     flags = without(asked.flags, "--output_dir")
     sweep = SweepRecord(
         recipe=asked.path,
@@ -142,6 +144,15 @@ def check_metric(metric: str, grid: Grid) -> None:
         raise ValueError(
             f"--metric_for_best_model is {metric}, which is counted per token, and --grid varies {varied[0]}, by which "
             "tokens differ; choose by a metric of outputs, such as bleu"
+        )
+
+
+def check_cooldown(rungs: Sequence[int], steps: int) -> None:
+    """Refuse a rate that falls at the end of each rung; raises ValueError with the way out."""
+    if steps and len(rungs) > 1:
+        raise ValueError(
+            f"--cooldown_steps {steps:,} would lower the rate at the end of each rung, and trials would go on from "
+            "there unlike runs that never paused: give --halvings 0, or leave it to the run that the sweep ends with"
         )
 
 
