@@ -2,9 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from vaswani.modeling import VaswaniConfig
+import torch
+
+from vaswani.modeling import VaswaniConfig, VaswaniForConditionalGeneration
 from vaswani.training.estimates.flops import BACKWARD, Dimensions, Operations, Parameters, forward, parameters
 from vaswani.training.estimates.memory_and_traffic import SHARINGS, Memory, memory, traffic
+from vaswani.training.muon import MUON, OF_WHOLE_MATRICES, bytes_of_moments
 
 from .arguments import Arguments
 
@@ -44,7 +47,9 @@ class Plan(NamedTuple):
     accumulates: int
     """Micro-batches of a process in a step."""
     costs: dict[str, Cost]
-    """By the names of SHARINGS."""
+    """By the names of SHARINGS that the optimizer works with."""
+    optimizer: str
+    """As the table of memory calls it."""
     machine: Machine
 
     @property
@@ -91,9 +96,15 @@ def plan(arguments: Arguments, machine: Machine, length: int) -> Plan:
     tokens = data.tokens_per_batch * training.batches_per_step
     accumulates = training.batches_per_step // machine.gpus
     costs = {}
+    is_muon = training.optimizer == MUON
     for sharing in SHARINGS[:1] if machine.gpus == 1 else SHARINGS[1:]:
+        if is_muon and sharing not in OF_WHOLE_MATRICES:
+            continue
         how = (machine.gpus, sharing, training.in_16_bits, accumulates)
-        costs[sharing] = Cost(memory(sum(parts), *how), traffic(sum(parts), parts.embeddings, *how))
+        held = memory(sum(parts), *how)
+        if is_muon:
+            held = held._replace(adam=moments_of_muon(model))
+        costs[sharing] = Cost(held, traffic(sum(parts), parts.embeddings, *how))
     return Plan(
         parts,
         tokens,
@@ -103,8 +114,15 @@ def plan(arguments: Arguments, machine: Machine, length: int) -> Plan:
         training.in_16_bits,
         accumulates,
         costs,
+        "Muon and Adam" if is_muon else "Adam",
         machine,
     )
+
+
+def moments_of_muon(fields: dict[str, Any]) -> int:
+    """Return the bytes that Muon and Adam keep for the network that these fields of `VaswaniConfig` describe."""
+    with torch.device("meta"):
+        return bytes_of_moments(VaswaniForConditionalGeneration(VaswaniConfig(**fields)))
 
 
 def check(machine: Machine, batches_per_step: int) -> None:
@@ -154,7 +172,7 @@ def plan_as_text(found: Plan, name: str) -> str:
             f"GB in each of {machine.gpus} processes, {found.accumulates} micro-batch(es) a step each, "
             f"{'16 bits' if found.in_16_bits else 'float32'}; activations come on top (docs/distributed.md)",
             *table(
-                ("", "weights", "gradients", "Adam", "all", "sent a step"),
+                ("", "weights", "gradients", found.optimizer, "all", "sent a step"),
                 [
                     (sharing, *(f"{each / 1e9:.2f}" for each in (*cost.memory, sum(cost.memory), cost.sent)))
                     for sharing, cost in found.costs.items()

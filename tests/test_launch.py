@@ -240,3 +240,6 @@ def test_what_runs_is_told_in_a_line(tmp_path: Path) -> None:
     )
     line = describe_run(model, arguments, Accelerator(mixed_precision="bf16"), 2048, (16, 100))
     assert "3 micro-batches of 2,048, each of 128 x 16, 20 x 100; 1 process(es)" in line
+    arguments.optimizer = "muon"
+    line = describe_run(model, arguments, Accelerator(mixed_precision="bf16"), 2048)
+    assert "0.00 Muon and Adam), activations aside" in line

@@ -16,6 +16,7 @@ from test_experiment import TINY, one_thread, recipe, run, toy_text
 from torch import nn
 from torch.optim import Adam, Muon
 
+from vaswani.experiment.timing import optimizer_of
 from vaswani.training import VaswaniTrainingArguments
 from vaswani.training.muon import MuonWithAdam, bytes_of_moments, split
 
@@ -26,6 +27,14 @@ def with_gradients(model: nn.Module, seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     for weight in model.parameters():
         weight.grad = torch.randn(weight.shape, generator=draw)
+
+
+@pytest.mark.parametrize(("asked", "made"), [("adam", torch.optim.AdamW), ("muon", MuonWithAdam)])
+def test_the_time_of_a_step_is_taken_with_the_optimizer_of_the_run(
+    tiny_model: MakeModel, tmp_path: Path, asked: str, made: type
+) -> None:
+    arguments = VaswaniTrainingArguments(output_dir=str(tmp_path), optimizer=asked)
+    assert type(optimizer_of(tiny_model(), arguments)) is made
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned"])

@@ -51,6 +51,18 @@ def test_time_and_cost_follow_from_the_machine(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == before  # in whatever order
 
 
+def test_muon_keeps_one_moment_of_a_matrix_and_needs_it_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    by_adam, by_muon = (
+        planned("multi30k", "--batches_per_step", "8", "--optimizer", each) for each in ("adam", "muon")
+    )
+    matrices = 4 * (4 * 128**2 + 2 * 128 * 256) + 4 * (8 * 128**2 + 2 * 128 * 256)  # of four layers a side
+    assert list(by_muon.costs) == ["DDP"]
+    assert by_adam.costs["DDP"].memory.adam - by_muon.costs["DDP"].memory.adam == 4 * matrices
+    assert by_adam.costs["DDP"].memory[:2] == by_muon.costs["DDP"].memory[:2]
+    assert main(["plan", str(RECIPES / "multi30k.py"), "--optimizer", "muon"]) == 0
+    assert re.search(r"weights +gradients +Muon and Adam +all", capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(("tflops", "is_short"), [("989", True), ("9.5", False)])
 def test_a_share_of_the_peak_that_short_steps_cannot_reach_is_told(
     tflops: str, is_short: bool, capsys: pytest.CaptureFixture[str]

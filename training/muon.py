@@ -15,6 +15,8 @@ from torch.optim import Adam, Muon, Optimizer
 ADAM, MUON = "adam", "muon"
 OPTIMIZERS = (ADAM, MUON)
 """Values of --optimizer."""
+OF_WHOLE_MATRICES = ("one process", "DDP")
+"""The ways of sharing the work (estimates/memory_and_traffic.py) with which Muon runs: it needs whole matrices."""
 
 
 class MuonWithAdam(Optimizer):
