@@ -53,6 +53,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["VASWANI_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _threads() -> None:
+    """Compute in one thread, here and in started processes, as with `make test`, unless a number is given."""
+    torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
+
+
 @pytest.fixture(autouse=True)
 def _no_deepspeed_left() -> Iterator[None]:
     """Let no later test find the configuration of DeepSpeed that a refused run left to the garbage collector."""
