@@ -152,7 +152,8 @@ def check_cooldown(rungs: Sequence[int], steps: int) -> None:
     if steps and len(rungs) > 1:
         raise ValueError(
             f"--cooldown_steps {steps:,} would lower the rate at the end of each rung, and trials would go on from "
-            "there unlike runs that never paused: give --halvings 0, or leave it to the run that the sweep ends with"
+            "there unlike runs that never paused: give --cooldown_steps 0, and the cooldown to the run that follows, "
+            "or --halvings 0"
         )
 
 
