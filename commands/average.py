@@ -133,8 +133,22 @@ def choose(args: argparse.Namespace, metric: str) -> list[Chosen]:
         return named(args.folders)
     run = Path(args.folders[0])
     if args.best is None:
-        return list(map(Chosen, averaging.last_checkpoints(run, LAST if args.last is None else args.last)))
+        last = LAST if args.last is None else args.last
+        check_kept(run, last)
+        return list(map(Chosen, averaging.last_checkpoints(run, last)))
     return [Chosen(folder, figure) for folder, figure in averaging.best_checkpoints(run, args.best, metric).items()]
+
+
+def check_kept(run: Path, last: int) -> None:
+    """Raise ValueError if a run keeps fewer of its last checkpoints: what else lies there is kept as its best."""
+    from vaswani.publishing.run_record import RUN, read_run
+
+    keeps = read_run(run).training.save_total_limit if (run / RUN).is_file() else None
+    if keeps is not None and last > keeps:
+        raise ValueError(
+            f"{run} was trained with --save_total_limit {keeps}, and its last {last} checkpoints cannot be averaged: "
+            f"give --last {keeps} or less, or --best, or name the checkpoints"
+        )
 
 
 def named(given: Sequence[str]) -> list[Chosen]:

@@ -153,6 +153,7 @@ class TrainingRecord:
     logging_steps: float | None = 100.0
     eval_steps: float | None = 1000.0
     save_steps: float | None = 1000.0
+    save_total_limit: int | None = None
     others: Mapping[str, Any] = field(default_factory=dict, metadata=REST)
     """Other arguments of the Trainer that differ from their default."""
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, PreTra
 
 from vaswani.commands import main
 from vaswani.data.tokenizer import learn_tokenizer
+from vaswani.publishing.run_record import DataRecord, NetworkRecord, RunRecord, TrainingRecord, write_run
 from vaswani.training.checkpointing.averaging import average_weights, moving
 from vaswani.training.checkpointing.checkpoints import seal
 from vaswani.translation.translate import translate
@@ -176,6 +178,29 @@ def test_what_cannot_be_averaged_is_told_and_nothing_is_written(
         assert main(["average", "--output", str(out), *map(str, asked)]) == 2, asked
         assert message in capsys.readouterr().err
         assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "run", "unsealed"]
+
+
+def test_the_best_is_not_taken_for_one_of_the_last(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of four that lie there, three were kept as the last; the record is that of a run."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    training = {"max_steps": 40, "warmup_steps": 4, "peak_learning_rate": 1e-3, "seed": 1, "batches_per_step": 1}
+    record = RunRecord(
+        command="python recipe.py",
+        model=NetworkRecord(280, 16, 32, 2, 1, 1),
+        data=DataRecord("en-de"),
+        training=TrainingRecord(**training, save_total_limit=3),
+        versions={},
+    )
+    write_run(run, record)
+    assert main(["average", str(run), "--last", "4", "--output", str(tmp_path / "four")]) == 2
+    assert (
+        "--save_total_limit 3, and its last 4 checkpoints cannot be averaged: give --last 3" in capsys.readouterr().err
+    )
+    assert main(["average", str(run), "--last", "3", "--output", str(tmp_path / "three")]) == 0
+    write_run(run, replace(record, training=TrainingRecord(**training, save_total_limit=None)))
+    assert main(["average", str(run), "--last", "4", "--output", str(tmp_path / "four")]) == 0
 
 
 @pytest.mark.parametrize(("spoil", "words"), [("heads", "has num_heads 4 and "), ("words", "has another vocabulary")])
