@@ -185,12 +185,12 @@ def test_the_best_is_not_taken_for_one_of_the_last(
 ) -> None:
     """Of four that lie there, three were kept as the last; the record is that of a run."""
     run = shutil.copytree(finished, tmp_path / "run")
-    training = {"max_steps": 40, "warmup_steps": 4, "peak_learning_rate": 1e-3, "seed": 1, "batches_per_step": 1}
+    training = TrainingRecord(40, 4, 1e-3, seed=1, batches_per_step=1, save_total_limit=3)
     record = RunRecord(
         command="python recipe.py",
         model=NetworkRecord(280, 16, 32, 2, 1, 1),
         data=DataRecord("en-de"),
-        training=TrainingRecord(**training, save_total_limit=3),
+        training=training,
         versions={},
     )
     write_run(run, record)
@@ -199,7 +199,7 @@ def test_the_best_is_not_taken_for_one_of_the_last(
         "--save_total_limit 3, and its last 4 checkpoints cannot be averaged: give --last 3" in capsys.readouterr().err
     )
     assert main(["average", str(run), "--last", "3", "--output", str(tmp_path / "three")]) == 0
-    write_run(run, replace(record, training=TrainingRecord(**training, save_total_limit=None)))
+    write_run(run, replace(record, training=replace(training, save_total_limit=None)))
     assert main(["average", str(run), "--last", "4", "--output", str(tmp_path / "four")]) == 0
 
 
