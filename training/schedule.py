@@ -26,7 +26,7 @@ def peak_rate(d_model: int, warmup_steps: int) -> float:
 def cooldown(step: int, cooldown_steps: int, max_steps: int) -> float:
     """Return the share of the rate that the end of a run leaves: 1, then down a straight line that meets 0 at its end.
 
-    The last step still has a rate, 1 / (cooldown_steps + 1) of it (Haegele et al. 2024, section 3).
+    A cooldown as in Haegele et al. 2024; the last step still has a rate, 1 / (cooldown_steps + 1) of it.
 
     Args:
         step: the step about to be made, from 1.
